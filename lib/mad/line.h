@@ -22,7 +22,7 @@
 typedef enum { MAD_NO_STATUS, MAD_SUCCESS, MAD_FAILURE } MadStatus;
 
 typedef struct MadLine {
-    char *action;    /* upper case */
+    char *action; /* upper case */
     MadStatus status;
     char severity;   /* LOG lines: I W E D; else 0 */
     gint64 id;       /* -1 when absent or "-" */
@@ -34,7 +34,11 @@ typedef struct MadLine {
 void mad_line_clear(MadLine *line);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MadLine, mad_line_clear)
 
-/* Reads a line without its line end. Runs of blanks separate fields. */
+/*
+ * Reads a line without its line end. Runs of blanks separate fields. The text of a result
+ * is made fit for XML: what is not UTF-8 and control characters are replaced. Older
+ * drivers' "INIT SUCCESS - -" and "LOG - 3 text" are understood (severity I).
+ */
 gboolean mad_parse_request(const char *text, MadLine *line, GError **error);
 gboolean mad_parse_result(const char *text, MadLine *line, GError **error);
 /* Prints a line with its line end; line ends inside the payload become blanks. (owned) */
@@ -42,3 +46,5 @@ char *mad_print_request(const char *action, gint64 id, const char *payload, guin
                         guint64 request);
 char *mad_print_result(const char *action, MadStatus status, gint64 id, const char *info,
                        guint64 epoch, guint64 request);
+/* A LOG line; `severity` is one of I W E D. (owned) */
+char *mad_print_log(char severity, gint64 id, const char *text);
