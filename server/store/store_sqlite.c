@@ -1,0 +1,302 @@
+#include "server/store/store_sqlite.h"
+#include "lib/base/error.h"
+#include "server/store/checkpoint.h"
+#include "server/store/rows.h"
+#include "server/store/schema.h"
+#include "server/store/sqlite.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* Rows in one transaction at most, so that the first of many waiting batches is not held up. */
+#define ROWS_AT_ONCE 5000
+
+typedef struct Batch Batch;
+struct Batch {
+    guint64 number;
+    StoreWrite *writes;
+    StoreDone done;
+    gpointer data;
+};
+
+typedef struct SqliteStore {
+    Store store;
+    sqlite3 *db;
+    GMutex connection; /* the store thread, and load */
+    int lock_file;     /* -1: opened to read */
+    Rows *rows;
+    Checkpoint *checkpoint;
+    GThread *thread;
+    GMutex lock; /* of what follows */
+    GCond arrived, settled;
+    GQueue waiting; /* of Batch * */
+    gboolean busy, stop;
+    GError *failure; /* the first; the store is dead then */
+    StoreFigures figures;
+} SqliteStore;
+
+static void batch_free(Batch *batch)
+{
+    while (batch->writes) {
+        StoreWrite *next = batch->writes->next;
+        store_write_free(batch->writes);
+        batch->writes = next;
+    }
+    g_free(batch);
+}
+
+/* ---- the store thread ---- */
+
+static guint add_writes(GPtrArray *writes, const Batch *batch)
+{
+    guint before = writes->len;
+    for (StoreWrite *write = batch->writes; write; write = write->next)
+        g_ptr_array_add(writes, write);
+    return writes->len - before;
+}
+
+/* Takes what waits, up to ROWS_AT_ONCE; called with the lock. */
+static void take_waiting(SqliteStore *self, GPtrArray *batches, GPtrArray *writes)
+{
+    while (!g_queue_is_empty(&self->waiting) && writes->len < ROWS_AT_ONCE) {
+        Batch *batch = g_queue_pop_head(&self->waiting);
+        add_writes(writes, batch);
+        g_ptr_array_add(batches, batch);
+    }
+}
+
+/* After a failure nothing more is written: a later batch must never be saved without an
+ * earlier one. */
+static void commit_together(SqliteStore *self, GPtrArray *batches, GPtrArray *writes)
+{
+    guint64 applied = 0;
+    GError *error = NULL;
+    if (!self->failure && writes->len > 0) {
+        g_mutex_lock(&self->connection);
+        rows_commit(self->rows, writes, &applied, &error);
+        g_mutex_unlock(&self->connection);
+    }
+    g_mutex_lock(&self->lock);
+    if (error)
+        self->failure = error;
+    self->figures.batches += batches->len;
+    self->figures.transactions += writes->len > 0;
+    self->figures.rows += applied;
+    g_mutex_unlock(&self->lock);
+    for (guint i = 0; i < batches->len; i++) {
+        Batch *batch = batches->pdata[i];
+        if (batch->done)
+            batch->done(batch->data, batch->number, self->failure);
+    }
+}
+
+static gpointer store_thread(gpointer data)
+{
+    SqliteStore *self = data;
+    g_autoptr(GPtrArray) batches = g_ptr_array_new_with_free_func((GDestroyNotify)batch_free);
+    g_autoptr(GPtrArray) writes = g_ptr_array_new();
+    g_mutex_lock(&self->lock);
+    while (TRUE) {
+        take_waiting(self, batches, writes);
+        if (batches->len == 0) {
+            self->busy = FALSE;
+            g_cond_broadcast(&self->settled);
+            if (self->stop)
+                break;
+            g_cond_wait(&self->arrived, &self->lock);
+            continue;
+        }
+        self->busy = TRUE;
+        g_mutex_unlock(&self->lock);
+        commit_together(self, batches, writes);
+        g_ptr_array_set_size(batches, 0);
+        g_ptr_array_set_size(writes, 0);
+        g_mutex_lock(&self->connection);
+        checkpoint_after_commit(self->checkpoint);
+        g_mutex_unlock(&self->connection);
+        g_mutex_lock(&self->lock);
+    }
+    g_mutex_unlock(&self->lock);
+    return NULL;
+}
+
+/* ---- the interface ---- */
+
+static void store_commit(Store *store, guint64 number, StoreWrite *writes, StoreDone done,
+                         gpointer data)
+{
+    SqliteStore *self = (SqliteStore *)store;
+    Batch *batch = g_new(Batch, 1);
+    *batch = (Batch){.number = number, .writes = writes, .done = done, .data = data};
+    if (!self->thread) {
+        if (done)
+            done(data, number, self->failure);
+        batch_free(batch);
+        return;
+    }
+    g_mutex_lock(&self->lock);
+    g_queue_push_tail(&self->waiting, batch);
+    g_cond_signal(&self->arrived);
+    g_mutex_unlock(&self->lock);
+}
+
+static gboolean store_load(Store *store, const StoreTable *table, StoreRow row, gpointer data,
+                           GError **error)
+{
+    SqliteStore *self = (SqliteStore *)store;
+    g_mutex_lock(&self->connection);
+    gboolean loaded = rows_load(self->db, table, row, data, error);
+    g_mutex_unlock(&self->connection);
+    return loaded;
+}
+
+static void store_flush(Store *store)
+{
+    SqliteStore *self = (SqliteStore *)store;
+    g_mutex_lock(&self->lock);
+    while (self->busy || !g_queue_is_empty(&self->waiting))
+        g_cond_wait(&self->settled, &self->lock);
+    g_mutex_unlock(&self->lock);
+}
+
+static void store_destroy(Store *store)
+{
+    SqliteStore *self = (SqliteStore *)store;
+    if (self->thread) {
+        g_mutex_lock(&self->lock);
+        self->stop = TRUE;
+        g_cond_signal(&self->arrived);
+        g_mutex_unlock(&self->lock);
+        g_thread_join(self->thread);
+    }
+    checkpoint_free(self->checkpoint);
+    rows_free(self->rows);
+    sqlite3_close(self->db);
+    if (self->lock_file != -1)
+        close(self->lock_file);
+    g_clear_error(&self->failure);
+    g_mutex_clear(&self->connection);
+    g_mutex_clear(&self->lock);
+    g_cond_clear(&self->arrived);
+    g_cond_clear(&self->settled);
+    g_free(self);
+}
+
+StoreFigures store_sqlite_figures(Store *store)
+{
+    SqliteStore *self = (SqliteStore *)store;
+    g_mutex_lock(&self->lock);
+    StoreFigures figures = self->figures;
+    g_mutex_unlock(&self->lock);
+    if (self->checkpoint) {
+        figures.wal_pages = checkpoint_wal_pages(self->checkpoint);
+        figures.checkpoints = checkpoint_count(self->checkpoint);
+    }
+    return figures;
+}
+
+gint store_sqlite_version(void)
+{
+    return schema_version();
+}
+
+/* ---- opening ---- */
+
+static SqliteStore *sqlite_store_new(void)
+{
+    SqliteStore *self = g_new0(SqliteStore, 1);
+    self->store = (Store){
+        .commit = store_commit, .load = store_load, .flush = store_flush, .destroy = store_destroy};
+    self->lock_file = -1;
+    g_mutex_init(&self->connection);
+    g_mutex_init(&self->lock);
+    g_cond_init(&self->arrived);
+    g_cond_init(&self->settled);
+    g_queue_init(&self->waiting);
+    return self;
+}
+
+/* Who holds the lock wrote its process id into the file; only for the message. (owned) */
+static char *holder(int file)
+{
+    char text[32] = "";
+    ssize_t length = pread(file, text, sizeof text - 1, 0);
+    return g_strdup(length > 0 ? g_strchomp(text) : "unknown");
+}
+
+static gboolean take_lock(SqliteStore *self, const char *path, GError **error)
+{
+    g_autofree char *name = g_strconcat(path, ".lock", NULL);
+    self->lock_file = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (self->lock_file == -1) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "Cannot make %s: %s. The directory must exist and belong to the user that runs "
+                    "oned.",
+                    name, g_strerror(errno));
+        return FALSE;
+    }
+    if (flock(self->lock_file, LOCK_EX | LOCK_NB) == -1) {
+        g_autofree char *process = holder(self->lock_file);
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "Database %s is in use by another oned (process %s): stop that one first.",
+                    path, process);
+        return FALSE;
+    }
+    g_autofree char *text = g_strdup_printf("%d\n", (gint)getpid());
+    if (ftruncate(self->lock_file, 0) == -1 ||
+        pwrite(self->lock_file, text, strlen(text), 0) == -1) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Cannot write %s: %s", name,
+                    g_strerror(errno));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean compare_tables(sqlite3 *db, const StoreTable *const *tables, GError **error)
+{
+    for (; tables && *tables; tables++) {
+        if (!schema_compare(db, *tables, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean open_to_write(SqliteStore *self, const char *path, const StoreTable *const *tables,
+                              GError **error)
+{
+    if (!take_lock(self, path, error) || !(self->db = sqlite_open(path, OPEN_MAKE, error)) ||
+        !sqlite_run(self->db,
+                    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
+                    "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY",
+                    "set up", error) ||
+        !schema_upgrade(self->db, path, error) || !compare_tables(self->db, tables, error) ||
+        !(self->checkpoint = checkpoint_new(self->db, path, error)))
+        return FALSE;
+    self->rows = rows_new(self->db);
+    self->thread = g_thread_new("store", store_thread, self);
+    return TRUE;
+}
+
+Store *store_sqlite_open(const char *path, const StoreTable *const *tables, GError **error)
+{
+    SqliteStore *self = sqlite_store_new();
+    if (open_to_write(self, path, tables, error))
+        return &self->store;
+    store_destroy(&self->store);
+    return NULL;
+}
+
+Store *store_sqlite_open_read(const char *path, const StoreTable *const *tables, GError **error)
+{
+    SqliteStore *self = sqlite_store_new();
+    self->failure =
+        g_error_new(ONE_ERROR, ONE_ERROR_INTERNAL, "Database %s is open to read only", path);
+    self->db = sqlite_open(path, OPEN_READ, error);
+    if (self->db && schema_check_version(self->db, path, error) &&
+        compare_tables(self->db, tables, error))
+        return &self->store;
+    store_destroy(&self->store);
+    return NULL;
+}
