@@ -3,6 +3,10 @@
  * each to a worker thread, and writes results to standard output. Requests of one
  * host wait in that host's own queue, at most `per_host` run at once there, so a
  * host that hangs never delays another. End of input or FINALIZE ends the program.
+ *
+ * Time limits: a request waits at most its action's time-out in its queue, and runs at
+ * most that long again; then the result is FAILURE, whatever the worker does. A worker
+ * that comes back later is heard only in the log.
  */
 #pragma once
 
@@ -10,38 +14,68 @@
 
 typedef struct DriverJob DriverJob;
 
+typedef enum {
+    DRIVER_QUEUED = 0,
+    /* run() is called in the reading thread, past every queue: it must not wait. It ends
+     * the job there or leaves that to driver_job_later(). For work that costs microseconds. */
+    DRIVER_AT_ONCE = 1 << 0,
+    /* Has a lane of its own beside the host's other work, as wide as `per_host`: for what
+     * must not wait behind long copies and migrations (POLL, CANCEL). */
+    DRIVER_URGENT = 1 << 1,
+} DriverActionFlags;
+
 /* One row a request: its name and what serves it. */
 typedef struct DriverAction {
     const char *name; /* "DEPLOY" */
     /* Runs in a worker thread and must end with one of driver_job_succeed/fail. */
     void (*run)(DriverJob *job);
-    guint timeout_seconds; /* the result after this is FAILURE, whatever the worker does; 0: none */
+    guint timeout_seconds; /* 0: none */
+    DriverActionFlags flags;
 } DriverAction;
 
 typedef struct Driver {
-    const char *program; /* "one_vmm" */
+    const char *program;         /* "one_vmm" */
     const DriverAction *actions; /* ends with a row of NULL */
-    /* Name of the queue, usually the host; (owned). Runs in the reading thread: no waiting. */
+    /* Name of the queue, usually the host; (owned). Runs in the reading thread: no waiting.
+     * NULL: one queue for all. */
     char *(*queue_of)(const DriverJob *job);
     guint threads;  /* jobs at once in all; default 32 */
     guint per_host; /* jobs at once per queue; default 4 */
+    /* FALSE: the first job of each queue runs even when `threads` are busy, so that many
+     * silent hosts cannot stop the others. TRUE: never more than `threads` (bulk copies). */
+    gboolean firm_limit;
+    /* Called for INIT; FALSE answers "INIT FAILURE" with the text. May be NULL. */
+    gboolean (*init)(GError **error);
+    /* Called for each request before queue_of, in the reading thread: reads the payload,
+     * usually into driver_job_set_data(). FALSE fails the request. May be NULL. */
+    gboolean (*prepare)(DriverJob *job, GError **error);
 } Driver;
 
 /* Reads and serves until the end of input; the exit code of the program. */
 int driver_run(const Driver *driver);
+/* The same with other descriptors, for tests. One at a time in a process. */
+int driver_serve(const Driver *driver, int in, int out);
 
 const char *driver_job_action(const DriverJob *job);
 gint64 driver_job_id(const DriverJob *job);
 const char *driver_job_payload(const DriverJob *job); /* borrowed until the job ends */
 /* TRUE after DRIVER_CANCEL <id> or the time-out: long work should look now and then, and stop. */
 gboolean driver_job_cancelled(const DriverJob *job);
+/* Sleeps, at most until the job is cancelled; returns driver_job_cancelled(). Workers only. */
+gboolean driver_job_wait(DriverJob *job, guint milliseconds);
 /* A place for the flavour's own parsed request; freed with the job. */
 void driver_job_set_data(DriverJob *job, gpointer data, GDestroyNotify destroy);
 gpointer driver_job_data(const DriverJob *job);
 
-/* Exactly one of these ends a job. Safe from any thread. */
+/* Exactly one of these ends a job. Safe from any thread. The job lives on until run() returns. */
 void driver_job_succeed(DriverJob *job, const char *info); /* NULL or "": "-" */
 void driver_job_fail(DriverJob *job, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Ends the job without a result: what a simulated driver does to lose an answer. */
+void driver_job_drop(DriverJob *job);
+/* Instead of an end, from run() of an action at once: calls `run` in the reading thread after
+ * that time, which ends the job. */
+void driver_job_later(DriverJob *job, guint milliseconds, void (*run)(DriverJob *job));
+
 /* A line for the log of the object (severity I, W, E, D). */
 void driver_log(char severity, gint64 id, const char *format, ...) G_GNUC_PRINTF(3, 4);
 /* Sends a message that nobody asked for, such as a domain event. */
