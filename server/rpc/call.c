@@ -107,6 +107,19 @@ RpcReply *rpc_reply_fault(gint code, const char *text)
     return reply;
 }
 
+static void free_part(gpointer part)
+{
+    rpc_reply_free(part);
+}
+
+RpcReply *rpc_reply_many(GPtrArray *parts)
+{
+    RpcReply *reply = reply_new(RPC_REPLY_MANY);
+    reply->parts = parts;
+    g_ptr_array_set_free_func(parts, free_part);
+    return reply;
+}
+
 void rpc_reply_free(RpcReply *reply)
 {
     if (!reply)
@@ -114,5 +127,7 @@ void rpc_reply_free(RpcReply *reply)
     rpc_value_free(reply->result);
     fragment_list_free(reply->text);
     g_free(reply->fault_text);
+    if (reply->parts)
+        g_ptr_array_unref(reply->parts);
     g_free(reply);
 }

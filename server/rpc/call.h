@@ -45,6 +45,7 @@ typedef enum {
     RPC_REPLY_RESULT, /* the whole reply is `result`: the tuple, or what introspection gives */
     RPC_REPLY_TEXT,   /* tuple [true, <string made of fragments>, 0]: large answers, sent without copying */
     RPC_REPLY_FAULT,  /* XML-RPC fault */
+    RPC_REPLY_MANY,   /* answers of system.multicall, in order; made by the gate only */
 } RpcReplyKind;
 
 typedef struct RpcReply {
@@ -53,10 +54,12 @@ typedef struct RpcReply {
     FragmentList *text; /* already escaped for XML */
     gint fault_code;
     char *fault_text;
+    GPtrArray *parts; /* of RpcReply * */
 } RpcReply;
 RpcReply *rpc_reply_result(RpcValue *result);      /* takes ownership */
 RpcReply *rpc_reply_text(FragmentList *text);      /* takes ownership */
 RpcReply *rpc_reply_fault(gint code, const char *text);
+RpcReply *rpc_reply_many(GPtrArray *parts); /* of RpcReply *, takes ownership */
 void rpc_reply_free(RpcReply *reply);
 
 /* Who calls, as the session says. uid -1: nobody (introspection, a call that failed to authenticate). */
@@ -74,6 +77,8 @@ struct RpcCall {
     char *address;        /* of the client, for the log */
     guint64 number;       /* for the log */
     gint64 started;       /* steady microseconds */
+    char *verifier;       /* of the password that an argument holds, or NULL: the gate hashes it, since
+                           * that takes milliseconds and the core has none to spare */
     /* Gives the answer; called exactly once, in the core thread or a worker. Takes ownership of the
      * reply. The call itself is freed by its owner after this. */
     void (*finish)(RpcCall *call, RpcReply *reply);
