@@ -1,0 +1,521 @@
+/* The embedded store: what was told to be done is there again, whatever happens between. */
+#include "lib/base/error.h"
+#include "server/store/store_sqlite.h"
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const StoreColumn host_columns[] = {{"id", STORE_INT},
+                                           {"name", STORE_TEXT},
+                                           {"state", STORE_INT},
+                                           {"previous_state", STORE_INT},
+                                           {"im_mad", STORE_TEXT},
+                                           {"vm_mad", STORE_TEXT},
+                                           {"cluster", STORE_INT},
+                                           {"template", STORE_TEXT},
+                                           {"last_monitored", STORE_INT},
+                                           {NULL}};
+static const StoreTable host_table = {"host", 1, host_columns};
+static const StoreColumn counter_columns[] = {{"name", STORE_TEXT}, {"value", STORE_INT}, {NULL}};
+static const StoreTable counter_table = {"counter", 1, counter_columns};
+static const StoreTable *const tables[] = {&host_table, &counter_table, NULL};
+
+typedef struct Fixture {
+    char *directory, *path;
+} Fixture;
+
+static void set_up(Fixture *fixture, gconstpointer data)
+{
+    fixture->directory = g_dir_make_tmp("globule-store-XXXXXX", NULL);
+    g_assert_nonnull(fixture->directory);
+    fixture->path = g_build_filename(fixture->directory, "one.db", NULL);
+}
+
+static void tear_down(Fixture *fixture, gconstpointer data)
+{
+    GDir *directory = g_dir_open(fixture->directory, 0, NULL);
+    const char *name;
+    while ((name = g_dir_read_name(directory))) {
+        g_autofree char *path = g_build_filename(fixture->directory, name, NULL);
+        g_unlink(path);
+    }
+    g_dir_close(directory);
+    g_assert_cmpint(g_rmdir(fixture->directory), ==, 0);
+    g_free(fixture->directory);
+    g_free(fixture->path);
+}
+
+static Store *open_store(const Fixture *fixture)
+{
+    GError *error = NULL;
+    Store *store = store_sqlite_open(fixture->path, tables, &error);
+    g_assert_no_error(error);
+    return store;
+}
+
+static StoreWrite *put_host(gint64 id, const char *name)
+{
+    StoreWrite *write = store_write_new(&host_table, STORE_PUT);
+    store_set_int(write, 0, id);
+    store_set_text(write, 1, name);
+    store_set_int(write, 2, 2);
+    store_set_text(write, 7, "A=\"1\"");
+    return write;
+}
+
+static StoreWrite *put_counter(const char *name, gint64 value)
+{
+    StoreWrite *write = store_write_new(&counter_table, STORE_PUT);
+    store_set_text(write, 0, name);
+    store_set_int(write, 1, value);
+    return write;
+}
+
+static StoreWrite *delete_host(gint64 id)
+{
+    StoreWrite *write = store_write_new(&host_table, STORE_DELETE);
+    store_set_int(write, 0, id);
+    return write;
+}
+
+static StoreWrite *chain(StoreWrite *first, StoreWrite *second)
+{
+    StoreWrite *last = first;
+    while (last->next)
+        last = last->next;
+    last->next = second;
+    return first;
+}
+
+/* Told batches, in the order in which they came. */
+typedef struct Told {
+    GMutex lock;
+    GArray *batches;
+    char *error;
+} Told;
+
+static void told(gpointer data, guint64 batch, const GError *error)
+{
+    Told *self = data;
+    g_mutex_lock(&self->lock);
+    g_array_append_val(self->batches, batch);
+    if (error && !self->error)
+        self->error = g_strdup(error->message);
+    g_mutex_unlock(&self->lock);
+}
+
+static void told_init(Told *self)
+{
+    g_mutex_init(&self->lock);
+    self->batches = g_array_new(FALSE, FALSE, sizeof(guint64));
+    self->error = NULL;
+}
+
+static void told_clear(Told *self)
+{
+    g_mutex_clear(&self->lock);
+    g_array_unref(self->batches);
+    g_free(self->error);
+}
+
+static gboolean print_host(const StoreValue *values, gpointer data, GError **error)
+{
+    g_string_append_printf(data, "%" G_GINT64_FORMAT ":%s:%" G_GINT64_FORMAT ":%s;",
+                           values[0].number, values[1].text, values[2].number, values[7].text);
+    return TRUE;
+}
+
+static char *hosts(Store *store)
+{
+    GError *error = NULL;
+    GString *out = g_string_new(NULL);
+    g_assert_true(store->load(store, &host_table, print_host, out, &error));
+    g_assert_no_error(error);
+    return g_string_free(out, FALSE);
+}
+
+static gboolean sum_rows(const StoreValue *values, gpointer data, GError **error)
+{
+    ((gint64 *)data)[0] += 1;
+    return TRUE;
+}
+
+static gint64 count_hosts(Store *store)
+{
+    gint64 count = 0;
+    g_assert_true(store->load(store, &host_table, sum_rows, &count, NULL));
+    return count;
+}
+
+static gboolean keep_value(const StoreValue *values, gpointer data, GError **error)
+{
+    *(gint64 *)data = values[1].number;
+    return TRUE;
+}
+
+static void round_trip(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    Told all;
+    told_init(&all);
+    store->commit(store, 1, chain(put_host(7, "b\xc3\xa9'\"\n"), put_host(3, NULL)), told, &all);
+    store->flush(store);
+    g_autofree char *first = hosts(store);
+    g_assert_cmpstr(first, ==, "3::2:A=\"1\";7:b\xc3\xa9'\"\n:2:A=\"1\";");
+    store->commit(store, 2, chain(delete_host(7), delete_host(99)), told, &all);
+    store->flush(store);
+    g_assert_cmpuint(all.batches->len, ==, 2);
+    store->destroy(store);
+    store = open_store(fixture);
+    g_autofree char *second = hosts(store);
+    g_assert_cmpstr(second, ==, "3::2:A=\"1\";");
+    store->destroy(store);
+    struct stat status;
+    g_assert_cmpint(stat(fixture->path, &status), ==, 0);
+    g_assert_cmpint(status.st_mode & 0777, ==, 0600);
+    told_clear(&all);
+}
+
+/* Waiting batches share transactions, yet each is told, in order. */
+static void group_commit(Fixture *fixture, gconstpointer data)
+{
+    enum { BATCHES = 2000 };
+    Store *store = open_store(fixture);
+    Told all;
+    told_init(&all);
+    for (guint64 batch = 1; batch <= BATCHES; batch++)
+        store->commit(store, batch, chain(put_host(batch, "h"), put_counter("host", batch)), told,
+                      &all);
+    store->commit(store, BATCHES + 1, NULL, told, &all);
+    store->flush(store);
+    g_assert_null(all.error);
+    g_assert_cmpuint(all.batches->len, ==, BATCHES + 1);
+    for (guint64 i = 0; i <= BATCHES; i++)
+        g_assert_cmpuint(g_array_index(all.batches, guint64, i), ==, i + 1);
+    StoreFigures figures = store_sqlite_figures(store);
+    g_assert_cmpuint(figures.transactions, <, BATCHES / 2);
+    g_assert_cmpuint(figures.rows, <, 2 * BATCHES); /* the counter is written once a transaction */
+    g_assert_cmpint(count_hosts(store), ==, BATCHES);
+    gint64 value = 0;
+    g_assert_true(store->load(store, &counter_table, keep_value, &value, NULL));
+    g_assert_cmpint(value, ==, BATCHES);
+    store->destroy(store);
+    told_clear(&all);
+}
+
+/* The last write to a row wins, whatever its kind. */
+static void last_wins(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    store->commit(store, 1, chain(put_host(1, "a"), chain(delete_host(1), put_host(1, "b"))), NULL,
+                  NULL);
+    store->commit(store, 2, chain(put_host(2, "c"), delete_host(2)), NULL, NULL);
+    store->flush(store);
+    g_autofree char *found = hosts(store);
+    g_assert_cmpstr(found, ==, "1:b:2:A=\"1\";");
+    store->destroy(store);
+}
+
+/* ---- kill -9 ---- */
+
+static void tell_parent(gpointer data, guint64 batch, const GError *error)
+{
+    if (!error && write(GPOINTER_TO_INT(data), &batch, sizeof batch) != sizeof batch)
+        _exit(1);
+}
+
+static void commit_for_ever(const Fixture *fixture, int out, gint64 first)
+{
+    Store *store = open_store(fixture);
+    for (gint64 batch = first;; batch++) {
+        store->commit(store, batch, chain(put_host(batch, "h"), put_counter("host", batch)),
+                      tell_parent, GINT_TO_POINTER(out));
+        if (batch % 20 == 0)
+            store->flush(store);
+    }
+}
+
+/* Starts a child, kills it after `acknowledged` batches or so, returns the last that it told of. */
+static guint64 kill_after(const Fixture *fixture, guint64 first, guint acknowledged)
+{
+    int ends[2];
+    g_assert_cmpint(pipe(ends), ==, 0);
+    pid_t child = fork();
+    g_assert_cmpint(child, !=, -1);
+    if (child == 0) {
+        close(ends[0]);
+        commit_for_ever(fixture, ends[1], first);
+    }
+    close(ends[1]);
+    guint64 last = 0;
+    for (guint i = 0; i < acknowledged; i++)
+        g_assert_cmpint(read(ends[0], &last, sizeof last), ==, sizeof last);
+    kill(child, SIGKILL);
+    guint64 more;
+    while (read(ends[0], &more, sizeof more) == sizeof more)
+        last = more;
+    close(ends[0]);
+    waitpid(child, NULL, 0);
+    return last;
+}
+
+static void kill_nine(Fixture *fixture, gconstpointer data)
+{
+    guint64 first = 1;
+    for (guint round = 0; round < 8; round++) {
+        guint64 last = kill_after(fixture, first, 1 + round * 37);
+        g_assert_cmpuint(last, >=, first);
+        gint64 before = g_get_monotonic_time();
+        Store *store = open_store(fixture);
+        g_assert_cmpint(g_get_monotonic_time() - before, <, 2 * G_TIME_SPAN_SECOND);
+        gint64 counter = 0;
+        g_assert_true(store->load(store, &counter_table, keep_value, &counter, NULL));
+        g_assert_cmpint(counter, >=, last);
+        g_assert_cmpint(count_hosts(store), ==, counter); /* whole batches, none between missing */
+        store->destroy(store);
+        GError *error = NULL;
+        g_assert_true(store_sqlite_verify(fixture->path, &error));
+        g_assert_no_error(error);
+        first = counter + 1;
+    }
+}
+
+/* ---- refusals ---- */
+
+static void run_sql(const Fixture *fixture, const char *sql)
+{
+    sqlite3 *db;
+    g_assert_cmpint(sqlite3_open(fixture->path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_exec(db, sql, NULL, NULL, NULL), ==, SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void assert_refused(const Fixture *fixture, const StoreTable *const *wanted,
+                           const char *message)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_null(store_sqlite_open(fixture->path, wanted, &error));
+    g_assert_error(error, ONE_ERROR, ONE_ERROR_INTERNAL);
+    if (!strstr(error->message, message))
+        g_error("expected \"%s\" in \"%s\"", message, error->message);
+}
+
+static void newer_version(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    store->destroy(store);
+    run_sql(fixture, "PRAGMA user_version = 4711");
+    assert_refused(fixture, tables, "has version 4711");
+    g_autoptr(GError) error = NULL;
+    g_assert_null(store_sqlite_open_read(fixture->path, tables, &error));
+    g_assert_error(error, ONE_ERROR, ONE_ERROR_INTERNAL);
+    g_assert_cmpint(store_sqlite_version(), >=, 1);
+}
+
+static void failed_upgrade_changes_nothing(Fixture *fixture, gconstpointer data)
+{
+    run_sql(fixture, "CREATE TABLE zone (something TEXT)");
+    assert_refused(fixture, tables, "upgrade to version 1");
+    run_sql(fixture, "DROP TABLE zone"); /* had anything stayed, the next start would fail */
+    Store *store = open_store(fixture);
+    store->destroy(store);
+}
+
+static void wrong_columns(Fixture *fixture, gconstpointer data)
+{
+    static const struct {
+        StoreTable table;
+        StoreColumn columns[4];
+        const char *message;
+    } cases[] = {
+        {{"nothing", 1}, {{"id", STORE_INT}}, "Table nothing: the database has no such table"},
+        {{"counter", 1},
+         {{"name", STORE_TEXT}},
+         "Table counter: the database has one more column, value"},
+        {{"counter", 1},
+         {{"name", STORE_TEXT}, {"worth", STORE_INT}},
+         "Table counter: column 1 is value in the database and worth in the program"},
+        {{"counter", 1},
+         {{"name", STORE_TEXT}, {"value", STORE_TEXT}},
+         "column value is INTEGER in the database and TEXT in the program"},
+        {{"counter", 2},
+         {{"name", STORE_TEXT}, {"value", STORE_INT}},
+         "column value is not in the key"},
+        {{"counter", 1},
+         {{"name", STORE_TEXT}, {"value", STORE_INT}, {"more", STORE_INT}},
+         "Table counter: the database lacks column more"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        StoreTable table = cases[i].table;
+        table.columns = cases[i].columns;
+        const StoreTable *const wanted[] = {&table, NULL};
+        assert_refused(fixture, wanted, cases[i].message);
+    }
+}
+
+static void not_a_database(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *junk = g_strnfill(8192, 'x');
+    g_assert_true(g_file_set_contents(fixture->path, junk, 8192, NULL));
+    assert_refused(fixture, tables, "not a database");
+    g_autoptr(GError) error = NULL;
+    g_assert_false(store_sqlite_verify(fixture->path, &error));
+    g_assert_error(error, ONE_ERROR, ONE_ERROR_INTERNAL);
+}
+
+static void one_at_a_time(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    g_autofree char *expected = g_strdup_printf("another oned (process %d)", (gint)getpid());
+    assert_refused(fixture, tables, expected);
+    g_autoptr(GError) error = NULL;
+    Store *reader = store_sqlite_open_read(fixture->path, tables, &error);
+    g_assert_no_error(error);
+    Told all;
+    told_init(&all);
+    reader->commit(reader, 1, put_host(1, "a"), told, &all);
+    reader->flush(reader);
+    g_assert_cmpuint(all.batches->len, ==, 1);
+    g_assert_nonnull(strstr(all.error, "read only"));
+    g_assert_cmpint(count_hosts(reader), ==, 0);
+    reader->destroy(reader);
+    store->destroy(store);
+    told_clear(&all);
+}
+
+/* A batch that cannot be saved stops all that come after it. */
+static void failure_is_final(Fixture *fixture, gconstpointer data)
+{
+    static const StoreColumn columns[] = {{"id", STORE_INT}, {NULL}};
+    static const StoreTable missing = {"missing", 1, columns};
+    Store *store = open_store(fixture);
+    Told all;
+    told_init(&all);
+    store->commit(store, 1, put_host(1, "a"), told, &all);
+    store->flush(store);
+    g_assert_null(all.error);
+    store->commit(store, 2, chain(put_host(2, "b"), store_write_new(&missing, STORE_PUT)), told,
+                  &all);
+    store->flush(store);
+    g_assert_nonnull(all.error);
+    g_clear_pointer(&all.error, g_free);
+    store->commit(store, 3, put_host(3, "c"), told, &all);
+    store->flush(store);
+    g_assert_nonnull(all.error);
+    g_assert_cmpuint(all.batches->len, ==, 3);
+    g_assert_cmpint(count_hosts(store), ==, 1);
+    store->destroy(store);
+    told_clear(&all);
+}
+
+/* ---- backup and checkpoints ---- */
+
+static void backup_while_writing(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *copy = g_build_filename(fixture->directory, "copy.db", NULL);
+    Store *store = open_store(fixture);
+    for (gint64 batch = 1; batch <= 300; batch++)
+        store->commit(store, batch, chain(put_host(batch, "h"), put_counter("host", batch)), NULL,
+                      NULL);
+    store->flush(store);
+    for (gint64 batch = 301; batch <= 3000; batch++)
+        store->commit(store, batch, chain(put_host(batch, "h"), put_counter("host", batch)), NULL,
+                      NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(store_sqlite_backup(fixture->path, copy, &error));
+    g_assert_no_error(error);
+    store->flush(store);
+    g_assert_false(store_sqlite_backup(fixture->path, copy, &error));
+    g_assert_error(error, ONE_ERROR, ONE_ERROR_INTERNAL);
+    store->destroy(store);
+    Fixture other = {fixture->directory, copy};
+    g_assert_true(store_sqlite_verify(copy, NULL));
+    store = open_store(&other);
+    gint64 counter = 0;
+    g_assert_true(store->load(store, &counter_table, keep_value, &counter, NULL));
+    g_assert_cmpint(counter, >=, 300);
+    g_assert_cmpint(count_hosts(store), ==, counter);
+    store->destroy(store);
+    struct stat status;
+    g_assert_cmpint(stat(copy, &status), ==, 0);
+    g_assert_cmpint(status.st_mode & 0777, ==, 0600);
+}
+
+static void backup_failures(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *copy = g_build_filename(fixture->directory, "none", "copy.db", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_false(store_sqlite_backup(fixture->path, copy, &error));
+    g_assert_nonnull(strstr(error->message, "There is no database"));
+    g_clear_error(&error);
+    Store *store = open_store(fixture);
+    g_assert_false(store_sqlite_backup(fixture->path, copy, &error));
+    g_assert_nonnull(strstr(error->message, "No such file or directory"));
+    store->destroy(store);
+}
+
+static void wal_stays_bounded(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    g_autofree char *text = g_strnfill(20000, 't'); /* five pages a row */
+    guint largest = 0;
+    for (gint64 batch = 1; batch <= 12000; batch++) {
+        StoreWrite *write = put_host(batch % 500, "h");
+        store_set_text(write, 7, text);
+        store->commit(store, batch, write, NULL, NULL);
+        if (batch % 50 == 0) {
+            store->flush(store);
+            largest = MAX(largest, store_sqlite_figures(store).wal_pages);
+        }
+    }
+    store->flush(store);
+    StoreFigures figures = store_sqlite_figures(store);
+    g_test_message("largest WAL %u pages, begun again %u times", largest,
+                   (guint)figures.checkpoints);
+    g_assert_cmpuint(figures.checkpoints, >=, 2);
+    g_assert_cmpuint(largest, <, 20000);
+    store->destroy(store);
+    g_assert_cmpint(count_hosts((store = open_store(fixture))), ==, 500);
+    store->destroy(store);
+}
+
+static void damage_is_told(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    for (gint64 batch = 1; batch <= 500; batch++)
+        store->commit(store, batch, put_host(batch, "some name"), NULL, NULL);
+    store->destroy(store);
+    g_autofree char *bytes = NULL;
+    gsize length;
+    g_assert_true(g_file_get_contents(fixture->path, &bytes, &length, NULL));
+    memset(bytes + length - 4096, 0xff, 2048);
+    g_assert_true(g_file_set_contents(fixture->path, bytes, length, NULL));
+    g_autoptr(GError) error = NULL;
+    g_assert_false(store_sqlite_verify(fixture->path, &error));
+    g_assert_nonnull(strstr(error->message, "damaged"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#define ADD(name) g_test_add("/store/" #name, Fixture, NULL, set_up, name, tear_down)
+    ADD(round_trip);
+    ADD(group_commit);
+    ADD(last_wins);
+    ADD(kill_nine);
+    ADD(newer_version);
+    ADD(failed_upgrade_changes_nothing);
+    ADD(wrong_columns);
+    ADD(not_a_database);
+    ADD(one_at_a_time);
+    ADD(failure_is_final);
+    ADD(backup_while_writing);
+    ADD(backup_failures);
+    ADD(wal_stays_bounded);
+    ADD(damage_is_told);
+    return g_test_run();
+}
