@@ -11,7 +11,9 @@
 
 typedef struct Template Template;
 
-/* One attribute: a single value, or a vector of pairs. */
+/* One attribute: a single value, or a vector of pairs. Names and values are changed by the
+ * functions below only, which keep the order and see to it that every value is text that
+ * XML can hold: bytes that are no UTF-8 become U+FFFD, "]]>" becomes "]] >". */
 typedef struct TemplateAttribute {
     char *name;
     char *value;      /* NULL for a vector */
@@ -25,7 +27,11 @@ typedef struct TemplatePair {
 
 typedef enum {
     TEMPLATE_MODERN = 0,
-    TEMPLATE_2009 = 1 << 0, /* also '...' quotes and comments after a value */
+    /* also '...' quotes, comments after a value and quoted names; no \" inside quotes; an
+     * empty text is an error */
+    TEMPLATE_2009 = 1 << 0,
+    /* configuration files, new and of 2009: also '...' quotes and comments after a value */
+    TEMPLATE_CONFIG = 1 << 1,
 } TemplateFlags;
 
 /* Reads text; XML when its first non-blank character is '<' (the root's name is
@@ -64,7 +70,7 @@ void template_set_int(Template *template, const char *name, gint64 value);
 /* Adds one more, beside those of the same name. */
 void template_add(Template *template, const char *name, const char *value);
 TemplateAttribute *template_add_vector(Template *template, const char *name); /* borrowed */
-guint template_remove(Template *template, const char *name); /* how many went */
+guint template_remove(Template *template, const char *name);                  /* how many went */
 /* Takes one attribute out of the template without freeing it. (owned by the caller) */
 TemplateAttribute *template_steal(Template *template, guint index);
 void template_take(Template *template, TemplateAttribute *attribute); /* takes ownership */
@@ -72,7 +78,9 @@ void template_attribute_free(TemplateAttribute *attribute);
 /* `update` with append: every name in `from` replaces all of that name in `into`. */
 void template_merge(Template *into, const Template *from);
 
-/* Native text, one attribute a line, values quoted: reads back as an equal template. (owned) */
+/* Native text, one attribute a line, values quoted: reads back (TEMPLATE_MODERN) as an equal
+ * template. The one thing that this form cannot say is a value with blanks that ends in a
+ * backslash; a template with such a value is printed in the XML form. (owned) */
 char *template_to_text(const Template *template);
 /* "<NAME><![CDATA[value]]></NAME>..." without a root, appended. */
 void template_append_xml(const Template *template, GString *out);
