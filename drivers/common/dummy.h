@@ -1,0 +1,62 @@
+/*
+ * The simulated hypervisor: its machines are small files, its hosts are directories,
+ * and a file of knobs says how slow, how big and how unreliable they are. Shared by
+ * the simulated flavours of the drivers; told in share/doc/drivers.md.
+ *
+ *   $ONE_VAR/dummy/<host>/<deploy id>   one machine: STATE= NAME= UUID= CPU= MEMORY= VID=
+ *   $ONE_VAR/dummy/control              the knobs, read again when the file changes
+ *
+ * Lines of the control file, of which later ones win, setting by setting; "*" and "?"
+ * in ACTION and host match as in a shell, host may be left out:
+ *   ACTION [host] latency=SECONDS fail=0..1 lost=0..1
+ *   HOST   name   TOTALCPU=800 TOTALMEMORY=16777216 down=0|1
+ */
+#pragma once
+
+#include <glib.h>
+
+/* How an action on a host goes. */
+typedef struct DummyOdds {
+    double latency; /* seconds */
+    double fail;    /* probability of FAILURE */
+    double lost;    /* probability that it is done but never answered */
+} DummyOdds;
+
+typedef struct DummyHost {
+    gint64 total_cpu;    /* percent; 100 is a core */
+    gint64 total_memory; /* KiB */
+    gboolean down;       /* does not answer */
+} DummyHost;
+
+typedef struct DummyDomain {
+    char *deploy_id;
+    char *state; /* RUNNING, PAUSED, POWEROFF, FAILURE */
+    char *name;
+    char *uuid;
+    gint64 cpu;    /* percent */
+    gint64 memory; /* KiB */
+    gint64 vid;    /* as in the file, else dummy_vid(); -1: unknown to oned */
+    gint64 since;  /* when the file was last written, seconds since the epoch */
+} DummyDomain;
+
+void dummy_domain_clear(DummyDomain *domain);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DummyDomain, dummy_domain_clear)
+
+/* The knobs as they are now. Safe from any thread. */
+DummyOdds dummy_odds(const char *action, const char *host);
+DummyHost dummy_host(const char *host);
+
+/* 12 for "one-12"; -1 for other names. */
+gint64 dummy_vid(const char *deploy_id);
+
+/* Directory of a host. NULL with an error when the name is not one of a file. (owned) */
+char *dummy_host_path(const char *host, GError **error);
+/* FALSE without error: there is no such machine. */
+gboolean dummy_domain_read(const char *host, const char *deploy_id, DummyDomain *domain,
+                           GError **error);
+/* Whole or not at all: written beside, then renamed. */
+gboolean dummy_domain_write(const char *host, const DummyDomain *domain, GError **error);
+/* TRUE also when there was none. */
+gboolean dummy_domain_remove(const char *host, const char *deploy_id, GError **error);
+/* Moves the machine in one step; an error when it is not at `from`. */
+gboolean dummy_domain_move(const char *deploy_id, const char *from, const char *to, GError **error);

@@ -1,0 +1,34 @@
+/*
+ * The flavours of the information driver, and the request that they share:
+ *   MONITOR hid host [directory of datastores [update [im_mad vm_mad]]]
+ *   STOPMONITOR hid host
+ */
+#pragma once
+
+#include "drivers/common/driver.h"
+
+typedef struct ImFlavour {
+    const char *name;
+    const DriverAction *actions;
+    const char *uri; /* of libvirt, "%h" is the host; NULL: not a flavour of libvirt */
+} ImFlavour;
+
+/* NULL when there is none of that name; im_flavour_names() then helps the user. (borrowed) */
+const ImFlavour *im_flavour(const char *name);
+char *im_flavour_names(void); /* (owned) */
+
+typedef struct ImRequest {
+    gint64 hid;
+    char *host;
+    char *ds_location; /* NULL when the request has none */
+} ImRequest;
+
+/* Hooks of the driver frame. */
+gboolean im_prepare(DriverJob *job, GError **error);
+char *im_queue_of(const DriverJob *job);
+const ImRequest *im_request_of(const DriverJob *job); /* borrowed */
+/* Ends the job with the text, coded as the protocol has it. */
+void im_succeed(DriverJob *job, const char *text);
+
+extern const DriverAction im_dummy_actions[];
+extern const DriverAction im_libvirt_actions[];

@@ -1,0 +1,213 @@
+/*
+ * The simulated hypervisor: a machine is a file (drivers/common/dummy.h), an action is
+ * a change of that file. Everything happens in the reading thread; latencies are timers,
+ * so that ten thousand machines cost no threads.
+ */
+#include "drivers/common/dummy.h"
+#include "drivers/vmm/vmm.h"
+#include "drivers/vmm/vmm_action.h"
+#include "lib/base/error.h"
+#include "lib/base/xml.h"
+#include <string.h>
+
+/* Does the action; FALSE with an error. *info is the result's text. */
+typedef gboolean (*Deed)(const VmmAction *action, char **info, GError **error);
+
+static gboolean is_this(const VmmAction *action, const DummyDomain *domain)
+{
+    return domain->vid == action->vid &&
+           (!domain->uuid || !*domain->uuid || !g_ascii_strcasecmp(domain->uuid, action->uuid));
+}
+
+static gboolean set_error(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static gboolean set_error(GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error_literal(error, ONE_ERROR, ONE_ERROR_ACTION, text);
+    return FALSE;
+}
+
+/* Reads a machine that must be there. */
+static gboolean read_existing(const VmmAction *action, DummyDomain *domain, GError **error)
+{
+    if (dummy_domain_read(action->host, action->domain, domain, error))
+        return TRUE;
+    if (error && !*error)
+        set_error(error, "there is no machine %s on %s", action->domain, action->host);
+    return FALSE;
+}
+
+static gboolean write_running(const VmmAction *action, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = action->vid};
+    g_autofree char *cpu = xml_get(action->vm, "TEMPLATE/CPU");
+    domain.deploy_id = g_strdup(action->domain);
+    domain.state = g_strdup("RUNNING");
+    domain.name = xml_get(action->vm, "NAME");
+    domain.uuid = g_strdup(action->uuid);
+    domain.cpu = (gint64)(100 * (cpu ? g_ascii_strtod(cpu, NULL) : 1));
+    domain.memory = 1024 * xml_get_int(action->vm, "TEMPLATE/MEMORY", 0);
+    return dummy_domain_write(action->host, &domain, error);
+}
+
+static gboolean deploy(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    g_autoptr(GError) unreadable = NULL;
+    *info = g_strdup(action->domain);
+    if (dummy_domain_read(action->host, action->domain, &domain, &unreadable)) {
+        if (!is_this(action, &domain))
+            return set_error(error, "another machine called %s is on %s already; remove it there",
+                             action->domain, action->host);
+        if (g_str_equal(domain.state, "RUNNING"))
+            return TRUE;
+    }
+    return write_running(action, error);
+}
+
+static gboolean remove_machine(const VmmAction *action, char **info, GError **error)
+{
+    return dummy_domain_remove(action->host, action->domain, error);
+}
+
+static gboolean restart(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    if (!read_existing(action, &domain, error))
+        return FALSE;
+    return g_str_equal(domain.state, "RUNNING") ||
+           set_error(error, "%s on %s is not running but %s", action->domain, action->host,
+                     domain.state);
+}
+
+static gboolean save(const VmmAction *action, char **info, GError **error)
+{
+    return restart(action, info, error) && remove_machine(action, info, error);
+}
+
+static gboolean restore(const VmmAction *action, char **info, GError **error)
+{
+    return deploy(action, info, error);
+}
+
+static gboolean migrate(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    if (!action->destination)
+        return set_error(error, "the request names no MIGR_HOST");
+    if (dummy_host(action->destination).down)
+        return set_error(error, "%s does not answer (simulated); %s goes on running on %s",
+                         action->destination, action->domain, action->host);
+    if (dummy_domain_read(action->destination, action->domain, &domain, NULL) &&
+        is_this(action, &domain) && g_str_equal(domain.state, "RUNNING"))
+        return dummy_domain_remove(action->host, action->domain, error);
+    dummy_domain_clear(&domain);
+    if (!restart(action, info, error) ||
+        !dummy_domain_move(action->domain, action->host, action->destination, error))
+        return FALSE;
+    *info = g_strdup("total time 0 ms, downtime 0 ms (simulated)");
+    return TRUE;
+}
+
+static const char *state_letter(const char *state)
+{
+    static const char *const letters[][2] = {
+        {"RUNNING", "a"}, {"PAUSED", "p"}, {"SUSPENDED", "p"}, {"POWEROFF", "d"}, {"FAILURE", "e"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(letters); i++)
+        if (g_str_equal(letters[i][0], state))
+            return letters[i][1];
+    return "-";
+}
+
+static gboolean poll_machine(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    g_autoptr(GError) unreadable = NULL;
+    if (!dummy_domain_read(action->host, action->domain, &domain, &unreadable)) {
+        if (unreadable) {
+            g_propagate_error(error, g_steal_pointer(&unreadable));
+            return FALSE;
+        }
+        *info = g_strdup("STATE=d");
+        return TRUE;
+    }
+    *info = g_strdup_printf("STATE=%s CPU=%" G_GINT64_FORMAT " MEMORY=%" G_GINT64_FORMAT
+                            " NETRX=0 NETTX=0",
+                            state_letter(domain.state), domain.cpu, domain.memory);
+    return TRUE;
+}
+
+static gboolean clean_up(const VmmAction *action, char **info, GError **error)
+{
+    if (action->destination && dummy_host(action->destination).down)
+        return set_error(error, "%s does not answer (simulated)", action->destination);
+    return dummy_domain_remove(action->host, action->domain, error) &&
+           (!action->destination ||
+            dummy_domain_remove(action->destination, action->domain, error));
+}
+
+static const struct {
+    const char *name;
+    Deed deed;
+} deeds[] = {
+    {"DEPLOY", deploy},    {"SHUTDOWN", remove_machine}, {"CANCEL", remove_machine},
+    {"REBOOT", restart},   {"RESET", restart},           {"SAVE", save},
+    {"RESTORE", restore},  {"MIGRATE", migrate},         {"POLL", poll_machine},
+    {"CLEANUP", clean_up},
+};
+
+static Deed find_deed(const char *name)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(deeds); i++)
+        if (g_str_equal(deeds[i].name, name))
+            return deeds[i].deed;
+    g_assert_not_reached(); /* the action table below has the same names; a test compares */
+}
+
+static void finish(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    const char *name = driver_job_action(job);
+    DummyOdds odds = dummy_odds(name, action->host);
+    g_autofree char *info = NULL;
+    g_autoptr(GError) error = NULL;
+    if (dummy_host(action->host).down)
+        driver_job_fail(job, "%s does not answer (simulated)", action->host);
+    else if (odds.fail > 0 && g_random_double() < odds.fail)
+        driver_job_fail(job, "%s of %s on %s failed (simulated)", name, action->domain,
+                        action->host);
+    else if (!find_deed(name)(action, &info, &error))
+        driver_job_fail(job, "%s", error->message);
+    else if (odds.lost > 0 && g_random_double() < odds.lost)
+        driver_job_drop(job);
+    else
+        driver_job_succeed(job, info);
+}
+
+static void run(DriverJob *job)
+{
+    DummyOdds odds = dummy_odds(driver_job_action(job), vmm_action_of(job)->host);
+    if (odds.latency > 0)
+        driver_job_later(job, (guint)(odds.latency * 1000), finish);
+    else
+        finish(job);
+}
+
+const DriverAction vmm_dummy_actions[] = {
+    {"DEPLOY", run, 0, DRIVER_AT_ONCE},
+    {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
+    {"CANCEL", run, 0, DRIVER_AT_ONCE},
+    {"REBOOT", run, 0, DRIVER_AT_ONCE},
+    {"RESET", run, 0, DRIVER_AT_ONCE},
+    {"SAVE", run, 0, DRIVER_AT_ONCE},
+    {"RESTORE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATE", run, 0, DRIVER_AT_ONCE},
+    {"POLL", run, 0, DRIVER_AT_ONCE},
+    {"CLEANUP", run, 0, DRIVER_AT_ONCE},
+    {NULL},
+};

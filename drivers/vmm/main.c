@@ -1,0 +1,41 @@
+/* one_vmm: runs machines on hosts. The first argument is the flavour. */
+#include "drivers/vmm/vmm.h"
+#include "drivers/vmm/vmm_action.h"
+#include <glib/gprintf.h>
+#include <locale.h>
+
+int main(int argc, char **argv)
+{
+    int threads = 0, per_host = 0, retries = 0;
+    const GOptionEntry entries[] = {
+        {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Jobs at once in all (32)", "N"},
+        {"per-host", 'p', 0, G_OPTION_ARG_INT, &per_host, "Jobs at once on one host (4)", "N"},
+        {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
+        {NULL},
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("FLAVOUR");
+    g_autofree char *names = vmm_flavour_names();
+    g_autofree char *summary = g_strdup_printf("Flavours: %s", names);
+    g_autoptr(GError) error = NULL;
+    (void)setlocale(LC_ALL, "C.UTF-8");
+    g_option_context_set_summary(context, summary);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_fprintf(stderr, "one_vmm: %s\n", error->message);
+        return 2;
+    }
+    const VmmFlavour *flavour = argc == 2 ? vmm_flavour(argv[1]) : NULL;
+    if (!flavour) {
+        g_fprintf(stderr, "one_vmm: give one flavour of: %s\n", names);
+        return 2;
+    }
+    Driver driver = {
+        .program = "one_vmm",
+        .actions = flavour->actions,
+        .queue_of = vmm_queue_of,
+        .prepare = vmm_prepare,
+        .threads = (guint)MAX(threads, 0),
+        .per_host = (guint)MAX(per_host, 0),
+    };
+    return driver_run(&driver);
+}

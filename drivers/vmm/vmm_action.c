@@ -1,0 +1,142 @@
+#include "drivers/vmm/vmm_action.h"
+
+#include "lib/base/error.h"
+#include "lib/base/xml.h"
+#include <string.h>
+
+void vmm_action_free(VmmAction *action)
+{
+    if (!action)
+        return;
+    g_free(action->host);
+    g_free(action->destination);
+    g_free(action->domain);
+    g_free(action->directory);
+    g_free(action->checkpoint);
+    g_free(action->uuid);
+    xmlFreeDoc(action->document);
+    g_free(action);
+}
+
+/* Text of an element, or NULL when it is missing or empty. (owned) */
+static char *get(const xmlNode *from, const char *path)
+{
+    char *text = xml_get(from, path);
+    if (text && *g_strstrip(text))
+        return text;
+    g_free(text);
+    return NULL;
+}
+
+/*
+ * A machine without OS/UUID still needs one that is the same each time: it tells whether a
+ * domain called one-12 is this machine or one of an older database. So it is made of the
+ * id and the time of creation (RFC 4122, version 5 layout).
+ */
+static char *make_uuid(const VmmAction *action)
+{
+    g_autofree char *stime = get(action->vm, "STIME");
+    g_autofree char *text =
+        g_strdup_printf("globule-machine-%" G_GINT64_FORMAT "-%s", action->vid, stime ? stime : "");
+    g_autoptr(GChecksum) checksum = g_checksum_new(G_CHECKSUM_SHA1);
+    g_checksum_update(checksum, (const guchar *)text, -1);
+    guint8 digest[20];
+    gsize length = sizeof digest;
+    g_checksum_get_digest(checksum, digest, &length);
+    digest[6] = (guint8)((digest[6] & 0x0f) | 0x50);
+    digest[8] = (guint8)((digest[8] & 0x3f) | 0x80);
+    GString *uuid = g_string_sized_new(36);
+    for (guint i = 0; i < 16; i++)
+        g_string_append_printf(uuid, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+                               digest[i]);
+    return g_string_free(uuid, FALSE);
+}
+
+static gboolean is_yes(const char *text)
+{
+    static const char *const words[] = {"YES", "Y", "TRUE", "ON", "1"};
+    for (guint i = 0; text && i < G_N_ELEMENTS(words); i++)
+        if (!g_ascii_strcasecmp(text, words[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean read_fields(VmmAction *action, const xmlNode *root, GError **error)
+{
+    action->vm = xml_find(root, "VM");
+    action->datastore = xml_find(root, "DATASTORE");
+    action->host = get(root, "HOST");
+    action->destination = get(root, "MIGR_HOST");
+    action->domain = get(root, "DEPLOY_ID");
+    action->directory = get(root, "DISK_TARGET_PATH");
+    action->checkpoint = get(root, "CHECKPOINT_FILE");
+    if (!action->vm || !action->host) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "the request for machine %" G_GINT64_FORMAT " lacks %s", action->vid,
+                    action->vm ? "HOST" : "VM");
+        return FALSE;
+    }
+    if (!action->domain || g_str_equal(action->domain, "-")) {
+        g_free(action->domain);
+        action->domain = g_strdup_printf("one-%" G_GINT64_FORMAT, action->vid);
+    }
+    action->uuid = get(action->vm, "TEMPLATE/OS/UUID");
+    if (!action->uuid)
+        action->uuid = make_uuid(action);
+    g_autofree char *shared = get(action->datastore, "TEMPLATE/SHARED");
+    action->shared = is_yes(shared);
+    return TRUE;
+}
+
+VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error)
+{
+    gsize length;
+    g_autofree guchar *text = g_base64_decode(payload, &length);
+    g_autoptr(VmmAction) action = g_new0(VmmAction, 1);
+    action->vid = vid;
+    action->document = xml_read((const char *)text, length, XML_DEPTH_MAX, error);
+    if (!action->document) {
+        g_prefix_error(error,
+                       "the request for machine %" G_GINT64_FORMAT " is not readable: ", vid);
+        return NULL;
+    }
+    if (!read_fields(action, xml_root(action->document), error))
+        return NULL;
+    return g_steal_pointer(&action);
+}
+
+char *vmm_action_option(const VmmAction *action, const char *vector, const char *name)
+{
+    static const char *const places[] = {"USER_TEMPLATE", "TEMPLATE"};
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s/%s", places[i], vector, name);
+        char *value = get(action->vm, path);
+        if (value)
+            return value;
+    }
+    return NULL;
+}
+
+static void free_action(gpointer action)
+{
+    vmm_action_free(action);
+}
+
+gboolean vmm_prepare(DriverJob *job, GError **error)
+{
+    VmmAction *action = vmm_action_parse(driver_job_id(job), driver_job_payload(job), error);
+    if (!action)
+        return FALSE;
+    driver_job_set_data(job, action, free_action);
+    return TRUE;
+}
+
+const VmmAction *vmm_action_of(const DriverJob *job)
+{
+    return driver_job_data(job);
+}
+
+char *vmm_queue_of(const DriverJob *job)
+{
+    return g_strdup(vmm_action_of(job)->host);
+}

@@ -1,0 +1,34 @@
+/*
+ * The document that oned sends with each action on a machine
+ * (VMM_DRIVER_ACTION_DATA, base64), read once when the request arrives.
+ */
+#pragma once
+
+#include "drivers/common/driver.h"
+#include <libxml/tree.h>
+
+typedef struct VmmAction {
+    xmlDoc *document;
+    const xmlNode *vm;        /* the VM element; never NULL */
+    const xmlNode *datastore; /* the system datastore; may be NULL */
+    gint64 vid;
+    char *host;        /* where the machine is, or shall be */
+    char *destination; /* MIGR_HOST; NULL when there is none */
+    char *domain;      /* DEPLOY_ID; "one-<vid>" before there is one */
+    char *directory;   /* of the machine's files at the host: DISK_TARGET_PATH */
+    char *checkpoint;  /* CHECKPOINT_FILE; NULL when there is none */
+    char *uuid;        /* of the machine: OS/UUID, else made of what never changes about it */
+    gboolean shared;   /* the system datastore is the same at all hosts (SHARED=YES) */
+} VmmAction;
+
+VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error); /* owned */
+void vmm_action_free(VmmAction *action);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmAction, vmm_action_free)
+
+/* A setting of the machine: from the vector in USER_TEMPLATE, then in TEMPLATE. (owned) */
+char *vmm_action_option(const VmmAction *action, const char *vector, const char *name);
+
+/* Hooks of the driver frame. */
+gboolean vmm_prepare(DriverJob *job, GError **error);
+char *vmm_queue_of(const DriverJob *job);
+const VmmAction *vmm_action_of(const DriverJob *job); /* borrowed */
