@@ -529,7 +529,7 @@ static void turn(Input *input, int out, gint64 until)
         ending = TRUE;
         return;
     }
-    if (until && idle())
+    if (until && state == DRIVER_OUTPUT_EMPTY && idle())
         return;
     if (until) {
         gint64 left = MAX((until - g_get_monotonic_time()) / 1000, 0) + 1;
