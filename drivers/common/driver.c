@@ -596,9 +596,9 @@ int driver_serve(const Driver *served, int in, int out)
     while (!ending && input.fd >= 0)
         turn(&input, out, 0);
     gint64 until = g_get_monotonic_time() + DRAIN_SECONDS * G_TIME_SPAN_SECOND;
-    while (!ending && !idle() && g_get_monotonic_time() < until)
+    while (!ending && (!idle() || driver_output_flush() == DRIVER_OUTPUT_WAITING) &&
+           g_get_monotonic_time() < until)
         turn(&input, out, until);
-    (void)driver_output_flush();
     cancel_jobs(-1, "the driver was told to end");
     g_string_free(input.text, TRUE);
     return close_state() ? 0 : 1;
