@@ -13,6 +13,22 @@ struct Glob {
     char *literal;      /* a pattern without special characters is only compared */
 };
 
+/* The last character of a "[:alpha:]", "[=a=]" or "[.a.]" that begins at `open`, or `open`
+ * itself when it is an ordinary bracket. */
+static const char *class_end(const char *open)
+{
+    const char end[] = {open[1], ']', '\0'};
+    const char *close;
+
+    if (!open[1] || !strchr(":=.", open[1]))
+        return open;
+    close = strstr(open + 2, end);
+    if (!close ||
+        (open[1] == ':' && open + 2 + strspn(open + 2, "abcdefghijklmnopqrstuvwxyz") != close))
+        return open;
+    return close + 1;
+}
+
 /* Behind the bracket expression that begins at `open`, or NULL when it is none. */
 static const char *bracket_end(const char *open)
 {
@@ -23,15 +39,10 @@ static const char *bracket_end(const char *open)
     if (*c == ']')
         c++;
     for (; *c && *c != ']'; c++) {
-        if (*c == '\\' && c[1]) {
+        if (*c == '\\' && c[1])
             c++;
-        } else if (*c == '[' && (c[1] == ':' || c[1] == '=' || c[1] == '.')) {
-            const char end[] = {c[1], ']', '\0'};
-            const char *close = strstr(c + 2, end);
-
-            if (close)
-                c = close + 1;
-        }
+        else if (*c == '[')
+            c = class_end(c);
     }
     return *c ? c + 1 : NULL;
 }
