@@ -1,0 +1,309 @@
+#include "server/http/http.h"
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "server/http/request.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Room for the head of a request and of its reply; a call's head is a few hundred bytes.
+ * It is cleared for each request, and an idle connection keeps it. */
+#define HEAD_BYTES 8192
+/* Descriptors that the rest of oned needs: database, logs, drivers. */
+#define OTHER_FILES 256
+/* What a caller may wait in the queue of the kernel while all threads are busy. */
+#define BACKLOG 4096
+
+struct Http {
+    RequestHub *hub;
+    struct MHD_Daemon *daemon;
+    guint16 port;
+    char *certificate, *key; /* PEM text */
+};
+
+HttpOptions http_options_default(void)
+{
+    return (HttpOptions){
+        .address = "127.0.0.1",
+        .port = 2633,
+        .body_bytes = 16 * 1024 * 1024,
+        .bodies_bytes = 256 * 1024 * 1024,
+        .nesting = 64,
+        .elements = 200000,
+        .connections = 12000,
+        .connections_per_address = 1000,
+        .in_flight = 4096,
+        .request_seconds = 30,
+        .reply_seconds = 120,
+        .idle_seconds = 300,
+        .stop_seconds = 2,
+    };
+}
+
+static gboolean fail(GError **error, const HttpOptions *options, const char *what,
+                     const char *advice)
+{
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Cannot listen on %s port %u: %s. %s",
+                options->address, options->port, what, advice);
+    return FALSE;
+}
+
+/* ---- the socket ---- */
+
+static struct addrinfo *parse_address(const HttpOptions *options, GError **error)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                             .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    g_autofree char *port = g_strdup_printf("%u", options->port);
+    if (getaddrinfo(options->address, port, &hints, &found) != 0) {
+        fail(error, options, "this is not an address",
+             "Set LISTEN_ADDRESS to an IPv4 or IPv6 address, 127.0.0.1 for this computer alone "
+             "or 0.0.0.0 for all networks.");
+        return NULL;
+    }
+    return found;
+}
+
+static const char *listen_advice(int code)
+{
+    switch (code) {
+    case EADDRINUSE:
+        return "Another oned, or another program, uses it: stop that one or set another PORT.";
+    case EADDRNOTAVAIL:
+        return "No network of this computer has this address: correct LISTEN_ADDRESS.";
+    case EACCES:
+        return "Ports below 1024 are the superuser's: set a higher PORT.";
+    default:
+        return "";
+    }
+}
+
+/* The listening socket, or -1. */
+static int open_socket(const HttpOptions *options, guint16 *port, GError **error)
+{
+    struct addrinfo *found = parse_address(options, error);
+    if (!found)
+        return -1;
+    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int yes = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        int code = errno;
+        fail(error, options, g_strerror(code), listen_advice(code));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    } else {
+        struct sockaddr_storage bound;
+        socklen_t length = sizeof bound;
+        if (getsockname(fd, (struct sockaddr *)&bound, &length) == 0)
+            *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                                      : ((struct sockaddr_in *)&bound)->sin_port);
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+/* The number of connections for which there are descriptors, `wanted` if possible. */
+static guint reserve_files(guint wanted)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return wanted;
+    rlim_t need = (rlim_t)wanted + OTHER_FILES;
+    if (files.rlim_cur >= need)
+        return wanted;
+    struct rlimit raised = {need, MAX(files.rlim_max, need)};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0) /* the superuser may */
+        return wanted;
+    raised = (struct rlimit){MIN(files.rlim_max, need), files.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        files = raised;
+    if (files.rlim_cur >= need)
+        return wanted;
+    guint possible = (guint)(files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES
+                                                              : files.rlim_cur / 2);
+    log_warning("HTTP",
+                "Only %u connections are possible instead of %u, since the system allows %lu open "
+                "files. Raise the limit (LimitNOFILE= of systemd, or ulimit -Hn).",
+                possible, wanted, (unsigned long)files.rlim_cur);
+    return possible;
+}
+
+/* ---- libmicrohttpd ---- */
+
+static enum MHD_Result admit(void *data, const struct sockaddr *address, socklen_t length)
+{
+    RequestHub *hub = data;
+    return peers_admit(hub->peers, address) ? MHD_YES : MHD_NO;
+}
+
+static void connection_changed(void *data, struct MHD_Connection *connection, void **slot,
+                               enum MHD_ConnectionNotificationCode code)
+{
+    RequestHub *hub = data;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *address =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+        const struct sockaddr *peer = address->client_addr;
+        const union MHD_ConnectionInfo *fd =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *slot = peers_add(hub->peers, fd->connect_fd, peer);
+    } else if (*slot) {
+        peers_remove(hub->peers, *slot);
+        *slot = NULL;
+    }
+}
+
+static void library_log(void *unused, const char *format, va_list arguments) G_GNUC_PRINTF(2, 0);
+static void library_log(void *unused, const char *format, va_list arguments)
+{
+    if (log_level() < LOG_DEBUG)
+        return;
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    log_debug("HTTP", "%s", g_strchomp(text));
+}
+
+static guint thread_count(const HttpOptions *options)
+{
+    return options->threads ? options->threads : CLAMP(g_get_num_processors(), 1, 4);
+}
+
+static gboolean start_daemon(Http *http, int fd, GError **error)
+{
+    const HttpOptions *options = &http->hub->options;
+    guint threads = thread_count(options);
+    guint flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, http->certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (char *)"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    if (http->certificate)
+        flags |= MHD_USE_TLS;
+    else
+        tls[0].option = MHD_OPTION_END;
+
+    errno = 0;
+    http->daemon = MHD_start_daemon(
+        flags, 0, admit, http->hub, request_handle, http->hub, /* the logger first */
+        MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
+        MAX(options->connections, threads), MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, http->hub, MHD_OPTION_NOTIFY_COMPLETED, request_completed, http->hub,
+        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (http->daemon)
+        return TRUE;
+    return fail(error, options, errno ? g_strerror(errno) : "libmicrohttpd refused",
+                http->certificate ? "Look at the certificate and key: both must be PEM, and belong "
+                                    "together."
+                                  : "The log at level DEBUG says more.");
+}
+
+static gboolean read_tls(Http *http, GError **error)
+{
+    const HttpOptions *options = &http->hub->options;
+    if (!options->tls_certificate && !options->tls_key)
+        return TRUE;
+    if (!options->tls_certificate || !options->tls_key)
+        return fail(error, options, "TLS needs a certificate and its key, and only one is set",
+                    "Set both, or neither.");
+    g_autoptr(GError) why = NULL;
+    if (g_file_get_contents(options->tls_certificate, &http->certificate, NULL, &why) &&
+        g_file_get_contents(options->tls_key, &http->key, NULL, &why))
+        return TRUE;
+    return fail(error, options, why->message, "Both files must be readable by oned.");
+}
+
+static void http_free(Http *http)
+{
+    if (http->hub) {
+        peers_free(http->hub->peers);
+        http->hub->peers = NULL;
+        request_hub_unref(http->hub);
+    }
+    if (http->key)
+        explicit_bzero(http->key, strlen(http->key));
+    g_free(http->key);
+    g_free(http->certificate);
+    g_free(http);
+}
+
+Http *http_start(const HttpOptions *options, HttpDispatch dispatch, gpointer data, GError **error)
+{
+    Http *http = g_new0(Http, 1);
+    http->hub = request_hub_new(options, dispatch, data);
+    http->hub->options.connections = reserve_files(options->connections);
+    http->hub->peers = peers_new(options->connections_per_address, options->request_seconds,
+                                 options->tls_certificate == NULL);
+    int fd = -1;
+    if (!read_tls(http, error) || (fd = open_socket(options, &http->port, error)) < 0) {
+        http_free(http);
+        return NULL;
+    }
+    if (!start_daemon(http, fd, error)) {
+        if (fcntl(fd, F_GETFD) >= 0) /* libmicrohttpd has closed it, or not, as the failure was */
+            close(fd);
+        http_free(http);
+        return NULL;
+    }
+    log_info("HTTP", "Listening on %s port %u%s, %u threads, at most %u connections",
+             options->address, http->port, http->certificate ? " with TLS" : "",
+             thread_count(options), http->hub->options.connections);
+    return http;
+}
+
+guint16 http_port(const Http *http)
+{
+    return http->port;
+}
+
+/* Waits until a counter is zero, or the time is over. */
+static void wait_for_zero(const _Atomic guint *counter, gint64 usec)
+{
+    gint64 until = g_get_monotonic_time() + usec;
+    while (atomic_load_explicit(counter, memory_order_acquire) > 0 &&
+           g_get_monotonic_time() < until)
+        g_usleep(1000);
+}
+
+void http_stop(Http *http)
+{
+    if (!http)
+        return;
+    RequestHub *hub = http->hub;
+    hub->stopping = TRUE;
+    int fd = MHD_quiesce_daemon(http->daemon);
+    if (fd >= 0)
+        close(fd);
+    wait_for_zero(&hub->in_flight, (gint64)hub->options.stop_seconds * G_USEC_PER_SEC);
+    guint left = hub->in_flight;
+    if (left > 0)
+        log_warning("HTTP", "%u calls were not done and are answered 503", left);
+    request_abandon_all(hub);
+    /* A finish that came first may still be waking its connection. */
+    wait_for_zero(&hub->in_flight, 10 * G_USEC_PER_SEC);
+    wait_for_zero(&hub->open, G_USEC_PER_SEC);
+    MHD_stop_daemon(http->daemon);
+    http_free(http);
+}
+
+HttpFigures http_figures(const Http *http)
+{
+    const RequestHub *hub = http->hub;
+    return (HttpFigures){
+        .connections = peers_count(hub->peers),
+        .in_flight = hub->in_flight,
+        .calls = hub->calls,
+        .refused = hub->refused,
+        .cut = peers_cut(hub->peers),
+    };
+}

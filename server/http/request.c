@@ -1,0 +1,478 @@
+#include "server/http/request.h"
+
+#include "server/rpc/codec.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH      "/RPC2"
+#define XML_TYPE  "text/xml"
+#define TEXT_TYPE "text/plain; charset=utf-8"
+
+/* Replies with more text than this are sent out of their fragments, a block at a time; less
+ * is copied whole, and goes out in one system call with the head. */
+#define COPY_MOST   (64 * 1024)
+#define BLOCK_BYTES (256 * 1024)
+
+/* What to answer when a request is not to become a call. */
+typedef struct Refusal {
+    guint status; /* of HTTP; 0: none */
+    gint fault;   /* of XML-RPC; 0: plain text */
+    char *text;   /* owned */
+} Refusal;
+
+struct Request {
+    RpcCall call; /* first */
+    gint references;
+    RequestHub *hub;                   /* a reference */
+    struct MHD_Connection *connection; /* these two only while it holds the request */
+    Peer *peer;
+
+    GString *body;
+    gsize held;       /* bytes counted in the hub */
+    gsize discarded;  /* of a body that is not wanted */
+    gboolean expects; /* a body that becomes a call */
+    Refusal refusal;
+
+    gboolean handed_on; /* the call is, or was, with others */
+    gboolean answered;  /* guarded by the hub's lock; once only */
+    RpcReply *reply;
+    Request *prev, *next; /* of the hub's list */
+};
+
+static const char explanation[] =
+    "This is oned, the daemon of Globule " GLOBULE_VERSION ", a private-cloud manager.\n"
+    "It speaks XML-RPC: send a POST with Content-Type text/xml to " PATH ".\n"
+    "Tools: onevm, onehost, oneuser. Try `onevm list`, or call system.listMethods.\n";
+
+/* ---- life ---- */
+
+RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, gpointer data)
+{
+    RequestHub *hub = g_new0(RequestHub, 1);
+    hub->references = 1;
+    hub->options = *options;
+    hub->limits = (RpcLimits){options->body_bytes, MIN(options->nesting, RPC_NESTING_MOST),
+                              options->elements};
+    hub->dispatch = dispatch;
+    hub->data = data;
+    g_mutex_init(&hub->lock);
+    return hub;
+}
+
+void request_hub_unref(RequestHub *hub)
+{
+    if (!hub || !g_atomic_int_dec_and_test(&hub->references))
+        return;
+    g_mutex_clear(&hub->lock);
+    g_free(hub);
+}
+
+static void request_finish(RpcCall *call, RpcReply *reply);
+
+static Request *request_new(RequestHub *hub, struct MHD_Connection *connection)
+{
+    Request *request = g_new0(Request, 1);
+    request->references = 1;
+    request->hub = hub;
+    g_atomic_int_inc(&hub->references);
+    request->connection = connection;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    request->peer = info ? info->socket_context : NULL;
+    return request;
+}
+
+/* What came of the body counts until the request is over, since its values live on. */
+static void release_held(Request *request)
+{
+    request->hub->bodies -= request->held;
+    request->held = 0;
+}
+
+static void drop_body(Request *request)
+{
+    if (request->body)
+        g_string_free(request->body, TRUE);
+    request->body = NULL;
+}
+
+static void request_unref(Request *request)
+{
+    if (!g_atomic_int_dec_and_test(&request->references))
+        return;
+    drop_body(request);
+    g_free(request->refusal.text);
+    rpc_reply_free(request->reply);
+    g_free(request->call.method);
+    g_free(request->call.address);
+    g_free(request->call.verifier);
+    if (request->call.arguments)
+        g_ptr_array_unref(request->call.arguments);
+    request_hub_unref(request->hub);
+    g_free(request);
+}
+
+/* ---- refusals ---- */
+
+static void refuse(Request *request, guint status, gint fault, char *text)
+{
+    drop_body(request);
+    release_held(request);
+    request->expects = FALSE;
+    if (request->refusal.status)
+        g_free(text);
+    else
+        request->refusal = (Refusal){status, fault, text};
+}
+
+static void refuse_size(Request *request)
+{
+    refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, RPC_FAULT_LIMIT,
+           g_strdup_printf("The call is larger than %" G_GSIZE_FORMAT
+                           " bytes, the most that this server takes.",
+                           request->hub->options.body_bytes));
+}
+
+static void refuse_busy(Request *request, const char *why)
+{
+    refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, RPC_FAULT_LIMIT,
+           g_strdup_printf("oned has %s; try again in a moment.", why));
+}
+
+static enum MHD_Result answer_refusal(Request *request)
+{
+    Refusal *refusal = &request->refusal;
+    GString *body = refusal->fault ? rpc_encode_fault(refusal->fault, refusal->text)
+                                   : g_string_new(refusal->text);
+    gsize length = body->len;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
+        length, g_string_free(body, FALSE), g_free);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            refusal->fault ? XML_TYPE : TEXT_TYPE);
+    if (refusal->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "POST");
+    if (refusal->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (refusal->status >= 400)
+        request->hub->refused++;
+    if (request->peer)
+        peer_set_replying(request->peer, length, request->hub->options.reply_seconds);
+    enum MHD_Result result = MHD_queue_response(request->connection, refusal->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- the head ---- */
+
+static gboolean is_xml(const char *type)
+{
+    return type && (g_ascii_strncasecmp(type, "text/xml", 8) == 0 ||
+                    g_ascii_strncasecmp(type, "application/xml", 15) == 0);
+}
+
+static const char *header(Request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+static void judge_path(Request *request, const char *url, const char *method)
+{
+    gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    if (strcmp(url, "/") == 0 && reads) {
+        refuse(request, MHD_HTTP_OK, 0, g_strdup(explanation));
+    } else if (strcmp(url, PATH) != 0) {
+        g_autofree char *valid = g_utf8_make_valid(url, -1);
+        refuse(
+            request, MHD_HTTP_NOT_FOUND, 0,
+            g_strdup_printf("There is nothing at %.80s. XML-RPC calls go to " PATH ".\n", valid));
+    } else if (strcmp(method, "POST") != 0) {
+        refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, 0,
+               g_strdup_printf("%.20s is not understood here. XML-RPC calls are sent by POST.\n",
+                               method));
+    } else if (!is_xml(header(request, MHD_HTTP_HEADER_CONTENT_TYPE))) {
+        /* Any page in a browser may send other types to this computer unasked. */
+        refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, 0,
+               g_strdup("An XML-RPC call needs the header \"Content-Type: text/xml\".\n"));
+    } else {
+        request->expects = TRUE;
+    }
+}
+
+/* The first word about a request: its head is here, its body is not. */
+static enum MHD_Result begin(Request *request, const char *url, const char *method)
+{
+    RequestHub *hub = request->hub;
+    if (request->peer)
+        peer_set_phase(request->peer, PEER_RECEIVING);
+    judge_path(request, url, method);
+    if (atomic_load_explicit(&hub->stopping, memory_order_relaxed))
+        refuse_busy(request, "begun to stop");
+
+    const char *announced = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    guint64 length = announced ? g_ascii_strtoull(announced, NULL, 10) : 0;
+    if (length > hub->options.body_bytes) {
+        /* Answered before the body comes; the connection is closed after that. */
+        refuse_size(request);
+        if (request->peer)
+            peers_linger(hub->peers, request->peer);
+        return answer_refusal(request);
+    }
+    if (request->expects)
+        request->body = g_string_sized_new((gsize)MIN(length + 1, 64 * 1024));
+    return MHD_YES;
+}
+
+/* ---- the body ---- */
+
+/* A body without announced length has grown too large: libmicrohttpd takes no answer in the
+ * middle of one, so it is written to the socket before the connection is closed. */
+static enum MHD_Result cut_upload(Request *request)
+{
+    refuse_size(request);
+    request->hub->refused++;
+    if (request->peer) {
+        g_autoptr(GString) body = rpc_encode_fault(RPC_FAULT_LIMIT, request->refusal.text);
+        g_autofree char *answer = g_strdup_printf(
+            "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
+            "Content-Type: " XML_TYPE "\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n%s",
+            body->len, body->str);
+        peers_linger(request->hub->peers, request->peer);
+        peers_tell(request->hub->peers, request->peer, answer, strlen(answer));
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result take_upload(Request *request, const char *upload, gsize size)
+{
+    RequestHub *hub = request->hub;
+    if (!request->expects) {
+        request->discarded += size;
+        return request->discarded > hub->options.body_bytes ? cut_upload(request) : MHD_YES;
+    }
+    if (request->body->len + size > hub->options.body_bytes)
+        return cut_upload(request);
+    request->held += size;
+    gsize all = atomic_fetch_add_explicit(&hub->bodies, size, memory_order_relaxed) + size;
+    g_string_append_len(request->body, upload, (gssize)size);
+    if (all > hub->options.bodies_bytes)
+        refuse_busy(request, "no room for the bodies of more requests");
+    return MHD_YES;
+}
+
+/* ---- the call ---- */
+
+static void list_insert(RequestHub *hub, Request *request)
+{
+    request->prev = NULL;
+    request->next = hub->flying;
+    if (hub->flying)
+        hub->flying->prev = request;
+    hub->flying = request;
+}
+
+static void list_remove(RequestHub *hub, Request *request)
+{
+    *(request->prev ? &request->prev->next : &hub->flying) = request->next;
+    if (request->next)
+        request->next->prev = request->prev;
+}
+
+/* Notes the answer and takes the request out of the list; FALSE: it has one already. The
+ * caller holds the lock. */
+static gboolean claim(RequestHub *hub, Request *request, RpcReply *reply)
+{
+    if (request->answered)
+        return FALSE;
+    request->answered = TRUE;
+    request->reply = reply;
+    list_remove(hub, request);
+    return TRUE;
+}
+
+/* Any thread. The listener is there until `in_flight` is counted down. */
+static void request_finish(RpcCall *call, RpcReply *reply)
+{
+    Request *request = (Request *)call;
+    RequestHub *hub = request->hub;
+    g_mutex_lock(&hub->lock);
+    gboolean mine = claim(hub, request, reply);
+    g_mutex_unlock(&hub->lock);
+    if (mine) {
+        MHD_resume_connection(request->connection);
+        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
+    } else {
+        rpc_reply_free(reply);
+    }
+    request_unref(request);
+}
+
+void request_abandon_all(RequestHub *hub)
+{
+    for (;;) {
+        g_mutex_lock(&hub->lock);
+        Request *request = hub->flying;
+        if (request)
+            claim(hub, request, NULL); /* none: 503 */
+        g_mutex_unlock(&hub->lock);
+        if (!request)
+            return;
+        /* Its connection still holds the request: it sleeps until the next line. */
+        MHD_resume_connection(request->connection);
+        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
+    }
+}
+
+/* The body is complete: it becomes a call, and the connection sleeps. */
+static enum MHD_Result hand_on(Request *request)
+{
+    RequestHub *hub = request->hub;
+    RpcCall *call = &request->call;
+    request->reply = rpc_decode(request->body->str, request->body->len, &hub->limits, &call->method,
+                                &call->arguments);
+    drop_body(request);
+    if (request->reply)
+        return MHD_YES;
+    if (atomic_fetch_add_explicit(&hub->in_flight, 1, memory_order_relaxed) >=
+        hub->options.in_flight) {
+        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_relaxed);
+        refuse_busy(request, "as many calls to work on as it may");
+        return MHD_YES;
+    }
+    call->caller = (RpcCaller){-1, -1};
+    call->address = g_strdup(request->peer ? request->peer->address : "?");
+    call->number = atomic_fetch_add_explicit(&hub->calls, 1, memory_order_relaxed) + 1;
+    call->started = g_get_monotonic_time();
+    call->finish = request_finish;
+    request->handed_on = TRUE;
+    g_atomic_int_inc(&request->references);
+    if (request->peer)
+        peer_set_phase(request->peer, PEER_WORKING);
+
+    MHD_suspend_connection(request->connection);
+    g_mutex_lock(&hub->lock);
+    list_insert(hub, request);
+    g_mutex_unlock(&hub->lock);
+    hub->dispatch(call, hub->data); /* it may be answered already when this returns */
+    return MHD_YES;
+}
+
+/* ---- the reply ---- */
+
+/* A large reply on its way: how far its pieces have been copied into the buffer that is sent.
+ * (MHD_create_response_from_iovec would save the copy, but version 0.9.75 keeps the vector in
+ * the few kilobytes of the connection, and aborts the process when it does not fit.) */
+typedef struct Sending {
+    RpcPieces *pieces;
+    guint piece;  /* the next to copy from */
+    gsize offset; /* in it */
+    guint64 position;
+} Sending;
+
+static ssize_t read_pieces(void *data, uint64_t position, char *buffer, size_t room)
+{
+    Sending *sending = data;
+    if (position != sending->position) /* it is never asked for anything twice */
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    gsize copied = 0;
+    while (copied < room && sending->piece < sending->pieces->pieces->len) {
+        const struct iovec *piece =
+            &g_array_index(sending->pieces->pieces, struct iovec, sending->piece);
+        gsize size = MIN(room - copied, piece->iov_len - sending->offset);
+        memcpy(buffer + copied, (const char *)piece->iov_base + sending->offset, size);
+        copied += size;
+        sending->offset += size;
+        if (sending->offset == piece->iov_len) {
+            sending->piece++;
+            sending->offset = 0;
+        }
+    }
+    sending->position += copied;
+    return copied > 0 ? (ssize_t)copied : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void sending_free(void *data)
+{
+    Sending *sending = data;
+    rpc_pieces_free(sending->pieces);
+    g_free(sending);
+}
+
+static struct MHD_Response *make_response(Request *request, gsize *length)
+{
+    RpcReply *reply = g_steal_pointer(&request->reply);
+    if (rpc_reply_size(reply) > COPY_MOST) {
+        Sending *sending = g_new0(Sending, 1);
+        sending->pieces = rpc_encode_pieces(reply);
+        *length = sending->pieces->length;
+        struct MHD_Response *response = MHD_create_response_from_callback(
+            *length, BLOCK_BYTES, read_pieces, sending, sending_free);
+        if (!response)
+            sending_free(sending);
+        return response;
+    }
+    GString *body = rpc_encode(reply);
+    rpc_reply_free(reply);
+    *length = body->len;
+    return MHD_create_response_from_buffer_with_free_callback(*length, g_string_free(body, FALSE),
+                                                              g_free);
+}
+
+static enum MHD_Result answer(Request *request)
+{
+    gsize length = 0;
+    struct MHD_Response *response = make_response(request, &length);
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, XML_TYPE);
+    if (request->peer)
+        peer_set_replying(request->peer, length, request->hub->options.reply_seconds);
+    enum MHD_Result result = MHD_queue_response(request->connection, MHD_HTTP_OK, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- what libmicrohttpd calls ---- */
+
+enum MHD_Result request_handle(void *data, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *upload,
+                               size_t *upload_size, void **slot)
+{
+    RequestHub *hub = data;
+    Request *request = *slot;
+    if (!request) {
+        *slot = request = request_new(hub, connection);
+        hub->open++;
+        return begin(request, url, method);
+    }
+    if (*upload_size > 0) {
+        gsize size = *upload_size;
+        *upload_size = 0;
+        return take_upload(request, upload, size);
+    }
+    if (request->expects && !request->handed_on) {
+        enum MHD_Result result = hand_on(request);
+        if (request->handed_on)
+            return result;
+    } else if (request->handed_on && !request->reply) {
+        refuse_busy(request, "stopped before this call was done");
+    }
+    return request->reply ? answer(request) : answer_refusal(request);
+}
+
+void request_completed(void *data, struct MHD_Connection *connection, void **slot,
+                       enum MHD_RequestTerminationCode reason)
+{
+    RequestHub *hub = data;
+    Request *request = *slot;
+    if (!request)
+        return;
+    *slot = NULL;
+    if (request->peer)
+        peer_set_phase(request->peer, PEER_IDLE);
+    release_held(request);
+    request_unref(request);
+    hub->open--;
+}

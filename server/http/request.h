@@ -1,0 +1,50 @@
+/*
+ * One request: from its head to the last byte of its reply.
+ *
+ * Two hold a request: its connection, until libmicrohttpd says that it is done with it,
+ * and its call, until that is finished. Either may come first when oned stops, so it is
+ * counted. The connection is put to sleep before the call is handed on; so the reply,
+ * which may be there at once, always finds it asleep.
+ */
+#pragma once
+
+#include "server/http/connection.h"
+#include "server/http/http.h"
+#include "server/rpc/scan.h"
+#include <microhttpd.h>
+
+typedef struct Request Request;
+
+/* What requests share. Each of them holds a reference, since a call may be finished after
+ * the listener is gone. */
+typedef struct RequestHub {
+    gint references;
+    HttpOptions options;
+    RpcLimits limits;
+    HttpDispatch dispatch;
+    gpointer data;
+    Peers *peers;
+
+    _Atomic gint stopping;
+    _Atomic guint open;      /* requests that their connection holds */
+    _Atomic guint in_flight; /* calls handed on and not finished */
+    _Atomic gsize bodies;    /* bytes held for requests */
+    _Atomic guint64 calls, refused;
+
+    GMutex lock;     /* guards the list, and who answers a request */
+    Request *flying; /* calls handed on and not finished */
+} RequestHub;
+
+RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, gpointer data);
+void request_hub_unref(RequestHub *hub);
+
+/* For libmicrohttpd: the handler of requests and the notice that one is over. `hub` is a
+ * RequestHub. */
+enum MHD_Result request_handle(void *hub, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *upload,
+                               size_t *upload_size, void **request);
+void request_completed(void *hub, struct MHD_Connection *connection, void **request,
+                       enum MHD_RequestTerminationCode reason);
+
+/* Answers every call in flight with 503; their finish has no effect any more. */
+void request_abandon_all(RequestHub *hub);
