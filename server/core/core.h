@@ -62,6 +62,9 @@ gint64 core_now(const Core *core);
 gint64 core_steady(const Core *core);
 /* Adds a row to the batch. */
 void core_write(Core *core, StoreWrite *write); /* takes ownership */
+/* `hook` runs at the end of each batch, before it is sealed, and may add rows: so that an object
+ * that changed often in one batch is written once. */
+void core_set_before_commit(Core *core, void (*hook)(gpointer data), gpointer data);
 /* Number of the batch at hand, from 1 up; an object notes it when it changes. */
 guint64 core_batch(const Core *core);
 /* Effect that leaves after the batch at hand is committed. Takes ownership. */

@@ -1,0 +1,370 @@
+/* The loop of core.h. */
+#include "server/core/core.h"
+
+#include "lib/base/log.h"
+#include "server/core/timer.h"
+
+/* Inputs handled in one batch at most, so that the first of a flood need not wait for the last. */
+#define BATCH_INPUTS 2048
+
+/* A batch under way: its effects wait for the commit. */
+typedef struct Flight {
+    guint64 batch;
+    gboolean committed;
+    CoreEffect *first, **last;
+} Flight;
+
+struct Core {
+    Store *store;
+    const Clock *clock;
+
+    GMutex lock; /* guards the four below; everything else belongs to the core thread */
+    GCond wake;
+    CoreInput *inputs, **inputs_last;
+    guint64 acknowledged; /* newest batch that the store has committed */
+    gboolean stopping;
+    GError *failure; /* what the store said when it could not commit */
+
+    Timers *timers;
+    GQueue flights;   /* of Flight, oldest first */
+    Flight *open;     /* the batch at hand */
+    guint64 batch;    /* its number */
+    guint64 released; /* batches up to this one have let their effects go */
+    StoreWrite *writes, **writes_last;
+    CoreEffect *ready, **ready_last; /* effects that need not wait */
+    gint64 wall, steady;             /* the moment of the batch */
+    void (*before_commit)(gpointer data);
+    gpointer before_commit_data;
+    CoreFigures figures;
+};
+
+static Flight *flight_new(guint64 batch)
+{
+    Flight *flight = g_new0(Flight, 1);
+    flight->batch = batch;
+    flight->last = &flight->first;
+    return flight;
+}
+
+static void effects_drop(CoreEffect *effect)
+{
+    while (effect) {
+        CoreEffect *next = effect->next;
+        effect->destroy(effect);
+        effect = next;
+    }
+}
+
+static void flight_free(gpointer data)
+{
+    Flight *flight = data;
+    effects_drop(flight->first);
+    g_free(flight);
+}
+
+Core *core_new(Store *store, const Clock *clock)
+{
+    Core *core = g_new0(Core, 1);
+    core->store = store;
+    core->clock = clock;
+    g_mutex_init(&core->lock);
+    g_cond_init(&core->wake);
+    core->inputs_last = &core->inputs;
+    core->writes_last = &core->writes;
+    core->ready_last = &core->ready;
+    core->timers = timers_new();
+    g_queue_init(&core->flights);
+    core->batch = 1;
+    core->open = flight_new(core->batch);
+    core->wall = clock->wall(clock);
+    core->steady = clock->steady(clock);
+    return core;
+}
+
+void core_free(Core *core)
+{
+    if (!core)
+        return;
+    while (core->inputs) {
+        CoreInput *input = core->inputs;
+        core->inputs = input->next;
+        input->destroy(input);
+    }
+    while (core->writes) {
+        StoreWrite *write = core->writes;
+        core->writes = write->next;
+        store_write_free(write);
+    }
+    effects_drop(core->ready);
+    flight_free(core->open);
+    g_queue_clear_full(&core->flights, flight_free);
+    timers_free(core->timers);
+    g_clear_error(&core->failure);
+    g_mutex_clear(&core->lock);
+    g_cond_clear(&core->wake);
+    g_free(core);
+}
+
+void core_set_before_commit(Core *core, void (*hook)(gpointer data), gpointer data)
+{
+    core->before_commit = hook;
+    core->before_commit_data = data;
+}
+
+void core_post(Core *core, CoreInput *input)
+{
+    input->next = NULL;
+    g_mutex_lock(&core->lock);
+    gboolean idle = core->inputs == NULL;
+    *core->inputs_last = input;
+    core->inputs_last = &input->next;
+    if (idle)
+        g_cond_signal(&core->wake);
+    g_mutex_unlock(&core->lock);
+}
+
+void core_stop(Core *core)
+{
+    g_mutex_lock(&core->lock);
+    core->stopping = TRUE;
+    g_cond_signal(&core->wake);
+    g_mutex_unlock(&core->lock);
+}
+
+/* Comes from the store's thread. */
+static void batch_done(gpointer data, guint64 batch, const GError *error)
+{
+    Core *core = data;
+    g_mutex_lock(&core->lock);
+    if (error && !core->failure) {
+        core->failure = g_error_copy(error);
+        core->stopping = TRUE;
+    }
+    if (!error && batch > core->acknowledged)
+        core->acknowledged = batch;
+    g_cond_signal(&core->wake);
+    g_mutex_unlock(&core->lock);
+}
+
+gint64 core_now(const Core *core)
+{
+    return core->wall / G_USEC_PER_SEC;
+}
+
+gint64 core_steady(const Core *core)
+{
+    return core->steady;
+}
+
+guint64 core_batch(const Core *core)
+{
+    return core->batch;
+}
+
+void core_write(Core *core, StoreWrite *write)
+{
+    write->next = NULL;
+    *core->writes_last = write;
+    core->writes_last = &write->next;
+}
+
+static void flight_add(Flight *flight, CoreEffect *effect)
+{
+    effect->next = NULL;
+    *flight->last = effect;
+    flight->last = &effect->next;
+}
+
+void core_after_commit(Core *core, CoreEffect *effect)
+{
+    flight_add(core->open, effect);
+}
+
+void core_after_batch(Core *core, guint64 seen, CoreEffect *effect)
+{
+    if (seen >= core->batch) {
+        flight_add(core->open, effect);
+        return;
+    }
+    if (seen > core->released) {
+        for (GList *link = core->flights.head; link; link = link->next) {
+            Flight *flight = link->data;
+            if (flight->batch >= seen) {
+                flight_add(flight, effect);
+                return;
+            }
+        }
+    }
+    effect->next = NULL;
+    *core->ready_last = effect;
+    core->ready_last = &effect->next;
+}
+
+guint64 core_timer_add(Core *core, gint64 delay_us, void (*fire)(Core *core, gpointer data),
+                       gpointer data, GDestroyNotify destroy)
+{
+    return timers_add(core->timers, core->steady + MAX(delay_us, 0), fire, data, destroy);
+}
+
+void core_timer_cancel(Core *core, guint64 timer)
+{
+    if (timer)
+        timers_cancel(core->timers, timer);
+}
+
+gint64 core_next_timer(const Core *core)
+{
+    return timers_next(core->timers);
+}
+
+CoreFigures core_figures(const Core *core)
+{
+    return core->figures;
+}
+
+static void release_list(Core *core, CoreEffect *effect)
+{
+    while (effect) {
+        CoreEffect *next = effect->next;
+        effect->release(effect);
+        effect->destroy(effect);
+        core->figures.effects++;
+        effect = next;
+    }
+}
+
+/* Lets go the effects of every batch whose commit is known, in order. */
+static gboolean release_committed(Core *core, guint64 acknowledged)
+{
+    gboolean any = FALSE;
+    for (;;) {
+        Flight *flight = g_queue_peek_head(&core->flights);
+        if (!flight || !(flight->committed || flight->batch <= acknowledged))
+            return any;
+        g_queue_pop_head(&core->flights);
+        core->released = flight->batch;
+        CoreEffect *effects = g_steal_pointer(&flight->first);
+        flight_free(flight);
+        release_list(core, effects);
+        any = TRUE;
+    }
+}
+
+/* Ends the batch at hand: its rows go to the store, its effects wait for them. */
+static void close_batch(Core *core)
+{
+    if (core->before_commit)
+        core->before_commit(core->before_commit_data);
+    CoreEffect *ready = g_steal_pointer(&core->ready);
+    core->ready_last = &core->ready;
+    if (core->writes || core->open->first) {
+        Flight *flight = core->open;
+        StoreWrite *writes = g_steal_pointer(&core->writes);
+        core->writes_last = &core->writes;
+        g_queue_push_tail(&core->flights, flight);
+        core->batch++;
+        core->open = flight_new(core->batch);
+        core->figures.batches++;
+        if (writes) {
+            core->figures.commits++;
+            core->store->commit(core->store, flight->batch, writes, batch_done, core);
+        } else {
+            flight->committed = TRUE; /* nothing of its own to save: follows those before it */
+        }
+    }
+    release_list(core, ready);
+}
+
+/* Handles what is ready: some inputs and the timers that are due. */
+static gboolean handle_ready(Core *core, CoreInput *inputs)
+{
+    gboolean any = inputs != NULL;
+    guint64 handled = 0;
+    core->wall = core->clock->wall(core->clock);
+    core->steady = core->clock->steady(core->clock);
+    while (inputs) {
+        CoreInput *input = inputs;
+        inputs = input->next;
+        input->handle(core, input);
+        input->destroy(input);
+        handled++;
+    }
+    while (handled < BATCH_INPUTS && timers_fire(core->timers, core, core->steady)) {
+        any = TRUE;
+        handled++;
+    }
+    core->figures.inputs += handled;
+    core->figures.largest_batch = MAX(core->figures.largest_batch, handled);
+    return any;
+}
+
+/* Takes up to BATCH_INPUTS inputs off the queue; the lock is held. */
+static CoreInput *take_inputs(Core *core)
+{
+    CoreInput *first = core->inputs;
+    CoreInput *last = first;
+    for (guint i = 1; last && last->next && i < BATCH_INPUTS; i++)
+        last = last->next;
+    if (last) {
+        core->inputs = last->next;
+        if (!core->inputs)
+            core->inputs_last = &core->inputs;
+        last->next = NULL;
+    }
+    return first;
+}
+
+gboolean core_step(Core *core)
+{
+    g_mutex_lock(&core->lock);
+    CoreInput *inputs = take_inputs(core);
+    g_mutex_unlock(&core->lock);
+    gboolean any = handle_ready(core, inputs);
+    close_batch(core);
+    g_mutex_lock(&core->lock);
+    guint64 acknowledged = core->acknowledged;
+    g_mutex_unlock(&core->lock);
+    return release_committed(core, acknowledged) || any;
+}
+
+/* Waits until there is something to do; the lock is held. TRUE: go on. */
+static gboolean wait_for_work(Core *core, guint64 seen)
+{
+    while (!core->stopping && !core->inputs && core->acknowledged == seen) {
+        gint64 next = timers_next(core->timers);
+        if (next < 0)
+            g_cond_wait(&core->wake, &core->lock);
+        else if (next <= core->clock->steady(core->clock) ||
+                 !g_cond_wait_until(&core->wake, &core->lock, next))
+            return TRUE;
+    }
+    return !core->stopping;
+}
+
+void core_run(Core *core)
+{
+    guint64 acknowledged = 0;
+    for (;;) {
+        g_mutex_lock(&core->lock);
+        gboolean go_on = wait_for_work(core, acknowledged);
+        CoreInput *inputs = go_on ? take_inputs(core) : NULL;
+        acknowledged = core->acknowledged;
+        g_mutex_unlock(&core->lock);
+        if (!go_on)
+            break;
+        release_committed(core, acknowledged);
+        handle_ready(core, inputs);
+        close_batch(core);
+        release_committed(core, acknowledged);
+    }
+    core->store->flush(core->store);
+    g_mutex_lock(&core->lock);
+    acknowledged = core->acknowledged;
+    g_mutex_unlock(&core->lock);
+    release_committed(core, acknowledged);
+    if (core->failure)
+        log_error("ONE",
+                  "The state could not be saved: %s. oned stops, since it must not go on with "
+                  "changes that a restart would lose; look at the disk, then start it again.",
+                  core->failure->message);
+}

@@ -1,0 +1,476 @@
+/* Watching hosts: when they are asked, what their answers change, when they are lost.
+ * Datastores are asked for their room here too. */
+#include "server/lifecycle/internal.h"
+
+#include "lib/base/error.h"
+#include "server/model/cluster.h"
+#include "server/model/datastore.h"
+#include "server/model/user.h"
+
+#include <string.h>
+
+/* A host in trouble is asked again after so long, doubling up to the usual interval. */
+#define RETRY_SECONDS 5
+
+/* Attributes of reports that are not kept in the template: they are samples, or lists. */
+static const char *const not_kept[] = {
+    "USEDCPU", "FREECPU", "USEDMEMORY", "FREEMEMORY", "NETRX", "NETTX", "VM",
+    "DS", "SYNC_STATE", "MISSING_STATE", "DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB",
+    "DS_LOCATION_FREE_MB", "POLL", NULL};
+
+/* ---- asking ---- */
+
+typedef struct HostTimer {
+    Lifecycle *lifecycle;
+    gint32 host;
+} HostTimer;
+
+static void ask_host(Lifecycle *lifecycle, Host *host);
+
+static void host_timer_fired(Core *core, gpointer data)
+{
+    HostTimer *timer = data;
+    Host *host = host_get(timer->lifecycle->world, timer->host);
+    if (!host)
+        return;
+    host->timer = 0;
+    ask_host(timer->lifecycle, host);
+}
+
+static void ask_later(Lifecycle *lifecycle, Host *host, gint64 seconds)
+{
+    HostTimer *timer = g_new0(HostTimer, 1);
+    timer->lifecycle = lifecycle;
+    timer->host = host->head.id;
+    core_timer_cancel(lifecycle->world->core, host->timer);
+    host->timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC,
+                                 host_timer_fired, timer, g_free);
+}
+
+static DriverRequest *information_request(Lifecycle *lifecycle, const Host *host,
+                                          const char *action)
+{
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = DRIVER_INFORMATION;
+    request->driver = g_strdup(host->im_mad);
+    request->action = g_strdup(action);
+    request->id = host->head.id;
+    if (!strcmp(action, "MONITOR"))
+        request->payload = g_strdup_printf("%s %s 0", host->head.name,
+                                           lifecycle->world->datastores);
+    else
+        request->payload = g_strdup(host->head.name);
+    return request;
+}
+
+static void ask_host(Lifecycle *lifecycle, Host *host)
+{
+    if (host->request || host->state == HOST_OFFLINE)
+        return;
+    host->asked = core_steady(lifecycle->world->core);
+    host->request = lifecycle_ask(lifecycle, information_request(lifecycle, host, "MONITOR"),
+                                  ASKED_HOST, host->head.id, 0,
+                                  lifecycle_timeout(lifecycle, "MONITOR", 60));
+}
+
+void host_start_monitoring(Lifecycle *lifecycle, Host *host)
+{
+    ask_host(lifecycle, host);
+}
+
+void host_stop_monitoring(Lifecycle *lifecycle, Host *host)
+{
+    core_timer_cancel(lifecycle->world->core, host->timer);
+    host->timer = 0;
+    lifecycle_forget(lifecycle, host->request);
+    host->request = 0;
+    lifecycle_ask(lifecycle, information_request(lifecycle, host, "STOPMONITOR"), ASKED_HOST, -1,
+                  0, lifecycle_timeout(lifecycle, "MONITOR", 60));
+}
+
+/* ---- states ---- */
+
+static void set_state(Lifecycle *lifecycle, Host *host, HostState state)
+{
+    if (host->state == state)
+        return;
+    log_info("HST", "Host %s (%d): %s -> %s", host->head.name, host->head.id,
+             host_state_name(host->state), host_state_name(state));
+    host->previous_state = host->state;
+    host->state = state;
+    object_changed(lifecycle->world, &host->head);
+}
+
+gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error)
+{
+    static const HostState states[] = {HOST_INIT, HOST_DISABLED, HOST_OFFLINE};
+    if (status < 0 || status > 2) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Wrong status code");
+        return FALSE;
+    }
+    if (status == 2) {
+        host_stop_monitoring(lifecycle, host);
+        set_state(lifecycle, host, HOST_OFFLINE);
+        return TRUE;
+    }
+    gboolean enabled = host->state == HOST_INIT || host->state == HOST_MONITORED ||
+                       host->state == HOST_ERROR;
+    if (status == 0 && enabled)
+        return TRUE;
+    set_state(lifecycle, host, states[status]);
+    ask_host(lifecycle, host);
+    return TRUE;
+}
+
+static void machines_lost(Lifecycle *lifecycle, Host *host)
+{
+    for (guint i = 0; i < host->vms->len; i++) {
+        Vm *vm = vm_get(lifecycle->world, g_array_index(host->vms, gint32, i));
+        const VmRecord *last = vm ? vm_last_record(vm) : NULL;
+        if (last && last->host == host->head.id)
+            vm_host_lost(lifecycle, vm);
+    }
+}
+
+static void host_failed(Lifecycle *lifecycle, Host *host, const char *reason)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_from_unix_local(core_now(lifecycle->world->core));
+    g_autofree char *stamp = g_date_time_format(now, "%a %b %e %H:%M:%S %Y");
+    g_autofree char *text =
+        g_strdup_printf("%s : Error monitoring Host %s (%d): %s", stamp, host->head.name,
+                        host->head.id, reason && *reason ? reason : "the driver gave no reason");
+    host->failures++;
+    if (host->failures == 1 || host->state != HOST_ERROR)
+        log_error("HST", "Host %s (%d): %s", host->head.name, host->head.id, reason);
+    template_set(host->head.template, "ERROR", text);
+    object_changed(lifecycle->world, &host->head);
+    if (host->state == HOST_INIT || host->state == HOST_MONITORED)
+        set_state(lifecycle, host, HOST_ERROR);
+    machines_lost(lifecycle, host);
+    gint64 usual = config_int(lifecycle->world->config, "MONITORING_INTERVAL_HOST");
+    gint64 retry = (gint64)RETRY_SECONDS << MIN(host->failures - 1, 6);
+    ask_later(lifecycle, host, MIN(retry, usual));
+}
+
+/* ---- what a report holds ---- */
+
+static char *decoded(const char *base64)
+{
+    gsize length = 0;
+    guchar *bytes = g_base64_decode(base64, &length);
+    char *text = g_strndup((const char *)bytes, length);
+    g_free(bytes);
+    return text;
+}
+
+static gint64 number_of(const Template *report, const char *name)
+{
+    double value = 0;
+    return template_get_double(report, name, &value) ? (gint64)value : 0;
+}
+
+static gboolean is_kept(const char *name)
+{
+    for (guint i = 0; not_kept[i]; i++)
+        if (!strcmp(name, not_kept[i]))
+            return FALSE;
+    return TRUE;
+}
+
+/* TRUE when the stored attributes changed. */
+static gboolean keep_attributes(Host *host, const Template *report)
+{
+    gboolean changed = FALSE;
+    for (guint i = 0; i < template_count(report); i++) {
+        const TemplateAttribute *attribute = template_nth(report, i);
+        if (!attribute->value || !is_kept(attribute->name) ||
+            !g_strcmp0(template_get(host->head.template, attribute->name), attribute->value))
+            continue;
+        template_set(host->head.template, attribute->name, attribute->value);
+        changed = TRUE;
+    }
+    if (template_get(host->head.template, "ERROR")) {
+        template_set(host->head.template, "ERROR", NULL);
+        changed = TRUE;
+    }
+    return changed;
+}
+
+static void read_datastores(Host *host, const Template *report)
+{
+    host->max_disk = number_of(report, "DS_LOCATION_TOTAL_MB");
+    host->used_disk = number_of(report, "DS_LOCATION_USED_MB");
+    host->free_disk = number_of(report, "DS_LOCATION_FREE_MB");
+    g_array_set_size(host->datastores, 0);
+    TemplateAttribute *vector;
+    for (guint i = 0; (vector = template_vector(report, "DS", i)); i++) {
+        HostDatastore datastore = {-1, 0, 0, 0};
+        gint64 id = -1;
+        attribute_get_int(vector, "ID", &id);
+        datastore.id = (gint32)id;
+        attribute_get_int(vector, "TOTAL_MB", &datastore.total_mb);
+        attribute_get_int(vector, "USED_MB", &datastore.used_mb);
+        attribute_get_int(vector, "FREE_MB", &datastore.free_mb);
+        g_array_append_val(host->datastores, datastore);
+    }
+}
+
+static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report)
+{
+    World *world = lifecycle->world;
+    host->used_cpu = number_of(report, "USEDCPU");
+    host->free_cpu = number_of(report, "FREECPU");
+    host->used_memory = number_of(report, "USEDMEMORY");
+    host->free_memory = number_of(report, "FREEMEMORY");
+    GString *xml = g_string_sized_new(512);
+    xml_int(xml, "TIMESTAMP", core_now(world->core));
+    xml_int(xml, "ID", host->head.id);
+    g_string_append(xml, "<CAPACITY>");
+    xml_int(xml, "FREE_CPU", host->free_cpu);
+    xml_int(xml, "FREE_MEMORY", host->free_memory);
+    xml_int(xml, "USED_CPU", host->used_cpu);
+    xml_int(xml, "USED_MEMORY", host->used_memory);
+    g_string_append(xml, "</CAPACITY><SYSTEM>");
+    xml_int(xml, "NETRX", number_of(report, "NETRX"));
+    xml_int(xml, "NETTX", number_of(report, "NETTX"));
+    g_string_append(xml, "</SYSTEM>");
+    g_free(host->monitoring);
+    host->monitoring = g_string_free(xml, FALSE);
+    g_autofree char *sample = g_strdup_printf("<MONITORING>%s</MONITORING>", host->monitoring);
+    lifecycle->outside->sample(lifecycle->outside, SAMPLE_HOST, host->head.id,
+                               core_now(world->core), sample);
+}
+
+/* ---- machines in a report ---- */
+
+/* What a sample of a machine may hold, in the order in which it is shown. */
+static const char *const vm_keys[] = {"CPU",     "DISKRDBYTES", "DISKRDIOPS", "DISKWRBYTES",
+                                      "DISKWRIOPS", "MEMORY",   "NETRX",      "NETTX", NULL};
+
+static void append_vm_values(const Template *values, GString *xml)
+{
+    TemplateAttribute *size;
+    for (guint i = 0; vm_keys[i]; i++) {
+        double number;
+        if (!template_get_double(values, vm_keys[i], &number))
+            continue;
+        g_autofree char *text = g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f",
+                                                number);
+        xml_cdata(xml, vm_keys[i], text);
+    }
+    for (guint i = 0; (size = template_vector(values, "DISK_SIZE", i)); i++) {
+        gint64 id, size_mb;
+        if (attribute_get_int(size, "ID", &id) && attribute_get_int(size, "SIZE", &size_mb)) {
+            g_string_append(xml, "<DISK_SIZE>");
+            xml_int(xml, "ID", id);
+            xml_int(xml, "SIZE", size_mb);
+            g_string_append(xml, "</DISK_SIZE>");
+        }
+    }
+}
+
+static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
+{
+    World *world = lifecycle->world;
+    g_autofree char *text = decoded(base64);
+    g_autoptr(Template) values = template_parse(text, TEMPLATE_MODERN, NULL);
+    if (!values)
+        return;
+    GString *xml = g_string_sized_new(512);
+    append_vm_values(values, xml);
+    vm->cpu_used = number_of(values, "CPU");
+    vm->memory_used = number_of(values, "MEMORY");
+    vm->net_rx = number_of(values, "NETRX");
+    vm->net_tx = number_of(values, "NETTX");
+    vm->last_poll = core_now(world->core);
+    g_string_append_printf(xml, "<ID>%d</ID><TIMESTAMP>%" G_GINT64_FORMAT "</TIMESTAMP>",
+                           vm->head.id, vm->last_poll);
+    g_free(vm->monitoring);
+    vm->monitoring = g_string_free(xml, FALSE);
+    object_touched(world, &vm->head);
+    g_autofree char *sample = g_strdup_printf("<MONITORING>%s</MONITORING>", vm->monitoring);
+    lifecycle->outside->sample(lifecycle->outside, SAMPLE_VM, vm->head.id, vm->last_poll, sample);
+}
+
+static void read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribute *report,
+                         gint64 asked, GHashTable *seen)
+{
+    gint64 id;
+    if (!attribute_get_int(report, "ID", &id) || id < 0)
+        return;
+    Vm *vm = vm_get(lifecycle->world, (gint32)id);
+    if (!vm)
+        return;
+    const char *state = attribute_get(report, "STATE");
+    const char *sample = attribute_get(report, "MONITOR");
+    if (seen)
+        g_hash_table_add(seen, vm);
+    if (sample && vm_is_on(vm, host->head.id))
+        keep_vm_sample(lifecycle, vm, sample);
+    if (state)
+        vm_seen(lifecycle, vm, host, state, attribute_get(report, "DEPLOY_ID"), asked);
+}
+
+static void read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
+{
+    gboolean complete = template_get_bool(report, "SYNC_STATE", FALSE);
+    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
+    TemplateAttribute *vector;
+    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
+        read_machine(lifecycle, host, vector, asked, seen);
+    if (!complete)
+        return; /* what such a list does not name may well be there */
+    g_autoptr(GArray) ids = g_array_copy(host->vms);
+    for (guint i = 0; i < ids->len; i++) {
+        Vm *vm = vm_get(lifecycle->world, g_array_index(ids, gint32, i));
+        if (vm && !g_hash_table_contains(seen, vm))
+            vm_seen(lifecycle, vm, host, "POWEROFF", NULL, asked);
+    }
+}
+
+static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
+{
+    World *world = lifecycle->world;
+    gboolean was_ready = host->state == HOST_MONITORED;
+    host->failures = 0;
+    host->last_monitored = core_now(world->core);
+    gboolean changed = keep_attributes(host, report);
+    host->total_cpu = number_of(report, "TOTALCPU");
+    host->total_memory = number_of(report, "TOTALMEMORY");
+    host_reserve(world, host);
+    read_datastores(host, report);
+    keep_sample(lifecycle, host, report);
+    object_touched(world, &host->head);
+    if (changed)
+        object_changed(world, &host->head);
+    if (host->state == HOST_INIT || host->state == HOST_ERROR)
+        set_state(lifecycle, host, HOST_MONITORED);
+    read_machines(lifecycle, host, report, asked);
+    if (!was_ready && host->state == HOST_MONITORED)
+        lifecycle_ring(lifecycle);
+    ask_later(lifecycle, host, config_int(world->config, "MONITORING_INTERVAL_HOST"));
+}
+
+void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolean success,
+                   const char *info)
+{
+    if (strcmp(asked->action, "MONITOR") || host->request != asked->number)
+        return;
+    host->request = 0;
+    if (!success) {
+        host_failed(lifecycle, host, info);
+        return;
+    }
+    g_autofree char *text = decoded(info);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Template) report = template_parse(text, TEMPLATE_MODERN, &error);
+    if (!report) {
+        g_autofree char *reason = g_strdup_printf(
+            "the report of driver %s cannot be read: %s", asked->driver, error->message);
+        host_failed(lifecycle, host, reason);
+        return;
+    }
+    host_succeeded(lifecycle, host, report, asked->sent);
+}
+
+void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean success,
+                const char *payload)
+{
+    if (host->state == HOST_OFFLINE)
+        return;
+    if (!strcmp(action, "MONITOR_HOST") && !success) {
+        if (!host->request)
+            host_failed(lifecycle, host, payload);
+        return;
+    }
+    g_autofree char *text = decoded(payload);
+    g_autoptr(Template) report = template_parse(text, TEMPLATE_MODERN, NULL);
+    if (!report || !success)
+        return;
+    TemplateAttribute *vector;
+    if (!strcmp(action, "STATE_VM") || !strcmp(action, "MONITOR_VM"))
+        for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
+            read_machine(lifecycle, host, vector, core_steady(lifecycle->world->core), NULL);
+}
+
+/* ---- datastores ---- */
+
+static void ask_datastores(Core *core, gpointer data)
+{
+    Lifecycle *lifecycle = data;
+    World *world = lifecycle->world;
+    GPtrArray *datastores = world->pools[KIND_DATASTORE].order;
+    for (guint i = 0; i < datastores->len; i++) {
+        Datastore *datastore = datastores->pdata[i];
+        if (!lifecycle->outside->knows(lifecycle->outside, DRIVER_TRANSFER, datastore->tm_mad))
+            continue;
+        g_autoptr(GString) xml = g_string_new("<DS_DRIVER_ACTION_DATA><IMAGE/>");
+        object_render(world, &datastore->head, xml);
+        g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
+        DriverRequest *request = g_new0(DriverRequest, 1);
+        request->class = DRIVER_TRANSFER;
+        request->driver = g_strdup(datastore->tm_mad);
+        request->action = g_strdup("MONITOR");
+        request->id = datastore->head.id;
+        request->payload = g_base64_encode((const guchar *)xml->str, xml->len);
+        lifecycle_ask(lifecycle, request, ASKED_DATASTORE, datastore->head.id, 0,
+                      lifecycle_timeout(lifecycle, "MONITOR", 60));
+    }
+    core_timer_add(core,
+                   config_int(world->config, "MONITORING_INTERVAL_DATASTORE") * G_USEC_PER_SEC,
+                   ask_datastores, lifecycle, NULL);
+}
+
+void datastores_start_monitoring(Lifecycle *lifecycle)
+{
+    core_timer_add(lifecycle->world->core, 0, ask_datastores, lifecycle, NULL);
+}
+
+void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const char *info)
+{
+    Datastore *datastore = datastore_get(lifecycle->world, id);
+    if (!datastore)
+        return;
+    g_autofree char *text = success ? decoded(info) : NULL;
+    g_autoptr(Template) report = text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
+    if (!report) {
+        log_warning("DSM", "Datastore %s (%d) could not be measured: %s", datastore->head.name, id,
+                    info);
+        return;
+    }
+    datastore->total_mb = number_of(report, "TOTAL_MB");
+    datastore->used_mb = number_of(report, "USED_MB");
+    datastore->free_mb = number_of(report, "FREE_MB");
+    object_changed(lifecycle->world, &datastore->head);
+}
+
+/* ---- after the start ---- */
+
+static void resume_work(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmPhase *phase = vm->state == VM_ACTIVE ? vm_phase(vm->lcm) : NULL;
+    if (!phase)
+        return;
+    vm_log(lifecycle, vm, LOG_INFO, "oned was started again while the machine was in %s",
+           vm_lcm_name(vm->lcm));
+    for (guint i = 0; i < G_N_ELEMENTS(phase->steps); i++) {
+        if (vm_step_row(phase->steps[i])->expectation == EXPECT_NOTHING)
+            continue;
+        vm->work.step = i;
+        vm_ask_truth(lifecycle, vm, "oned was started again");
+        return;
+    }
+    vm_begin_step(lifecycle, vm); /* such work may be done twice */
+}
+
+void lifecycle_start(Lifecycle *lifecycle)
+{
+    World *world = lifecycle->world;
+    GPtrArray *hosts = world->pools[KIND_HOST].order;
+    for (guint i = 0; i < hosts->len; i++)
+        host_start_monitoring(lifecycle, hosts->pdata[i]);
+    GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++)
+        resume_work(lifecycle, vms->pdata[i]);
+    datastores_start_monitoring(lifecycle);
+}

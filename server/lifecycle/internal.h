@@ -1,0 +1,107 @@
+/* What the files of server/lifecycle share, and nobody else sees. */
+#pragma once
+
+#include "server/lifecycle/lifecycle.h"
+#include "server/lifecycle/vm_table.h"
+
+/* What a request in flight is about. */
+typedef enum {
+    ASKED_STEP,     /* the work at hand of a machine */
+    ASKED_TRUTH,    /* POLL: where is it */
+    ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
+    ASKED_HOST,     /* MONITOR of a host */
+    ASKED_DATASTORE /* MONITOR of a datastore */
+} AskedAbout;
+
+typedef struct Asked {
+    guint64 number;
+    AskedAbout about;
+    gint32 id;
+    guint place; /* ASKED_TRUTH: 0 the host it came from, 1 the host it is or goes to */
+    DriverClass class;
+    char *driver;
+    char *action;
+    gint64 sent; /* steady time */
+    guint64 timer;
+} Asked;
+
+typedef struct Bell Bell;
+
+struct Lifecycle {
+    World *world;
+    Outside *outside;
+    GHashTable *asked; /* number -> Asked */
+    guint64 last_number;
+    guint64 pending_sequence;
+    GPtrArray *bells; /* of Bell: schedulers that wait */
+};
+
+/* ---- vm_machine.c ---- */
+
+/* Enters a state; a phase begins its first step. */
+void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
+void vm_begin_step(Lifecycle *lifecycle, Vm *vm);
+/* The step at hand ended. `info` is the deploy id or the reason of the failure. */
+void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info);
+void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *reason);
+/* Forgets the work at hand: an answer that still comes is dropped. */
+void vm_forget_work(Lifecycle *lifecycle, Vm *vm);
+void vm_log(Lifecycle *lifecycle, const Vm *vm, LogLevel level, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+/* Puts the reason of a failure where users look: USER_TEMPLATE/ERROR and the log. */
+void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason);
+void vm_close_record(Lifecycle *lifecycle, Vm *vm, VmRecord *record);
+void vm_note_action(Lifecycle *lifecycle, Vm *vm, VmRecord *record, gint number,
+                    const VmAsker *asker);
+VmStep vm_current_step(const Vm *vm);
+void lifecycle_ring(Lifecycle *lifecycle);
+
+/* Hooks of the phase table. */
+void vm_leave_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_save_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_prolog_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_move(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+
+/* ---- vm_steps.c ---- */
+
+/* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
+DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* A request of the hypervisor's driver outside the steps, on the record's host. (owned) */
+DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
+                                     const char *action);
+/* Host that the step at hand concerns first. */
+const VmRecord *vm_step_record(const Vm *vm, VmStep step);
+
+/* ---- vm_truth.c ---- */
+
+/* Asks the hosts what is true, since the answer of the step at hand is missing. */
+void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why);
+void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean success,
+                       const char *info);
+/* What monitoring or an event said of a machine. `asked`: steady time at which the host was asked. */
+void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const char *deploy_id,
+             gint64 asked);
+void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
+                       const char *info);
+/* The host does not answer: what ran there is unknown. */
+void vm_host_lost(Lifecycle *lifecycle, Vm *vm);
+
+/* ---- host_cycle.c ---- */
+
+void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolean success,
+                   const char *info);
+void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean success,
+                const char *payload);
+void host_overdue(Lifecycle *lifecycle, Host *host);
+void datastores_start_monitoring(Lifecycle *lifecycle);
+void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const char *info);
+
+/* ---- lifecycle.c ---- */
+
+/* Sends a request after the commit and remembers it. The request is taken; its number is returned. */
+guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
+                      guint place, guint seconds);
+/* Forgets a request: its answer will be dropped. */
+void lifecycle_forget(Lifecycle *lifecycle, guint64 number);
+guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise);

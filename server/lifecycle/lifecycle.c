@@ -1,0 +1,362 @@
+/* Requests and their answers, effects on the outside, the scheduler's bell. */
+#include "server/lifecycle/internal.h"
+
+#include <string.h>
+
+void driver_request_free(DriverRequest *request)
+{
+    if (!request)
+        return;
+    g_free(request->driver);
+    g_free(request->action);
+    g_free(request->payload);
+    for (guint i = 0; i < G_N_ELEMENTS(request->files); i++) {
+        g_free(request->files[i].path);
+        g_free(request->files[i].text);
+    }
+    g_free(request);
+}
+
+static void asked_free(gpointer data)
+{
+    Asked *asked = data;
+    g_free(asked->driver);
+    g_free(asked->action);
+    g_free(asked);
+}
+
+Lifecycle *lifecycle_new(World *world, Outside *outside)
+{
+    Lifecycle *lifecycle = g_new0(Lifecycle, 1);
+    lifecycle->world = world;
+    lifecycle->outside = outside;
+    lifecycle->asked = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, asked_free);
+    lifecycle->bells = g_ptr_array_new();
+    lifecycle->pending_sequence = 1;
+    world->lifecycle = lifecycle;
+    return lifecycle;
+}
+
+void lifecycle_free(Lifecycle *lifecycle)
+{
+    if (!lifecycle)
+        return;
+    g_hash_table_unref(lifecycle->asked);
+    g_ptr_array_foreach(lifecycle->bells, (GFunc)(void (*)(void))g_free, NULL);
+    g_ptr_array_unref(lifecycle->bells);
+    g_free(lifecycle);
+}
+
+/* ---- effects ---- */
+
+typedef struct SendEffect {
+    CoreEffect effect;
+    Outside *outside;
+    DriverRequest *request;
+} SendEffect;
+
+static void send_release(CoreEffect *effect)
+{
+    SendEffect *send = (SendEffect *)effect;
+    send->outside->send(send->outside, g_steal_pointer(&send->request));
+}
+
+static void send_destroy(CoreEffect *effect)
+{
+    driver_request_free(((SendEffect *)effect)->request);
+    g_free(effect);
+}
+
+static void send_after_commit(Lifecycle *lifecycle, DriverRequest *request)
+{
+    SendEffect *send = g_new0(SendEffect, 1);
+    send->effect.release = send_release;
+    send->effect.destroy = send_destroy;
+    send->outside = lifecycle->outside;
+    send->request = request;
+    core_after_commit(lifecycle->world->core, &send->effect);
+}
+
+typedef struct LogEffect {
+    CoreEffect effect;
+    Outside *outside;
+    gint32 vm;
+    LogLevel level;
+    char module[8];
+    char *text;
+} LogEffect;
+
+static void log_release(CoreEffect *effect)
+{
+    LogEffect *log = (LogEffect *)effect;
+    log->outside->vm_log(log->outside, log->vm, log->level, log->module, log->text);
+}
+
+static void log_destroy(CoreEffect *effect)
+{
+    g_free(((LogEffect *)effect)->text);
+    g_free(effect);
+}
+
+static void log_after_commit(Lifecycle *lifecycle, gint32 vm, LogLevel level, const char *module,
+                             char *text)
+{
+    LogEffect *log = g_new0(LogEffect, 1);
+    log->effect.release = log_release;
+    log->effect.destroy = log_destroy;
+    log->outside = lifecycle->outside;
+    log->vm = vm;
+    log->level = level;
+    g_strlcpy(log->module, module, sizeof log->module);
+    log->text = text;
+    core_after_commit(lifecycle->world->core, &log->effect);
+}
+
+void vm_log(Lifecycle *lifecycle, const Vm *vm, LogLevel level, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    log_after_commit(lifecycle, vm->head.id, level, "LCM", text);
+}
+
+void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 id,
+                          const char *text)
+{
+    if (vm_get(lifecycle->world, (gint32)id))
+        log_after_commit(lifecycle, (gint32)id, level, module, g_strdup(text));
+    else
+        log_write(level, module, "%s", text);
+}
+
+/* ---- requests ---- */
+
+guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise)
+{
+    const char *text = config_pair(lifecycle->world->config, "ACTION_TIMEOUTS", name);
+    gint64 seconds = text ? g_ascii_strtoll(text, NULL, 10) : 0;
+    return seconds > 0 ? (guint)seconds : otherwise;
+}
+
+typedef struct Overdue {
+    Lifecycle *lifecycle;
+    guint64 number;
+} Overdue;
+
+static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *why)
+{
+    Vm *vm = vm_get(lifecycle->world, asked->id);
+    switch (asked->about) {
+    case ASKED_STEP:
+        if (vm && vm->work.request == asked->number)
+            vm_ask_truth(lifecycle, vm, why);
+        break;
+    case ASKED_TRUTH:
+        if (vm)
+            vm_truth_answered(lifecycle, vm, asked->place, FALSE, why);
+        break;
+    case ASKED_ASIDE:
+        if (vm)
+            vm_aside_answered(lifecycle, vm, asked, FALSE, why);
+        break;
+    case ASKED_HOST: {
+        Host *host = host_get(lifecycle->world, asked->id);
+        if (host)
+            host_answered(lifecycle, host, asked, FALSE, why);
+        break;
+    }
+    case ASKED_DATASTORE:
+        datastore_answered(lifecycle, asked->id, FALSE, why);
+        break;
+    }
+}
+
+static void request_overdue(Core *core, gpointer data)
+{
+    Overdue *overdue = data;
+    Lifecycle *lifecycle = overdue->lifecycle;
+    Asked *asked = g_hash_table_lookup(lifecycle->asked, &overdue->number);
+    if (!asked)
+        return;
+    g_hash_table_steal(lifecycle->asked, &asked->number);
+    g_autofree char *why =
+        g_strdup_printf("driver %s did not answer %s within %" G_GINT64_FORMAT " s", asked->driver,
+                        asked->action, (core_steady(core) - asked->sent) / G_USEC_PER_SEC);
+    log_warning("DRV", "Request %" G_GUINT64_FORMAT " for object %d: %s", asked->number, asked->id,
+                why);
+    dispatch_lost(lifecycle, asked, why);
+    asked_free(asked);
+}
+
+guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
+                      guint place, guint seconds)
+{
+    Core *core = lifecycle->world->core;
+    Asked *asked = g_new0(Asked, 1);
+    asked->number = request->number = ++lifecycle->last_number;
+    asked->about = about;
+    asked->id = id;
+    asked->place = place;
+    asked->class = request->class;
+    asked->driver = g_strdup(request->driver);
+    asked->action = g_strdup(request->action);
+    asked->sent = core_steady(core);
+    Overdue *overdue = g_new0(Overdue, 1);
+    overdue->lifecycle = lifecycle;
+    overdue->number = asked->number;
+    asked->timer =
+        core_timer_add(core, seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
+    g_hash_table_insert(lifecycle->asked, &asked->number, asked);
+    send_after_commit(lifecycle, request);
+    return asked->number;
+}
+
+void lifecycle_forget(Lifecycle *lifecycle, guint64 number)
+{
+    Asked *asked = number ? g_hash_table_lookup(lifecycle->asked, &number) : NULL;
+    if (!asked)
+        return;
+    core_timer_cancel(lifecycle->world->core, asked->timer);
+    g_hash_table_remove(lifecycle->asked, &number);
+}
+
+static void step_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
+                          const char *info)
+{
+    if (!vm || vm->work.request != asked->number)
+        return;
+    vm->work.request = 0;
+    vm_log(lifecycle, vm, success ? LOG_INFO : LOG_ERROR, "%s %s in %.3f s%s%s", asked->action,
+           success ? "done" : "failed",
+           (double)(core_steady(lifecycle->world->core) - asked->sent) / 1e6,
+           info && *info ? ": " : "", info && *info ? info : "");
+    vm_step_ended(lifecycle, vm, success, info);
+}
+
+void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, const char *info)
+{
+    Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);
+    if (!asked) {
+        log_info("DRV", "Answer to request %" G_GUINT64_FORMAT ", which nobody waits for: %s %s",
+                 number, success ? "SUCCESS" : "FAILURE", info);
+        return;
+    }
+    g_hash_table_steal(lifecycle->asked, &number);
+    core_timer_cancel(lifecycle->world->core, asked->timer);
+    Vm *vm = vm_get(lifecycle->world, asked->id);
+    switch (asked->about) {
+    case ASKED_STEP:
+        step_answered(lifecycle, vm, asked, success, info);
+        break;
+    case ASKED_TRUTH:
+        if (vm)
+            vm_truth_answered(lifecycle, vm, asked->place, success, info);
+        break;
+    case ASKED_ASIDE:
+        if (vm)
+            vm_aside_answered(lifecycle, vm, asked, success, info);
+        break;
+    case ASKED_HOST: {
+        Host *host = host_get(lifecycle->world, asked->id);
+        if (host)
+            host_answered(lifecycle, host, asked, success, info);
+        break;
+    }
+    case ASKED_DATASTORE:
+        datastore_answered(lifecycle, asked->id, success, info);
+        break;
+    }
+    asked_free(asked);
+}
+
+void lifecycle_driver_lost(Lifecycle *lifecycle, DriverClass class, const char *driver)
+{
+    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint64));
+    GHashTableIter iterator;
+    gpointer value;
+    g_hash_table_iter_init(&iterator, lifecycle->asked);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        Asked *asked = value;
+        if (asked->class == class && !strcmp(asked->driver, driver))
+            g_array_append_val(numbers, asked->number);
+    }
+    for (guint i = 0; i < numbers->len; i++) {
+        guint64 number = g_array_index(numbers, guint64, i);
+        Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);
+        if (!asked)
+            continue;
+        g_hash_table_steal(lifecycle->asked, &number);
+        core_timer_cancel(lifecycle->world->core, asked->timer);
+        g_autofree char *why = g_strdup_printf("driver %s ended before it answered %s", driver,
+                                               asked->action);
+        dispatch_lost(lifecycle, asked, why);
+        asked_free(asked);
+    }
+}
+
+void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char *action,
+                            gboolean success, gint64 id, const char *payload)
+{
+    Host *host = host_get(lifecycle->world, (gint32)id);
+    if (!host || strcmp(host->im_mad, driver)) {
+        log_info("DRV", "Driver %s says %s of host %" G_GINT64_FORMAT ", which it does not watch",
+                 driver, action, id);
+        return;
+    }
+    host_event(lifecycle, host, action, success, payload);
+}
+
+/* ---- the scheduler's bell ---- */
+
+struct Bell {
+    Lifecycle *lifecycle;
+    guint64 timer;
+    void (*ring)(guint64 sequence, gpointer data);
+    gpointer data;
+};
+
+guint64 lifecycle_pending_sequence(const Lifecycle *lifecycle)
+{
+    return lifecycle->pending_sequence;
+}
+
+static void bell_ring(Bell *bell)
+{
+    g_ptr_array_remove_fast(bell->lifecycle->bells, bell);
+    bell->ring(bell->lifecycle->pending_sequence, bell->data);
+    g_free(bell);
+}
+
+static void bell_time_over(Core *core, gpointer data)
+{
+    Bell *bell = data;
+    bell->timer = 0;
+    bell_ring(bell);
+}
+
+void lifecycle_ring(Lifecycle *lifecycle)
+{
+    lifecycle->pending_sequence++;
+    while (lifecycle->bells->len) {
+        Bell *bell = lifecycle->bells->pdata[0];
+        core_timer_cancel(lifecycle->world->core, bell->timer);
+        bell_ring(bell);
+    }
+}
+
+void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
+                            void (*ring)(guint64 sequence, gpointer data), gpointer data)
+{
+    if (last != lifecycle->pending_sequence || seconds == 0) {
+        ring(lifecycle->pending_sequence, data);
+        return;
+    }
+    Bell *bell = g_new0(Bell, 1);
+    bell->lifecycle = lifecycle;
+    bell->ring = ring;
+    bell->data = data;
+    g_ptr_array_add(lifecycle->bells, bell);
+    bell->timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC, bell_time_over,
+                                 bell, NULL);
+}

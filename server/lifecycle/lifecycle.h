@@ -1,0 +1,77 @@
+/*
+ * The life cycles of machines and hosts: what users ask for, what drivers answer, what
+ * monitoring sees, what time brings. All in the core thread.
+ */
+#pragma once
+
+#include "server/lifecycle/outside.h"
+#include "server/model/host.h"
+#include "server/model/vm.h"
+#include "server/model/world.h"
+
+typedef struct Lifecycle Lifecycle;
+
+/* `outside` stays the caller's. Sets world->lifecycle. (owned) */
+Lifecycle *lifecycle_new(World *world, Outside *outside);
+void lifecycle_free(Lifecycle *lifecycle);
+/* After the state was read: hosts are asked, machines in the middle of something go on. */
+void lifecycle_start(Lifecycle *lifecycle);
+
+/* ---- what drivers say; called by inputs of the core ---- */
+
+/* Answer to request `number`. Unknown numbers are logged and dropped. */
+void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, const char *info);
+/* The driver died: what it was doing is found out by asking the hosts. */
+void lifecycle_driver_lost(Lifecycle *lifecycle, DriverClass class, const char *driver);
+/* A message that nobody asked for, such as STATE_VM. */
+void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char *action,
+                            gboolean success, gint64 id, const char *payload);
+/* A LOG line for a machine. */
+void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 vm,
+                          const char *text);
+
+/* ---- what users ask for; errors are of domain ONE_ERROR ---- */
+
+typedef struct VmAsker {
+    gint32 uid, gid;
+    guint64 request; /* number of the call, kept in the history */
+} VmAsker;
+
+typedef struct VmPlace {
+    gint32 host;
+    gint32 datastore; /* -1: the server picks */
+    gboolean enforce; /* refuse when the host has no room */
+} VmPlace;
+
+gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,
+                   GError **error);
+/* `type`: 0 save, 1 power off, 2 power off hard; only for a migration that is not live. */
+gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean live, gint type,
+                    const VmAsker *asker, GError **error);
+/* `word`: any of share/doc/actions.md, old words included. */
+gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
+                   GError **error);
+/* `operation`: 0 failure, 1 success, 2 retry, 3 delete, 4 delete-recreate, 5 delete-db. */
+gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker *asker,
+                    GError **error);
+/* New CPU, VCPU or MEMORY for a machine that does not run. */
+gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
+                   GError **error);
+/* Whether the word is known, and which right it needs: "admin", "manage" or NULL when unknown. */
+const char *vm_action_right(const char *word);
+
+/* ---- hosts ---- */
+
+gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error);
+void host_start_monitoring(Lifecycle *lifecycle, Host *host);
+/* Forgets timers and tells the driver; before the host is removed. */
+void host_stop_monitoring(Lifecycle *lifecycle, Host *host);
+
+/* ---- the scheduler's bell ---- */
+
+/* A number that grows when a machine becomes pending or capacity is freed. */
+guint64 lifecycle_pending_sequence(const Lifecycle *lifecycle);
+/* Calls `ring` once, in the core thread: at once when the number is not `last` any more, else when it grows
+ * or the time is over. */
+void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
+                            void (*ring)(guint64 sequence, gpointer data), gpointer data);

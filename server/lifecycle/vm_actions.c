@@ -1,0 +1,416 @@
+/* What users and the scheduler ask for: deploy, migrate, the action words, recover, resize. */
+#include "server/lifecycle/internal.h"
+
+#include "lib/base/error.h"
+#include "server/model/datastore.h"
+
+#include <string.h>
+
+#define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)
+
+/* ---- where to ---- */
+
+static Datastore *pick_datastore(World *world, const Host *host)
+{
+    GPtrArray *datastores = world->pools[KIND_DATASTORE].order;
+    for (guint i = 0; i < datastores->len; i++) {
+        Datastore *datastore = datastores->pdata[i];
+        if (datastore->type == DATASTORE_SYSTEM && datastore->state == 0 &&
+            ids_contain(datastore->clusters, host->cluster))
+            return datastore;
+    }
+    return NULL;
+}
+
+static Datastore *place_datastore(World *world, const VmPlace *place, const Host *host,
+                                  const VmRecord *last, GError **error)
+{
+    gint32 id = place->datastore >= 0 ? place->datastore : last ? last->datastore : -1;
+    Datastore *datastore = id >= 0 ? datastore_get(world, id) : pick_datastore(world, host);
+    if (!datastore && id >= 0)
+        g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "Error getting datastore [%d].", id);
+    else if (!datastore)
+        (void)refuse(error, "There is no enabled system datastore in cluster %d of host %s; name one, "
+                      "or add one to the cluster",
+               host->cluster, host->head.name);
+    else if (datastore->type != DATASTORE_SYSTEM) {
+        (void)refuse(error, "Datastore %d (%s) is not a system datastore", datastore->head.id,
+               datastore->head.name);
+        return NULL;
+    }
+    return datastore;
+}
+
+static Host *place_host(World *world, Vm *vm, const VmPlace *place, GError **error)
+{
+    Host *host = host_get(world, place->host);
+    if (!host) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "Error getting host [%d].",
+                    place->host);
+        return NULL;
+    }
+    if (host->state == HOST_OFFLINE) {
+        (void)refuse(error, "Host is offline, cannot use it to deploy VM");
+        return NULL;
+    }
+    gint64 cpu, memory;
+    vm_capacity(vm, &cpu, &memory);
+    if (place->enforce && !vm_is_on(vm, host->head.id) && !host_has_room(host, cpu, memory, error))
+        return NULL;
+    return host;
+}
+
+static VmRecord *new_record(Lifecycle *lifecycle, Vm *vm, const Host *host,
+                            const Datastore *datastore)
+{
+    const char *transfer = template_get(host->head.template, "TM_MAD"); /* hosts of 2009 */
+    VmRecord *record = vm_add_record(lifecycle->world, vm);
+    record->host = host->head.id;
+    record->host_name = g_strdup(host->head.name);
+    record->cluster = host->cluster;
+    record->vm_mad = g_strdup(host->vm_mad);
+    record->tm_mad = g_strdup(transfer && *transfer ? transfer : datastore->tm_mad);
+    record->datastore = datastore->head.id;
+    vm_record_changed(lifecycle->world, vm, record);
+    return record;
+}
+
+/* ---- deploy ---- */
+
+static VmLcm deploy_phase(const Vm *vm)
+{
+    const VmRecord *last = vm_last_record(vm);
+    if (!last)
+        return LCM_PROLOG;
+    if (last->action == VM_ACTION_STOP)
+        return LCM_PROLOG_RESUME;
+    if (last->action == VM_ACTION_UNDEPLOY || last->action == VM_ACTION_UNDEPLOY_HARD)
+        return LCM_PROLOG_UNDEPLOY;
+    return LCM_PROLOG;
+}
+
+gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,
+                   GError **error)
+{
+    World *world = lifecycle->world;
+    if (vm->state != VM_PENDING && vm->state != VM_HOLD && vm->state != VM_STOPPED &&
+        vm->state != VM_UNDEPLOYED)
+        return refuse(error, "Deploy action is not available for state %s", vm_shown_state(vm));
+    Host *host = place_host(world, vm, place, error);
+    if (!host)
+        return FALSE;
+    VmLcm phase = deploy_phase(vm);
+    Datastore *datastore = place_datastore(world, place, host,
+                                           phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
+    if (!datastore)
+        return FALSE;
+    new_record(lifecycle, vm, host, datastore);
+    if (template_get(vm->user_template, "SCHED_MESSAGE"))
+        template_set(vm->user_template, "SCHED_MESSAGE", NULL);
+    vm_log(lifecycle, vm, LOG_INFO, "deploy on host %s, datastore %d", host->head.name,
+           datastore->head.id);
+    vm_enter(lifecycle, vm, VM_ACTIVE, phase);
+    return TRUE;
+}
+
+/* ---- migrate ---- */
+
+static gboolean migrate_target(const Vm *vm, gboolean live, VmLcm *lcm)
+{
+    switch (vm->state) {
+    case VM_POWEROFF:
+        *lcm = LCM_PROLOG_MIGRATE_POWEROFF;
+        return TRUE;
+    case VM_SUSPENDED:
+        *lcm = LCM_PROLOG_MIGRATE_SUSPEND;
+        return TRUE;
+    case VM_ACTIVE:
+        if (vm->lcm == LCM_RUNNING)
+            *lcm = live ? LCM_MIGRATE : LCM_SAVE_MIGRATE;
+        else if (vm->lcm == LCM_UNKNOWN)
+            *lcm = LCM_PROLOG_MIGRATE_UNKNOWN;
+        else
+            return FALSE;
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean live, gint type,
+                    const VmAsker *asker, GError **error)
+{
+    static const gint numbers[] = {VM_ACTION_MIGRATE, VM_ACTION_POWEROFF_MIGRATE,
+                                   VM_ACTION_POWEROFF_HARD_MIGRATE};
+    World *world = lifecycle->world;
+    VmLcm lcm;
+    if (!migrate_target(vm, live, &lcm))
+        return refuse(error, "Migrate action is not available for state %s", vm_shown_state(vm));
+    if (type < 0 || type > 2) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "Migration type %d is not known: 0 saves, 1 powers off, 2 powers off hard",
+                    type);
+        return FALSE;
+    }
+    Host *host = place_host(world, vm, place, error);
+    if (!host)
+        return FALSE;
+    VmRecord *last = vm_last_record(vm);
+    Datastore *datastore = place_datastore(world, place, host, last, error);
+    if (!datastore)
+        return FALSE;
+    if (last->host == host->head.id && last->datastore == datastore->head.id)
+        return refuse(error, "VM is already running on host [%d] and datastore [%d]", last->host,
+                      last->datastore);
+    if (lcm == LCM_MIGRATE && last->datastore != datastore->head.id)
+        return refuse(error, "Cannot live migrate host and datastore at the same time.");
+    if (last->datastore != datastore->head.id)
+        return refuse(error,
+                      "Cannot migrate from datastore %d to datastore %d: this version moves "
+                      "machines between hosts only; leave the datastore out",
+                      last->datastore, datastore->head.id);
+    if (strcmp(last->vm_mad, host->vm_mad))
+        return refuse(error,
+                      "Cannot migrate: host %s uses the virtualization driver %s, the machine "
+                      "runs with %s",
+                      host->head.name, host->vm_mad, last->vm_mad);
+    vm_note_action(lifecycle, vm, last, lcm == LCM_MIGRATE ? VM_ACTION_LIVE_MIGRATE : numbers[type],
+                   asker);
+    vm_log(lifecycle, vm, LOG_INFO, "%s migration from host %s to host %s",
+           lcm == LCM_MIGRATE ? "live" : "cold", last->host_name, host->head.name);
+    new_record(lifecycle, vm, host, datastore);
+    vm->resched = FALSE;
+    vm_enter(lifecycle, vm, VM_ACTIVE, lcm);
+    return TRUE;
+}
+
+/* ---- the action words ---- */
+
+static gboolean flag_resched(Lifecycle *lifecycle, Vm *vm, gboolean on)
+{
+    vm->resched = on;
+    object_changed(lifecycle->world, &vm->head);
+    if (on)
+        lifecycle_ring(lifecycle);
+    return TRUE;
+}
+
+static gboolean send_aside(Lifecycle *lifecycle, Vm *vm, const char *action)
+{
+    DriverRequest *request = vm_hypervisor_request(lifecycle, vm, vm_last_record(vm), action);
+    vm_log(lifecycle, vm, LOG_INFO, "%s", action);
+    lifecycle_ask(lifecycle, request, ASKED_ASIDE, vm->head.id, 0,
+                  lifecycle_timeout(lifecycle, action, 300));
+    return TRUE;
+}
+
+/* A machine that rests on a host goes on there: that is a new record, with its own times. */
+static void renew_record(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker)
+{
+    World *world = lifecycle->world;
+    VmRecord *last = vm_last_record(vm);
+    VmRecord *record = vm_add_record(world, vm);
+    record->host = last->host;
+    record->host_name = g_strdup(last->host_name);
+    record->cluster = last->cluster;
+    record->vm_mad = g_strdup(last->vm_mad);
+    record->tm_mad = g_strdup(last->tm_mad);
+    record->datastore = last->datastore;
+    vm_close_record(lifecycle, vm, last);
+    vm_record_changed(world, vm, record);
+}
+
+static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row,
+                            const VmAsker *asker)
+{
+    gboolean resumes_here = !strcmp(row->word, "resume") && vm->state != VM_STOPPED &&
+                            vm->state != VM_UNDEPLOYED;
+    if (resumes_here && vm->state != VM_ACTIVE)
+        renew_record(lifecycle, vm, asker);
+    else if (strcmp(row->word, "resume") && strcmp(row->word, "hold") &&
+             strcmp(row->word, "release"))
+        vm_note_action(lifecycle, vm, vm_last_record(vm), row->number, asker);
+    vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
+}
+
+gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
+                   GError **error)
+{
+    const VmActionWord *known = vm_action_word(word);
+    if (!known)
+        return refuse(error, "Action \"%s\" is not supported", word);
+    const char *meaning = known->meaning ? known->meaning : word;
+    if (!strcmp(meaning, "delete"))
+        return vm_recover(lifecycle, vm, 3, asker, error);
+    if (!strcmp(meaning, "delete-recreate"))
+        return vm_recover(lifecycle, vm, 4, asker, error);
+    const VmActionRow *row = vm_action_row(meaning, vm);
+    if (!row && g_str_has_prefix(meaning, "terminate"))
+        return refuse(error, "Error performing action \"%s\": Could not terminate VM %d, wrong "
+                             "state %s.",
+                      word, vm->head.id, vm_shown_state(vm));
+    if (!row)
+        return refuse(error,
+                      "Error performing action \"%s\": This action is not available for state %s",
+                      word, vm_shown_state(vm));
+    vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
+    switch (row->what) {
+    case DO_ENTER:
+        enter_by_action(lifecycle, vm, row, asker);
+        return TRUE;
+    case DO_FLAG:
+        return flag_resched(lifecycle, vm, !strcmp(meaning, "resched"));
+    case DO_SEND:
+        return send_aside(lifecycle, vm, row->number == VM_ACTION_REBOOT ? "REBOOT" : "RESET");
+    case DO_NOTHING:
+        return TRUE;
+    }
+    return TRUE;
+}
+
+/* ---- recover ---- */
+
+static gboolean wrong_recover(const Vm *vm, const char *what, GError **error)
+{
+    return refuse(error, "Could not perform a %s operation on VM %d, wrong state %s.", what,
+                  vm->head.id, vm_shown_state(vm));
+}
+
+static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, GError **error)
+{
+    if (vm->state != VM_ACTIVE)
+        return wrong_recover(vm, "recover", error);
+    VmLcm failed = vm_failed_phase(vm->lcm);
+    if (vm_phase(vm->lcm)) {
+        vm_phase_ended(lifecycle, vm, success, "declared failed by recover");
+    } else if (failed != LCM_INIT && success) {
+        vm->lcm = failed; /* as if the phase had gone well */
+        vm_phase_ended(lifecycle, vm, TRUE, NULL);
+    } else if (vm->lcm == LCM_UNKNOWN && success) {
+        vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
+    }
+    return TRUE;
+}
+
+static gboolean recover_retry(Lifecycle *lifecycle, Vm *vm, GError **error)
+{
+    if (vm->state != VM_ACTIVE)
+        return wrong_recover(vm, "retry", error);
+    VmLcm failed = vm_failed_phase(vm->lcm);
+    if (failed != LCM_INIT)
+        vm_enter(lifecycle, vm, VM_ACTIVE, failed);
+    else if (vm_phase(vm->lcm) && vm_step_row(vm_current_step(vm))->expectation == EXPECT_NOTHING)
+        vm_enter(lifecycle, vm, VM_ACTIVE, vm->lcm);
+    else if (vm_phase(vm->lcm) && !vm->work.asking) {
+        lifecycle_forget(lifecycle, vm->work.request);
+        vm_ask_truth(lifecycle, vm, "retry was asked for");
+    }
+    return TRUE;
+}
+
+static gboolean recover_delete(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, gint number,
+                               VmLcm cleanup, VmState rest, GError **error)
+{
+    if (vm->state == VM_DONE)
+        return number == VM_ACTION_DELETE ? TRUE : wrong_recover(vm, "delete-recreate", error);
+    vm_note_action(lifecycle, vm, vm_last_record(vm), number, asker);
+    if (!vm_last_record(vm)) {
+        vm_enter(lifecycle, vm, rest, LCM_INIT);
+        return TRUE;
+    }
+    vm_enter(lifecycle, vm, VM_ACTIVE, cleanup);
+    return TRUE;
+}
+
+gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker *asker,
+                    GError **error)
+{
+    vm_log(lifecycle, vm, LOG_INFO, "recover, operation %d", operation);
+    switch (operation) {
+    case 0:
+    case 1:
+        return recover_result(lifecycle, vm, operation == 1, error);
+    case 2:
+        return recover_retry(lifecycle, vm, error);
+    case 3:
+        return recover_delete(lifecycle, vm, asker, VM_ACTION_DELETE, LCM_CLEANUP_DELETE, VM_DONE,
+                              error);
+    case 4:
+        if (vm->state != VM_HOLD && vm->state != VM_POWEROFF && vm->state != VM_SUSPENDED &&
+            vm->state != VM_ACTIVE)
+            return wrong_recover(vm, "delete-recreate", error);
+        return recover_delete(lifecycle, vm, asker, VM_ACTION_DELETE_RECREATE,
+                              LCM_CLEANUP_RESUBMIT, VM_PENDING, error);
+    case 5:
+        if (vm->state != VM_DONE) {
+            VmRecord *previous = vm_previous_record(vm);
+            vm_note_action(lifecycle, vm, vm_last_record(vm), VM_ACTION_DELETE, asker);
+            vm_close_record(lifecycle, vm, previous);
+            vm_enter(lifecycle, vm, VM_DONE, LCM_INIT);
+        }
+        return TRUE;
+    default:
+        return refuse(error, "Wrong recovery operation code");
+    }
+}
+
+/* ---- resize ---- */
+
+static gboolean may_resize(const Vm *vm)
+{
+    switch (vm->state) {
+    case VM_INIT:
+    case VM_PENDING:
+    case VM_HOLD:
+    case VM_POWEROFF:
+    case VM_UNDEPLOYED:
+    case VM_CLONING:
+    case VM_CLONING_FAILURE:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
+                   GError **error)
+{
+    World *world = lifecycle->world;
+    const char *cpu = template_get(capacity, "CPU"), *vcpu = template_get(capacity, "VCPU"),
+               *memory = template_get(capacity, "MEMORY");
+    double cores = 0;
+    gint64 number;
+    if (!may_resize(vm))
+        return refuse(error, "This action is not available for state %s", vm_shown_state(vm));
+    gboolean wrong_cpu =
+        cpu && (!template_get_double(capacity, "CPU", &cores) || !(cores > 0 && cores < 1e6));
+    if (wrong_cpu || (memory && (!template_get_int(capacity, "MEMORY", &number) || number <= 0 ||
+                                 number > G_MAXINT32)) ||
+        (vcpu && (!template_get_int(capacity, "VCPU", &number) || number <= 0 ||
+                  number > 65536))) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "CPU must be a positive number, MEMORY (MiB) and VCPU positive whole numbers");
+        return FALSE;
+    }
+    g_autoptr(Template) before = template_copy(vm->head.template);
+    gint64 old_cpu, old_memory, new_cpu, new_memory;
+    vm_capacity(vm, &old_cpu, &old_memory);
+    if (cpu)
+        template_set(vm->head.template, "CPU", cpu);
+    if (vcpu)
+        template_set(vm->head.template, "VCPU", vcpu);
+    if (memory)
+        template_set(vm->head.template, "MEMORY", memory);
+    vm_capacity(vm, &new_cpu, &new_memory);
+    const VmRecord *last = vm_last_record(vm);
+    Host *host = vm->state == VM_POWEROFF && last ? host_get(world, last->host) : NULL;
+    if (enforce && host &&
+        !host_has_room(host, MAX(new_cpu - old_cpu, 0), MAX(new_memory - old_memory, 0), error)) {
+        template_free(vm->head.template);
+        vm->head.template = g_steal_pointer(&before);
+        return FALSE;
+    }
+    vm_recharge(world, vm);
+    object_changed(world, &vm->head);
+    return TRUE;
+}

@@ -1,0 +1,273 @@
+/* Turns the tables of vm_table.c into motion. */
+#include "server/lifecycle/internal.h"
+
+#include <string.h>
+
+void vm_forget_work(Lifecycle *lifecycle, Vm *vm)
+{
+    lifecycle_forget(lifecycle, vm->work.request);
+    core_timer_cancel(lifecycle->world->core, vm->work.timer);
+    g_free(vm->work.found[0]);
+    g_free(vm->work.found[1]);
+    g_free(vm->work.reason);
+    memset(&vm->work, 0, sizeof vm->work);
+}
+
+void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_from_unix_local(core_now(lifecycle->world->core));
+    g_autofree char *stamp = g_date_time_format(now, "%a %b %e %H:%M:%S %Y");
+    g_autofree char *text = g_strdup_printf("%s: %s", stamp, reason);
+    template_set(vm->user_template, "ERROR", text);
+    vm_log(lifecycle, vm, LOG_ERROR, "%s", reason);
+    object_changed(lifecycle->world, &vm->head);
+}
+
+void vm_close_record(Lifecycle *lifecycle, Vm *vm, VmRecord *record)
+{
+    gint64 now = core_now(lifecycle->world->core);
+    if (!record || record->etime)
+        return;
+    record->etime = now;
+    if (record->rstime && !record->retime)
+        record->retime = now;
+    vm_record_changed(lifecycle->world, vm, record);
+}
+
+void vm_note_action(Lifecycle *lifecycle, Vm *vm, VmRecord *record, gint number,
+                    const VmAsker *asker)
+{
+    if (!record)
+        return;
+    record->action = number;
+    if (asker) {
+        record->uid = asker->uid;
+        record->gid = asker->gid;
+        g_free(record->request);
+        record->request = g_strdup_printf("%" G_GUINT64_FORMAT, asker->request);
+    }
+    vm_record_changed(lifecycle->world, vm, record);
+}
+
+/* ---- times of the record ---- */
+
+static void begin_times(Lifecycle *lifecycle, Vm *vm, const VmPhase *phase)
+{
+    VmRecord *record = vm_last_record(vm);
+    gint64 now = core_now(lifecycle->world->core);
+    if (!record)
+        return;
+    if (phase->times == TIMES_PROLOG)
+        record->pstime = now;
+    else if (phase->times == TIMES_EPILOG)
+        record->estime = now;
+    else
+        return;
+    vm_record_changed(lifecycle->world, vm, record);
+}
+
+static void end_times(Lifecycle *lifecycle, Vm *vm, const VmPhase *phase, gboolean success)
+{
+    VmRecord *record = vm_last_record(vm);
+    gint64 now = core_now(lifecycle->world->core);
+    if (!record)
+        return;
+    if (phase->times == TIMES_PROLOG)
+        record->petime = now;
+    else if (phase->times == TIMES_EPILOG)
+        record->eetime = now;
+    else if (phase->times == TIMES_RUNNING && success)
+        record->retime = now;
+    else
+        return;
+    vm_record_changed(lifecycle->world, vm, record);
+}
+
+static void entered_running(Lifecycle *lifecycle, Vm *vm)
+{
+    VmRecord *record = vm_last_record(vm);
+    if (record && !record->rstime) {
+        record->rstime = core_now(lifecycle->world->core);
+        record->retime = 0;
+        vm_record_changed(lifecycle->world, vm, record);
+    }
+    if (vm->resched && vm->previous_lcm != LCM_RUNNING && vm->previous_lcm != LCM_UNKNOWN)
+        vm->resched = FALSE;
+}
+
+/* ---- entering and leaving ---- */
+
+void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
+{
+    World *world = lifecycle->world;
+    gint64 cpu = vm->charges[0].cpu + vm->charges[1].cpu;
+    vm_forget_work(lifecycle, vm);
+    vm_set_state(world, vm, state, lcm);
+    vm_log(lifecycle, vm, LOG_INFO, "New state is %s%s%s", vm_state_name(state),
+           state == VM_ACTIVE ? ", active state is " : "",
+           state == VM_ACTIVE ? vm_lcm_name(lcm) : "");
+    if (state == VM_DONE && !vm->etime) {
+        vm->etime = core_now(world->core);
+        vm_close_record(lifecycle, vm, vm_last_record(vm));
+        lifecycle->outside->forget(lifecycle->outside, SAMPLE_VM, vm->head.id);
+    }
+    if (state == VM_PENDING || vm->charges[0].cpu + vm->charges[1].cpu < cpu)
+        lifecycle_ring(lifecycle);
+    if (state == VM_ACTIVE && lcm == LCM_RUNNING)
+        entered_running(lifecycle, vm);
+    const VmPhase *phase = state == VM_ACTIVE ? vm_phase(lcm) : NULL;
+    if (!phase)
+        return;
+    begin_times(lifecycle, vm, phase);
+    vm_begin_step(lifecycle, vm);
+}
+
+VmStep vm_current_step(const Vm *vm)
+{
+    const VmPhase *phase = vm->state == VM_ACTIVE ? vm_phase(vm->lcm) : NULL;
+    if (!phase)
+        return STEP_NONE;
+    if (vm->work.step >= G_N_ELEMENTS(phase->steps))
+        return phase->undo;
+    return phase->steps[vm->work.step];
+}
+
+/* The step after all steps is the one that undoes; see vm_current_step(). */
+#define UNDO_STEP G_N_ELEMENTS(((VmPhase *)NULL)->steps)
+
+void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
+{
+    VmStep step = vm_current_step(vm);
+    gboolean undoing = vm->work.step >= UNDO_STEP;
+    while (step == STEP_NONE && !undoing && vm->work.step < UNDO_STEP - 1) {
+        vm->work.step++;
+        step = vm_current_step(vm);
+    }
+    if (step == STEP_NONE) {
+        g_autofree char *reason = g_strdup(vm->work.reason);
+        vm_phase_ended(lifecycle, vm, !undoing, reason);
+        return;
+    }
+    DriverRequest *request = vm_step_request(lifecycle, vm, step);
+    if (!request) {
+        vm_step_ended(lifecycle, vm, TRUE, "");
+        return;
+    }
+    const VmStepRow *row = vm_step_row(step);
+    vm->work.since = core_steady(lifecycle->world->core);
+    vm->work.request = lifecycle_ask(lifecycle, request, ASKED_STEP, vm->head.id, 0,
+                                     lifecycle_timeout(lifecycle, row->timeout, row->seconds));
+}
+
+static void note_deploy_id(Lifecycle *lifecycle, Vm *vm, VmStep step, const char *info)
+{
+    if (step != STEP_DEPLOY || !info || !*info || !strcmp(info, "-"))
+        return;
+    g_free(vm->deploy_id);
+    vm->deploy_id = g_strdup(info);
+    object_changed(lifecycle->world, &vm->head);
+}
+
+static void next_step(Lifecycle *lifecycle, Vm *vm)
+{
+    vm->work.attempts = 0;
+    if (vm->work.step + 1 >= UNDO_STEP) {
+        g_autofree char *reason = g_strdup(vm->work.reason);
+        vm_phase_ended(lifecycle, vm, vm->work.step < UNDO_STEP, reason);
+        return;
+    }
+    vm->work.step++;
+    vm_begin_step(lifecycle, vm);
+}
+
+void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
+{
+    VmStep step = vm_current_step(vm);
+    const VmStepRow *row = vm_step_row(step);
+    const VmPhase *phase = vm_phase(vm->lcm);
+    if (!phase)
+        return;
+    if (success || row->best_effort) {
+        note_deploy_id(lifecycle, vm, step, success ? info : NULL);
+        next_step(lifecycle, vm);
+        return;
+    }
+    g_free(vm->work.reason);
+    vm->work.reason = g_strdup(info && *info ? info : "the driver gave no reason");
+    if (row->expectation == EXPECT_MOVED && !vm->work.asking) {
+        /* Whatever the hypervisor answered, the hosts know where the machine runs. */
+        vm_ask_truth(lifecycle, vm, vm->work.reason);
+        return;
+    }
+    if (phase->undo != STEP_NONE) {
+        vm->work.step = UNDO_STEP;
+        vm->work.asking = FALSE;
+        vm_begin_step(lifecycle, vm);
+        return;
+    }
+    g_autofree char *reason = g_strdup(vm->work.reason);
+    vm_phase_ended(lifecycle, vm, FALSE, reason);
+}
+
+void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *reason)
+{
+    const VmPhase *phase = vm_phase(vm->lcm);
+    VmTarget target = success ? phase->success : phase->failure;
+    end_times(lifecycle, vm, phase, success);
+    if (!success) {
+        g_autofree char *text = g_strdup_printf("%s failed: %s", vm_lcm_name(vm->lcm),
+                                                reason ? reason : "the driver gave no reason");
+        vm_note_failure(lifecycle, vm, text);
+    } else if (template_get(vm->user_template, "ERROR")) {
+        template_set(vm->user_template, "ERROR", NULL);
+    }
+    if (phase->leave)
+        phase->leave(lifecycle, vm, success, &target);
+    if (target.state == VM_PENDING && template_get_bool(vm->head.template, "SUBMIT_ON_HOLD", FALSE))
+        target.state = VM_HOLD;
+    vm_enter(lifecycle, vm, target.state, target.lcm);
+}
+
+/* ---- hooks of the phases ---- */
+
+void vm_leave_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    VmRecord *previous = vm_previous_record(vm);
+    if (success) {
+        vm_close_record(lifecycle, vm, previous);
+        return;
+    }
+    vm_drop_record(lifecycle->world, vm);
+    vm_note_action(lifecycle, vm, vm_last_record(vm), VM_ACTION_NONE, NULL);
+}
+
+void vm_leave_save_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    if (success)
+        vm_close_record(lifecycle, vm, vm_previous_record(vm));
+    else
+        vm_leave_migrate(lifecycle, vm, FALSE, target);
+}
+
+void vm_leave_prolog_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    const VmRecord *previous = vm_previous_record(vm);
+    if (success && previous && previous->action != VM_ACTION_MIGRATE)
+        target->lcm = LCM_BOOT; /* it was powered off, there is no saved state */
+}
+
+void vm_leave_move(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    if (success)
+        vm_close_record(lifecycle, vm, vm_previous_record(vm));
+}
+
+void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    if (success || vm->lcm == LCM_CLEANUP_DELETE || vm->lcm == LCM_CLEANUP_RESUBMIT)
+        vm_close_record(lifecycle, vm, vm_last_record(vm));
+    if (target->state == VM_PENDING) {
+        g_free(vm->deploy_id);
+        vm->deploy_id = g_strdup("");
+    }
+}

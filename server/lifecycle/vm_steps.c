@@ -1,0 +1,321 @@
+/*
+ * What drivers are told: scripts for the transfer driver, documents for the
+ * hypervisor's. The formats are those of share/doc/drivers.md.
+ */
+#include "server/lifecycle/internal.h"
+
+#include "server/model/datastore.h"
+
+#include <string.h>
+
+/* The computer that oned runs on, as scripts name it. */
+#define FRONT_END "localhost"
+
+/* ---- paths ---- */
+
+/* Directory of the machine on its host (and, at the same path, on the front-end). (owned) */
+static char *machine_directory(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record)
+{
+    return g_strdup_printf("%s/%d/%d", lifecycle->world->datastores, record->datastore,
+                           vm->head.id);
+}
+
+static char *context_path(Lifecycle *lifecycle, const Vm *vm)
+{
+    return g_strdup_printf("%s/vms/%d/context.sh", lifecycle->world->var, vm->head.id);
+}
+
+/* Blanks stand as %20 in scripts, and % as %25. (owned) */
+static char *script_path(const char *path)
+{
+    GString *out = g_string_new(NULL);
+    for (const char *at = path ? path : ""; *at; at++) {
+        if (*at == ' ' || *at == '\t' || *at == '\n' || *at == '%')
+            g_string_append_printf(out, "%%%02X", (guchar)*at);
+        else
+            g_string_append_c(out, *at);
+    }
+    return g_string_free(out, FALSE);
+}
+
+const VmRecord *vm_step_record(const Vm *vm, VmStep step)
+{
+    const VmRecord *previous = vm_previous_record(vm);
+    gboolean from_previous = step == STEP_MIGRATE || step == STEP_LEAVE;
+    return from_previous && previous ? previous : vm_last_record(vm);
+}
+
+/* ---- scripts of the transfer driver ---- */
+
+typedef struct Script {
+    GString *text;
+    const char *tm;
+    const VmRecord *record;
+    char *directory;
+    gint32 vm;
+} Script;
+
+static void script_line(Script *script, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void script_line(Script *script, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_string_append_vprintf(script->text, format, arguments);
+    va_end(arguments);
+    g_string_append_printf(script->text, " %d %d\n", script->vm, script->record->datastore);
+}
+
+static const char *disk_size(const TemplateAttribute *disk)
+{
+    const char *size = attribute_get(disk, "SIZE");
+    return size ? size : "0";
+}
+
+static void prolog_disk(Script *script, const TemplateAttribute *disk)
+{
+    const char *id = attribute_get(disk, "DISK_ID");
+    const char *type = attribute_get(disk, "TYPE");
+    const char *source = attribute_get(disk, "SOURCE");
+    const char *host = script->record->host_name;
+    g_autofree char *directory = script_path(script->directory);
+    if (type && !g_ascii_strcasecmp(type, "swap")) {
+        script_line(script, "MKSWAP %s %s %s:%s/disk.%s", script->tm, disk_size(disk), host,
+                    directory, id);
+    } else if (source && *source) {
+        const char *clone = attribute_get(disk, "CLONE");
+        g_autofree char *path = script_path(source);
+        /* SOURCE may name its computer itself: host:path or a URL. */
+        gboolean placed = strchr(source, ':') != NULL;
+        script_line(script, "%s %s %s%s %s:%s/disk.%s",
+                    clone && !g_ascii_strcasecmp(clone, "NO") ? "LN" : "CLONE", script->tm,
+                    placed ? "" : FRONT_END ":", path, host, directory, id);
+    } else {
+        const char *format = attribute_get(disk, "FORMAT");
+        script_line(script, "MKIMAGE %s %s %s %s:%s/disk.%s", script->tm, disk_size(disk),
+                    format && *format ? format : "raw", host, directory, id);
+    }
+}
+
+static void prolog_context(Lifecycle *lifecycle, Script *script, const Vm *vm)
+{
+    const char *id = template_get_pair(vm->head.template, "CONTEXT", "DISK_ID");
+    if (!id)
+        return;
+    g_autofree char *context = context_path(lifecycle, vm);
+    g_autofree char *path = script_path(context);
+    g_autofree char *directory = script_path(script->directory);
+    g_autoptr(GString) files = g_string_new(NULL);
+    const char *listed = template_get_pair(vm->head.template, "CONTEXT", "FILES");
+    g_auto(GStrv) words = g_strsplit_set(listed ? listed : "", " \t\n", -1);
+    for (guint i = 0; words[i]; i++)
+        if (*words[i])
+            g_string_append_printf(files, " %s", words[i]);
+    script_line(script, "CONTEXT %s %s%s %s:%s/disk.%s", script->tm, path, files->str,
+                script->record->host_name, directory, id);
+}
+
+static void script_prolog(Lifecycle *lifecycle, Script *script, const Vm *vm)
+{
+    const TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++)
+        prolog_disk(script, disk);
+    prolog_context(lifecycle, script, vm);
+}
+
+static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, const char *host,
+                          gboolean save)
+{
+    const TemplateAttribute *disk;
+    g_autofree char *directory = script_path(script->directory);
+    for (guint i = 0; save && (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        const char *wanted = attribute_get(disk, "SAVE");
+        const char *id = attribute_get(disk, "DISK_ID");
+        if (!wanted || g_ascii_strcasecmp(wanted, "YES"))
+            continue;
+        g_autofree char *kept = g_strdup_printf("%s/vms/%d/disk.%s", lifecycle->world->var,
+                                                vm->head.id, id);
+        g_autofree char *path = script_path(kept);
+        script_line(script, "MV %s %s:%s/disk.%s " FRONT_END ":%s", script->tm, host, directory,
+                    id, path);
+    }
+    script_line(script, "DELETE %s %s:%s", script->tm, host, directory);
+}
+
+/* Storage that every host sees needs nothing done before and after a live migration. */
+static gboolean is_shared(Lifecycle *lifecycle, const VmRecord *record)
+{
+    Datastore *datastore = datastore_get(lifecycle->world, record->datastore);
+    if (record->tm_mad && (!strcmp(record->tm_mad, "ssh") || !strcmp(record->tm_mad, "tm_ssh")))
+        return FALSE;
+    return !datastore || datastore_is_shared(datastore);
+}
+
+static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *script)
+{
+    const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
+    const char *here = last->host_name, *there = previous ? previous->host_name : here;
+    g_autofree char *directory = script_path(script->directory);
+    switch (step) {
+    case STEP_PROLOG:
+        script_prolog(lifecycle, script, vm);
+        return TRUE;
+    case STEP_MOVE:
+        script_line(script, "MV %s %s:%s %s:%s", script->tm, there, directory, here, directory);
+        return TRUE;
+    case STEP_STOP:
+        script_line(script, "MV %s %s:%s " FRONT_END ":%s", script->tm, here, directory,
+                    directory);
+        return TRUE;
+    case STEP_RESUME:
+        script_line(script, "MV %s " FRONT_END ":%s %s:%s", script->tm, directory, here,
+                    directory);
+        return TRUE;
+    case STEP_EPILOG:
+    case STEP_DELETE:
+        /* After stop or undeploy the files are on the front-end. */
+        script_epilog(lifecycle, script, vm, last->etime ? FRONT_END : here,
+                      step == STEP_EPILOG);
+        if (step == STEP_DELETE && previous && !previous->etime && strcmp(here, there))
+            script_epilog(lifecycle, script, vm, there, FALSE);
+        return TRUE;
+    case STEP_PREMIGRATE:
+    case STEP_POSTMIGRATE:
+    case STEP_FAILMIGRATE:
+        if (is_shared(lifecycle, last))
+            return FALSE;
+        script_line(script, "%s %s %s %s %s", vm_step_row(step)->timeout, script->tm, there, here,
+                    directory);
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* The text of context.sh: what the guest's contextualization reads. (owned) */
+static char *context_text(const Vm *vm)
+{
+    const TemplateAttribute *context = template_vector(vm->head.template, "CONTEXT", 0);
+    GString *text = g_string_new("# Context variables generated by oned\n");
+    for (guint i = 0; context && i < context->pairs->len; i++) {
+        const TemplatePair *pair = context->pairs->pdata[i];
+        if (!strcmp(pair->name, "FILES"))
+            continue;
+        g_string_append_printf(text, "%s='", pair->name);
+        for (const char *at = pair->value; *at; at++) {
+            if (*at == '\'')
+                g_string_append(text, "'\\''");
+            else
+                g_string_append_c(text, *at);
+        }
+        g_string_append(text, "'\n");
+    }
+    return g_string_free(text, FALSE);
+}
+
+static DriverRequest *transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
+{
+    const VmRecord *record = vm_last_record(vm);
+    g_autofree char *directory = machine_directory(lifecycle, vm, record);
+    Script script = {g_string_new(NULL), record->tm_mad, record, directory, vm->head.id};
+    if (!write_script(lifecycle, vm, step, &script)) {
+        g_string_free(script.text, TRUE);
+        return NULL;
+    }
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = DRIVER_TRANSFER;
+    request->driver = g_strdup(record->tm_mad);
+    request->action = g_strdup("TRANSFER");
+    request->id = vm->head.id;
+    g_autofree char *name = g_ascii_strdown(vm_step_row(step)->timeout, -1);
+    request->files[0].path = g_strdup_printf("%s/vms/%d/transfer.%d.%s", lifecycle->world->var,
+                                             vm->head.id, record->seq, name);
+    request->files[0].text = g_string_free(script.text, FALSE);
+    request->payload = g_strdup(request->files[0].path);
+    if (step == STEP_PROLOG && template_get_pair(vm->head.template, "CONTEXT", "DISK_ID")) {
+        request->files[1].path = context_path(lifecycle, vm);
+        request->files[1].text = context_text(vm);
+    }
+    return request;
+}
+
+/* ---- documents of the hypervisor's driver ---- */
+
+static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
+                             const char *other_host)
+{
+    World *world = lifecycle->world;
+    g_autofree char *directory = machine_directory(lifecycle, vm, record);
+    g_autofree char *local = g_strdup_printf("%s/vms/%d/deployment.%d", world->var, vm->head.id,
+                                             record->seq);
+    g_autofree char *remote = g_strdup_printf("%s/deployment.%d", directory, record->seq);
+    g_autofree char *checkpoint = g_strdup_printf("%s/checkpoint", directory);
+    Object *datastore = pool_get(world, KIND_DATASTORE, record->datastore);
+    g_autoptr(GString) xml = g_string_sized_new(4096);
+    g_string_append(xml, "<VMM_DRIVER_ACTION_DATA>");
+    xml_text(xml, "HOST", record->host_name);
+    xml_text(xml, "MIGR_HOST", other_host);
+    xml_text(xml, "DEPLOY_ID", vm->deploy_id);
+    xml_text(xml, "LOCAL_DEPLOYMENT_FILE", local);
+    xml_text(xml, "REMOTE_DEPLOYMENT_FILE", remote);
+    xml_text(xml, "CHECKPOINT_FILE", checkpoint);
+    g_string_append(xml, "<TM_COMMAND/><TM_COMMAND_ROLLBACK/>");
+    xml_text(xml, "DISK_TARGET_PATH", directory);
+    object_render(world, &vm->head, xml);
+    if (datastore)
+        object_render(world, datastore, xml);
+    else
+        g_string_append(xml, "<DATASTORE/>");
+    g_string_append(xml, "</VMM_DRIVER_ACTION_DATA>");
+    return g_base64_encode((const guchar *)xml->str, xml->len);
+}
+
+static DriverRequest *hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
+                                         const char *action, const char *other_host)
+{
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = DRIVER_VIRTUALIZATION;
+    request->driver = g_strdup(record->vm_mad);
+    request->action = g_strdup(action);
+    request->id = vm->head.id;
+    request->payload = action_document(lifecycle, vm, record, other_host);
+    return request;
+}
+
+DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
+                                     const char *action)
+{
+    return hypervisor_request(lifecycle, vm, record, action, NULL);
+}
+
+static gboolean was_hard(gint action)
+{
+    return action == VM_ACTION_TERMINATE_HARD || action == VM_ACTION_UNDEPLOY_HARD ||
+           action == VM_ACTION_POWEROFF_HARD || action == VM_ACTION_POWEROFF_HARD_MIGRATE;
+}
+
+static const char *step_action(const Vm *vm, VmStep step, const VmRecord *record)
+{
+    if (step == STEP_SHUTDOWN)
+        return was_hard(record->action) ? "CANCEL" : "SHUTDOWN";
+    if (step == STEP_LEAVE && record->action != VM_ACTION_MIGRATE)
+        return was_hard(record->action) ? "CANCEL" : "SHUTDOWN";
+    return vm_step_row(step)->action;
+}
+
+DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
+{
+    if (!vm_last_record(vm))
+        return NULL;
+    const VmStepRow *row = vm_step_row(step);
+    if (row->class == DRIVER_TRANSFER)
+        return transfer_request(lifecycle, vm, step);
+    const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
+    const VmRecord *record = vm_step_record(vm, step);
+    const char *other = NULL;
+    if (step == STEP_MIGRATE)
+        other = last->host_name;
+    else if (step == STEP_CLEANUP && previous && !previous->etime)
+        other = previous->host_name;
+    return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other);
+}

@@ -1,0 +1,231 @@
+#include "server/lifecycle/vm_table.h"
+
+#include "server/lifecycle/internal.h"
+
+#include <string.h>
+
+static const VmStepRow steps[STEP_COUNT] = {
+    {STEP_NONE},
+    {STEP_PROLOG, DRIVER_TRANSFER, "TRANSFER", "PROLOG", 3600},
+    {STEP_MOVE, DRIVER_TRANSFER, "TRANSFER", "PROLOG", 3600},
+    {STEP_STOP, DRIVER_TRANSFER, "TRANSFER", "EPILOG", 3600},
+    {STEP_RESUME, DRIVER_TRANSFER, "TRANSFER", "PROLOG", 3600},
+    {STEP_EPILOG, DRIVER_TRANSFER, "TRANSFER", "EPILOG", 3600},
+    {STEP_DELETE, DRIVER_TRANSFER, "TRANSFER", "EPILOG", 600, EXPECT_NOTHING, TRUE},
+    {STEP_PREMIGRATE, DRIVER_TRANSFER, "TRANSFER", "PREMIGRATE", 600},
+    {STEP_POSTMIGRATE, DRIVER_TRANSFER, "TRANSFER", "POSTMIGRATE", 600, EXPECT_NOTHING, TRUE},
+    {STEP_FAILMIGRATE, DRIVER_TRANSFER, "TRANSFER", "FAILMIGRATE", 600, EXPECT_NOTHING, TRUE},
+    {STEP_DEPLOY, DRIVER_VIRTUALIZATION, "DEPLOY", "DEPLOY", 300, EXPECT_RUNNING},
+    {STEP_SHUTDOWN, DRIVER_VIRTUALIZATION, "SHUTDOWN", "SHUTDOWN", 300, EXPECT_GONE},
+    {STEP_SAVE, DRIVER_VIRTUALIZATION, "SAVE", "SAVE", 1800, EXPECT_GONE},
+    {STEP_LEAVE, DRIVER_VIRTUALIZATION, "SAVE", "SAVE", 1800, EXPECT_GONE},
+    {STEP_RESTORE, DRIVER_VIRTUALIZATION, "RESTORE", "RESTORE", 1800, EXPECT_RUNNING},
+    {STEP_MIGRATE, DRIVER_VIRTUALIZATION, "MIGRATE", "MIGRATE", 3600, EXPECT_MOVED},
+    {STEP_CLEANUP, DRIVER_VIRTUALIZATION, "CLEANUP", "CANCEL", 120, EXPECT_NOTHING, TRUE},
+};
+
+const VmStepRow *vm_step_row(VmStep step)
+{
+    return &steps[step];
+}
+
+#define ACTIVE(lcm)  {VM_ACTIVE, LCM_##lcm}
+#define REST(state)  {VM_##state, LCM_INIT}
+#define RUNNING      ACTIVE(RUNNING)
+
+static const VmPhase phases[] = {
+    /* phase, steps, undo, success, failure, times, what else */
+    {LCM_PROLOG, {STEP_PROLOG}, STEP_NONE, ACTIVE(BOOT), ACTIVE(PROLOG_FAILURE), TIMES_PROLOG},
+    {LCM_BOOT, {STEP_DEPLOY}, STEP_NONE, RUNNING, ACTIVE(BOOT_FAILURE)},
+    {LCM_MIGRATE, {STEP_PREMIGRATE, STEP_MIGRATE, STEP_POSTMIGRATE}, STEP_FAILMIGRATE, RUNNING,
+     RUNNING, TIMES_NONE, vm_leave_migrate},
+    {LCM_SAVE_STOP, {STEP_SAVE}, STEP_NONE, ACTIVE(EPILOG_STOP), RUNNING, TIMES_RUNNING},
+    {LCM_SAVE_SUSPEND, {STEP_SAVE}, STEP_NONE, REST(SUSPENDED), RUNNING, TIMES_RUNNING},
+    {LCM_SAVE_MIGRATE, {STEP_LEAVE}, STEP_NONE, ACTIVE(PROLOG_MIGRATE), RUNNING, TIMES_NONE,
+     vm_leave_save_migrate},
+    {LCM_PROLOG_MIGRATE, {STEP_MOVE}, STEP_NONE, ACTIVE(BOOT_MIGRATE),
+     ACTIVE(PROLOG_MIGRATE_FAILURE), TIMES_PROLOG, vm_leave_prolog_migrate},
+    {LCM_PROLOG_RESUME, {STEP_RESUME}, STEP_NONE, ACTIVE(BOOT_STOPPED),
+     ACTIVE(PROLOG_RESUME_FAILURE), TIMES_PROLOG},
+    {LCM_EPILOG_STOP, {STEP_STOP}, STEP_NONE, REST(STOPPED), ACTIVE(EPILOG_STOP_FAILURE),
+     TIMES_EPILOG, vm_leave_host},
+    {LCM_EPILOG, {STEP_EPILOG}, STEP_NONE, REST(DONE), ACTIVE(EPILOG_FAILURE), TIMES_EPILOG,
+     vm_leave_host},
+    {LCM_SHUTDOWN, {STEP_SHUTDOWN}, STEP_NONE, ACTIVE(EPILOG), RUNNING, TIMES_RUNNING},
+    {LCM_CLEANUP_RESUBMIT, {STEP_CLEANUP, STEP_DELETE}, STEP_NONE, REST(PENDING), REST(PENDING),
+     TIMES_NONE, vm_leave_host},
+    {LCM_SHUTDOWN_POWEROFF, {STEP_SHUTDOWN}, STEP_NONE, REST(POWEROFF), RUNNING, TIMES_RUNNING},
+    {LCM_BOOT_UNKNOWN, {STEP_DEPLOY}, STEP_NONE, RUNNING, ACTIVE(UNKNOWN)},
+    {LCM_BOOT_POWEROFF, {STEP_DEPLOY}, STEP_NONE, RUNNING, REST(POWEROFF)},
+    {LCM_BOOT_SUSPENDED, {STEP_RESTORE}, STEP_NONE, RUNNING, REST(SUSPENDED)},
+    {LCM_BOOT_STOPPED, {STEP_RESTORE}, STEP_NONE, RUNNING, ACTIVE(BOOT_STOPPED_FAILURE)},
+    {LCM_CLEANUP_DELETE, {STEP_CLEANUP, STEP_DELETE}, STEP_NONE, REST(DONE), REST(DONE),
+     TIMES_NONE, vm_leave_host},
+    {LCM_SHUTDOWN_UNDEPLOY, {STEP_SHUTDOWN}, STEP_NONE, ACTIVE(EPILOG_UNDEPLOY), RUNNING,
+     TIMES_RUNNING},
+    {LCM_EPILOG_UNDEPLOY, {STEP_STOP}, STEP_NONE, REST(UNDEPLOYED),
+     ACTIVE(EPILOG_UNDEPLOY_FAILURE), TIMES_EPILOG, vm_leave_host},
+    {LCM_PROLOG_UNDEPLOY, {STEP_RESUME}, STEP_NONE, ACTIVE(BOOT_UNDEPLOY),
+     ACTIVE(PROLOG_UNDEPLOY_FAILURE), TIMES_PROLOG},
+    {LCM_BOOT_UNDEPLOY, {STEP_DEPLOY}, STEP_NONE, RUNNING, ACTIVE(BOOT_UNDEPLOY_FAILURE)},
+    {LCM_BOOT_MIGRATE, {STEP_RESTORE}, STEP_NONE, RUNNING, ACTIVE(BOOT_MIGRATE_FAILURE)},
+    {LCM_PROLOG_MIGRATE_POWEROFF, {STEP_MOVE}, STEP_NONE, REST(POWEROFF),
+     ACTIVE(PROLOG_MIGRATE_POWEROFF_FAILURE), TIMES_PROLOG, vm_leave_move},
+    {LCM_PROLOG_MIGRATE_SUSPEND, {STEP_MOVE}, STEP_NONE, REST(SUSPENDED),
+     ACTIVE(PROLOG_MIGRATE_SUSPEND_FAILURE), TIMES_PROLOG, vm_leave_move},
+    {LCM_PROLOG_MIGRATE_UNKNOWN, {STEP_MOVE}, STEP_NONE, ACTIVE(BOOT),
+     ACTIVE(PROLOG_MIGRATE_UNKNOWN_FAILURE), TIMES_PROLOG, vm_leave_move},
+};
+
+const VmPhase *vm_phases(guint *count)
+{
+    *count = G_N_ELEMENTS(phases);
+    return phases;
+}
+
+const VmPhase *vm_phase(VmLcm lcm)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(phases); i++)
+        if (phases[i].lcm == lcm)
+            return &phases[i];
+    return NULL;
+}
+
+VmLcm vm_failed_phase(VmLcm lcm)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(phases); i++)
+        if (vm_is_failure(lcm) && phases[i].failure.lcm == lcm)
+            return phases[i].lcm;
+    return LCM_INIT;
+}
+
+gboolean vm_is_failure(VmLcm lcm)
+{
+    return g_str_has_suffix(vm_lcm_name(lcm), "_FAILURE");
+}
+
+/* ---- actions ---- */
+
+static const VmActionWord words[] = {
+    {"terminate", NULL, "manage"},
+    {"terminate-hard", NULL, "manage"},
+    {"undeploy", NULL, "manage"},
+    {"undeploy-hard", NULL, "manage"},
+    {"poweroff", NULL, "manage"},
+    {"poweroff-hard", NULL, "manage"},
+    {"reboot", NULL, "manage"},
+    {"reboot-hard", NULL, "manage"},
+    {"hold", NULL, "manage"},
+    {"release", NULL, "manage"},
+    {"stop", NULL, "manage"},
+    {"suspend", NULL, "manage"},
+    {"resume", NULL, "manage"},
+    {"resched", NULL, "admin"},
+    {"unresched", NULL, "admin"},
+    /* 1.2 to 4.14 */
+    {"shutdown", "terminate", "manage"},
+    {"shutdown-hard", "terminate-hard", "manage"},
+    {"cancel", "terminate-hard", "manage"},
+    {"delete", "delete", "admin"},
+    {"finalize", "delete", "admin"},
+    {"restart", "resume", "manage"},
+    {"boot", "resume", "manage"},
+    {"reset", "reboot-hard", "manage"},
+    {"resubmit", "delete-recreate", "admin"},
+    {"delete-recreate", "delete-recreate", "admin"},
+};
+
+const VmActionWord *vm_action_word(const char *word)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (!strcmp(words[i].word, word))
+            return &words[i];
+    return NULL;
+}
+
+const char *vm_action_right(const char *word)
+{
+    const VmActionWord *row = vm_action_word(word);
+    return row ? row->right : NULL;
+}
+
+#define ANY_FAILURE VM_ACTIVE, LCM_INIT
+#define IN(lcm)     VM_ACTIVE, LCM_##lcm
+#define AT(state)   VM_##state, LCM_INIT
+
+static const VmActionRow actions[] = {
+    /* word, state, target, number in the history */
+    {"terminate", AT(PENDING), REST(DONE), VM_ACTION_TERMINATE},
+    {"terminate", AT(HOLD), REST(DONE), VM_ACTION_TERMINATE},
+    {"terminate", AT(CLONING), REST(DONE), VM_ACTION_TERMINATE},
+    {"terminate", AT(CLONING_FAILURE), REST(DONE), VM_ACTION_TERMINATE},
+    {"terminate", IN(RUNNING), ACTIVE(SHUTDOWN), VM_ACTION_TERMINATE},
+    {"terminate", IN(UNKNOWN), ACTIVE(SHUTDOWN), VM_ACTION_TERMINATE},
+    {"terminate", AT(SUSPENDED), ACTIVE(EPILOG), VM_ACTION_TERMINATE},
+    {"terminate", AT(POWEROFF), ACTIVE(EPILOG), VM_ACTION_TERMINATE},
+    {"terminate", AT(STOPPED), ACTIVE(EPILOG), VM_ACTION_TERMINATE},
+    {"terminate", AT(UNDEPLOYED), ACTIVE(EPILOG), VM_ACTION_TERMINATE},
+    {"terminate", ANY_FAILURE, ACTIVE(CLEANUP_DELETE), VM_ACTION_TERMINATE},
+    {"terminate", AT(DONE), REST(DONE), VM_ACTION_NONE, DO_NOTHING},
+    {"terminate-hard", AT(PENDING), REST(DONE), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(HOLD), REST(DONE), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(CLONING), REST(DONE), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(CLONING_FAILURE), REST(DONE), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", IN(RUNNING), ACTIVE(SHUTDOWN), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", IN(UNKNOWN), ACTIVE(SHUTDOWN), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", IN(SHUTDOWN), ACTIVE(SHUTDOWN), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(SUSPENDED), ACTIVE(EPILOG), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(POWEROFF), ACTIVE(EPILOG), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(STOPPED), ACTIVE(EPILOG), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(UNDEPLOYED), ACTIVE(EPILOG), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", ANY_FAILURE, ACTIVE(CLEANUP_DELETE), VM_ACTION_TERMINATE_HARD},
+    {"terminate-hard", AT(DONE), REST(DONE), VM_ACTION_NONE, DO_NOTHING},
+    {"undeploy", IN(RUNNING), ACTIVE(SHUTDOWN_UNDEPLOY), VM_ACTION_UNDEPLOY},
+    {"undeploy", IN(UNKNOWN), ACTIVE(SHUTDOWN_UNDEPLOY), VM_ACTION_UNDEPLOY},
+    {"undeploy", AT(POWEROFF), ACTIVE(EPILOG_UNDEPLOY), VM_ACTION_UNDEPLOY},
+    {"undeploy-hard", IN(RUNNING), ACTIVE(SHUTDOWN_UNDEPLOY), VM_ACTION_UNDEPLOY_HARD},
+    {"undeploy-hard", IN(UNKNOWN), ACTIVE(SHUTDOWN_UNDEPLOY), VM_ACTION_UNDEPLOY_HARD},
+    {"undeploy-hard", IN(SHUTDOWN_UNDEPLOY), ACTIVE(SHUTDOWN_UNDEPLOY), VM_ACTION_UNDEPLOY_HARD},
+    {"undeploy-hard", AT(POWEROFF), ACTIVE(EPILOG_UNDEPLOY), VM_ACTION_UNDEPLOY_HARD},
+    {"poweroff", IN(RUNNING), ACTIVE(SHUTDOWN_POWEROFF), VM_ACTION_POWEROFF},
+    {"poweroff", IN(UNKNOWN), ACTIVE(SHUTDOWN_POWEROFF), VM_ACTION_POWEROFF},
+    {"poweroff-hard", IN(RUNNING), ACTIVE(SHUTDOWN_POWEROFF), VM_ACTION_POWEROFF_HARD},
+    {"poweroff-hard", IN(UNKNOWN), ACTIVE(SHUTDOWN_POWEROFF), VM_ACTION_POWEROFF_HARD},
+    {"poweroff-hard", IN(SHUTDOWN_POWEROFF), ACTIVE(SHUTDOWN_POWEROFF), VM_ACTION_POWEROFF_HARD},
+    {"reboot", IN(RUNNING), RUNNING, VM_ACTION_REBOOT, DO_SEND},
+    {"reboot-hard", IN(RUNNING), RUNNING, VM_ACTION_REBOOT_HARD, DO_SEND},
+    {"hold", AT(PENDING), REST(HOLD), VM_ACTION_HOLD},
+    {"release", AT(HOLD), REST(PENDING), VM_ACTION_RELEASE},
+    {"stop", IN(RUNNING), ACTIVE(SAVE_STOP), VM_ACTION_STOP},
+    {"stop", AT(SUSPENDED), ACTIVE(EPILOG_STOP), VM_ACTION_STOP},
+    {"suspend", IN(RUNNING), ACTIVE(SAVE_SUSPEND), VM_ACTION_SUSPEND},
+    {"resume", AT(SUSPENDED), ACTIVE(BOOT_SUSPENDED), VM_ACTION_RESUME},
+    {"resume", AT(POWEROFF), ACTIVE(BOOT_POWEROFF), VM_ACTION_RESUME},
+    {"resume", IN(UNKNOWN), ACTIVE(BOOT_UNKNOWN), VM_ACTION_RESUME},
+    {"resume", AT(STOPPED), REST(PENDING), VM_ACTION_RESUME},
+    {"resume", AT(UNDEPLOYED), REST(PENDING), VM_ACTION_RESUME},
+    {"resched", IN(RUNNING), RUNNING, VM_ACTION_RESCHED, DO_FLAG},
+    {"resched", IN(UNKNOWN), ACTIVE(UNKNOWN), VM_ACTION_RESCHED, DO_FLAG},
+    {"resched", AT(POWEROFF), REST(POWEROFF), VM_ACTION_RESCHED, DO_FLAG},
+    {"unresched", IN(RUNNING), RUNNING, VM_ACTION_UNRESCHED, DO_FLAG},
+    {"unresched", IN(UNKNOWN), ACTIVE(UNKNOWN), VM_ACTION_UNRESCHED, DO_FLAG},
+    {"unresched", AT(POWEROFF), REST(POWEROFF), VM_ACTION_UNRESCHED, DO_FLAG},
+    {NULL},
+};
+
+const VmActionRow *vm_action_rows(void)
+{
+    return actions;
+}
+
+const VmActionRow *vm_action_row(const char *word, const Vm *vm)
+{
+    for (const VmActionRow *row = actions; row->word; row++) {
+        if (row->state != vm->state || strcmp(row->word, word))
+            continue;
+        gboolean any_failure = row->state == VM_ACTIVE && row->lcm == LCM_INIT;
+        if (any_failure ? vm_is_failure(vm->lcm) : row->lcm == vm->lcm)
+            return row;
+    }
+    return NULL;
+}

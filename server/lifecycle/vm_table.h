@@ -1,0 +1,91 @@
+/* The tables of the machines' life cycle. share/doc/states.md is drawn from them. */
+#pragma once
+
+#include "server/lifecycle/lifecycle.h"
+
+/* What a driver does for a machine. */
+typedef enum {
+    STEP_NONE,
+    STEP_PROLOG,      /* bring the disks to the host */
+    STEP_MOVE,        /* move the machine's directory from the old host to the new one */
+    STEP_STOP,        /* move it to the front-end */
+    STEP_RESUME,      /* move it from the front-end to the host */
+    STEP_EPILOG,      /* save what is to be saved, remove the rest */
+    STEP_DELETE,      /* remove everything, save nothing */
+    STEP_PREMIGRATE,  /* storage that is not shared: prepare the destination */
+    STEP_POSTMIGRATE, /* the same: clean up the source */
+    STEP_FAILMIGRATE, /* the same: clean up the destination */
+    STEP_DEPLOY,
+    STEP_SHUTDOWN,    /* SHUTDOWN, or CANCEL when the action was a hard one */
+    STEP_SAVE,
+    STEP_LEAVE,       /* cold migration: SAVE, SHUTDOWN or CANCEL on the old host */
+    STEP_RESTORE,
+    STEP_MIGRATE,
+    STEP_CLEANUP,     /* the hypervisor forgets the machine, on every host it may be on */
+    STEP_COUNT
+} VmStep;
+
+/* What must be true on the hosts when a step of the hypervisor has succeeded. */
+typedef enum { EXPECT_NOTHING, EXPECT_RUNNING, EXPECT_GONE, EXPECT_MOVED } VmExpectation;
+
+typedef struct VmStepRow {
+    VmStep step;
+    DriverClass class;
+    const char *action;         /* as the driver is told; for some it depends on the machine */
+    const char *timeout;        /* pair of ACTION_TIMEOUTS */
+    guint seconds;              /* when the configuration says nothing */
+    VmExpectation expectation;
+    gboolean best_effort;       /* its failure is logged and changes nothing */
+} VmStepRow;
+
+const VmStepRow *vm_step_row(VmStep step);
+
+typedef struct VmTarget {
+    VmState state;
+    VmLcm lcm;
+} VmTarget;
+
+/* A phase: an active state in which drivers work. */
+typedef struct VmPhase {
+    VmLcm lcm;
+    VmStep steps[3];
+    VmStep undo; /* best effort, before the failure is entered */
+    VmTarget success;
+    VmTarget failure;
+    /* Which times of the record begin with the phase and end with it. */
+    enum { TIMES_NONE, TIMES_PROLOG, TIMES_RUNNING, TIMES_EPILOG } times;
+    /* What else changes when it ends; the second may choose another target. */
+    void (*leave)(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+} VmPhase;
+
+const VmPhase *vm_phase(VmLcm lcm); /* NULL: not a phase */
+/* The phase that failed, for a *_FAILURE state; LCM_INIT when it is none. */
+VmLcm vm_failed_phase(VmLcm lcm);
+gboolean vm_is_failure(VmLcm lcm);
+
+/* An action: word, state, and where it leads. */
+typedef struct VmActionRow {
+    const char *word;
+    VmState state;
+    VmLcm lcm;          /* for VM_ACTIVE; LCM_INIT with VM_ACTIVE: any *_FAILURE state */
+    VmTarget target;
+    VmActionNumber number;
+    enum {
+        DO_ENTER,       /* enter the target */
+        DO_FLAG,        /* set or clear RESCHED */
+        DO_SEND,        /* tell the hypervisor, no change of state */
+        DO_NOTHING,     /* allowed, and already so */
+    } what;
+} VmActionRow;
+
+typedef struct VmActionWord {
+    const char *word;
+    const char *meaning; /* the word of today for an old one, else NULL */
+    const char *right;   /* "admin" or "manage" */
+} VmActionWord;
+
+const VmActionWord *vm_action_word(const char *word);
+const VmActionRow *vm_action_row(const char *word, const Vm *vm);
+/* All rows, for tests and documentation; end with a word of NULL. */
+const VmActionRow *vm_action_rows(void);
+const VmPhase *vm_phases(guint *count);

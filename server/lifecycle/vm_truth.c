@@ -1,0 +1,275 @@
+/*
+ * Where does a machine run? Asked when an answer is missing or a migration failed, and
+ * when monitoring says something that the record does not. "No answer" is never taken
+ * for "not running": what cannot be known is UNKNOWN.
+ */
+#include "server/lifecycle/internal.h"
+
+#include <string.h>
+
+/* A question that finds no answer is asked again after so long, and so often. */
+#define ASK_AGAIN_SECONDS 5
+#define QUESTIONS_MAX     60
+/* How often a step whose answer was lost is sent again before it counts as failed. */
+#define ATTEMPTS_MAX 3
+#define POLL_SECONDS 60
+
+/* What a host said: 'a' runs, 'p' is paused, 'd' is not there, 'e' has crashed, '?' cannot say. */
+static char answer_letter(gboolean success, const char *info)
+{
+    const char *state = success && info ? strstr(info, "STATE=") : NULL;
+    return state && strchr("apde", state[6]) && state[6] ? state[6] : '?';
+}
+
+static void ask_host(Lifecycle *lifecycle, Vm *vm, guint place, const VmRecord *record)
+{
+    g_clear_pointer(&vm->work.found[place], g_free);
+    DriverRequest *request = vm_hypervisor_request(lifecycle, vm, record, "POLL");
+    lifecycle_ask(lifecycle, request, ASKED_TRUTH, vm->head.id, place,
+                  lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
+}
+
+static void ask_hosts(Lifecycle *lifecycle, Vm *vm)
+{
+    VmStep step = vm_current_step(vm);
+    vm->work.asking = TRUE;
+    g_clear_pointer(&vm->work.found[0], g_free);
+    g_clear_pointer(&vm->work.found[1], g_free);
+    if (vm_step_row(step)->expectation == EXPECT_MOVED) {
+        ask_host(lifecycle, vm, 0, vm_previous_record(vm));
+        ask_host(lifecycle, vm, 1, vm_last_record(vm));
+    } else {
+        ask_host(lifecycle, vm, 1, vm_step_record(vm, step));
+    }
+}
+
+static void send_again(Lifecycle *lifecycle, Vm *vm, const char *why)
+{
+    vm->work.asking = FALSE;
+    vm->work.questions = 0;
+    if (++vm->work.attempts >= ATTEMPTS_MAX) {
+        vm->work.asking = TRUE; /* the hosts were asked already */
+        vm_step_ended(lifecycle, vm, FALSE, why);
+        return;
+    }
+    vm_log(lifecycle, vm, LOG_WARNING, "%s; it is sent again", why);
+    vm_begin_step(lifecycle, vm);
+}
+
+void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why)
+{
+    const VmStepRow *row = vm_step_row(vm_current_step(vm));
+    vm->work.request = 0;
+    if (row->expectation == EXPECT_NOTHING) {
+        send_again(lifecycle, vm, why); /* such work may be done twice */
+        return;
+    }
+    if (!vm->work.reason)
+        vm->work.reason = g_strdup(why);
+    vm_log(lifecycle, vm, LOG_WARNING, "%s; the host is asked what is true", why);
+    ask_hosts(lifecycle, vm);
+}
+
+static void nobody_knows(Lifecycle *lifecycle, Vm *vm);
+
+typedef struct AskAgain {
+    Lifecycle *lifecycle;
+    gint32 vm;
+} AskAgain;
+
+static void ask_again_now(Core *core, gpointer data)
+{
+    AskAgain *again = data;
+    Vm *vm = vm_get(again->lifecycle->world, again->vm);
+    if (!vm || !vm->work.asking)
+        return;
+    vm->work.timer = 0;
+    ask_hosts(again->lifecycle, vm);
+}
+
+static void ask_later(Lifecycle *lifecycle, Vm *vm)
+{
+    if (++vm->work.questions > QUESTIONS_MAX) {
+        nobody_knows(lifecycle, vm);
+        return;
+    }
+    AskAgain *again = g_new0(AskAgain, 1);
+    again->lifecycle = lifecycle;
+    again->vm = vm->head.id;
+    vm->work.timer = core_timer_add(lifecycle->world->core, ASK_AGAIN_SECONDS * G_USEC_PER_SEC,
+                                    ask_again_now, again, g_free);
+}
+
+/* Gives up asking: the machine is UNKNOWN until a host says where it is. */
+static void nobody_knows(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmStepRow *row = vm_step_row(vm_current_step(vm));
+    g_autofree char *text = g_strdup_printf(
+        "no host could say whether the machine runs (%s); it is UNKNOWN until one does",
+        vm->work.reason ? vm->work.reason : "no answer");
+    vm_note_failure(lifecycle, vm, text);
+    if (row->expectation == EXPECT_MOVED)
+        vm_drop_record(lifecycle->world, vm);
+    vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
+}
+
+static void decide_moved(Lifecycle *lifecycle, Vm *vm, char source, char destination)
+{
+    gboolean at_source = source == 'a' || source == 'p';
+    gboolean at_destination = destination == 'a' || destination == 'p';
+    if (destination == 'a' && (source == 'd' || source == 'e')) {
+        vm->work.asking = FALSE;
+        vm_step_ended(lifecycle, vm, TRUE, "");
+    } else if (at_source && (destination == 'd' || destination == 'e')) {
+        g_autofree char *reason = g_strdup(vm->work.reason);
+        vm_step_ended(lifecycle, vm, FALSE, reason);
+    } else if (at_source && at_destination) {
+        vm_log(lifecycle, vm, LOG_WARNING,
+               "both hosts have the machine: the migration is still under way");
+        ask_later(lifecycle, vm);
+    } else if (source == '?' || destination == '?') {
+        ask_later(lifecycle, vm);
+    } else {
+        g_autofree char *reason =
+            g_strdup_printf("%s; neither host has the machine any more", vm->work.reason);
+        vm_step_ended(lifecycle, vm, FALSE, reason);
+    }
+}
+
+static void decide(Lifecycle *lifecycle, Vm *vm)
+{
+    VmExpectation expectation = vm_step_row(vm_current_step(vm))->expectation;
+    char here = *vm->work.found[1];
+    g_autofree char *reason = g_strdup(vm->work.reason);
+    if (expectation == EXPECT_MOVED) {
+        decide_moved(lifecycle, vm, *vm->work.found[0], here);
+    } else if (here == '?') {
+        ask_later(lifecycle, vm);
+    } else if (expectation == EXPECT_RUNNING ? here == 'a' : here != 'a' && here != 'p') {
+        vm_log(lifecycle, vm, LOG_INFO, "the host says that it is done");
+        vm->work.asking = FALSE;
+        vm_step_ended(lifecycle, vm, TRUE, "");
+    } else {
+        send_again(lifecycle, vm, reason);
+    }
+}
+
+void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean success,
+                       const char *info)
+{
+    if (!vm->work.asking || vm->work.timer)
+        return;
+    char letter = answer_letter(success, info);
+    if (letter == '?')
+        vm_log(lifecycle, vm, LOG_WARNING, "the host could not say: %s", info ? info : "");
+    g_free(vm->work.found[place]);
+    vm->work.found[place] = g_strdup_printf("%c", letter);
+    gboolean both = vm_step_row(vm_current_step(vm))->expectation == EXPECT_MOVED;
+    if (vm->work.found[1] && (!both || vm->work.found[0]))
+        decide(lifecycle, vm);
+}
+
+/* ---- what monitoring says ---- */
+
+/* Resting states in which the hypervisor has nothing of the machine, or should not. */
+static gboolean is_off(const Vm *vm)
+{
+    return vm->state == VM_POWEROFF || vm->state == VM_SUSPENDED;
+}
+
+static gboolean is_up(const Vm *vm)
+{
+    return vm->state == VM_ACTIVE && (vm->lcm == LCM_RUNNING || vm->lcm == LCM_UNKNOWN);
+}
+
+/* A machine of which we lost sight runs on another host than the record says. */
+static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
+{
+    VmRecord *last = vm_last_record(vm);
+    vm_log(lifecycle, vm, LOG_WARNING, "the machine was found running on host %s, not on %s",
+           host->head.name, last->host_name);
+    vm_close_record(lifecycle, vm, last);
+    VmRecord *record = vm_add_record(lifecycle->world, vm);
+    record->host = host->head.id;
+    record->host_name = g_strdup(host->head.name);
+    record->cluster = host->cluster;
+    record->vm_mad = g_strdup(host->vm_mad);
+    record->tm_mad = g_strdup(last->tm_mad);
+    record->datastore = last->datastore;
+    record->rstime = record->stime;
+    vm_record_changed(lifecycle->world, vm, record);
+}
+
+static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *deploy_id)
+{
+    const VmRecord *last = vm_last_record(vm);
+    gboolean here = last->host == host->head.id;
+    if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN && !here)
+        found_elsewhere(lifecycle, vm, host);
+    else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) || is_off(vm) ||
+                        (vm->state == VM_ACTIVE && vm_is_failure(vm->lcm) &&
+                         g_str_has_prefix(vm_lcm_name(vm->lcm), "BOOT"))))
+        return;
+    if (deploy_id && *deploy_id) {
+        g_free(vm->deploy_id);
+        vm->deploy_id = g_strdup(deploy_id);
+    }
+    vm_log(lifecycle, vm, LOG_INFO, "host %s says that the machine runs", host->head.name);
+    vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
+}
+
+/* Evidence that it is gone is confirmed by a question to the hypervisor: a report may be older
+ * than what happened since. */
+static void confirm_gone(Lifecycle *lifecycle, Vm *vm)
+{
+    DriverRequest *request = vm_hypervisor_request(lifecycle, vm, vm_last_record(vm), "POLL");
+    lifecycle_ask(lifecycle, request, ASKED_ASIDE, vm->head.id, 0,
+                  lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
+}
+
+void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const char *deploy_id,
+             gint64 asked)
+{
+    const VmRecord *last = vm_last_record(vm);
+    /* While drivers work on it, monitoring starts nothing. */
+    if (!last || last->etime || (vm->state == VM_ACTIVE && vm_phase(vm->lcm)))
+        return;
+    if (asked <= vm->resting_since)
+        return;
+    if (!strcmp(state, "RUNNING"))
+        seen_running(lifecycle, vm, host, deploy_id);
+    else if ((!strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE")) && is_up(vm) &&
+             last->host == host->head.id)
+        confirm_gone(lifecycle, vm);
+}
+
+void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
+                       const char *info)
+{
+    if (strcmp(asked->action, "POLL")) {
+        if (success)
+            vm_log(lifecycle, vm, LOG_INFO, "%s done", asked->action);
+        else
+            vm_note_failure(lifecycle, vm, info && *info ? info : "the driver gave no reason");
+        return;
+    }
+    char letter = answer_letter(success, info);
+    if (!is_up(vm) || asked->sent <= vm->resting_since || (letter != 'd' && letter != 'e'))
+        return;
+    VmRecord *last = vm_last_record(vm);
+    last->retime = core_now(lifecycle->world->core);
+    vm_note_action(lifecycle, vm, last, VM_ACTION_MONITOR, NULL);
+    vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s", last->host_name,
+           letter == 'e' ? "has crashed" : "does not run any more");
+    vm_enter(lifecycle, vm, VM_POWEROFF, LCM_INIT);
+}
+
+void vm_host_lost(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmRecord *last = vm_last_record(vm);
+    if (vm->state != VM_ACTIVE || vm->lcm != LCM_RUNNING || !last)
+        return;
+    vm_log(lifecycle, vm, LOG_WARNING,
+           "host %s cannot be asked: whether the machine runs is unknown", last->host_name);
+    vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
+}

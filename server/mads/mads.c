@@ -1,0 +1,431 @@
+#include "server/mads/mads.h"
+
+#include "lib/base/paths.h"
+#include "lib/mad/line.h"
+#include "server/mads/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+/* How long drivers have to end by themselves, in microseconds. */
+#define END_PATIENCE (2 * G_USEC_PER_SEC)
+
+/* Work for the thread: a request to send, or a line for a machine's log. */
+typedef struct Job {
+    struct Job *next;
+    DriverRequest *request;
+    gint32 vm;
+    char *line;
+} Job;
+
+struct Mads {
+    Outside outside; /* first */
+    Core *core;
+    Config *config;
+    History *history;
+    Lifecycle *lifecycle;
+    char *var;
+    guint64 epoch;
+
+    GThread *thread;
+    GMainContext *context;
+    GMainLoop *loop;
+    GMutex lock; /* guards the jobs */
+    Job *jobs, **jobs_last;
+    GHashTable *processes; /* "class/name" -> Process; the thread's own */
+};
+
+/* ---- from the thread to the core ---- */
+
+typedef enum { HEARD_LINES, HEARD_LOST, HEARD_REFUSED } Heard;
+
+typedef struct HeardInput {
+    CoreInput input;
+    Mads *mads;
+    Heard heard;
+    DriverClass class;
+    char *driver;
+    guint64 number;
+    char *text;
+} HeardInput;
+
+static LogLevel severity_level(char severity)
+{
+    return severity == 'E'   ? LOG_ERROR
+           : severity == 'W' ? LOG_WARNING
+           : severity == 'D' ? LOG_DEBUG
+                             : LOG_INFO;
+}
+
+static void hear_line(HeardInput *heard)
+{
+    static const char *const modules[] = {"IM", "VMM", "TM"};
+    Lifecycle *lifecycle = heard->mads->lifecycle;
+    g_auto(MadLine) line = {0};
+    if (!mad_parse_result(heard->text, &line, NULL))
+        return;
+    gboolean success = line.status == MAD_SUCCESS;
+    if (line.severity)
+        lifecycle_driver_log(lifecycle, severity_level(line.severity), modules[heard->class],
+                             line.id, line.payload);
+    else if (heard->number)
+        lifecycle_answer(lifecycle, heard->number, success, line.payload);
+    else if (heard->class == DRIVER_INFORMATION && strcmp(line.action, "MONITOR") &&
+             strcmp(line.action, "STOPMONITOR"))
+        lifecycle_driver_event(lifecycle, heard->driver, line.action, success, line.id,
+                               line.payload);
+    else
+        log_info("DRV", "Driver %s answers %s for object %" G_GINT64_FORMAT
+                        ", which nobody waits for",
+                 heard->driver, line.action, line.id);
+}
+
+static void heard_handle(Core *core, CoreInput *input)
+{
+    HeardInput *heard = (HeardInput *)input;
+    Lifecycle *lifecycle = heard->mads->lifecycle;
+    if (heard->heard == HEARD_LINES)
+        hear_line(heard);
+    else if (heard->heard == HEARD_LOST)
+        lifecycle_driver_lost(lifecycle, heard->class, heard->driver);
+    else
+        lifecycle_answer(lifecycle, heard->number, FALSE, heard->text);
+}
+
+static void heard_destroy(CoreInput *input)
+{
+    HeardInput *heard = (HeardInput *)input;
+    g_free(heard->driver);
+    g_free(heard->text);
+    g_free(heard);
+}
+
+static void hear(Mads *mads, Heard what, DriverClass class, const char *driver, guint64 number,
+                 const char *text)
+{
+    HeardInput *heard = g_new0(HeardInput, 1);
+    heard->input.handle = heard_handle;
+    heard->input.destroy = heard_destroy;
+    heard->mads = mads;
+    heard->heard = what;
+    heard->class = class;
+    heard->driver = g_strdup(driver);
+    heard->number = number;
+    heard->text = g_strdup(text);
+    core_post(mads->core, &heard->input);
+}
+
+static void process_line(Process *process, guint64 number, const char *text, gpointer data)
+{
+    hear(data, HEARD_LINES, process_class(process), process_name(process), number, text);
+}
+
+static void process_lost(Process *process, gpointer data)
+{
+    hear(data, HEARD_LOST, process_class(process), process_name(process), 0, NULL);
+}
+
+static void process_refused(Process *process, const DriverRequest *request, const char *reason,
+                            gpointer data)
+{
+    hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
+}
+
+static const ProcessEvents process_events = {process_line, process_lost, process_refused};
+
+/* ---- finding a driver ---- */
+
+static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD"};
+
+/* The entry of that name. Transfer drivers of today serve many flavours by one process that needs no
+ * name; those of 2009 had an entry each. */
+static const TemplateAttribute *find_entry(const Config *config, DriverClass class,
+                                           const char *name)
+{
+    const TemplateAttribute *entry, *general = NULL;
+    for (guint i = 0; (entry = config_vector(config, class_keys[class], i)); i++) {
+        const char *own = attribute_get(entry, "NAME");
+        if (own && name && !strcmp(own, name))
+            return entry;
+        if (!own && !general)
+            general = entry;
+    }
+    return class == DRIVER_TRANSFER ? general : NULL;
+}
+
+static char **driver_argv(const TemplateAttribute *entry)
+{
+    g_autoptr(GPtrArray) argv = g_ptr_array_new();
+    const char *executable = attribute_get(entry, "EXECUTABLE");
+    const char *arguments = attribute_get(entry, "ARGUMENTS");
+    g_auto(GStrv) words = NULL;
+    g_ptr_array_add(argv, g_path_is_absolute(executable ? executable : "")
+                              ? g_strdup(executable)
+                              : paths_mads(executable));
+    if (arguments && *arguments && g_shell_parse_argv(arguments, NULL, &words, NULL))
+        for (guint i = 0; words[i]; i++)
+            g_ptr_array_add(argv, g_strdup(words[i]));
+    g_ptr_array_add(argv, NULL);
+    return (char **)g_ptr_array_steal(argv, NULL);
+}
+
+static char **driver_environment(Mads *mads, const char *name)
+{
+    g_autofree char *etc = paths_etc(NULL);
+    g_autofree char *epoch = g_strdup_printf("%" G_GUINT64_FORMAT, mads->epoch);
+    char **environment = g_get_environ();
+    environment = g_environ_setenv(environment, "ONE_VAR", mads->var, TRUE);
+    environment = g_environ_setenv(environment, "ONE_ETC", etc, TRUE);
+    environment = g_environ_setenv(environment, "ONE_DATASTORES",
+                                   config_text(mads->config, "DATASTORE_LOCATION"), TRUE);
+    environment = g_environ_setenv(environment, "ONE_MAD_NAME", name, TRUE);
+    environment = g_environ_setenv(environment, "ONE_EPOCH", epoch, TRUE);
+    return environment;
+}
+
+static Process *find_process(Mads *mads, const DriverRequest *request)
+{
+    const TemplateAttribute *entry = find_entry(mads->config, request->class, request->driver);
+    if (!entry)
+        return NULL;
+    const char *own = attribute_get(entry, "NAME");
+    g_autofree char *key =
+        g_strdup_printf("%s/%s", class_keys[request->class], own ? own : "");
+    Process *process = g_hash_table_lookup(mads->processes, key);
+    if (!process) {
+        g_auto(GStrv) argv = driver_argv(entry);
+        const char *name = own ? own : "tm";
+        g_auto(GStrv) environment = driver_environment(mads, name);
+        process = process_new(mads->context, request->class, own ? own : request->driver, argv,
+                              environment, mads->epoch, &process_events, mads);
+        g_hash_table_insert(mads->processes, g_steal_pointer(&key), process);
+    }
+    return process;
+}
+
+/* ---- the thread ---- */
+
+static void write_files(Mads *mads, const DriverRequest *request)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(request->files); i++) {
+        if (!request->files[i].path)
+            continue;
+        g_autofree char *directory = g_path_get_dirname(request->files[i].path);
+        g_autoptr(GError) error = NULL;
+        g_mkdir_with_parents(directory, 0750);
+        if (!g_file_set_contents_full(request->files[i].path, request->files[i].text, -1,
+                                      G_FILE_SET_CONTENTS_NONE, 0600, &error))
+            log_error("DRV", "%s", error->message);
+    }
+}
+
+static void do_send(Mads *mads, DriverRequest *request)
+{
+    Process *process = find_process(mads, request);
+    write_files(mads, request);
+    if (process) {
+        process_send(process, request);
+        return;
+    }
+    g_autofree char *reason =
+        g_strdup_printf("there is no %s with NAME = \"%s\" in oned.conf; add it, or use one that "
+                        "is there",
+                        class_keys[request->class], request->driver);
+    hear(mads, HEARD_REFUSED, request->class, request->driver, request->number, reason);
+    driver_request_free(request);
+}
+
+static void do_log(Mads *mads, gint32 vm, const char *line)
+{
+    g_autofree char *path = paths_vm_log(vm, FALSE);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0 && errno == ENOENT) {
+        g_autofree char *directory = g_path_get_dirname(path);
+        g_mkdir_with_parents(directory, 0750);
+        fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    }
+    if (fd < 0) {
+        log_warning("ONE", "%s cannot be written: %s", path, g_strerror(errno));
+        return;
+    }
+    g_autofree char *text = g_strconcat(line, "\n", NULL);
+    if (write(fd, text, strlen(text)) < 0)
+        log_warning("ONE", "%s cannot be written: %s", path, g_strerror(errno));
+    close(fd);
+}
+
+static gboolean work_off(gpointer data)
+{
+    Mads *mads = data;
+    g_mutex_lock(&mads->lock);
+    Job *job = g_steal_pointer(&mads->jobs);
+    mads->jobs_last = &mads->jobs;
+    g_mutex_unlock(&mads->lock);
+    while (job) {
+        Job *next = job->next;
+        if (job->request)
+            do_send(mads, job->request);
+        if (job->line)
+            do_log(mads, job->vm, job->line);
+        g_free(job->line);
+        g_free(job);
+        job = next;
+    }
+    return G_SOURCE_REMOVE;
+}
+
+static void add_job(Mads *mads, Job *job)
+{
+    g_mutex_lock(&mads->lock);
+    gboolean idle = mads->jobs == NULL;
+    *mads->jobs_last = job;
+    mads->jobs_last = &job->next;
+    g_mutex_unlock(&mads->lock);
+    if (!idle)
+        return;
+    GSource *source = g_idle_source_new();
+    g_source_set_priority(source, G_PRIORITY_DEFAULT);
+    g_source_set_callback(source, work_off, mads, NULL);
+    g_source_attach(source, mads->context);
+    g_source_unref(source);
+}
+
+static gpointer run(gpointer data)
+{
+    Mads *mads = data;
+    g_main_context_push_thread_default(mads->context);
+    g_main_loop_run(mads->loop);
+    g_main_context_pop_thread_default(mads->context);
+    return NULL;
+}
+
+/* ---- what the life cycles call ---- */
+
+static void outside_send(Outside *outside, DriverRequest *request)
+{
+    Job *job = g_new0(Job, 1);
+    job->request = request;
+    add_job((Mads *)outside, job);
+}
+
+static gboolean outside_knows(Outside *outside, DriverClass class, const char *driver)
+{
+    return find_entry(((Mads *)outside)->config, class, driver) != NULL;
+}
+
+static void outside_vm_log(Outside *outside, gint32 vm, LogLevel level, const char *module,
+                           const char *text)
+{
+    if (level > log_level())
+        return;
+    Job *job = g_new0(Job, 1);
+    job->vm = vm;
+    job->line = log_format(level, module, text);
+    add_job((Mads *)outside, job);
+}
+
+static void outside_sample(Outside *outside, SampleKind kind, gint32 id, gint64 time,
+                           const char *xml)
+{
+    Mads *mads = (Mads *)outside;
+    if (mads->history)
+        history_add(mads->history, kind == SAMPLE_HOST ? HISTORY_HOST : HISTORY_VM, id, time, xml);
+}
+
+static void outside_forget(Outside *outside, SampleKind kind, gint32 id)
+{
+    Mads *mads = (Mads *)outside;
+    if (mads->history)
+        history_forget(mads->history, kind == SAMPLE_HOST ? HISTORY_HOST : HISTORY_VM, id);
+}
+
+Mads *mads_new(Core *core, Config *config, History *history, const char *var, guint64 epoch)
+{
+    Mads *mads = g_new0(Mads, 1);
+    mads->outside = (Outside){outside_send, outside_knows, outside_vm_log, outside_sample,
+                              outside_forget};
+    mads->core = core;
+    mads->config = config;
+    mads->history = history;
+    mads->var = g_strdup(var);
+    mads->epoch = epoch;
+    mads->jobs_last = &mads->jobs;
+    g_mutex_init(&mads->lock);
+    mads->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
+                                            (GDestroyNotify)process_free);
+    mads->context = g_main_context_new();
+    mads->loop = g_main_loop_new(mads->context, FALSE);
+    mads->thread = g_thread_new("drivers", run, mads);
+    return mads;
+}
+
+void mads_connect(Mads *mads, Lifecycle *lifecycle)
+{
+    mads->lifecycle = lifecycle;
+}
+
+Outside *mads_outside(Mads *mads)
+{
+    return &mads->outside;
+}
+
+static gboolean finalize_all(gpointer data)
+{
+    Mads *mads = data;
+    GHashTableIter iterator;
+    gpointer process;
+    work_off(mads);
+    g_hash_table_iter_init(&iterator, mads->processes);
+    while (g_hash_table_iter_next(&iterator, NULL, &process))
+        process_finalize(process);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean quit_when_ended(gpointer data)
+{
+    static gint64 since; /* of this one shutdown */
+    Mads *mads = data;
+    GHashTableIter iterator;
+    gpointer process;
+    gboolean running = FALSE;
+    if (!since)
+        since = g_get_monotonic_time();
+    g_hash_table_iter_init(&iterator, mads->processes);
+    while (g_hash_table_iter_next(&iterator, NULL, &process))
+        running |= process_is_running(process);
+    if (running && g_get_monotonic_time() - since < END_PATIENCE)
+        return G_SOURCE_CONTINUE;
+    g_main_loop_quit(mads->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static void attach(Mads *mads, GSource *source, GSourceFunc function)
+{
+    g_source_set_callback(source, function, mads, NULL);
+    g_source_attach(source, mads->context);
+    g_source_unref(source);
+}
+
+void mads_stop(Mads *mads)
+{
+    if (!mads->thread)
+        return;
+    attach(mads, g_idle_source_new(), finalize_all);
+    attach(mads, g_timeout_source_new(10), quit_when_ended);
+    g_thread_join(g_steal_pointer(&mads->thread));
+}
+
+void mads_free(Mads *mads)
+{
+    if (!mads)
+        return;
+    mads_stop(mads);
+    g_hash_table_unref(mads->processes);
+    g_main_loop_unref(mads->loop);
+    g_main_context_unref(mads->context);
+    g_mutex_clear(&mads->lock);
+    g_free(mads->var);
+    g_free(mads);
+}

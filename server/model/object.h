@@ -1,0 +1,102 @@
+/*
+ * The common head of every object, and the pools. An object is changed only in the
+ * core thread; after a change the one who made it calls object_changed(), which drops
+ * the renderings and adds the object's row to the batch.
+ */
+#pragma once
+
+#include "lib/template/template.h"
+#include "server/core/core.h"
+#include "server/core/fragment.h"
+#include "server/model/kinds.h"
+
+typedef struct World World;
+typedef struct Object Object;
+
+/* Permission bits: three for the owner, the group, the others; use 4, manage 2, admin 1. */
+enum {
+    PERMISSION_USE = 4,
+    PERMISSION_MANAGE = 2,
+    PERMISSION_ADMIN = 1,
+};
+#define PERMISSIONS_DEFAULT 0600
+
+typedef struct ObjectLock {
+    gint level; /* 0 open, 1 use, 2 manage, 3 admin */
+    gint32 owner;
+    gint64 time;
+    gint64 request;
+} ObjectLock;
+
+struct Object {
+    Kind kind;
+    gint32 id;
+    char *name;
+    gint32 uid, gid;
+    guint permissions; /* nine bits, as in 0640 */
+    ObjectLock lock;
+    Template *template; /* never NULL */
+    guint64 changed;    /* the batch of its last change */
+    gboolean unsaved;   /* its row will be added at the end of the batch */
+    Fragment *body;     /* the XML of info, escaped; NULL: to be made */
+    Fragment *brief;    /* the XML of a pool, where it is shorter */
+};
+
+/* What a kind does; one constant table a kind, in that kind's file. */
+typedef struct KindOperations {
+    void (*render)(World *world, Object *object, GString *xml);
+    void (*render_brief)(World *world, Object *object, GString *xml); /* NULL: as render */
+    StoreWrite *(*row)(World *world, const Object *object);
+    gboolean (*load)(World *world, const StoreValue *values, GError **error);
+    const StoreTable *table;
+    void (*free)(Object *object);
+} KindOperations;
+
+typedef struct Pool {
+    GHashTable *by_id;
+    GPtrArray *order;    /* ascending ids */
+    GHashTable *by_name; /* only for KIND_UNIQUE_NAME */
+    gint32 last_id;
+    guint64 changed; /* the batch of the last change of any member */
+    const KindOperations *operations; /* NULL: nothing of this kind can exist yet */
+} Pool;
+
+/* Fills a fresh object's head; the template is taken. */
+void object_init(Object *object, Kind kind, gint32 id, const char *name, Template *template);
+void object_clear(Object *object);
+
+/* Next id of a kind; notes it in the batch. */
+gint32 pool_next_id(World *world, Kind kind);
+void pool_add(World *world, Object *object);    /* takes ownership */
+void pool_remove(World *world, Object *object); /* frees it and deletes its row */
+Object *pool_get(World *world, Kind kind, gint32 id); /* NULL when there is none */
+Object *pool_find(World *world, Kind kind, const char *name); /* unique names only */
+guint pool_count(World *world, Kind kind);
+
+/* Changed: renderings dropped, row to be written with this batch. */
+void object_changed(World *world, Object *object);
+/* Only what is seen changed, not what is stored (monitoring). */
+void object_touched(World *world, Object *object);
+void object_set_name(World *world, Object *object, const char *name);
+
+/* Renderings, made when first asked for; a new reference. */
+Fragment *object_body(World *world, Object *object);
+Fragment *object_brief(World *world, Object *object);
+/* XML text, not escaped, appended. */
+void object_render(World *world, Object *object, GString *xml);
+
+/* Pieces of XML that several kinds share. */
+void xml_int(GString *xml, const char *name, gint64 value);
+void xml_text(GString *xml, const char *name, const char *value);  /* escaped; <NAME/> when empty */
+void xml_cdata(GString *xml, const char *name, const char *value);
+void xml_ids(GString *xml, const char *name, const GArray *ids);   /* of gint32 */
+void xml_owner(World *world, const Object *object, GString *xml);  /* UID GID UNAME GNAME */
+void xml_permissions(const Object *object, GString *xml);
+void xml_lock(const Object *object, GString *xml);
+
+/* Lists of ids kept as text "1,2,3" in the store. */
+GArray *ids_parse(const char *text);
+char *ids_print(const GArray *ids);
+gboolean ids_contain(const GArray *ids, gint32 id);
+void ids_add(GArray *ids, gint32 id); /* kept sorted, once */
+gboolean ids_remove(GArray *ids, gint32 id);

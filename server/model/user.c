@@ -1,0 +1,247 @@
+#include "server/model/user.h"
+
+#include "server/model/world.h"
+
+/* No limits are set and none are counted in this version: the elements are there and empty. */
+#define EMPTY_QUOTAS "<DATASTORE_QUOTA/><NETWORK_QUOTA/><VM_QUOTA/><IMAGE_QUOTA/>"
+
+User *user_get(World *world, gint32 id)
+{
+    return USER(pool_get(world, KIND_USER, id));
+}
+
+Group *group_get(World *world, gint32 id)
+{
+    return GROUP(pool_get(world, KIND_GROUP, id));
+}
+
+gboolean user_is_admin(const User *user)
+{
+    return user->head.id == USER_ONEADMIN || ids_contain(user->groups, GROUP_ONEADMIN);
+}
+
+static User *user_new(gint32 id, const char *name, gint32 gid, Template *template)
+{
+    User *user = g_new0(User, 1);
+    object_init(&user->head, KIND_USER, id, name, template);
+    user->head.uid = id;
+    user->head.gid = gid;
+    return user;
+}
+
+User *user_create(World *world, gint32 id, const char *name, const char *verifier,
+                  const char *driver, GArray *groups)
+{
+    User *user = user_new(id, name, g_array_index(groups, gint32, 0), NULL);
+    user->groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; i < groups->len; i++) {
+        ids_add(user->groups, g_array_index(groups, gint32, i));
+        group_members_changed(world, g_array_index(groups, gint32, i));
+    }
+    g_array_unref(groups);
+    user->password = g_strdup(verifier);
+    user->auth_driver = g_strdup(driver);
+    user->enabled = TRUE;
+    pool_add(world, &user->head);
+    return user;
+}
+
+Group *group_create(World *world, gint32 id, const char *name)
+{
+    Group *group = g_new0(Group, 1);
+    object_init(&group->head, KIND_GROUP, id, name, NULL);
+    group->head.gid = id;
+    group->admins = g_array_new(FALSE, FALSE, sizeof(gint32));
+    pool_add(world, &group->head);
+    return group;
+}
+
+guint group_members(World *world, gint32 id)
+{
+    guint members = 0;
+    GPtrArray *users = world->pools[KIND_USER].order;
+    for (guint i = 0; i < users->len; i++)
+        members += ids_contain(((User *)users->pdata[i])->groups, id);
+    return members;
+}
+
+void group_members_changed(World *world, gint32 id)
+{
+    Object *group = pool_get(world, KIND_GROUP, id);
+    if (!group)
+        return;
+    object_touched(world, group);
+    if (!world->loading)
+        group->changed = world->pools[KIND_GROUP].changed = core_batch(world->core);
+}
+
+void user_set_primary_group(World *world, User *user, gint32 gid)
+{
+    group_members_changed(world, user->head.gid);
+    ids_remove(user->groups, user->head.gid);
+    user->head.gid = gid;
+    ids_add(user->groups, gid);
+    group_members_changed(world, gid);
+    object_changed(world, &user->head);
+}
+
+void quotas_render(gint32 id, GString *xml)
+{
+    g_string_append_printf(xml, "<QUOTAS><ID>%d</ID>" EMPTY_QUOTAS "</QUOTAS>", id);
+}
+
+static void render_user(World *world, Object *object, GString *xml)
+{
+    User *user = USER(object);
+    xml_int(xml, "ID", object->id);
+    xml_int(xml, "GID", object->gid);
+    xml_ids(xml, "GROUPS", user->groups);
+    xml_text(xml, "GNAME", world_group_name(world, object->gid));
+    xml_text(xml, "NAME", object->name);
+    g_string_append(xml, "<PASSWORD/>");
+    xml_cdata(xml, "AUTH_DRIVER", user->auth_driver);
+    xml_int(xml, "ENABLED", user->enabled);
+    template_append_xml_element(object->template, "TEMPLATE", xml);
+}
+
+static void user_render(World *world, Object *object, GString *xml)
+{
+    g_string_append(xml, "<USER>");
+    render_user(world, object, xml);
+    g_string_append(xml, EMPTY_QUOTAS
+                    "<DEFAULT_USER_QUOTAS>" EMPTY_QUOTAS "</DEFAULT_USER_QUOTAS></USER>");
+}
+
+static void user_render_brief(World *world, Object *object, GString *xml)
+{
+    g_string_append(xml, "<USER>");
+    render_user(world, object, xml);
+    g_string_append(xml, "</USER>");
+    quotas_render(object->id, xml);
+}
+
+static void render_group(World *world, Object *object, GString *xml)
+{
+    g_autoptr(GArray) members = g_array_new(FALSE, FALSE, sizeof(gint32));
+    GPtrArray *users = world->pools[KIND_USER].order;
+    for (guint i = 0; i < users->len; i++) {
+        User *user = users->pdata[i];
+        if (ids_contain(user->groups, object->id))
+            g_array_append_val(members, user->head.id);
+    }
+    xml_int(xml, "ID", object->id);
+    xml_text(xml, "NAME", object->name);
+    template_append_xml_element(object->template, "TEMPLATE", xml);
+    xml_ids(xml, "USERS", members);
+    xml_ids(xml, "ADMINS", GROUP(object)->admins);
+}
+
+static void group_render(World *world, Object *object, GString *xml)
+{
+    g_string_append(xml, "<GROUP>");
+    render_group(world, object, xml);
+    g_string_append_printf(xml,
+                           EMPTY_QUOTAS "<VLAN_RULES><ID>%d</ID></VLAN_RULES>"
+                                        "<DEFAULT_GROUP_QUOTAS>" EMPTY_QUOTAS
+                                        "</DEFAULT_GROUP_QUOTAS></GROUP>",
+                           object->id);
+}
+
+static void group_render_brief(World *world, Object *object, GString *xml)
+{
+    g_string_append(xml, "<GROUP>");
+    render_group(world, object, xml);
+    g_string_append(xml, "</GROUP>");
+    quotas_render(object->id, xml);
+    g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID></VLAN_RULES>", object->id);
+}
+
+static const StoreColumn user_columns[] = {
+    {"id", STORE_INT},          {"name", STORE_TEXT},  {"gid", STORE_INT},
+    {"groups", STORE_TEXT},     {"password", STORE_TEXT}, {"auth_driver", STORE_TEXT},
+    {"enabled", STORE_INT},     {"template", STORE_TEXT}, {NULL, STORE_INT},
+};
+static const StoreTable user_table = {"user", 1, user_columns};
+
+static StoreWrite *user_row(World *world, const Object *object)
+{
+    const User *user = (const User *)object;
+    StoreWrite *row = store_write_new(&user_table, STORE_PUT);
+    store_set_int(row, 0, object->id);
+    store_set_text(row, 1, object->name);
+    store_set_int(row, 2, object->gid);
+    store_take_text(row, 3, ids_print(user->groups));
+    store_set_text(row, 4, user->password);
+    store_set_text(row, 5, user->auth_driver);
+    store_set_int(row, 6, user->enabled);
+    store_take_text(row, 7, template_to_text(object->template));
+    return row;
+}
+
+static gboolean user_load(World *world, const StoreValue *values, GError **error)
+{
+    Template *template = template_parse(values[7].text, TEMPLATE_MODERN, error);
+    if (!template)
+        return FALSE;
+    User *user = user_new((gint32)values[0].number, values[1].text, (gint32)values[2].number,
+                          template);
+    user->groups = ids_parse(values[3].text);
+    ids_add(user->groups, user->head.gid);
+    user->password = g_strdup(values[4].text);
+    user->auth_driver = g_strdup(values[5].text);
+    user->enabled = values[6].number != 0;
+    pool_add(world, &user->head);
+    return TRUE;
+}
+
+static void user_free(Object *object)
+{
+    User *user = USER(object);
+    g_array_unref(user->groups);
+    g_free(user->password);
+    g_free(user->auth_driver);
+    object_clear(object);
+    g_free(user);
+}
+
+static const StoreColumn group_columns[] = {{"id", STORE_INT},
+                                            {"name", STORE_TEXT},
+                                            {"template", STORE_TEXT},
+                                            {"admins", STORE_TEXT},
+                                            {NULL, STORE_INT}};
+static const StoreTable group_table = {"groups", 1, group_columns};
+
+static StoreWrite *group_row(World *world, const Object *object)
+{
+    StoreWrite *row = store_write_new(&group_table, STORE_PUT);
+    store_set_int(row, 0, object->id);
+    store_set_text(row, 1, object->name);
+    store_take_text(row, 2, template_to_text(object->template));
+    store_take_text(row, 3, ids_print(((const Group *)object)->admins));
+    return row;
+}
+
+static gboolean group_load(World *world, const StoreValue *values, GError **error)
+{
+    Template *template = template_parse(values[2].text, TEMPLATE_MODERN, error);
+    if (!template)
+        return FALSE;
+    Group *group = g_new0(Group, 1);
+    object_init(&group->head, KIND_GROUP, (gint32)values[0].number, values[1].text, template);
+    group->head.gid = group->head.id;
+    group->admins = ids_parse(values[3].text);
+    pool_add(world, &group->head);
+    return TRUE;
+}
+
+static void group_free(Object *object)
+{
+    g_array_unref(GROUP(object)->admins);
+    object_clear(object);
+    g_free(object);
+}
+
+const KindOperations user_operations = {user_render, user_render_brief, user_row,
+                                        user_load,   &user_table,       user_free};
+const KindOperations group_operations = {group_render, group_render_brief, group_row,
+                                         group_load,   &group_table,       group_free};

@@ -1,0 +1,408 @@
+#include "server/model/vm.h"
+
+#include "lib/base/error.h"
+#include "server/model/host.h"
+#include "server/model/world.h"
+
+static const char *const state_names[VM_STATES] = {
+    "INIT",   "PENDING",  "HOLD",       "ACTIVE",  "STOPPED",        "SUSPENDED", "DONE",
+    "FAILED", "POWEROFF", "UNDEPLOYED", "CLONING", "CLONING_FAILURE"};
+
+static const char *const lcm_names[LCM_STATES] = {
+    [LCM_INIT] = "LCM_INIT",
+    [LCM_PROLOG] = "PROLOG",
+    [LCM_BOOT] = "BOOT",
+    [LCM_RUNNING] = "RUNNING",
+    [LCM_MIGRATE] = "MIGRATE",
+    [LCM_SAVE_STOP] = "SAVE_STOP",
+    [LCM_SAVE_SUSPEND] = "SAVE_SUSPEND",
+    [LCM_SAVE_MIGRATE] = "SAVE_MIGRATE",
+    [LCM_PROLOG_MIGRATE] = "PROLOG_MIGRATE",
+    [LCM_PROLOG_RESUME] = "PROLOG_RESUME",
+    [LCM_EPILOG_STOP] = "EPILOG_STOP",
+    [LCM_EPILOG] = "EPILOG",
+    [LCM_SHUTDOWN] = "SHUTDOWN",
+    [LCM_CLEANUP_RESUBMIT] = "CLEANUP_RESUBMIT",
+    [LCM_UNKNOWN] = "UNKNOWN",
+    [LCM_HOTPLUG] = "HOTPLUG",
+    [LCM_SHUTDOWN_POWEROFF] = "SHUTDOWN_POWEROFF",
+    [LCM_BOOT_UNKNOWN] = "BOOT_UNKNOWN",
+    [LCM_BOOT_POWEROFF] = "BOOT_POWEROFF",
+    [LCM_BOOT_SUSPENDED] = "BOOT_SUSPENDED",
+    [LCM_BOOT_STOPPED] = "BOOT_STOPPED",
+    [LCM_CLEANUP_DELETE] = "CLEANUP_DELETE",
+    [LCM_SHUTDOWN_UNDEPLOY] = "SHUTDOWN_UNDEPLOY",
+    [LCM_EPILOG_UNDEPLOY] = "EPILOG_UNDEPLOY",
+    [LCM_PROLOG_UNDEPLOY] = "PROLOG_UNDEPLOY",
+    [LCM_BOOT_UNDEPLOY] = "BOOT_UNDEPLOY",
+    [LCM_BOOT_MIGRATE] = "BOOT_MIGRATE",
+    [LCM_BOOT_FAILURE] = "BOOT_FAILURE",
+    [LCM_BOOT_MIGRATE_FAILURE] = "BOOT_MIGRATE_FAILURE",
+    [LCM_PROLOG_MIGRATE_FAILURE] = "PROLOG_MIGRATE_FAILURE",
+    [LCM_PROLOG_FAILURE] = "PROLOG_FAILURE",
+    [LCM_EPILOG_FAILURE] = "EPILOG_FAILURE",
+    [LCM_EPILOG_STOP_FAILURE] = "EPILOG_STOP_FAILURE",
+    [LCM_EPILOG_UNDEPLOY_FAILURE] = "EPILOG_UNDEPLOY_FAILURE",
+    [LCM_PROLOG_MIGRATE_POWEROFF] = "PROLOG_MIGRATE_POWEROFF",
+    [LCM_PROLOG_MIGRATE_POWEROFF_FAILURE] = "PROLOG_MIGRATE_POWEROFF_FAILURE",
+    [LCM_PROLOG_MIGRATE_SUSPEND] = "PROLOG_MIGRATE_SUSPEND",
+    [LCM_PROLOG_MIGRATE_SUSPEND_FAILURE] = "PROLOG_MIGRATE_SUSPEND_FAILURE",
+    [LCM_BOOT_UNDEPLOY_FAILURE] = "BOOT_UNDEPLOY_FAILURE",
+    [LCM_BOOT_STOPPED_FAILURE] = "BOOT_STOPPED_FAILURE",
+    [LCM_PROLOG_RESUME_FAILURE] = "PROLOG_RESUME_FAILURE",
+    [LCM_PROLOG_UNDEPLOY_FAILURE] = "PROLOG_UNDEPLOY_FAILURE",
+    [LCM_PROLOG_MIGRATE_UNKNOWN] = "PROLOG_MIGRATE_UNKNOWN",
+    [LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE] = "PROLOG_MIGRATE_UNKNOWN_FAILURE",
+};
+
+const char *vm_state_name(VmState state)
+{
+    return state < VM_STATES ? state_names[state] : "?";
+}
+
+const char *vm_lcm_name(VmLcm lcm)
+{
+    return lcm < LCM_STATES && lcm_names[lcm] ? lcm_names[lcm] : "?";
+}
+
+const char *vm_shown_state(const Vm *vm)
+{
+    return vm->state == VM_ACTIVE ? vm_lcm_name(vm->lcm) : vm_state_name(vm->state);
+}
+
+Vm *vm_get(World *world, gint32 id)
+{
+    return VM(pool_get(world, KIND_VM, id));
+}
+
+static void record_free(gpointer data)
+{
+    VmRecord *record = data;
+    g_free(record->host_name);
+    g_free(record->vm_mad);
+    g_free(record->tm_mad);
+    g_free(record->request);
+    g_free(record);
+}
+
+static Vm *vm_new(gint32 id, const char *name, Template *template, Template *user_template)
+{
+    Vm *vm = g_new0(Vm, 1);
+    object_init(&vm->head, KIND_VM, id, name, template);
+    vm->user_template = user_template ? user_template : template_new();
+    vm->records = g_ptr_array_new_with_free_func(record_free);
+    vm->deploy_id = g_strdup("");
+    vm->charges[0].host = vm->charges[1].host = -1;
+    return vm;
+}
+
+static void vm_free(Object *object)
+{
+    Vm *vm = VM(object);
+    g_ptr_array_unref(vm->records);
+    g_free(vm->deploy_id);
+    g_free(vm->monitoring);
+    g_free(vm->work.found[0]);
+    g_free(vm->work.found[1]);
+    g_free(vm->work.reason);
+    template_free(vm->user_template);
+    object_clear(object);
+    g_free(vm);
+}
+
+Vm *vm_create(World *world, const char *name, gint32 uid, gint32 gid, Template *template,
+              Template *user_template, gboolean hold)
+{
+    gint32 id = pool_next_id(world, KIND_VM);
+    g_autofree char *own_name = name && *name ? g_strdup(name) : g_strdup_printf("one-%d", id);
+    Vm *vm = vm_new(id, own_name, template, user_template);
+    vm->head.uid = uid;
+    vm->head.gid = gid;
+    vm->state = vm->previous_state = hold ? VM_HOLD : VM_PENDING;
+    vm->stime = core_now(world->core);
+    template_set_int(template, "VMID", id);
+    pool_add(world, &vm->head);
+    return vm;
+}
+
+VmRecord *vm_last_record(const Vm *vm)
+{
+    return vm->records->len ? vm->records->pdata[vm->records->len - 1] : NULL;
+}
+
+VmRecord *vm_previous_record(const Vm *vm)
+{
+    return vm->records->len > 1 ? vm->records->pdata[vm->records->len - 2] : NULL;
+}
+
+VmRecord *vm_add_record(World *world, Vm *vm)
+{
+    VmRecord *last = vm_last_record(vm);
+    VmRecord *record = g_new0(VmRecord, 1);
+    record->seq = last ? last->seq + 1 : 0;
+    record->stime = core_now(world->core);
+    record->uid = record->gid = -1;
+    record->datastore = -1;
+    g_ptr_array_add(vm->records, record);
+    return record;
+}
+
+void vm_drop_record(World *world, Vm *vm)
+{
+    VmRecord *record = vm_last_record(vm);
+    StoreWrite *write = store_write_new(&history_table, STORE_DELETE);
+    store_set_int(write, 0, vm->head.id);
+    store_set_int(write, 1, record->seq);
+    core_write(world->core, write);
+    g_ptr_array_set_size(vm->records, (gint)vm->records->len - 1);
+    object_changed(world, &vm->head);
+}
+
+void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
+{
+    vm->previous_state = vm->state;
+    vm->previous_lcm = vm->lcm;
+    vm->state = state;
+    vm->lcm = lcm;
+    vm->resting_since = core_steady(world->core);
+    vm_recharge(world, vm);
+    object_changed(world, &vm->head);
+}
+
+/* ---- what a machine takes from hosts ---- */
+
+void vm_capacity(const Vm *vm, gint64 *cpu, gint64 *memory)
+{
+    double cores = 0;
+    gint64 mib = 0;
+    template_get_double(vm->head.template, "CPU", &cores);
+    template_get_int(vm->head.template, "MEMORY", &mib);
+    *cpu = (gint64)(cores * 100 + 0.5);
+    *memory = mib * 1024;
+}
+
+/* While these last, the machine may be on either host of its last two records. */
+static gboolean is_between_hosts(const Vm *vm)
+{
+    switch (vm->lcm) {
+    case LCM_MIGRATE:
+    case LCM_SAVE_MIGRATE:
+    case LCM_PROLOG_MIGRATE:
+    case LCM_PROLOG_MIGRATE_FAILURE:
+    case LCM_PROLOG_MIGRATE_POWEROFF:
+    case LCM_PROLOG_MIGRATE_POWEROFF_FAILURE:
+    case LCM_PROLOG_MIGRATE_SUSPEND:
+    case LCM_PROLOG_MIGRATE_SUSPEND_FAILURE:
+    case LCM_PROLOG_MIGRATE_UNKNOWN:
+    case LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE:
+        return vm->state == VM_ACTIVE;
+    default:
+        return FALSE;
+    }
+}
+
+static void charge(World *world, Vm *vm, VmCharge *now, gint32 host, gint64 cpu, gint64 memory)
+{
+    if (now->host == host && now->cpu == cpu && now->memory == memory)
+        return;
+    if (now->host >= 0)
+        host_discharge(world, now->host, vm->head.id, now->cpu, now->memory);
+    *now = (VmCharge){host, cpu, memory};
+    if (host >= 0)
+        host_charge(world, host, vm->head.id, cpu, memory);
+}
+
+void vm_recharge(World *world, Vm *vm)
+{
+    gint64 cpu, memory;
+    vm_capacity(vm, &cpu, &memory);
+    const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
+    gboolean placed = last && !last->etime && (vm->state == VM_ACTIVE || vm->state == VM_POWEROFF ||
+                               vm->state == VM_SUSPENDED);
+    gint32 here = placed ? last->host : -1;
+    gint32 other = placed && previous && is_between_hosts(vm) && previous->host != here
+                       ? previous->host
+                       : -1;
+    /* The one given up first, so that a host is never charged twice for one machine. */
+    if (vm->charges[0].host != here && vm->charges[0].host == other && other >= 0) {
+        VmCharge swap = vm->charges[0];
+        vm->charges[0] = vm->charges[1];
+        vm->charges[1] = swap;
+    }
+    if (vm->charges[1].host != other)
+        charge(world, vm, &vm->charges[1], -1, 0, 0);
+    charge(world, vm, &vm->charges[0], here, here >= 0 ? cpu : 0, here >= 0 ? memory : 0);
+    charge(world, vm, &vm->charges[1], other, other >= 0 ? cpu : 0, other >= 0 ? memory : 0);
+}
+
+gboolean vm_is_on(const Vm *vm, gint32 host)
+{
+    return host >= 0 && (vm->charges[0].host == host || vm->charges[1].host == host);
+}
+
+/* ---- rows ---- */
+
+static const StoreColumn vm_columns[] = {
+    {"id", STORE_INT},
+    {"name", STORE_TEXT},
+    {"uid", STORE_INT},
+    {"gid", STORE_INT},
+    {"permissions", STORE_INT},
+    {"lock_level", STORE_INT},
+    {"lock_owner", STORE_INT},
+    {"lock_time", STORE_INT},
+    {"lock_request", STORE_INT},
+    {"last_poll", STORE_INT},
+    {"state", STORE_INT},
+    {"lcm_state", STORE_INT},
+    {"previous_state", STORE_INT},
+    {"previous_lcm_state", STORE_INT},
+    {"resched", STORE_INT},
+    {"stime", STORE_INT},
+    {"etime", STORE_INT},
+    {"deploy_id", STORE_TEXT},
+    {"template", STORE_TEXT},
+    {"user_template", STORE_TEXT},
+    {"operation", STORE_TEXT},
+    {NULL, STORE_INT},
+};
+const StoreTable vm_table = {"vm", 1, vm_columns};
+
+static const StoreColumn history_columns[] = {
+    {"vm", STORE_INT},       {"seq", STORE_INT},     {"host", STORE_INT},
+    {"host_name", STORE_TEXT}, {"cluster", STORE_INT}, {"stime", STORE_INT},
+    {"etime", STORE_INT},    {"vm_mad", STORE_TEXT}, {"tm_mad", STORE_TEXT},
+    {"datastore", STORE_INT}, {"pstime", STORE_INT},  {"petime", STORE_INT},
+    {"rstime", STORE_INT},   {"retime", STORE_INT},  {"estime", STORE_INT},
+    {"eetime", STORE_INT},   {"action", STORE_INT},  {"uid", STORE_INT},
+    {"gid", STORE_INT},      {"request", STORE_TEXT}, {NULL, STORE_INT},
+};
+const StoreTable history_table = {"history", 2, history_columns};
+
+static StoreWrite *vm_row(World *world, const Object *object)
+{
+    const Vm *vm = (const Vm *)object;
+    StoreWrite *row = store_write_new(&vm_table, STORE_PUT);
+    guint i = 0;
+    store_set_int(row, i++, object->id);
+    store_set_text(row, i++, object->name);
+    store_set_int(row, i++, object->uid);
+    store_set_int(row, i++, object->gid);
+    store_set_int(row, i++, object->permissions);
+    store_set_int(row, i++, object->lock.level);
+    store_set_int(row, i++, object->lock.owner);
+    store_set_int(row, i++, object->lock.time);
+    store_set_int(row, i++, object->lock.request);
+    store_set_int(row, i++, vm->last_poll);
+    store_set_int(row, i++, vm->state);
+    store_set_int(row, i++, vm->lcm);
+    store_set_int(row, i++, vm->previous_state);
+    store_set_int(row, i++, vm->previous_lcm);
+    store_set_int(row, i++, vm->resched);
+    store_set_int(row, i++, vm->stime);
+    store_set_int(row, i++, vm->etime);
+    store_set_text(row, i++, vm->deploy_id);
+    store_take_text(row, i++, template_to_text(object->template));
+    store_take_text(row, i++, template_to_text(vm->user_template));
+    store_set_text(row, i++, "");
+    return row;
+}
+
+static gboolean vm_load(World *world, const StoreValue *values, GError **error)
+{
+    g_autoptr(Template) template = template_parse(values[18].text, TEMPLATE_MODERN, error);
+    g_autoptr(Template) user = template ? template_parse(values[19].text, TEMPLATE_MODERN, error)
+                                        : NULL;
+    if (!user) {
+        g_prefix_error(error, "machine %" G_GINT64_FORMAT ": ", values[0].number);
+        return FALSE;
+    }
+    Vm *vm = vm_new((gint32)values[0].number, values[1].text, g_steal_pointer(&template),
+                    g_steal_pointer(&user));
+    Object *head = &vm->head;
+    head->uid = (gint32)values[2].number;
+    head->gid = (gint32)values[3].number;
+    head->permissions = (guint)values[4].number;
+    head->lock = (ObjectLock){(gint)values[5].number, (gint32)values[6].number, values[7].number,
+                              values[8].number};
+    vm->last_poll = values[9].number;
+    vm->state = (VmState)values[10].number;
+    vm->lcm = (VmLcm)values[11].number;
+    vm->previous_state = (VmState)values[12].number;
+    vm->previous_lcm = (VmLcm)values[13].number;
+    vm->resched = values[14].number != 0;
+    vm->stime = values[15].number;
+    vm->etime = values[16].number;
+    g_free(vm->deploy_id);
+    vm->deploy_id = g_strdup(values[17].text);
+    pool_add(world, head);
+    return TRUE;
+}
+
+void vm_record_changed(World *world, Vm *vm, VmRecord *record)
+{
+    StoreWrite *row = store_write_new(&history_table, STORE_PUT);
+    guint i = 0;
+    store_set_int(row, i++, vm->head.id);
+    store_set_int(row, i++, record->seq);
+    store_set_int(row, i++, record->host);
+    store_set_text(row, i++, record->host_name);
+    store_set_int(row, i++, record->cluster);
+    store_set_int(row, i++, record->stime);
+    store_set_int(row, i++, record->etime);
+    store_set_text(row, i++, record->vm_mad);
+    store_set_text(row, i++, record->tm_mad);
+    store_set_int(row, i++, record->datastore);
+    store_set_int(row, i++, record->pstime);
+    store_set_int(row, i++, record->petime);
+    store_set_int(row, i++, record->rstime);
+    store_set_int(row, i++, record->retime);
+    store_set_int(row, i++, record->estime);
+    store_set_int(row, i++, record->eetime);
+    store_set_int(row, i++, record->action);
+    store_set_int(row, i++, record->uid);
+    store_set_int(row, i++, record->gid);
+    store_set_text(row, i++, record->request);
+    core_write(world->core, row);
+    object_changed(world, &vm->head);
+}
+
+gboolean vm_load_record(World *world, const StoreValue *values, GError **error)
+{
+    Vm *vm = vm_get(world, (gint32)values[0].number);
+    if (!vm) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "history record %" G_GINT64_FORMAT " belongs to machine %" G_GINT64_FORMAT
+                    ", which does not exist",
+                    values[1].number, values[0].number);
+        return FALSE;
+    }
+    VmRecord *record = g_new0(VmRecord, 1);
+    record->seq = (gint)values[1].number;
+    record->host = (gint32)values[2].number;
+    record->host_name = g_strdup(values[3].text);
+    record->cluster = (gint32)values[4].number;
+    record->stime = values[5].number;
+    record->etime = values[6].number;
+    record->vm_mad = g_strdup(values[7].text);
+    record->tm_mad = g_strdup(values[8].text);
+    record->datastore = (gint32)values[9].number;
+    record->pstime = values[10].number;
+    record->petime = values[11].number;
+    record->rstime = values[12].number;
+    record->retime = values[13].number;
+    record->estime = values[14].number;
+    record->eetime = values[15].number;
+    record->action = (gint)values[16].number;
+    record->uid = (gint32)values[17].number;
+    record->gid = (gint32)values[18].number;
+    record->request = g_strdup(values[19].text);
+    g_ptr_array_add(vm->records, record);
+    return TRUE;
+}
+
+void vm_render(World *world, Object *object, GString *xml);
+void vm_render_brief(World *world, Object *object, GString *xml);
+
+const KindOperations vm_operations = {vm_render, vm_render_brief, vm_row,
+                                      vm_load,   &vm_table,       vm_free};

@@ -1,0 +1,313 @@
+#include "server/model/world.h"
+
+#include "server/model/acl.h"
+#include "server/model/cluster.h"
+#include "server/model/datastore.h"
+#include "server/model/host.h"
+#include "server/model/user.h"
+#include "server/model/vm.h"
+#include "server/model/zone.h"
+
+#include <string.h>
+
+extern const StoreTable counter_table;
+
+/* The kinds that can exist in this version. Order: what others refer to comes first. */
+static const struct {
+    Kind kind;
+    const KindOperations *operations;
+} present[] = {
+    {KIND_ZONE, &zone_operations},       {KIND_GROUP, &group_operations},
+    {KIND_USER, &user_operations},       {KIND_CLUSTER, &cluster_operations},
+    {KIND_VDC, &vdc_operations},         {KIND_ACL, &acl_operations},
+    {KIND_DATASTORE, &datastore_operations}, {KIND_HOST, &host_operations},
+    {KIND_VM, &vm_operations},
+};
+
+World *world_new(Core *core, Config *config, const char *var)
+{
+    World *world = g_new0(World, 1);
+    world->core = core;
+    world->config = config;
+    world->var = g_strdup(var);
+    world->datastores = g_strdup(config_text(config, "DATASTORE_LOCATION"));
+    world->unsaved = g_ptr_array_new();
+    for (gint kind = 0; kind < KIND_COUNT; kind++) {
+        Pool *pool = &world->pools[kind];
+        guint flags = kind_row(kind)->flags;
+        pool->by_id = g_hash_table_new(NULL, NULL);
+        pool->order = g_ptr_array_new();
+        pool->by_name = flags & KIND_UNIQUE_NAME ? g_hash_table_new(g_str_hash, g_str_equal) : NULL;
+        pool->last_id = flags & KIND_FROM_100 ? 99 : -1;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(present); i++)
+        world->pools[present[i].kind].operations = present[i].operations;
+    return world;
+}
+
+void world_free(World *world)
+{
+    if (!world)
+        return;
+    for (gint kind = 0; kind < KIND_COUNT; kind++) {
+        Pool *pool = &world->pools[kind];
+        for (guint i = 0; i < pool->order->len; i++)
+            pool->operations->free(pool->order->pdata[i]);
+        g_ptr_array_unref(pool->order);
+        g_hash_table_unref(pool->by_id);
+        g_clear_pointer(&pool->by_name, g_hash_table_unref);
+    }
+    g_ptr_array_unref(world->unsaved);
+    g_free(world->var);
+    g_free(world->datastores);
+    g_free(world);
+}
+
+void world_save(World *world)
+{
+    for (guint i = 0; i < world->unsaved->len; i++) {
+        Object *object = world->unsaved->pdata[i];
+        object->unsaved = FALSE;
+        core_write(world->core, world->pools[object->kind].operations->row(world, object));
+    }
+    g_ptr_array_set_size(world->unsaved, 0);
+}
+
+const StoreTable *const *world_tables(void)
+{
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 3];
+    guint count = 0;
+    for (; count < G_N_ELEMENTS(present); count++)
+        tables[count] = present[count].operations->table;
+    tables[count++] = &history_table;
+    tables[count++] = &counter_table;
+    tables[count] = NULL;
+    return tables;
+}
+
+/* ---- loading ---- */
+
+typedef struct Loading {
+    World *world;
+    const KindOperations *operations;
+} Loading;
+
+static gboolean load_row(const StoreValue *values, gpointer data, GError **error)
+{
+    Loading *loading = data;
+    return loading->operations->load(loading->world, values, error);
+}
+
+static gboolean load_record_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return vm_load_record(data, values, error);
+}
+
+static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
+{
+    World *world = data;
+    if (!g_strcmp0(values[0].text, "epoch")) {
+        world->epoch = (guint64)values[1].number;
+        return TRUE;
+    }
+    for (gint kind = 0; kind < KIND_COUNT; kind++)
+        if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word))
+            world->pools[kind].last_id =
+                MAX(world->pools[kind].last_id, (gint32)values[1].number);
+    return TRUE;
+}
+
+static void raise_epoch(World *world)
+{
+    world->epoch++;
+    StoreWrite *write = store_write_new(&counter_table, STORE_PUT);
+    store_set_text(write, 0, "epoch");
+    store_set_int(write, 1, (gint64)world->epoch);
+    core_write(world->core, write);
+}
+
+gboolean world_load(World *world, Store *store, GError **error)
+{
+    world->loading = TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(present); i++) {
+        Loading loading = {world, present[i].operations};
+        if (!store->load(store, present[i].operations->table, load_row, &loading, error))
+            return FALSE;
+    }
+    if (!store->load(store, &history_table, load_record_row, world, error) ||
+        !store->load(store, &counter_table, load_counter, world, error))
+        return FALSE;
+    GPtrArray *hosts = world->pools[KIND_HOST].order;
+    for (guint i = 0; i < hosts->len; i++)
+        host_reserve(world, hosts->pdata[i]);
+    GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++)
+        vm_recharge(world, vms->pdata[i]);
+    world->loading = FALSE;
+    raise_epoch(world);
+    return TRUE;
+}
+
+gboolean world_is_empty(const World *world)
+{
+    return world->pools[KIND_USER].order->len == 0;
+}
+
+/* ---- a new installation ---- */
+
+static GArray *one_group(gint32 gid)
+{
+    GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    g_array_append_val(groups, gid);
+    return groups;
+}
+
+static void bootstrap_rules(World *world)
+{
+    static const Kind creatable[] = {KIND_VM,       KIND_IMAGE,    KIND_TEMPLATE, KIND_DOCUMENT,
+                                     KIND_SECGROUP, KIND_VMGROUP, KIND_BACKUPJOB};
+    guint64 create = ACL_ALL;
+    for (guint i = 0; i < G_N_ELEMENTS(creatable); i++)
+        create |= KIND_BIT(creatable[i]);
+    acl_create(world, ACL_GROUP | GROUP_USERS, create, RIGHT_CREATE, ACL_ALL, NULL);
+    acl_create(world, ACL_ALL, KIND_BIT(KIND_ZONE) | ACL_ALL, RIGHT_USE, ACL_ALL, NULL);
+    acl_create(world, ACL_ALL,
+               KIND_BIT(KIND_MARKETPLACE) | KIND_BIT(KIND_MARKETPLACEAPP) | ACL_ALL, RIGHT_USE,
+               ACL_ALL, NULL);
+}
+
+void world_bootstrap(World *world, const char *admin, const char *admin_verifier,
+                     const char *server_verifier)
+{
+    g_autofree char *endpoint =
+        g_strdup_printf("http://localhost:%" G_GINT64_FORMAT "/RPC2",
+                        config_int(world->config, "PORT"));
+    zone_create(world, 0, "OpenNebula", endpoint);
+    group_create(world, GROUP_ONEADMIN, "oneadmin");
+    group_create(world, GROUP_USERS, "users");
+    user_create(world, USER_ONEADMIN, admin, admin_verifier, "core", one_group(GROUP_ONEADMIN));
+    user_create(world, USER_SERVERADMIN, "serveradmin", server_verifier, "server_cipher",
+                one_group(GROUP_ONEADMIN));
+    cluster_create(world, 0, "default");
+    const char *transfer = config_text(world->config, "DEFAULT_TM_MAD");
+    datastore_create(world, 0, "system", DATASTORE_SYSTEM, "-", transfer);
+    datastore_create(world, 1, "default", DATASTORE_IMAGE, "fs", transfer);
+    datastore_create(world, 2, "files", DATASTORE_FILE, "fs", transfer);
+    Vdc *vdc = vdc_create(world, 0, "default",
+                          "Every new group is added to this VDC. Use it to store default access "
+                          "rules for your groups.");
+    bootstrap_rules(world);
+    vdc_add_group(world, vdc, GROUP_USERS);
+}
+
+/* ---- names ---- */
+
+const char *world_user_name(World *world, gint32 uid)
+{
+    Object *user = pool_get(world, KIND_USER, uid);
+    return user ? user->name : "";
+}
+
+const char *world_group_name(World *world, gint32 gid)
+{
+    Object *group = pool_get(world, KIND_GROUP, gid);
+    return group ? group->name : "";
+}
+
+/* ---- invariants ---- */
+
+static void violated(GPtrArray *found, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void violated(GPtrArray *found, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_ptr_array_add(found, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+static void check_vm(World *world, Vm *vm, GPtrArray *found)
+{
+    const VmRecord *last = vm_last_record(vm);
+    gint32 id = vm->head.id;
+    if (vm->state >= VM_STATES || vm->lcm >= LCM_STATES || !strcmp(vm_shown_state(vm), "?"))
+        violated(found, "machine %d is in a state that does not exist: %d/%d", id, vm->state,
+                 vm->lcm);
+    if (vm->state != VM_ACTIVE && vm->lcm != LCM_INIT)
+        violated(found, "machine %d is %s but has the active state %s", id,
+                 vm_state_name(vm->state), vm_lcm_name(vm->lcm));
+    gboolean placed =
+        vm->state == VM_ACTIVE || vm->state == VM_POWEROFF || vm->state == VM_SUSPENDED;
+    if (placed && !last)
+        violated(found, "machine %d is %s but was never on a host", id, vm_shown_state(vm));
+    if (placed && last && !host_get(world, last->host))
+        violated(found, "machine %d is %s on host %d, which does not exist", id,
+                 vm_shown_state(vm), last->host);
+    if (vm->state == VM_DONE && vm->etime == 0)
+        violated(found, "machine %d is done but has no end time", id);
+    if (!pool_get(world, KIND_USER, vm->head.uid) && vm->state != VM_DONE)
+        violated(found, "machine %d belongs to user %d, who does not exist", id, vm->head.uid);
+    for (guint i = 0; i < vm->records->len; i++) {
+        const VmRecord *record = vm->records->pdata[i];
+        if (record->seq != (gint)i)
+            violated(found, "machine %d: history record %u has number %d", id, i, record->seq);
+        if (i + 1 < vm->records->len && record->etime == 0 && !vm_is_on(vm, record->host))
+            violated(found, "machine %d: history record %d has no end", id, record->seq);
+    }
+}
+
+static void check_hosts(World *world, GPtrArray *found)
+{
+    GPtrArray *hosts = world->pools[KIND_HOST].order;
+    for (guint i = 0; i < hosts->len; i++) {
+        Host *host = hosts->pdata[i];
+        gint64 cpu = 0, memory = 0;
+        guint machines = 0;
+        GPtrArray *vms = world->pools[KIND_VM].order;
+        for (guint j = 0; j < vms->len; j++) {
+            Vm *vm = vms->pdata[j];
+            for (guint k = 0; k < 2; k++) {
+                if (vm->charges[k].host != host->head.id)
+                    continue;
+                cpu += vm->charges[k].cpu;
+                memory += vm->charges[k].memory;
+                machines++;
+            }
+        }
+        if (cpu != host->cpu_usage || memory != host->memory_usage || machines != host->vms->len)
+            violated(found,
+                     "host %d counts %" G_GINT64_FORMAT " %% of CPU, %" G_GINT64_FORMAT
+                     " KiB in %u machines, but its machines hold %" G_GINT64_FORMAT
+                     " %%, %" G_GINT64_FORMAT " KiB in %u",
+                     host->head.id, host->cpu_usage, host->memory_usage, host->vms->len, cpu,
+                     memory, machines);
+        if (!pool_get(world, KIND_CLUSTER, host->cluster))
+            violated(found, "host %d is in cluster %d, which does not exist", host->head.id,
+                     host->cluster);
+    }
+}
+
+GPtrArray *world_check(World *world)
+{
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++)
+        check_vm(world, vms->pdata[i], found);
+    check_hosts(world, found);
+    GPtrArray *users = world->pools[KIND_USER].order;
+    for (guint i = 0; i < users->len; i++) {
+        User *user = users->pdata[i];
+        if (!group_get(world, user->head.gid))
+            violated(found, "user %d has the primary group %d, which does not exist",
+                     user->head.id, user->head.gid);
+    }
+    for (gint kind = 0; kind < KIND_COUNT; kind++) {
+        Pool *pool = &world->pools[kind];
+        for (guint i = 0; i < pool->order->len; i++)
+            if (((Object *)pool->order->pdata[i])->id > pool->last_id)
+                violated(found, "%s %d has an id above the counter %d",
+                         kind_row(kind)->words, ((Object *)pool->order->pdata[i])->id,
+                         pool->last_id);
+    }
+    return found;
+}

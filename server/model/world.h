@@ -1,0 +1,44 @@
+/*
+ * Everything that exists, in one place: the pools, the configuration, and the core
+ * that they change through.
+ */
+#pragma once
+
+#include "server/core/config.h"
+#include "server/model/object.h"
+
+struct World {
+    Core *core;
+    Config *config;
+    Pool pools[KIND_COUNT];
+    guint64 epoch; /* how often this database was started; commands of older epochs are refused */
+    char *datastores; /* DATASTORE_LOCATION */
+    char *var;        /* directory of state and logs */
+    GPtrArray *unsaved; /* of Object: changed in the batch at hand */
+    gboolean loading; /* rows are being read: nothing is written */
+
+    /* Set by the floors above; may be NULL. */
+    gpointer lifecycle;
+    gpointer rpc;
+};
+
+/* An empty world. `core` and `config` stay the caller's. (owned) */
+World *world_new(Core *core, Config *config, const char *var);
+void world_free(World *world);
+/* Adds the rows of all that changed; the core calls it at the end of each batch. */
+void world_save(World *world);
+
+/* All tables of the model, for the store; ends with NULL. */
+const StoreTable *const *world_tables(void);
+/* Reads everything from the store, and raises the epoch (written with the first batch). */
+gboolean world_load(World *world, Store *store, GError **error);
+/* Makes what a new installation has: users, groups, cluster, datastores, zone, VDC, rules.
+ * The password verifiers are given ready. */
+void world_bootstrap(World *world, const char *admin, const char *admin_verifier,
+                     const char *server_verifier);
+gboolean world_is_empty(const World *world);
+/* Verifies what must always hold; adds a line for each violation. (owned, of char *) */
+GPtrArray *world_check(World *world);
+
+const char *world_user_name(World *world, gint32 uid);   /* borrowed, never NULL */
+const char *world_group_name(World *world, gint32 gid);
