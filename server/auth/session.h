@@ -1,0 +1,66 @@
+/*
+ * Who is it? From the session string of a call to a user id.
+ *
+ * The core feeds the table of users; the threads of the front ask. A session that was
+ * verified is remembered by a keyed digest for some minutes, so most questions take a
+ * microsecond. Others are verified by a few workers of this table, at 10 to 20 ms each;
+ * equal questions at the same time are one verification. Failures make the next attempts
+ * wait, longer each time, by user and by address; nobody's thread waits with them, and
+ * users who do not exist take as long as those who do.
+ */
+#pragma once
+
+#include <glib.h>
+
+typedef struct SessionsOptions {
+    guint remember_seconds;               /* that a verified session needs no verification */
+    guint remember_most;                  /* sessions remembered */
+    guint workers;                        /* threads that verify */
+    guint waiting_most;                   /* verifications waiting; more are refused at once */
+    guint delay_msec;                     /* of the first attempt that is delayed; doubles */
+    gboolean allow_2009_without_password; /* see SessionQuestion */
+} SessionsOptions;
+
+SessionsOptions sessions_options_default(void);
+
+typedef struct Sessions Sessions;
+Sessions *sessions_new(const SessionsOptions *options); /* (owned) */
+/* Questions still open are answered "nobody". */
+void sessions_free(Sessions *sessions);
+
+/* ---- for the core ---- */
+
+/* A user exists, or was changed. Strings are copied. `driver`: only "core" users have a
+ * password here; others are never let in. */
+void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolean enabled,
+                       const char *driver, const char *verifier);
+void sessions_remove_user(Sessions *sessions, gint32 uid);
+/* Remembered sessions of this user are valid no more. sessions_put_user() does it by itself
+ * when the verifier, the driver or `enabled` has changed. */
+void sessions_forget(Sessions *sessions, gint32 uid);
+
+/* ---- for the front; any thread ---- */
+
+typedef struct SessionQuestion {
+    const char *session;  /* "user:secret" */
+    const char *address;  /* of the caller */
+    gboolean local;       /* the caller is this computer */
+    gboolean method_2009; /* a method of OpenNebula 1.2: its clients send the word "sessionID" or
+                           * "session", and are user 0 when the option is set and they are local */
+} SessionQuestion;
+
+typedef struct SessionAnswer {
+    gint32 uid;        /* -1: nobody */
+    gint32 token_gid;  /* group that a login token is bound to, or -1 */
+    gboolean old_form; /* the session has the form of OpenNebula 1.2 to 2.2 */
+} SessionAnswer;
+
+typedef void (*SessionDone)(const SessionAnswer *answer, gpointer data);
+
+/* TRUE: `*answer` is filled. FALSE: `done` will be called later, by a worker. */
+gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, SessionAnswer *answer,
+                      SessionDone done, gpointer data);
+
+/* Makes a verifier in a worker; `verifier` is given to `done` (owned), NULL on failure. */
+typedef void (*SessionHashed)(char *verifier, gpointer data);
+void sessions_hash(Sessions *sessions, const char *password, SessionHashed done, gpointer data);
