@@ -2,13 +2,12 @@
 import os
 import re
 import subprocess
-import sys
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "tests/lab"))
+LAB = ROOT / "tests/lab/lab"
 
 # STATE and LCM_STATE of a machine, by the names that the tests use.
 RUNNING = (3, 3)
@@ -49,7 +48,7 @@ class Lab:
         self.shared = self.dir / "shared"  # on the hosts /var/lib/one/datastores
 
     def call(self, *words, check=True, timeout=120):
-        ended = subprocess.run([ROOT / "tests/lab/lab", *map(str, words)], env=self.environment, text=True,
+        ended = subprocess.run([LAB, *map(str, words)], env=self.environment, text=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                errors="replace", timeout=timeout)
         if check and ended.returncode:
@@ -94,7 +93,6 @@ class Cloud:
         self.home = lab.dir / f"one-{name}"
         self.datastores = datastores  # path on the hosts
         self.settings = f'\nDATASTORE_LOCATION = "{datastores}"\n{settings}\n'
-        self.vm_names = {}
 
     def environment(self):
         bin = f"{self.home}/bin:/usr/sbin:/usr/bin:/sbin:/bin"
