@@ -1,0 +1,156 @@
+/*
+ * A private sshd for tests: its own port on 127.0.0.1, host key, authorized key
+ * and list of known hosts, all in a temporary directory. Every host name leads to
+ * it, by the ssh configuration that the environment names.
+ */
+#pragma once
+
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SSHD_PROGRAM "/usr/sbin/sshd"
+
+typedef struct PrivateSshd {
+    char *directory;
+    guint port;
+    GPid pid;
+} PrivateSshd;
+
+static inline char *sshd_file(const PrivateSshd *sshd, const char *name)
+{
+    return g_build_filename(sshd->directory, name, NULL);
+}
+
+static inline void sshd_write(const PrivateSshd *sshd, const char *name, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+static inline void sshd_write(const PrivateSshd *sshd, const char *name, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autofree char *path = sshd_file(sshd, name);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+static inline guint sshd_free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* Makes a key pair; with the same name again, a new one. */
+static inline void sshd_make_key(const PrivateSshd *sshd, const char *name)
+{
+    g_autofree char *path = sshd_file(sshd, name);
+    g_autofree char *public_path = g_strconcat(path, ".pub", NULL);
+    g_unlink(path);
+    g_unlink(public_path);
+    char *argv[] = {(char *)"ssh-keygen", (char *)"-q", (char *)"-t",
+                    (char *)"ed25519",    (char *)"-N", (char *)"",
+                    (char *)"-f",         path,         NULL};
+    int status = 0;
+    g_assert_true(
+        g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, &status, NULL));
+    g_assert_cmpint(status, ==, 0);
+}
+
+/* Lists the present host key as known, under the address that the tests use. */
+static inline void sshd_trust(const PrivateSshd *sshd)
+{
+    g_autofree char *path = sshd_file(sshd, "host_key.pub");
+    g_autofree char *key = NULL;
+    g_assert_true(g_file_get_contents(path, &key, NULL, NULL));
+    sshd_write(sshd, "known_hosts", "[127.0.0.1]:%u %s", sshd->port, key);
+}
+
+static inline gboolean sshd_answers(const PrivateSshd *sshd)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((guint16)sshd->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    gboolean up = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    close(fd);
+    return up;
+}
+
+static inline void sshd_ends_with_us(gpointer unused)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+static inline void sshd_start(PrivateSshd *sshd)
+{
+    g_autofree char *config = sshd_file(sshd, "sshd_config");
+    char *argv[] = {(char *)SSHD_PROGRAM, (char *)"-D", (char *)"-e", (char *)"-f", config, NULL};
+    GError *error = NULL;
+    g_spawn_async(NULL, argv, NULL,
+                  G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
+                      G_SPAWN_STDOUT_TO_DEV_NULL,
+                  sshd_ends_with_us, NULL, &sshd->pid, &error);
+    g_assert_no_error(error);
+    for (int i = 0; i < 500 && !sshd_answers(sshd); i++)
+        g_usleep(10000);
+    g_assert_true(sshd_answers(sshd));
+}
+
+static inline void sshd_stop(PrivateSshd *sshd)
+{
+    if (sshd->pid == 0)
+        return;
+    kill(sshd->pid, SIGKILL);
+    waitpid(sshd->pid, NULL, 0);
+    sshd->pid = 0;
+}
+
+static inline gboolean sshd_missing(void)
+{
+    return getuid() != 0 || !g_file_test(SSHD_PROGRAM, G_FILE_TEST_IS_EXECUTABLE);
+}
+
+static inline void sshd_setup(PrivateSshd *sshd)
+{
+    sshd->directory = g_dir_make_tmp("globule-sshd-XXXXXX", NULL);
+    sshd->port = sshd_free_port();
+    g_mkdir_with_parents("/run/sshd", 0755);
+    sshd_make_key(sshd, "host_key");
+    sshd_make_key(sshd, "user_key");
+    g_autofree char *d = g_strdup(sshd->directory);
+    sshd_write(sshd, "sshd_config",
+               "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile none\n"
+               "AuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\n"
+               "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+               "MaxSessions 20\nRekeyLimit 16M\nSubsystem sftp internal-sftp\n",
+               sshd->port, d, d);
+    sshd_write(sshd, "config", "Host *\n  HostName 127.0.0.1\n  Port %u\n  User root\n",
+               sshd->port);
+    sshd_trust(sshd);
+    g_autofree char *config = sshd_file(sshd, "config");
+    g_autofree char *known = sshd_file(sshd, "known_hosts");
+    g_autofree char *key = sshd_file(sshd, "user_key");
+    g_setenv("SSH_CONFIG", config, TRUE);
+    g_setenv("SSH_KNOWN_HOSTS", known, TRUE);
+    g_setenv("SSH_IDENTITY", key, TRUE);
+    sshd_start(sshd);
+}
+
+static inline void sshd_teardown(PrivateSshd *sshd)
+{
+    sshd_stop(sshd);
+    char *argv[] = {(char *)"rm", (char *)"-rf", sshd->directory, NULL};
+    g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, NULL, NULL, NULL);
+    g_free(sshd->directory);
+}
