@@ -1,0 +1,213 @@
+#include "client/cli/cli.h"
+#include "client/cli/args.h"
+#include "client/cli/call.h"
+#include "client/cli/edit.h"
+#include "client/cli/help.h"
+#include "client/cli/names.h"
+#include "client/cli/xml.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FAULT_NO_METHOD (-506)
+
+/* ---- What a run knows ---- */
+
+static void cli_init(Cli *cli, const CliKind *kind)
+{
+    memset(cli, 0, sizeof *cli);
+    cli->kind = kind;
+    cli->options =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
+    cli->words = g_ptr_array_new_with_free_func(g_free);
+    cli->ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    cli->gaps = g_hash_table_new(NULL, NULL);
+    cli->pools = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)xmlFreeDoc);
+    cli->terminal = isatty(STDOUT_FILENO);
+}
+
+static void cli_clear(Cli *cli)
+{
+    g_hash_table_unref(cli->options);
+    g_ptr_array_unref(cli->words);
+    g_array_unref(cli->ids);
+    g_hash_table_unref(cli->gaps);
+    g_hash_table_unref(cli->pools);
+    wire_client_free(cli->wire);
+    g_free(cli->called);
+}
+
+const char *cli_option(const Cli *cli, const char *key)
+{
+    GPtrArray *values = g_hash_table_lookup(cli->options, key);
+    return values != NULL ? values->pdata[values->len - 1] : NULL;
+}
+
+GPtrArray *cli_option_all(const Cli *cli, const char *key)
+{
+    return g_hash_table_lookup(cli->options, key);
+}
+
+const char *cli_word(const Cli *cli, guint nth)
+{
+    return nth < cli->words->len ? cli->words->pdata[nth] : NULL;
+}
+
+WireClient *cli_wire(Cli *cli, GError **error)
+{
+    if (cli->wire != NULL)
+        return cli->wire;
+    g_autofree char *session = NULL;
+    const char *user = cli_option(cli, "user");
+    if (user != NULL) {
+        g_autofree char *prompt = g_strdup_printf("Password of %s", user);
+        g_autofree char *password = cli_option(cli, "password") != NULL
+                                        ? g_strdup(cli_option(cli, "password"))
+                                        : cli_ask_password(prompt, error);
+        if (password == NULL)
+            return NULL;
+        session = g_strdup_printf("%s:%s", user, password);
+    } else if (cli_option(cli, "password") != NULL) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--password needs --user beside it");
+        return NULL;
+    }
+    cli->wire = wire_client_new(cli_option(cli, "endpoint"), session, error);
+    return cli->wire;
+}
+
+/* ---- Failure ---- */
+
+CliExit cli_exit_of(const GError *error)
+{
+    if (error->domain == CLI_ERROR)
+        return error->code == CLI_ERROR_USAGE       ? CLI_USAGE
+               : error->code == CLI_ERROR_NO_OBJECT ? CLI_NO_OBJECT
+                                                    : CLI_FAILED;
+    if (error->domain != ONE_ERROR)
+        return CLI_FAILED;
+    switch (error->code) {
+    case ONE_ERROR_AUTHENTICATION:
+    case ONE_ERROR_UNREACHABLE:
+    case ONE_ERROR_TIMEOUT:
+        return CLI_UNREACHABLE;
+    case ONE_ERROR_NO_EXISTS:
+        return CLI_NO_OBJECT;
+    case ONE_ERROR_AUTHORIZATION:
+    case ONE_ERROR_LOCKED:
+        return CLI_FORBIDDEN;
+    default:
+        return CLI_FAILED;
+    }
+}
+
+CliExit cli_fail(Cli *cli, const GError *error)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s\n", error->message);
+    if (cli->wire != NULL && g_error_matches(error, ONE_ERROR, ONE_ERROR_AUTHENTICATION))
+        fprintf(stderr,
+                "%s does not accept this user and password. They come from --user, from the file "
+                "that ONE_AUTH names, or from ~/.one/one_auth\n",
+                wire_client_endpoint(cli->wire));
+    if (cli->wire != NULL && wire_fault_code(cli->wire) == FAULT_NO_METHOD)
+        fprintf(stderr, "This server does not offer what `%s %s` needs\n", cli->kind->program,
+                cli->called);
+    return cli_exit_of(error);
+}
+
+/* ---- Programs ---- */
+
+static CliExit run_command(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    cli->verbose = cli_option(cli, "verbose") != NULL;
+    cli->numeric = cli_option(cli, "numeric") != NULL;
+    if (!cli_find_all(cli, &error))
+        return cli_fail(cli, error);
+    return cli->command->run != NULL ? cli->command->run(cli) : cli_run_row(cli);
+}
+
+static CliExit help(Cli *cli, const CliCommand *command)
+{
+    g_autofree char *text =
+        command != NULL ? cli_help_command(cli->kind, command) : cli_help_program(cli->kind);
+    fputs(text, stdout);
+    return CLI_DONE;
+}
+
+static CliExit run_program(Cli *cli, int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    if (argc > 1 && strcmp(argv[1], "help") == 0) {
+        const CliCommand *command = argc > 2 ? cli_command_named(cli->kind, argv[2]) : NULL;
+        if (argc <= 2 || command != NULL)
+            return help(cli, command);
+        argv++, argc--; /* an unknown command: told as such */
+    }
+    if (!cli_read_arguments(cli, argc, argv, &error))
+        return cli_fail(cli, error);
+    if (cli_option(cli, "version") != NULL) {
+        printf("Globule %s\n", GLOBULE_VERSION);
+        return CLI_DONE;
+    }
+    if (cli_option(cli, "help") != NULL)
+        return help(cli, cli->command);
+    if (cli->command == NULL) {
+        help(cli, NULL);
+        return CLI_USAGE;
+    }
+    return run_command(cli);
+}
+
+/* `onecli` itself: makes man pages and the completion, or stands in for a program. */
+static CliExit run_onecli(int argc, char **argv)
+{
+    const CliKind *kind = argc > 2 ? cli_kind_of_program(argv[2]) : NULL;
+    g_autofree char *text = NULL;
+    if (argc == 3 && strcmp(argv[1], "--man") == 0 && kind != NULL)
+        text = cli_man(kind);
+    else if (argc == 2 && strcmp(argv[1], "--completion") == 0)
+        text = cli_completion();
+    else if (argc == 2 && strcmp(argv[1], "--programs") == 0)
+        text = cli_programs();
+    if (text != NULL) {
+        fputs(text, stdout);
+        return CLI_DONE;
+    }
+    g_autofree char *programs = cli_programs();
+    g_strdelimit(g_strchomp(programs), "\n", ' ');
+    fprintf(stderr,
+            "usage: onecli PROGRAM COMMAND ..., PROGRAM one of: %s\n"
+            "       onecli --programs | --man PROGRAM | --completion\n",
+            programs);
+    return CLI_USAGE;
+}
+
+CliExit cli_main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* scripts read "0.5", never "0,5" */
+    g_autofree char *name = g_path_get_basename(argc > 0 ? argv[0] : "onecli");
+    const CliKind *kind = cli_kind_of_program(name);
+    if (kind == NULL && argc > 1) {
+        kind = cli_kind_of_program(argv[1]);
+        if (kind != NULL)
+            argv++, argc--;
+    }
+    CliExit exit;
+    if (kind == NULL) {
+        exit = run_onecli(argc, argv);
+    } else {
+        Cli cli;
+        cli_init(&cli, kind);
+        exit = run_program(&cli, argc, argv);
+        cli_clear(&cli);
+    }
+    if (fflush(stdout) != 0 && exit == CLI_DONE) {
+        perror("standard output");
+        exit = CLI_FAILED;
+    }
+    return exit;
+}

@@ -1,0 +1,21 @@
+/*
+ * Where the text of a template comes from: a file, standard input, or an editor that
+ * starts with what the object has now.
+ */
+#pragma once
+
+#include "client/cli/cli.h"
+
+/* Content of a file; "-" is standard input. (owned) */
+char *cli_read_file(const char *path, GError **error);
+/* All of standard input when something is piped in; NULL without error on a terminal. (owned) */
+char *cli_read_input(GError **error);
+/* For `update` and its kind: the file named by the command's last argument or --file, else
+ * standard input, else the editor on the present template of the object. (owned) */
+char *cli_template_text(Cli *cli, gint32 id, GError **error);
+/* Lets the user change a text with $VISUAL, $EDITOR or vi. (owned) */
+char *cli_edit(const char *text, GError **error);
+/* Asks for a password on the terminal, without echo. (owned) */
+char *cli_ask_password(const char *prompt, GError **error);
+/* An element's children as template text: NAME="value", NAME=[ ... ]. (owned) */
+char *cli_template_of(xmlNode *element);

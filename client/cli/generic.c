@@ -1,0 +1,267 @@
+#include "client/cli/generic.h"
+#include "client/cli/call.h"
+#include "client/cli/format.h"
+#include "client/cli/names.h"
+#include "client/cli/output.h"
+#include "client/cli/table.h"
+#include "client/cli/wait.h"
+#include "client/cli/xml.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TOP_DELAY 5 /* s between two looks */
+
+/* ---- list ---- */
+
+gboolean cli_filter_flag(Cli *cli, const char *word, gint32 *flag, GError **error)
+{
+    static const struct {
+        const char *word;
+        gint32 flag;
+    } flags[] = {{"a", -2}, {"all", -2},   {"m", -3}, {"mine", -3},
+                 {"g", -1}, {"group", -1}, {"G", -4}, {"primary", -4}};
+    *flag = -2;
+    for (guint i = 0; word != NULL && i < G_N_ELEMENTS(flags); i++) {
+        if (strcmp(flags[i].word, word) == 0) {
+            *flag = flags[i].flag;
+            return TRUE;
+        }
+    }
+    return word == NULL || cli_find_id(cli, cli_kind_of_word("user"), word, flag, error);
+}
+
+/* Arguments of the pool: with a filter flag in front, and the state of machines behind. */
+static char *pool_arguments(Cli *cli, GError **error)
+{
+    const char *usual = cli->kind->pool_arguments;
+    gint32 flag;
+    if (usual == NULL || *usual == '\0')
+        return g_strdup("");
+    if (!cli_filter_flag(cli, cli_word(cli, 0), &flag, error))
+        return NULL;
+    const char *state = cli_option(cli, "state");
+    const char *end = state != NULL ? strrchr(usual, ' ') : NULL;
+    if (end == NULL)
+        return g_strdup_printf("%d%s", flag, strchr(usual, ' '));
+    int number = strcmp(state, "any") == 0 ? -2 : cli->kind->state_number(state);
+    if (number == -1) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "--state \"%s\" is no state of a %s that the server can search by", state,
+                    cli->kind->noun);
+        return NULL;
+    }
+    return g_strdup_printf("%d%.*s %d", flag, (int)(end - strchr(usual, ' ')), strchr(usual, ' '),
+                           number);
+}
+
+static xmlDoc *fetch_list(Cli *cli, const char *arguments, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    g_autofree char *extended = cli_option(cli, "extended") != NULL
+                                    ? g_strdup_printf("%sextended", cli->kind->pool)
+                                    : g_strdup(cli->kind->pool);
+    return cli_call_numbers(cli, &reply, error, extended, arguments)
+               ? cli_xml_parse(reply.text, error)
+               : NULL;
+}
+
+static char *list_text(Cli *cli, xmlDoc *doc, GError **error)
+{
+    g_autoptr(CliTable) table = cli_table_new(cli, cli->kind->columns, cli->kind->list, error);
+    if (table == NULL)
+        return NULL;
+    CliFormat format = cli_format(cli);
+    xmlNode *next;
+    for (xmlNode *at = xml_find(xmlDocGetRootElement(doc), cli->kind->element); at != NULL;
+         at = next) {
+        next = xml_next_same(at);
+        if (format == CLI_PLAIN) {
+            cli_table_add(table, at);
+        } else if (!cli_table_passes(table, at)) {
+            xmlUnlinkNode(at);
+            xmlFreeNode(at);
+        }
+    }
+    return format == CLI_PLAIN ? cli_table_text(table, cli_terminal_width())
+                               : cli_format_document(doc, format);
+}
+
+/* A mistake in the options is told before the server is asked. */
+static gboolean options_good(Cli *cli, GError **error)
+{
+    CliTable *table = cli_table_new(cli, cli->kind->columns, cli->kind->list, error);
+    cli_table_free(table);
+    return table != NULL;
+}
+
+CliExit cli_run_list(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    if (cli_option(cli, "describe") != NULL) {
+        g_autofree char *text = cli_table_describe(cli->kind->columns, cli->kind->list);
+        cli_print(cli, text);
+        return CLI_DONE;
+    }
+    g_autofree char *arguments = options_good(cli, &error) ? pool_arguments(cli, &error) : NULL;
+    g_autoptr(xmlDoc) doc = arguments != NULL ? fetch_list(cli, arguments, &error) : NULL;
+    g_autofree char *text = doc != NULL ? list_text(cli, doc, &error) : NULL;
+    if (text == NULL)
+        return cli_fail(cli, error);
+    cli_print(cli, text);
+    return CLI_DONE;
+}
+
+static gboolean read_number(const Cli *cli, const char *key, gint64 otherwise, gint64 *number)
+{
+    const char *text = cli_option(cli, key);
+    *number = otherwise;
+    return text == NULL || g_ascii_string_to_signed(text, 10, 0, G_MAXINT32, number, NULL);
+}
+
+CliExit cli_run_top(Cli *cli)
+{
+    gint64 delay, count;
+    g_autoptr(GError) error = NULL;
+    if (!read_number(cli, "delay", TOP_DELAY, &delay) || !read_number(cli, "count", 0, &count)) {
+        fprintf(stderr, "--delay and --count take whole numbers\n");
+        return CLI_USAGE;
+    }
+    g_autofree char *arguments = options_good(cli, &error) ? pool_arguments(cli, &error) : NULL;
+    if (arguments == NULL)
+        return cli_fail(cli, error);
+    for (gint64 round = 1;; round++) {
+        g_autoptr(xmlDoc) doc = fetch_list(cli, arguments, &error);
+        g_autofree char *text = doc != NULL ? list_text(cli, doc, &error) : NULL;
+        if (text == NULL)
+            return cli_fail(cli, error);
+        /* Home and clear behind the text: no flicker, nothing left of a longer list. */
+        printf(cli->terminal ? "\033[H\033[2J%s" : "%s", text);
+        fflush(stdout);
+        if (round == count || ferror(stdout))
+            return CLI_DONE;
+        if (!cli->terminal)
+            putchar('\n');
+        g_usleep((gulong)MAX(delay, 1) * G_USEC_PER_SEC);
+    }
+}
+
+/* ---- show ---- */
+
+CliExit cli_show(Cli *cli, gint32 id, CliPage page)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) reply = {0};
+    WireClient *wire = cli_wire(cli, &error);
+    if (wire == NULL || !wire_call(wire, &reply, &error, cli->kind->info, "ib", id,
+                                   cli_option(cli, "decrypt") != NULL))
+        return cli_fail(cli, error);
+    g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, &error);
+    if (doc == NULL)
+        return cli_fail(cli, error);
+    if (cli_format(cli) != CLI_PLAIN) {
+        g_autofree char *text = cli_format_document(doc, cli_format(cli));
+        cli_print(cli, text);
+        return CLI_DONE;
+    }
+    g_autoptr(GString) text = g_string_new(NULL);
+    page(cli, xmlDocGetRootElement(doc), text);
+    cli_print(cli, text->str);
+    return CLI_DONE;
+}
+
+void cli_page_title(const Cli *cli, GString *page, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    g_autofree char *title = g_strdup_vprintf(format, list);
+    va_end(list);
+    gboolean colour =
+        cli->terminal && g_getenv("NO_COLOR") == NULL && cli_option(cli, "no-color") == NULL;
+    g_string_append_printf(page, colour ? "%s\033[1m%s\033[0m\n" : "%s%s\n",
+                           page->len > 0 ? "\n" : "", title);
+}
+
+void cli_page_line(GString *page, const char *label, const char *value)
+{
+    g_string_append_printf(page, "%-20s: %s\n", label, value);
+}
+
+void cli_page_take(GString *page, const char *label, char *value)
+{
+    cli_page_line(page, label, value);
+    g_free(value);
+}
+
+void cli_page_rights(const Cli *cli, xmlNode *object, GString *page)
+{
+    static const char *const who[] = {"OWNER", "GROUP", "OTHER"};
+    xmlNode *rights = xml_find(object, "PERMISSIONS");
+    if (rights == NULL)
+        return;
+    cli_page_title(cli, page, "PERMISSIONS");
+    for (guint i = 0; i < G_N_ELEMENTS(who); i++) {
+        gint64 bits[3];
+        for (guint j = 0; j < 3; j++) {
+            g_autofree char *name = g_strdup_printf("%s_%c", who[i], "UMA"[j]);
+            bits[j] = cli_xml_int(rights, name, 0);
+        }
+        cli_page_take(page, who[i], cli_rights(bits[0], bits[1], bits[2]));
+    }
+}
+
+void cli_page_lock(xmlNode *object, GString *page)
+{
+    static const char *const levels[] = {"None", "Use", "Manage", "Admin"};
+    gint64 level = cli_xml_int(object, "LOCK/LOCKED", 0);
+    cli_page_line(page, "LOCK", level >= 0 && level < 4 ? levels[level] : "All");
+}
+
+void cli_page_table(const Cli *cli, GString *page, const char *title, const CliColumn *columns,
+                    xmlNode *parent, const char *path)
+{
+    if (xml_find(parent, path) == NULL)
+        return;
+    cli_page_title(cli, page, "%s", title);
+    g_autofree char *text = cli_table_of(cli, columns, parent, path);
+    g_string_append(page, text);
+}
+
+/* ---- wait ---- */
+
+CliExit cli_run_wait(Cli *cli)
+{
+    const char *asked = cli_word(cli, 1);
+    const char *goal = asked != NULL ? cli->kind->state_named(asked) : cli->command->goal;
+    if (goal == NULL) {
+        fprintf(stderr, "no state of a %s is called \"%s\"; `%s wait -h` names some\n",
+                cli->kind->noun, asked, cli->kind->program);
+        return CLI_USAGE;
+    }
+    return cli_wait_for(cli, cli->ids, goal, -1, TRUE);
+}
+
+/* ---- chmod ---- */
+
+static gboolean chmod_one(Cli *cli, gint32 id, GError **error)
+{
+    const char *octet = cli_word(cli, 1);
+    if (strlen(octet) != 3 || strspn(octet, "01234567") != 3) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "rights \"%s\" must be three digits from 0 to 7, such as 640", octet);
+        return FALSE;
+    }
+    gint32 bits[9];
+    for (guint i = 0; i < 9; i++)
+        bits[i] = (octet[i / 3] - '0') >> (2 - i % 3) & 1;
+    WireClient *wire = cli_wire(cli, error);
+    g_auto(GStrv) words = g_strsplit(cli->kind->info, ".", 3);
+    g_autofree char *method = g_strdup_printf("one.%s.chmod", words[1]);
+    return wire != NULL && wire_call(wire, NULL, error, method, "iiiiiiiiii", id, bits[0], bits[1],
+                                     bits[2], bits[3], bits[4], bits[5], bits[6], bits[7], bits[8]);
+}
+
+CliExit cli_run_chmod(Cli *cli)
+{
+    return cli_each(cli, chmod_one);
+}

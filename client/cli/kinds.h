@@ -1,0 +1,10 @@
+/*
+ * The kinds that have a program of their own, one file each.
+ */
+#pragma once
+
+#include "client/cli/cli.h"
+
+extern const CliKind cli_vm;
+extern const CliKind cli_host;
+extern const CliKind cli_user;

@@ -1,0 +1,174 @@
+#include "client/cli/generic.h"
+#include "client/cli/kinds.h"
+#include "client/cli/options.h"
+#include "client/cli/vm_create.h"
+#include "client/cli/vm_list.h"
+#include "client/cli/vm_state.h"
+#include "client/cli/xml.h"
+
+#include <stdio.h>
+
+/* Machines of 2009 words do what they did then, by the calls of today. */
+static const CliCommand commands[] = {
+    {"Create and look", "create submit allocate", "file?",
+     CLI_VM_TEMPLATE " hold multiple dry " CLI_WAIT, NULL, NULL, "RUNNING", 0, cli_vm_create,
+     "Creates machines. From a template file, from standard input, or from options; options "
+     "change what the file says. Prints the id of each."},
+    {NULL, "list", "text:filter?", "state extended " CLI_LIST, NULL, NULL, NULL, 0, cli_run_list,
+     "Lists the machines. All that you may see; `m` only your own, `g` those of your groups, or "
+     "those of a user by name or id. Ended ones are shown with --state done."},
+    {NULL, "top", "text:filter?", "delay count state " CLI_LIST, NULL, NULL, NULL, 0, cli_run_top,
+     "Lists the machines again and again. Ctrl-C ends it."},
+    {NULL, "show", "vm...", "show-all decrypt no-color pager no-pager " CLI_FORMATS, NULL, NULL,
+     NULL, 0, cli_vm_show,
+     "Shows all about a machine. State, place, disks, network cards, history, template."},
+    {NULL, "history", "vm...", CLI_FORMATS, NULL, NULL, NULL, 0, cli_vm_history,
+     "Shows on which hosts a machine has been. And what was done to it."},
+    {NULL, "monitoring", "vm text:value?", "lines csv csv-del no-header " CLI_FORMATS, NULL, NULL,
+     NULL, 0, cli_vm_monitoring,
+     "Shows the latest samples of what a machine uses. With a value's name (CPU, MEMORY, NETRX, "
+     "...) only it; --csv prints seconds since 1970 and the plain number."},
+    {NULL, "console", "vm", "print", NULL, NULL, NULL, 0, cli_vm_console,
+     "Connects to the text console of a running machine. Through libvirt's virsh, on the host "
+     "where it runs; Ctrl-] leaves it. Prints the way there instead when it is not a terminal."},
+    {NULL, "ssh", "vm text:login?", NULL, NULL, NULL, NULL, 0, cli_vm_ssh,
+     "Logs in to the machine by ssh. As root, or the given login, at the first address of its "
+     "network cards."},
+    {NULL, "wait", "vm... text:state?", "wait-timeout", NULL, NULL, "RUNNING", 0, cli_run_wait,
+     "Waits until machines are in a state. RUNNING unless told; any state will do, such as "
+     "POWEROFF, SUSPENDED, DONE or BOOT."},
+
+    {"Run and stop", "deploy", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.deploy",
+     "id $1 ?enforce $2:-1 ''", "RUNNING", 1, NULL,
+     "Starts a waiting machine on a host. Without it the scheduler chooses one."},
+    {NULL, "hold", "vm...", CLI_WAIT, "one.vm.action", "'hold' id", "HOLD", 0, NULL,
+     "Keeps a waiting machine from being started."},
+    {NULL, "release", "vm...", CLI_WAIT, "one.vm.action", "'release' id", "RUNNING", 0, NULL,
+     "Lets a machine on hold be started."},
+    {NULL, "suspend", "vm...", CLI_WAIT, "one.vm.action", "'suspend' id", "SUSPENDED", 0, NULL,
+     "Saves a machine's memory on its host and frees the processor."},
+    {NULL, "stop", "vm...", CLI_WAIT, "one.vm.action", "'stop' id", "STOPPED", 0, NULL,
+     "Saves a machine's memory and frees its host. It may go on elsewhere."},
+    {NULL, "resume restart boot", "vm...", CLI_WAIT, "one.vm.action", "'resume' id", "RUNNING", 0,
+     NULL, "Lets a suspended, stopped, switched-off or lost machine go on."},
+    {NULL, "poweroff", "vm...", "hard " CLI_WAIT, "one.vm.action", "'poweroff/hard' id", "POWEROFF",
+     0, NULL, "Switches a machine off; it stays on its host. `resume` switches it on."},
+    {NULL, "undeploy", "vm...", "hard " CLI_WAIT, "one.vm.action", "'undeploy/hard' id",
+     "UNDEPLOYED", 0, NULL,
+     "Switches a machine off and frees its host. Its disks are kept; `resume` starts it anywhere."},
+    {NULL, "reboot", "vm...", "hard " CLI_WAIT, "one.vm.action", "'reboot/hard' id", "RUNNING", 0,
+     NULL, "Asks the guest to start anew."},
+    {NULL, "reset", "vm...", CLI_WAIT, "one.vm.action", "'reboot-hard' id", "RUNNING", 0, NULL,
+     "Starts the guest anew without asking it."},
+    {NULL, "terminate shutdown", "vm...", "hard " CLI_WAIT, "one.vm.action", "'terminate/hard' id",
+     "DONE", 0, NULL,
+     "Shuts a machine down and removes it for good. With --hard the guest is not asked."},
+    {NULL, "delete finalize cancel", "vm...", CLI_WAIT, "one.vm.action", "'terminate-hard' id",
+     "DONE", 0, NULL,
+     "Removes a machine for good without asking the guest. The same as terminate --hard. One that "
+     "hangs in the middle of an action needs recover --delete."},
+
+    {"Move", "migrate", "vm... host datastore?", "live poff poff-hard enforce " CLI_WAIT,
+     "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", "RUNNING", 1, NULL,
+     "Moves a machine to another host. Its memory is saved and restored there, so that what runs "
+     "in it goes on; with --live it goes on during the move as well."},
+    {NULL, "livemigrate", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.migrate",
+     "id $1 yes ?enforce $2:-1 0", "RUNNING", 1, NULL,
+     "Moves a machine to another host while it runs. The same as migrate --live."},
+    {NULL, "resched", "vm...", NULL, "one.vm.action", "'resched' id", NULL, 0, NULL,
+     "Asks the scheduler to move a machine to a better host."},
+    {NULL, "unresched", "vm...", NULL, "one.vm.action", "'unresched' id", NULL, 0, NULL,
+     "Takes the wish for a better host back."},
+
+    {"Repair", "recover", "vm...",
+     "success failure retry delete recreate delete-db interactive " CLI_WAIT, "one.vm.recover",
+     "id {failure=0,success=1,retry=2,delete=3,recreate=4,delete-db=5}", "RUNNING", 0,
+     cli_vm_recover,
+     "Decides about a machine that hangs or failed. Say how, with one of the options."},
+    {NULL, "resubmit delete-recreate", "vm...", CLI_WAIT, "one.vm.recover", "id 4", "RUNNING", 0,
+     NULL,
+     "Removes a machine from its host and starts it again as new. The same as recover --recreate."},
+
+    {"Change", "rename", "vm text:name", NULL, "one.vm.rename", "id $1", NULL, 0, NULL,
+     "Renames a machine."},
+    {NULL, "update", "vm file?", "append", "one.vm.update", "id @template #append", NULL, 0, NULL,
+     "Changes a machine's own attributes. From a file, from standard input, or in the editor."},
+    {NULL, "updateconf", "vm file?", "append", "one.vm.updateconf", "id @template #append", NULL, 0,
+     NULL,
+     "Changes a machine's configuration. OS, FEATURES, INPUT, GRAPHICS, VIDEO, RAW, CPU_MODEL and "
+     "CONTEXT; from a file, from standard input, or in the editor."},
+    {NULL, "resize", "vm...", "cpu vcpu memory file enforce", NULL, NULL, NULL, 0, cli_vm_resize,
+     "Changes processor and memory of a machine."},
+    {NULL, "lock", "vm...", "use manage admin lock-all", "one.vm.lock",
+     "id {4,use=1,manage=2,admin=3,lock-all=4} no", NULL, 0, NULL,
+     "Protects a machine from being changed. From every action unless an option tells less."},
+    {NULL, "unlock", "vm...", NULL, "one.vm.unlock", "id", NULL, 0, NULL,
+     "Takes the protection off."},
+    {NULL, "chmod", "vm... text:octet", NULL, NULL, NULL, NULL, 0, cli_run_chmod,
+     "Sets the rights of owner, group and others. Three digits, each the sum of 4 (use), 2 "
+     "(manage) and 1 (administer): 640."},
+    {NULL, "chown", "vm... user group?", NULL, "one.vm.chown", "id $1 $2:-1", NULL, 0, NULL,
+     "Gives a machine to another user, and group."},
+    {NULL, "chgrp", "vm... group", NULL, "one.vm.chown", "id -1 $1", NULL, 0, NULL,
+     "Gives a machine to another group."},
+
+    {"Disks, network cards, snapshots", "disk-attach", "vm",
+     "file image target prefix disk-type disk-size", NULL, NULL, NULL, 0, cli_vm_disk_attach,
+     "Attaches a disk. An image, or an empty one with --type and --size."},
+    {NULL, "disk-detach", "vm number:diskid", NULL, "one.vm.detach", "id $1", NULL, 0, NULL,
+     "Detaches a disk."},
+    {NULL, "disk-resize", "vm number:diskid text:size", NULL, "one.vm.diskresize", "id $1 $2", NULL,
+     0, NULL, "Makes a disk larger. The size is in MiB."},
+    {NULL, "disk-saveas", "vm number:diskid text:img_name", "image-type", "one.vm.disksaveas",
+     "id $1 $2 '' -1", NULL, 0, NULL, "Saves a disk as a new image."},
+    {NULL, "disk-snapshot-create", "vm number:diskid text:name", NULL, "one.vm.disksnapshotcreate",
+     "id $1 $2", NULL, 0, NULL, "Takes a snapshot of a disk."},
+    {NULL, "disk-snapshot-delete", "vm number:diskid number:snapshot_id", NULL,
+     "one.vm.disksnapshotdelete", "id $1 $2", NULL, 0, NULL, "Deletes a snapshot of a disk."},
+    {NULL, "disk-snapshot-revert", "vm number:diskid number:snapshot_id", NULL,
+     "one.vm.disksnapshotrevert", "id $1 $2", NULL, 0, NULL, "Puts a disk back to a snapshot."},
+    {NULL, "disk-snapshot-rename", "vm number:diskid number:snapshot_id text:name", NULL,
+     "one.vm.disksnapshotrename", "id $1 $2 $3", NULL, 0, NULL, "Renames a snapshot of a disk."},
+    {NULL, "nic-attach", "vm", "file network bridge ip mac model target", NULL, NULL, NULL, 0,
+     cli_vm_nic_attach, "Attaches a network card."},
+    {NULL, "nic-detach", "vm number:nicid", NULL, "one.vm.detachnic", "id $1", NULL, 0, NULL,
+     "Detaches a network card."},
+    {NULL, "nic-update", "vm number:nicid file?", "append", "one.vm.updatenic",
+     "id $1 @template #append", NULL, 0, NULL, "Changes a network card."},
+    {NULL, "sg-attach", "vm number:nicid secgroup", NULL, "one.vm.attachsg", "id $1 $2", NULL, 0,
+     NULL, "Puts a network card into a security group."},
+    {NULL, "sg-detach", "vm number:nicid secgroup", NULL, "one.vm.detachsg", "id $1 $2", NULL, 0,
+     NULL, "Takes a network card out of a security group."},
+    {NULL, "snapshot-create", "vm... text:name?", NULL, "one.vm.snapshotcreate", "id $1:", NULL, 0,
+     NULL, "Takes a snapshot of a running machine."},
+    {NULL, "snapshot-delete", "vm number:snapshot_id", NULL, "one.vm.snapshotdelete", "id $1", NULL,
+     0, NULL, "Deletes a snapshot of a machine."},
+    {NULL, "snapshot-revert", "vm number:snapshot_id", NULL, "one.vm.snapshotrevert", "id $1", NULL,
+     0, NULL, "Puts a machine back to a snapshot."},
+    {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL},
+};
+
+const CliKind cli_vm = {
+    .word = "vm",
+    .program = "onevm",
+    .noun = "machine",
+    .plural = "machines",
+    .element = "VM",
+    .info = "one.vm.info",
+    .pool = "one.vmpool.info",
+    .pool_arguments = "-2 -1 -1 -1",
+    .about = "Virtual machines: creates them, shows them, starts, stops and moves them.",
+    .examples =
+        "  onevm create web.one --wait           create and wait until it runs\n"
+        "  onevm create --name web --cpu 1 --memory 512 --disk /srv/web.img --nic bridge=br0\n"
+        "  onevm list -f STAT=runn -l ID,NAME,HOST\n"
+        "  onevm deploy web node02               on this host\n"
+        "  onevm migrate web node03 --live --wait\n"
+        "  onevm poweroff 3,5..9 --wait && echo all are off\n",
+    .commands = commands,
+    .columns = cli_vm_columns,
+    .list = "ID,USER,GROUP,NAME,STAT,CPU,MEM,HOST,TIME",
+    .state = cli_vm_state,
+    .state_named = cli_vm_state_named,
+    .state_number = cli_vm_state_number,
+};

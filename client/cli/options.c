@@ -1,0 +1,202 @@
+#include "client/cli/options.h"
+
+#include <string.h>
+
+static const CliOption all[] = {
+    /* Everywhere. */
+    {"user", 0, "user", "NAME",
+     "Act as this user; asks for the password when --password is missing."},
+    {"password", 0, "password", "WORD", "Password or token of --user."},
+    {"endpoint", 0, "endpoint", "URL", "Address of the server, such as http://node01:2633/RPC2."},
+    {"verbose", 'v', "verbose", NULL, "Say what is done."},
+    {"help", 'h', "help", NULL, "Explain the command."},
+    {"version", 'V', "version", NULL, "Print the version."},
+
+    /* How an answer is printed. */
+    {"xml", 'x', "xml", NULL, "Print XML, as the server sent it."},
+    {"json", 'j', "json", NULL, "Print JSON."},
+    {"yaml", 'y', "yaml", NULL, "Print YAML."},
+    {"list", 'l', "list", "COLUMNS",
+     "Columns to show, with commas between them; --describe names them all."},
+    {"csv", 0, "csv", NULL, "Print comma-separated values, nothing cut."},
+    {"csv-del", 0, "csv-del", "CHAR", "Separator for --csv instead of the comma."},
+    {"filter", 'f', "filter", "CONDITIONS",
+     "Show only rows that fit: COLUMN, operator, value; operators = != < <= > >= and ~ (contains). "
+     "Several with commas between them. Example: -f STAT=runn,CPU>=2"},
+    {"operator", 0, "operator", "AND|OR",
+     "How several conditions of --filter are joined; AND unless told."},
+    {"order", 'o', "sort", "COLUMNS",
+     "Sort by these columns; a minus sign in front means from the highest."},
+    {"order", 0, "order", "COLUMNS", "The same as --sort."},
+    {"no-header", 0, "no-header", NULL, "Leave the line of column names out."},
+    {"size", 's', "size", "NAME=N", "Other widths for columns: NAME=25,HOST=20."},
+    {"adjust", 0, "adjust", "COLUMNS", "Make these columns as wide as their longest value."},
+    {"expand", 0, "expand", NULL,
+     "Widen columns so that no name is cut, as far as the width allows. Usual on a terminal."},
+    {"no-expand", 0, "no-expand", NULL, "Keep the fixed widths on a terminal too."},
+    {"describe", 0, "describe", NULL, "Explain the columns."},
+    {"numeric", 'n', "numeric", NULL, "Ids of users and groups instead of their names."},
+    {"no-color", 0, "no-color", NULL,
+     "No colours; there are none anyway unless on a terminal. NO_COLOR does the same."},
+    {"pager", 0, "pager", NULL, "Show through ONE_PAGER or less."},
+    {"no-pager", 0, "no-pager", NULL, "No pager: the usual way."},
+    {"delay", 'd', "delay", "SECONDS", "Time between two looks; 5 unless told."},
+    {"count", 0, "count", "N", "End after so many looks."},
+    {"state", 0, "state", "STATE",
+     "Only machines in this state; `done` shows the ended ones, `any` all."},
+    {"extended", 0, "extended", NULL, "All that is known of each machine (with -x, -j or -y)."},
+    {"show-all", 0, "all", NULL, "Show all of the template."},
+    {"decrypt", 0, "decrypt", NULL, "Ask for encrypted attributes in plain text."},
+
+    /* Waiting. */
+    {"wait", 0, "wait", "[=STATE]", "Wait until it is done, or until the given state is reached."},
+    {"wait-timeout", 0, "wait-timeout", "SECONDS", "Longest wait; 300 unless told."},
+
+    /* Changing things. */
+    {"append", 'a', "append", NULL, "Add to the present attributes instead of replacing them all."},
+    {"enforce", 'e', "enforce", NULL, "Refuse when the host has not enough free capacity."},
+    {"hard", 0, "hard", NULL, "At once, without asking the guest."},
+    {"live", 0, "live", NULL, "While the guest goes on running."},
+    {"poff", 0, "poff", NULL, "Power the guest off for the move."},
+    {"poff-hard", 0, "poff-hard", NULL, "Power the guest off for the move without asking it."},
+    {"success", 0, "success", NULL, "Go on as if the hanging action had succeeded."},
+    {"failure", 0, "failure", NULL, "Go on as if the hanging action had failed."},
+    {"retry", 0, "retry", NULL, "Do the last action again."},
+    {"delete", 0, "delete", NULL, "Remove the machine, whatever its state."},
+    {"recreate", 0, "recreate", NULL,
+     "Remove the machine from its host and start it again as new."},
+    {"delete-db", 0, "delete-db", NULL, "Forget the machine without touching any host."},
+    {"interactive", 'i', "interactive", NULL, "Show the machine and ask what to do."},
+    {"use", 0, "use", NULL, "Lock every action."},
+    {"manage", 0, "manage", NULL, "Lock what changes the object."},
+    {"admin", 0, "admin", NULL, "Lock administration."},
+    {"lock-all", 0, "all", NULL, "Lock every action."},
+
+    /* Machines: a template from options. */
+    {"name", 0, "name", "NAME", "Name of the new machine; %i becomes its number with --multiple."},
+    {"cpu", 0, "cpu", "CPU", "Share of host processors: 1 is one processor, 0.5 half of one."},
+    {"vcpu", 0, "vcpu", "N", "Processors that the guest sees."},
+    {"memory", 0, "memory", "SIZE", "Memory in MiB; 512m, 2g and 0.5g work too."},
+    {"arch", 0, "arch", "ARCH", "Architecture of the guest: x86_64, aarch64, ..."},
+    {"disk", 0, "disk", "DISK",
+     "A disk: the name of an image, or /path of a file, and more behind colons: "
+     "/srv/a.img:target=vda:clone=no. May be repeated, or commas between."},
+    {"nic", 0, "nic", "NIC",
+     "A network card: the name of a network, or bridge=br0, and more behind colons: "
+     "bridge=br0:model=virtio. May be repeated, or commas between."},
+    {"raw", 0, "raw", "TEXT", "Lines to add to the template as they are. May be repeated."},
+    {"boot", 0, "boot", "DEVICES", "Order of boot devices: disk0,nic0."},
+    {"vnc", 0, "vnc", NULL, "A VNC screen."},
+    {"vnc-password", 0, "vnc-password", "WORD", "Password of the VNC screen."},
+    {"vnc-listen", 0, "vnc-listen", "ADDRESS", "Address on which VNC listens."},
+    {"spice", 0, "spice", NULL, "A SPICE screen."},
+    {"ssh", 0, "ssh", "[FILE]", "Give the guest this public key; ~/.ssh/id_*.pub unless told."},
+    {"net-context", 0, "net_context", NULL, "Give the guest its network settings."},
+    {"context", 0, "context", "LINES", "Lines for the guest's context: A=1,B=2."},
+    {"hold", 0, "hold", NULL, "Create on hold; `onevm release` lets it start."},
+    {"multiple", 'm', "multiple", "N", "Create so many machines of it."},
+    {"dry", 0, "dry", NULL, "Only print the template."},
+
+    /* Machines: what is attached to them. */
+    {"file", 'f', "file", "FILE", "Read the template from this file."},
+    {"image", 'i', "image", "IMAGE", "Image to attach, by id or name."},
+    {"network", 'n', "network", "NETWORK", "Network to attach to, by id or name."},
+    {"bridge", 0, "bridge", "BRIDGE", "Bridge to attach to."},
+    {"target", 't', "target", "DEVICE", "Name of the device in the guest, such as vdb."},
+    {"prefix", 'p', "prefix", "PREFIX", "Kind of device name: vd, sd, hd, xvd."},
+    {"disk-type", 0, "type", "TYPE", "Type of a disk without image: fs or swap."},
+    {"disk-size", 0, "size", "MIB", "Size of a disk without image, in MiB."},
+    {"model", 0, "model", "MODEL", "Model of the network card, such as virtio."},
+    {"ip", 0, "ip", "ADDRESS", "Address that the card shall have."},
+    {"mac", 0, "mac", "ADDRESS", "Hardware address that the card shall have."},
+    {"image-type", 0, "type", "TYPE", "Type of the new image."},
+    {"snapshot", 0, "snapshot", "ID", "Save this snapshot instead of the present content."},
+    {"print", 0, "print", NULL, "Only print how to reach the console."},
+    {"lines", 0, "lines", "N", "So many of the latest samples; 10 unless told, 0 for all."},
+
+    /* Hosts. */
+    {"im", 'i', "im", "DRIVER", "Information driver: kvm, qemu, xen, lxc, dummy, ..."},
+    {"vm", 'v', "vm", "DRIVER", "Virtualization driver: kvm, qemu, xen, lxc, dummy, ..."},
+    {"type", 't', "type", "DRIVER", "Both drivers at once."},
+    {"cluster", 'c', "cluster", "CLUSTER", "Cluster of the new host, by id or name."},
+    {"net", 0, "net", "DRIVER", "Network driver; accepted from older scripts and not used."},
+
+    /* Users. */
+    {"driver", 0, "driver", "DRIVER",
+     "How the user is authenticated; core (by password) unless told."},
+    {"read-file", 'r', "read-file", NULL, "The password is the content of the file of that name."},
+    {"sha1", 0, "sha1", NULL,
+     "Send the SHA-1 digest of the password instead of it, as clients up to 2.2 did."},
+    {"sha256", 0, "sha256", NULL, "Send the SHA-256 digest of the password as the password."},
+    {"group", 0, "group", "GROUPS",
+     "Groups by id or name, with commas between; the first is the primary one."},
+    {"time", 0, "time", "SECONDS", "How long the token is valid; 36000 unless told, -1 for ever."},
+    {"force", 0, "force", NULL, "Replace the file even if it holds something else."},
+    {"egid", 0, "group", "GROUP", "The token acts with this group only."},
+};
+
+const CliOption *cli_option_row(const char *key)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+        if (strcmp(all[i].key, key) == 0)
+            return &all[i];
+    return NULL;
+}
+
+char *cli_option_usage(const CliOption *option)
+{
+    GString *text = g_string_new(NULL);
+    if (option->letter != 0)
+        g_string_append_printf(text, "-%c, ", option->letter);
+    g_string_append_printf(text, "--%s", option->name);
+    if (option->value != NULL)
+        g_string_append_printf(text, "%s%s", g_str_has_prefix(option->value, "[=") ? "" : " ",
+                               option->value);
+    return g_string_free(text, FALSE);
+}
+
+GPtrArray *cli_options_of(const char *keys)
+{
+    GPtrArray *rows = g_ptr_array_new();
+    g_auto(GStrv) words = g_strsplit(keys != NULL ? keys : "", " ", -1);
+    for (guint i = 0; words[i] != NULL; i++) {
+        const CliOption *row = *words[i] != '\0' ? cli_option_row(words[i]) : NULL;
+        if (row != NULL)
+            g_ptr_array_add(rows, (gpointer)row);
+    }
+    return rows;
+}
+
+static gboolean has_key(const char *keys, const char *key)
+{
+    gsize length = strlen(key);
+    for (const char *at = keys; at != NULL && (at = strstr(at, key)) != NULL; at += length)
+        if ((at == keys || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return TRUE;
+    return FALSE;
+}
+
+const CliOption *cli_option_letter(const char *keys, char letter)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++)
+        if (all[i].letter == letter && has_key(keys, all[i].key))
+            return &all[i];
+    return NULL;
+}
+
+const CliOption *cli_option_named(const char *keys, const char *name, gsize length,
+                                  gboolean *several)
+{
+    const CliOption *found = NULL;
+    *several = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(all); i++) {
+        const CliOption *row = &all[i];
+        if (strncmp(row->name, name, length) != 0 || !has_key(keys, row->key))
+            continue;
+        if (row->name[length] == '\0')
+            return row;
+        *several = found != NULL;
+        found = row;
+    }
+    return *several ? NULL : found;
+}

@@ -1,0 +1,322 @@
+#include "client/cli/vm_create.h"
+#include "client/cli/call.h"
+#include "client/cli/edit.h"
+#include "client/cli/wait.h"
+#include "client/cli/xml.h"
+#include "lib/template/template.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MULTIPLE_MAX 10000 /* machines by one command */
+
+/* ---- Pieces of a template ---- */
+
+gboolean cli_memory(const char *text, gint64 *mib)
+{
+    char *end;
+    double number = g_ascii_strtod(text, &end);
+    double unit = 1;
+    switch (g_ascii_tolower(*end)) {
+    case 'k':
+        unit = 1.0 / 1024;
+        break;
+    case 'g':
+        unit = 1024;
+        break;
+    case 't':
+        unit = 1024 * 1024;
+        break;
+    case 'm':
+    case '\0':
+        break;
+    default:
+        return FALSE;
+    }
+    gboolean good =
+        end != text && (*end == '\0' || end[1] == '\0') && number > 0 && number * unit < 1e15;
+    *mib = good ? (gint64)ceil(number * unit) : 0;
+    return good;
+}
+
+static void append_pair(GString *out, const char *name, const char *value)
+{
+    if (out->str[out->len - 1] != '[')
+        g_string_append_c(out, ',');
+    g_autofree char *upper = g_ascii_strup(name, -1);
+    g_auto(GStrv) pieces = g_strsplit(value, "\"", -1);
+    g_autofree char *escaped = g_strjoinv("\\\"", pieces);
+    g_string_append_printf(out, "%s=\"%s\"", upper, escaped);
+}
+
+/* What a device's first word means: "bob[web]" is the web of user bob. */
+static void append_subject(GString *out, const char *vector, const char *word)
+{
+    gboolean disk = strcmp(vector, "DISK") == 0;
+    const char *name = disk ? "IMAGE" : "NETWORK";
+    const char *bracket = strchr(word, '[');
+    if (disk && word[0] == '/') {
+        append_pair(out, "SOURCE", word);
+    } else if (bracket != NULL && g_str_has_suffix(word, "]")) {
+        g_autofree char *owner = g_strndup(word, (gsize)(bracket - word));
+        g_autofree char *inside = g_strndup(bracket + 1, strlen(bracket) - 2);
+        g_autofree char *owner_name = g_strdup_printf("%s_UNAME", name);
+        append_pair(out, name, inside);
+        append_pair(out, owner_name, owner);
+    } else if (!disk && strcmp(word, "auto") == 0) {
+        append_pair(out, "NETWORK_MODE", word);
+    } else if (*word != '\0' && strspn(word, "0123456789") == strlen(word)) {
+        g_autofree char *id = g_strdup_printf("%s_ID", name);
+        append_pair(out, id, word);
+    } else {
+        append_pair(out, name, word);
+    }
+}
+
+char *cli_device(const char *vector, const char *text, GError **error)
+{
+    g_autoptr(GString) out = g_string_new(vector);
+    g_string_append(out, "=[");
+    g_auto(GStrv) words = g_strsplit(text, ":", -1);
+    for (guint i = 0; words[i] != NULL; i++) {
+        char *equals = strchr(words[i], '=');
+        if (equals == NULL && i > 0 && *words[i] != '\0') {
+            /* Part of a hardware address: "mac=02:00:...": belongs to the word before. */
+            if (out->str[out->len - 1] == '"') {
+                g_string_truncate(out, out->len - 1);
+                g_string_append_printf(out, ":%s\"", words[i]);
+                continue;
+            }
+        }
+        if (*words[i] == '\0' || (equals == words[i])) {
+            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                        "\"%s\" is no %s: write NAME:attribute=value:attribute=value", text,
+                        strcmp(vector, "DISK") == 0 ? "disk" : "network card");
+            return NULL;
+        }
+        if (equals == NULL) {
+            append_subject(out, vector, words[i]);
+        } else {
+            *equals = '\0';
+            append_pair(out, words[i], equals + 1);
+        }
+    }
+    g_string_append(out, "]\n");
+    return g_strdup(out->str);
+}
+
+static gboolean append_devices(const Cli *cli, GString *out, const char *key, const char *vector,
+                               GError **error)
+{
+    GPtrArray *all = cli_option_all(cli, key);
+    for (guint i = 0; all != NULL && i < all->len; i++) {
+        g_auto(GStrv) words = g_strsplit(all->pdata[i], ",", -1);
+        for (guint j = 0; words[j] != NULL; j++) {
+            g_autofree char *device = cli_device(vector, words[j], error);
+            if (device == NULL)
+                return FALSE;
+            g_string_append(out, device);
+        }
+    }
+    return TRUE;
+}
+
+static void append_graphics(const Cli *cli, GString *out)
+{
+    gboolean spice = cli_option(cli, "spice") != NULL;
+    if (!spice && cli_option(cli, "vnc") == NULL && cli_option(cli, "vnc-password") == NULL &&
+        cli_option(cli, "vnc-listen") == NULL)
+        return;
+    g_string_append(out, "GRAPHICS=[");
+    append_pair(out, "TYPE", spice ? "spice" : "vnc");
+    if (cli_option(cli, "vnc-listen") != NULL)
+        append_pair(out, "LISTEN", cli_option(cli, "vnc-listen"));
+    if (cli_option(cli, "vnc-password") != NULL)
+        append_pair(out, "PASSWD", cli_option(cli, "vnc-password"));
+    g_string_append(out, "]\n");
+}
+
+/* The key that --ssh names, or the first public key of the user. (owned) */
+static char *read_public_key(const char *path, GError **error)
+{
+    static const char *const usual[] = {"id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"};
+    if (*path != '\0')
+        return cli_read_file(path, error);
+    for (guint i = 0; i < G_N_ELEMENTS(usual); i++) {
+        g_autofree char *file = g_build_filename(g_get_home_dir(), ".ssh", usual[i], NULL);
+        if (g_file_test(file, G_FILE_TEST_EXISTS))
+            return cli_read_file(file, error);
+    }
+    g_set_error(
+        error, CLI_ERROR, CLI_ERROR_USAGE,
+        "--ssh: there is no public key in ~/.ssh; make one with ssh-keygen, or name its file");
+    return NULL;
+}
+
+static gboolean append_context(const Cli *cli, GString *out, GError **error)
+{
+    const char *ssh = cli_option(cli, "ssh"), *lines = cli_option(cli, "context");
+    if (ssh == NULL && lines == NULL && cli_option(cli, "net-context") == NULL)
+        return TRUE;
+    g_string_append(out, "CONTEXT=[");
+    if (cli_option(cli, "net-context") != NULL)
+        append_pair(out, "NETWORK", "YES");
+    if (ssh != NULL) {
+        g_autofree char *key = read_public_key(ssh, error);
+        if (key == NULL)
+            return FALSE;
+        append_pair(out, "SSH_PUBLIC_KEY", g_strchomp(key));
+    }
+    g_auto(GStrv) words = g_strsplit(lines != NULL ? lines : "", ",", -1);
+    for (guint i = 0; words[i] != NULL && *words[i] != '\0'; i++) {
+        char *equals = strchr(words[i], '=');
+        if (equals == NULL) {
+            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--context \"%s\": write NAME=value",
+                        words[i]);
+            return FALSE;
+        }
+        *equals = '\0';
+        append_pair(out, words[i], equals + 1);
+    }
+    g_string_append(out, "]\n");
+    return TRUE;
+}
+
+/* ---- The whole template ---- */
+
+static gboolean has_template_options(const Cli *cli)
+{
+    g_auto(GStrv) keys = g_strsplit(CLI_VM_TEMPLATE, " ", -1);
+    for (guint i = 0; keys[i] != NULL; i++)
+        if (cli_option(cli, keys[i]) != NULL)
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean set_simple(const Cli *cli, Template *template, guint number, GError **error)
+{
+    const char *memory = cli_option(cli, "memory"), *name = cli_option(cli, "name");
+    gint64 mib;
+    if (memory != NULL && !cli_memory(memory, &mib)) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "--memory \"%s\" is no size: write 512, 512m or 2g", memory);
+        return FALSE;
+    }
+    if (memory != NULL)
+        template_set_int(template, "MEMORY", mib);
+    if (name != NULL) {
+        g_autofree char *digits = g_strdup_printf("%u", number);
+        g_auto(GStrv) pieces = g_strsplit(name, "%i", -1);
+        g_autofree char *text = g_strjoinv(digits, pieces);
+        template_set(template, "NAME", text);
+    }
+    if (cli_option(cli, "cpu") != NULL)
+        template_set(template, "CPU", cli_option(cli, "cpu"));
+    if (cli_option(cli, "vcpu") != NULL)
+        template_set(template, "VCPU", cli_option(cli, "vcpu"));
+    return TRUE;
+}
+
+static void append_os(const Cli *cli, GString *out)
+{
+    if (cli_option(cli, "arch") == NULL && cli_option(cli, "boot") == NULL)
+        return;
+    g_string_append(out, "OS=[");
+    if (cli_option(cli, "arch") != NULL)
+        append_pair(out, "ARCH", cli_option(cli, "arch"));
+    if (cli_option(cli, "boot") != NULL)
+        append_pair(out, "BOOT", cli_option(cli, "boot"));
+    g_string_append(out, "]\n");
+}
+
+char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **error)
+{
+    /* A file without options goes as it is: the server alone judges it. */
+    if (base != NULL && !has_template_options(cli))
+        return g_strdup(base);
+    g_autoptr(Template) template =
+        base != NULL ? template_parse(base, TEMPLATE_2009, error) : template_new();
+    if (template == NULL || !set_simple(cli, template, number, error))
+        return NULL;
+    g_autofree char *simple = template_to_text(template);
+    g_autoptr(GString) out = g_string_new(simple);
+    if (out->len > 0 && out->str[out->len - 1] != '\n')
+        g_string_append_c(out, '\n');
+    if (!append_devices(cli, out, "disk", "DISK", error) ||
+        !append_devices(cli, out, "nic", "NIC", error))
+        return NULL;
+    append_os(cli, out);
+    append_graphics(cli, out);
+    if (!append_context(cli, out, error))
+        return NULL;
+    GPtrArray *raw = cli_option_all(cli, "raw");
+    for (guint i = 0; raw != NULL && i < raw->len; i++)
+        g_string_append_printf(out, "%s\n", (const char *)raw->pdata[i]);
+    return g_strdup(out->str);
+}
+
+/* The file's text, or standard input's; NULL without error when options are all there is. */
+static char *read_base(Cli *cli, GError **error)
+{
+    if (cli_word(cli, 0) != NULL)
+        return cli_read_file(cli_word(cli, 0), error);
+    if (has_template_options(cli))
+        return NULL;
+    char *text = cli_read_input(error);
+    if (text == NULL && *error == NULL)
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "what shall it be? Give a template file, or options such as --name web "
+                    "--cpu 1 --memory 512; `%s create -h` lists them",
+                    cli->kind->program);
+    return text;
+}
+
+static gboolean create_one(Cli *cli, const char *base, guint number, gint32 *id, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    g_autofree char *text = cli_vm_template(cli, base, number, error);
+    if (text == NULL)
+        return FALSE;
+    if (cli_option(cli, "dry") != NULL) {
+        printf("%s", text);
+        *id = -1;
+        return TRUE;
+    }
+    WireClient *wire = cli_wire(cli, error);
+    if (wire == NULL || !wire_call(wire, &reply, error, "one.vm.allocate", "sb", text,
+                                   cli_option(cli, "hold") != NULL))
+        return FALSE;
+    *id = (gint32)reply.number;
+    printf("ID: %d\n", *id);
+    return TRUE;
+}
+
+CliExit cli_vm_create(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    gint64 count = 1;
+    const char *multiple = cli_option(cli, "multiple");
+    if (multiple != NULL &&
+        !g_ascii_string_to_signed(multiple, 10, 1, MULTIPLE_MAX, &count, NULL)) {
+        fprintf(stderr, "--multiple \"%s\" must be a number from 1 to %d\n", multiple,
+                MULTIPLE_MAX);
+        return CLI_USAGE;
+    }
+    g_autofree char *base = read_base(cli, &error);
+    if (error != NULL)
+        return cli_fail(cli, error);
+    for (guint i = 0; i < count; i++) {
+        gint32 id;
+        if (!create_one(cli, base, i, &id, &error))
+            return cli_fail(cli, error);
+        if (id >= 0)
+            g_array_append_val(cli->ids, id);
+    }
+    const char *wait = cli_option(cli, "wait");
+    if (wait == NULL || cli->ids->len == 0)
+        return CLI_DONE;
+    if (*wait == '\0' && cli_option(cli, "hold") != NULL)
+        return CLI_DONE; /* on hold is what it is at once */
+    return cli_wait_after(cli, cli->ids);
+}

@@ -1,0 +1,28 @@
+/*
+ * Machines are made here: a template from a file, from standard input or from options;
+ * and the commands of onevm that are more than one call.
+ */
+#pragma once
+
+#include "client/cli/cli.h"
+
+/* Options that make a template. */
+#define CLI_VM_TEMPLATE                                                                            \
+    "name cpu vcpu memory arch disk nic boot raw vnc vnc-password vnc-listen spice ssh "           \
+    "net-context context"
+
+CliExit cli_vm_create(Cli *cli);
+CliExit cli_vm_resize(Cli *cli);
+CliExit cli_vm_recover(Cli *cli);
+CliExit cli_vm_console(Cli *cli);
+CliExit cli_vm_ssh(Cli *cli);
+CliExit cli_vm_disk_attach(Cli *cli);
+CliExit cli_vm_nic_attach(Cli *cli);
+
+/* The template that the options tell, added to `base` (NULL: none); `number` replaces %i
+ * in the name. (owned) */
+char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **error);
+/* "2g", "512m", "0.5g" or "128" in MiB. */
+gboolean cli_memory(const char *text, gint64 *mib);
+/* "img:size=10:target=vda" as DISK=[IMAGE="img",SIZE="10",TARGET="vda"]. (owned) */
+char *cli_device(const char *vector, const char *text, GError **error);
