@@ -1,12 +1,9 @@
 import os
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-from cloud import Lab, guest_files  # noqa: E402
+from lab.cloud import Lab, guest_files
 
 
 @pytest.fixture(scope="session")

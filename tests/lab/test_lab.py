@@ -1,5 +1,5 @@
 """The lab itself keeps its promises."""
-from cloud import wait_for
+from lab.cloud import wait_for
 
 
 def test_hosts_know_each_other(lab):

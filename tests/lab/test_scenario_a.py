@@ -11,8 +11,8 @@ import subprocess
 import time
 
 import pytest
-from cloud import HOLD, LAB, RUNNING, STOPPED, SUSPENDED, Cloud, disk_count, wait_for
-from heartbeat import Console
+from lab.cloud import HOLD, LAB, RUNNING, STOPPED, SUSPENDED, Cloud, disk_count, wait_for
+from lab.heartbeat import Console
 
 MANUAL = """NAME = xen01
 CPU = 1

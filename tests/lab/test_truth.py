@@ -1,0 +1,181 @@
+"""Something is killed in the middle, and the truth is restored: the machine lives on, once, and is shown so."""
+import time
+
+import pytest
+from lab.cloud import POWEROFF, RUNNING, UNKNOWN, Cloud, wait_for
+from lab.heartbeat import Console
+
+TEMPLATE = """NAME = "{name}"
+CPU = 0.5
+MEMORY = 100
+OS = [ KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz", KERNEL_CMD = "console=ttyS0 quiet panic=-1" ]
+DISK = [ SOURCE = "{boot}/disk.img", CLONE = "YES", TARGET = "vda" ]
+RAW = [ TYPE = "qemu", DATA = "<devices><serial type='file'><source path='{console}' append='on'/></serial></devices>" ]
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud(lab, guest):
+    cloud = Cloud(lab, "truth", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 2\nMONITORING_INTERVAL_VM = 2")
+    cloud.start()
+    for host in lab.hosts:
+        cloud.cli("onehost", "create", host, "-i", "qemu", "-v", "qemu")
+    for host in lab.hosts:
+        cloud.wait_host(host, "on")
+    yield cloud
+    for host in lab.hosts:
+        for domain in lab.domains(host):
+            lab.on(host, "virsh", "-q", "destroy", domain, check=False)
+    cloud.stop()
+
+
+class Machine:
+    def __init__(self, cloud, guest, name, host):
+        self.cloud, self.name = cloud, name
+        self.path = cloud.lab.shared / f"{name}.log"
+        self.path.unlink(missing_ok=True)
+        text = TEMPLATE.format(name=name, boot=guest, console=f"/var/lib/one/datastores/{name}.log")
+        self.id = cloud.create(name, text, "--hold")
+        cloud.cli("onevm", "deploy", name, host)
+
+    def lives(self, host=None, seconds=60):
+        """RUNNING on one host alone, heart beating, one boot, no beat lost."""
+        self.cloud.wait(self.name, RUNNING, seconds)
+        self.cloud.runs_on(self.name, host or self.cloud.host_of(self.name))
+        begun = Console(self.path).last
+        wait_for(f"the heartbeat of {self.name}", 30, lambda: Console(self.path).last >= begun + 5)
+        console = Console(self.path)
+        assert len(console.boots) == 1 and not console.breaks(), (len(console.boots), console.breaks())
+
+
+@pytest.fixture
+def machine(cloud, guest, request):
+    machine = Machine(cloud, guest, request.node.name.removeprefix("test_")[:40], "node01")
+    machine.lives("node01")
+    yield machine
+    cloud.cli("onevm", "delete", machine.name, check=False)
+    wait_for(f"{machine.name} gone", 40, lambda: f"one-{machine.id}" not in
+             cloud.lab.domains("node01") + cloud.lab.domains("node02"))
+
+
+def restart(cloud):
+    """After kill -9: nothing stands in the way of a plain start."""
+    wait_for("oned to be gone", 10, lambda: not cloud.lab.pids("fe", "oned"))
+    cloud.cli("one", "start")
+
+
+def test_oned_killed_at_rest(cloud, machine):
+    cloud.lab.kill("fe", "oned")
+    restart(cloud)
+    machine.lives("node01")
+
+
+def test_oned_killed_while_a_machine_boots(cloud, guest):
+    booting = Machine(cloud, guest, "booting", "node02")
+    cloud.lab.kill("fe", "oned")
+    restart(cloud)
+    booting.lives("node02")
+    cloud.cli("onevm", "delete", "booting")
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.4, 0.9])
+def test_oned_killed_during_live_migration(cloud, machine, delay):
+    cloud.cli("onevm", "migrate", "--live", machine.name, "node02")
+    time.sleep(delay)
+    cloud.lab.kill("fe", "oned")
+    restart(cloud)
+    machine.lives()
+
+
+def test_driver_killed_during_live_migration(cloud, machine):
+    cloud.cli("onevm", "migrate", "--live", machine.name, "node02")
+    time.sleep(0.3)
+    cloud.lab.kill("fe", "one_vmm")
+    machine.lives()
+    wait_for("the driver back", 20, lambda: cloud.cli("onevm", "migrate", "--live", machine.name, {
+        "node01": "node02", "node02": "node01"}[cloud.host_of(machine.name)], check=False) is not None)
+    machine.lives()
+
+
+def test_information_driver_killed(cloud, machine):
+    cloud.lab.kill("fe", "one_im")
+    wait_for("another one_im", 20, lambda: cloud.lab.pids("fe", "one_im"))
+    cloud.wait_host("node01", "on")
+    machine.lives("node01")
+
+
+def test_transfer_driver_killed(cloud, machine, guest):
+    cloud.lab.kill("fe", "one_tm")
+    second = Machine(cloud, guest, "after-tm", "node02")
+    second.lives("node02")
+    cloud.cli("onevm", "delete", "after-tm")
+
+
+def test_libvirtd_killed(cloud, machine):
+    """libvirtd is gone for a while: the machine is not called powered off, and comes back by itself."""
+    cloud.lab.on("node01", "touch", "/run/hold.libvirtd")
+    try:
+        cloud.lab.kill("node01", "libvirtd")
+        cloud.wait_host("node01", "err")
+        assert cloud.state(machine.name) in (RUNNING, UNKNOWN)
+        assert "node01" in cloud.cli("onehost", "show", "node01")
+    finally:
+        cloud.lab.on("node01", "rm", "-f", "/run/hold.libvirtd")
+    cloud.wait_host("node01", "on")
+    machine.lives("node01")
+
+
+def test_libvirtd_killed_during_live_migration(cloud, machine):
+    cloud.cli("onevm", "migrate", "--live", machine.name, "node02")
+    time.sleep(0.4)
+    cloud.lab.kill("node02", "libvirtd")
+    cloud.wait_host("node02", "on", 60)
+    machine.lives(seconds=120)
+
+
+def test_sshd_killed(cloud, machine):
+    """The way to the host is cut: the host says so, its machine is not called off, and both come back."""
+    cloud.lab.on("node01", "touch", "/run/hold.sshd")
+    try:
+        cloud.lab.kill("node01", "sshd")
+        cloud.wait_host("node01", "err")
+        assert cloud.state(machine.name) in (RUNNING, UNKNOWN)
+        cloud.wait_host("node02", "on")
+    finally:
+        cloud.lab.on("node01", "rm", "-f", "/run/hold.sshd")
+    cloud.wait_host("node01", "on")
+    machine.lives("node01")
+
+
+def test_guest_death_is_seen_at_once(cloud, machine):
+    """kill -9 of the guest's QEMU is told by an event, not by the next poll."""
+    pid = int(cloud.lab.on("node01", "cat", f"/run/libvirt/qemu/one-{machine.id}.pid"))
+    cloud.lab.on("node01", "kill", "-9", pid)
+    begun = time.monotonic()
+    wait_for("another state than RUNNING", 10, lambda: cloud.state(machine.name) != RUNNING)
+    took = time.monotonic() - begun
+    assert took < 1.5, f"seen after {took:.1f} s"  # half a second of it is the command line in the namespace
+    assert cloud.state(machine.name) in (POWEROFF, UNKNOWN) or cloud.state(machine.name)[0] in (3, 8)
+
+
+def test_poweroff_from_inside_is_seen(cloud, machine):
+    """The guest turns itself off: libvirt says so, and it is POWEROFF; resume starts it again."""
+    cloud.lab.on("node01", "virsh", "-q", "shutdown", f"one-{machine.id}")
+    cloud.wait(machine.name, POWEROFF, 30)
+    cloud.cli("onevm", "resume", machine.name)
+    cloud.wait(machine.name, RUNNING, 60)
+    wait_for("the second boot", 60, lambda: len(Console(machine.path).boots) == 2 and Console(machine.path).last > 3)
+
+
+def test_host_crash(cloud, guest):
+    """A power cut: the host is in error, its machine UNKNOWN; when the host is back the machine is off."""
+    victim = Machine(cloud, guest, "victim", "node02")
+    victim.lives("node02")
+    cloud.lab.call("crash", "node02")
+    cloud.wait_host("node02", "err", 60)
+    assert cloud.state("victim") in (RUNNING, UNKNOWN)
+    cloud.lab.call("start", "node02")
+    cloud.wait_host("node02", "on", 60)
+    cloud.wait("victim", POWEROFF, 60)
+    cloud.cli("onevm", "delete", "victim")
+    wait_for("no domain left", 30, lambda: not cloud.lab.domains("node02"))
