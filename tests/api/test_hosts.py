@@ -1,0 +1,180 @@
+"""Hosts and users: making, changing and removing them."""
+import time
+
+import pytest
+from api.states import ACTION, ALLOCATE, INTERNAL
+from api.test_life import end
+
+
+def test_host_from_nothing_to_monitored(one):
+    identity = one.host("whole", wait=False)
+    host = one.wait_host(identity, "MONITORED")
+    assert host.findtext("NAME") == "whole" and host.findtext("CLUSTER") == "default"
+    share = host.find("HOST_SHARE")
+    assert (share.findtext("TOTAL_CPU"), share.findtext("MAX_CPU")) == ("800", "800")
+    assert share.findtext("TOTAL_MEM") == share.findtext("MAX_MEM") == "16777216"
+    assert host.findtext("TEMPLATE/HYPERVISOR") and host.findtext("MONITORING/CAPACITY/FREE_CPU")
+    assert one.ok("one.host.delete", identity) == identity
+    one.fails("one.host.info", identity)
+    assert str(identity) not in [h.findtext("ID") for h in one.xml("one.hostpool.info")]
+
+
+@pytest.mark.parametrize("arguments, code, text", [
+    (("h1", "dummy", "dummy", 0), ALLOCATE, "Error allocating a new host. NAME is already taken by HOST 0."),
+    (("", "dummy", "dummy", 0), None, "NAME"), (("a/b", "dummy", "dummy", 0), None, "NAME"),
+    (("n" * 129, "dummy", "dummy", 0), None, "NAME"), (("x", "", "dummy", 0), None, ""),
+    (("x", "nothing", "dummy", 0), None, "nothing"), (("x", "dummy", "nothing", 0), None, "nothing"),
+    (("x", "dummy", "dummy", 4711), None, "cluster"),
+])
+def test_host_that_is_refused(one, arguments, code, text):
+    before = len(one.xml("one.hostpool.info"))
+    reply = one.fails("one.host.allocate", *arguments, code=code)
+    assert text.lower() in reply[1].lower(), reply
+    assert len(one.xml("one.hostpool.info")) == before
+
+
+@pytest.mark.parametrize("status, state", [(1, "DISABLED"), (2, "OFFLINE"), (0, "MONITORED")])
+def test_status(one, status, state):
+    assert one.ok("one.host.status", 1, status) == 1
+    one.wait_host(1, state)
+    one.ok("one.host.status", 1, 0)
+    one.wait_host(1, "MONITORED")
+
+
+def test_wrong_status(one):
+    for status in (-1, 3, 7):
+        one.fails("one.host.status", 0, status, code=INTERNAL, text="Wrong status code")
+
+
+def test_disabled_host_is_still_looked_at(one):
+    one.ok("one.host.status", 1, 1)
+    host = one.wait_host(1, "DISABLED")
+    first = host.findtext("MONITORING/TIMESTAMP")
+    one.until(lambda: one.xml("one.host.info", 1).findtext("MONITORING/TIMESTAMP") not in (None, first), "another look")
+    one.wait_host(1, "DISABLED")
+    one.ok("one.host.status", 1, 0)
+    one.wait_host(1, "MONITORED")
+
+
+def test_host_with_machines_stays(one):
+    identity = one.running(0)
+    one.fails("one.host.delete", 0, code=ACTION, text="Cannot delete host. Can not remove a host with running VMs")
+    end(one, identity)
+
+
+def test_update_of_a_host(one):
+    one.ok("one.host.update", 0, 'OWN = "mine"\nRACK = 3', 1)
+    template = one.xml("one.host.info", 0).find("TEMPLATE")
+    assert template.findtext("OWN") == "mine" and template.findtext("RACK") == "3"
+    one.fails("one.host.update", 0, "A = [", 1, code=INTERNAL)
+    one.fails("one.host.update", 0, "A = 1", 2, text="Wrong update type")
+    one.until(lambda: one.xml("one.host.info", 0).findtext("TEMPLATE/OWN") == "mine", "it to stay over a look")
+
+
+def test_reserved_capacity(one):
+    host = one.host("reserved")
+    one.ok("one.host.update", host, "RESERVED_CPU = 100\nRESERVED_MEM = 1048576", 1)
+    share = one.until(lambda: (s := one.xml("one.host.info", host).find("HOST_SHARE")).findtext("MAX_CPU") == "700" and s, "700")
+    assert share.findtext("TOTAL_CPU") == "800" and share.findtext("MAX_MEM") == str(16777216 - 1048576)
+    one.ok("one.host.delete", host)
+
+
+def test_rename_of_a_host(one):
+    host = one.host("oldname")
+    one.fails("one.host.rename", host, "h1", text="h1")
+    assert one.ok("one.host.rename", host, "newname") == host
+    one.wait_host(host, "MONITORED")
+    assert one.xml("one.host.info", host).findtext("NAME") == "newname"
+    one.ok("one.host.delete", host)
+
+
+def test_host_that_does_not_answer_is_an_error_and_comes_back(one):
+    one.control("HOST sick down=1")
+    host = one.host("sick", wait=False)
+    shown = one.wait_host(host, "ERROR")
+    assert shown.findtext("TEMPLATE/ERROR"), "the reason is told"
+    one.control()
+    shown = one.wait_host(host, "MONITORED")
+    assert shown.find("TEMPLATE/ERROR") is None
+    one.ok("one.host.delete", host)
+
+
+def test_slow_host_does_not_delay_others(one):
+    one.control("MONITOR slow latency=20")
+    host = one.host("slow", wait=False)
+    begun = time.monotonic()
+    quick = one.host("quick")
+    assert time.monotonic() - begun < 10
+    one.control()
+    for identity in (host, quick):
+        one.ok("one.host.delete", identity)
+
+
+def test_machines_that_oned_does_not_know(one):
+    """What an administrator started by hand is shown, and left alone."""
+    path = one.domain("h1", "wild-one")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("STATE=RUNNING\nNAME=wild-one\nUUID=00000000-0000-0000-0000-000000000001\nCPU=10\nMEMORY=1024\n")
+    one.until(lambda: one.xml("one.host.info", 0).findtext("TEMPLATE/TOTAL_WILDS") == "1", "the wild machine")
+    assert path.exists()
+    path.unlink()
+
+
+# ---- users ----
+
+@pytest.mark.parametrize("name, password, text", [
+    ("oneadmin", "x", "NAME is already taken by USER 0."), ("a:b", "x", "Invalid NAME, char ':' is not allowed"),
+    ("a b", "x", "Invalid NAME"), ("", "x", "Invalid NAME, it cannot be empty"), ("n" * 129, "x", "Invalid NAME, max length is 128 chars"),
+    ("okname", "", "assword"), ("okname", "a b", "assword"), ("okname", "a\tb", "assword")])
+def test_user_that_is_refused(one, name, password, text):
+    one.fails("one.user.allocate", name, password, "core", code=INTERNAL, text=text)
+
+
+def test_user_shapes(one):
+    plain = one.xml("one.user.info", one.ok("one.user.allocate", "u1", "pw"))
+    assert plain.findtext("GID") == "1" and plain.findtext("AUTH_DRIVER") == "core" and plain.findtext("ENABLED") == "1"
+    with_driver = one.xml("one.user.info", one.ok("one.user.allocate", "u2", "pw", ""))
+    assert with_driver.findtext("AUTH_DRIVER") == "core"
+    both = one.xml("one.user.info", one.ok("one.user.allocate", "u3", "pw", "core", [0, 1]))
+    assert both.findtext("GID") == "0" and sorted(e.text for e in both.findall("GROUPS/ID")) == ["0", "1"]
+    one.fails("one.user.allocate", "u4", "pw", "core", [4711])
+    assert "u4" not in one.ok("one.userpool.info")
+
+
+def test_first_user_is_two(fresh):
+    assert fresh().user("first").uid == 2
+
+
+def test_update_of_a_user(one):
+    user = one.user("changed")
+    one.ok("one.user.update", user.uid, "A = 1\nB = 2")
+    one.ok("one.user.update", user.uid, "B = 3", 1)
+    template = one.xml("one.user.info", user.uid).find("TEMPLATE")
+    assert {e.tag: e.text for e in template} == {"A": "1", "B": "3"}
+
+
+def test_change_of_group(one):
+    user = one.user("moved")
+    assert one.ok("one.user.chgrp", user.uid, 0) == user.uid
+    shown = one.xml("one.user.info", user.uid)
+    assert shown.findtext("GID") == "0" and shown.findtext("GNAME") == "oneadmin"
+    assert str(user.uid) in [e.text for e in one.xml("one.group.info", 0).findall("USERS/ID")]
+    one.fails("one.user.chgrp", user.uid, 4711)
+
+
+def test_delete_of_users(one):
+    user = one.user("removed")
+    machine = user.allocate(hold=True)
+    assert one.ok("one.user.delete", user.uid) == user.uid
+    one.fails("one.user.info", user.uid)
+    one.vm(machine)  # stays, and can be ended by an administrator
+    end(one, machine)
+    one.fails("one.user.delete", 0)
+    one.ok("one.user.info", 0)
+
+
+def test_passwords_that_are_refused(one):
+    user = one.user("careful")
+    for password in ("", "a b", "a\n"):
+        one.fails("one.user.passwd", user.uid, password)
+    user.ok("one.user.info", -1)

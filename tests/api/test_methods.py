@@ -1,0 +1,159 @@
+"""Every method of the first step: right arguments, too few, of wrong types, too many, objects that are not there."""
+import pytest
+from api.states import FAULT_TYPE, NO_EXISTS
+
+MISSING = 4711
+SESSION_ONLY = ()
+# Method, then for each argument after the session: its type and a value that means something; "id" is the number of
+# an object, and the last column is the word for it in error texts.
+METHODS = [
+    ("one.vm.allocate", [("string", "CPU=1\nMEMORY=64"), ("boolean?", True)], None),
+    ("one.vm.info", [("id", 0), ("boolean?", False)], "virtual machine"),
+    ("one.vm.deploy", [("id", 0), ("int", 0), ("boolean?", False), ("int?", -1), ("string?", "")], "virtual machine"),
+    ("one.vm.action", [("string", "hold"), ("id", 0)], "virtual machine"),
+    ("one.vm.migrate", [("id", 0), ("int", 0), ("boolean", False), ("boolean?", False), ("int?", -1), ("int?", 0)], "virtual machine"),
+    ("one.vm.recover", [("id", 0), ("int", 1)], "virtual machine"),
+    ("one.vm.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "virtual machine"),
+    ("one.vm.rename", [("id", 0), ("string", "another")], "virtual machine"),
+    ("one.vm.chmod", [("id", 0)] + [("int", -1)] * 9, "virtual machine"),
+    ("one.vm.chown", [("id", 0), ("int", -1), ("int", -1)], "virtual machine"),
+    ("one.vm.lock", [("id", 0), ("int", 2), ("boolean?", False)], "virtual machine"),
+    ("one.vm.unlock", [("id", 0)], "virtual machine"),
+    ("one.vm.resize", [("id", 0), ("string", "CPU=1"), ("boolean?", True)], "virtual machine"),
+    ("one.vm.monitoring", [("id", 0)], "virtual machine"),
+    ("one.vmpool.info", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
+    ("one.vmpool.infoextended", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
+    ("one.vmpool.infoset", [("string", "0"), ("boolean", True)], None),
+    ("one.vmpool.monitoring", [("int", -2), ("int?", -1)], None),
+    ("one.host.allocate", [("string", "m1"), ("string", "dummy"), ("string", "dummy"), ("int", -1)], None),
+    ("one.host.info", [("id", 0), ("boolean?", False)], "host"),
+    ("one.host.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "host"),
+    ("one.host.rename", [("id", 0), ("string", "h1")], "host"),
+    ("one.host.status", [("id", 0), ("int", 0)], "host"),
+    ("one.host.enable", [("id", 0), ("boolean", True)], "host"),
+    ("one.host.monitoring", [("id", 0)], "host"),
+    ("one.host.delete", [("id", 2)], "host"),
+    ("one.hostpool.info", SESSION_ONLY, None),
+    ("one.hostpool.monitoring", [("int?", -1)], None),
+    ("one.user.allocate", [("string", "m1"), ("string", "pw"), ("string?", "core"), ("array?", [1])], None),
+    ("one.user.info", [("id", 0), ("boolean?", False)], "user"),
+    ("one.user.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "user"),
+    ("one.user.passwd", [("id", 2), ("string", "other")], "user"),
+    ("one.user.chgrp", [("id", 2), ("int", 1)], "user"),
+    ("one.user.delete", [("id", 2)], "user"),
+    ("one.userpool.info", SESSION_ONLY, None),
+    ("one.group.info", [("id", 0), ("boolean?", False)], "group"),
+    ("one.grouppool.info", SESSION_ONLY, None),
+    ("one.cluster.info", [("id", 0), ("boolean?", False)], "cluster"),
+    ("one.clusterpool.info", SESSION_ONLY, None),
+    ("one.datastore.info", [("id", 0), ("boolean?", False)], "datastore"),
+    ("one.datastorepool.info", SESSION_ONLY, None),
+    ("one.acl.info", SESSION_ONLY, None),
+    ("one.zone.info", [("id", 0), ("boolean?", False)], "zone"),
+    ("one.zonepool.info", SESSION_ONLY, None),
+    ("one.vdcpool.info", SESSION_ONLY, None),
+    ("one.system.version", SESSION_ONLY, None),
+    ("one.system.config", SESSION_ONLY, None),
+]
+BY_NAME = {row[0]: row for row in METHODS}
+WRONG = {"id": "text", "int": "text", "string": 5, "boolean": 1, "array": "text"}
+
+
+def needed(arguments):
+    return [value for kind, value in arguments if not kind.endswith("?")]
+
+
+def every(arguments):
+    return [value for _, value in arguments]
+
+
+@pytest.fixture(scope="module")
+def stage(one):
+    """One machine on hold (0), one more host (2), one user (2)."""
+    assert one.allocate(hold=True, name="stage") == 0
+    assert one.host("h3") == 2
+    assert one.user("m0").uid == 2
+    return one
+
+
+def refill(one):
+    """Puts back what a call with right arguments has taken."""
+    if one.state(0) != "HOLD":
+        one.call("one.vm.action", "hold", 0)
+    one.call("one.vm.unlock", 0)
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+def test_listed(one, method):
+    with one.proxy() as proxy:
+        assert method in proxy.system.listMethods()
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+@pytest.mark.parametrize("surplus", [0, 1, 3])
+def test_right_arguments(stage, method, surplus):
+    """Done, or refused for a reason of its own; more arguments than needed change nothing."""
+    _, arguments, _ = BY_NAME[method]
+    for chosen in (needed(arguments), every(arguments)):
+        if surplus and len(chosen) < len(arguments):
+            continue  # what is given beyond the needed ones would be taken for the optional ones
+        reply = stage.call(method, *chosen, *(["surplus", 7, True][:surplus]))
+        assert isinstance(reply, list) and isinstance(reply[0], bool), reply
+        assert len(reply) == (3 if reply[0] else 5), reply
+        if not reply[0]:
+            assert reply[1].startswith(f"[{method}] ") and reply[2] != NO_EXISTS or "delete" in method \
+                or method in ("one.user.passwd", "one.user.chgrp"), reply
+    if method == "one.host.delete":
+        return
+    refill(stage)
+
+
+@pytest.mark.parametrize("method", [row[0] for row in METHODS if needed(row[1])])
+def test_too_few_arguments(stage, method):
+    _, arguments, _ = BY_NAME[method]
+    values = needed(arguments)
+    for count in range(len(values)):
+        fault = stage.fault(method, *values[:count], code=FAULT_TYPE)
+        assert "argument" in fault.faultString.lower() or "parameter" in fault.faultString.lower(), fault
+
+
+def wrong_cases():
+    for method, arguments, _ in METHODS:
+        for place, (kind, _) in enumerate(arguments):
+            yield pytest.param(method, place, kind.rstrip("?"), id=f"{method}-{place + 1}")
+
+
+@pytest.mark.parametrize("method, place, kind", wrong_cases())
+def test_wrong_type(stage, method, place, kind):
+    _, arguments, _ = BY_NAME[method]
+    values = every(arguments)
+    values[place] = WRONG[kind]
+    stage.fault(method, *values, code=FAULT_TYPE)
+
+
+@pytest.mark.parametrize("method, word", [(row[0], row[2]) for row in METHODS if row[2]])
+@pytest.mark.parametrize("identity", [MISSING, 2**31 - 1, -7])
+def test_object_that_is_not_there(stage, method, word, identity):
+    _, arguments, _ = BY_NAME[method]
+    values = [identity if kind == "id" else value for kind, value in arguments]
+    reply = stage.fails(method, *values, code=NO_EXISTS)
+    assert reply == [False, f"[{method}] Error getting {word} [{identity}].", NO_EXISTS, identity, -1]
+
+
+@pytest.mark.parametrize("method", BY_NAME)
+def test_session_comes_first(one, method):
+    """A caller who is nobody learns nothing of the arguments."""
+    reply = one.client("nobody:x").call(method, *every(BY_NAME[method][1]))
+    assert reply[0] is False and reply[2] == 0x100, reply
+
+
+def test_every_method_of_the_server_is_known_here(one):
+    """A method that is added without a line in this table shows up."""
+    first_generation = {"one.vmallocate", "one.vmdeploy", "one.vmaction", "one.vmmigrate", "one.vmget_info",
+                        "one.hostallocate", "one.hostinfo", "one.hostdelete", "one.hostenable",
+                        "one.vnallocate", "one.vninfo", "one.vndelete"}
+    with one.proxy() as proxy:
+        listed = set(proxy.system.listMethods())
+    assert first_generation <= listed
+    ours = {name for name in listed if not name.startswith(("system.", "globule."))} - first_generation
+    assert ours - set(BY_NAME) == set()

@@ -1,0 +1,185 @@
+"""The calls of 1.2 to 4.14: other names, other shapes, other words."""
+import hashlib
+import xmlrpc.client
+
+import pytest
+from api.test_life import end
+from lxml import etree
+
+
+def call(one, method, *arguments, session="sessionID"):
+    with one.proxy() as proxy:
+        return getattr(proxy, method)(session, *arguments)
+
+
+# ---- 1.2: no dots, no real session ----
+# Its clients send the constants "sessionID" and "session" and no password. That is no authentication; here such a call
+# is refused like any other with a wrong session, and works with a real one.
+
+@pytest.mark.parametrize("session", ["sessionID", "session"])
+def test_no_session_is_no_session(one, session):
+    reply = call(one, "one.vmget_info", 0, session=session)
+    assert reply[0] is False and isinstance(reply[1], str)
+
+
+def test_the_manual_of_2009(one):
+    real = one.session
+    host = call(one, "one.hostallocate", "node01", "dummy", "dummy", "dummy", True, session=real)
+    assert host[0] is True and isinstance(host[1], int)
+    one.wait_host(host[1], "MONITORED")
+    vm = call(one, "one.vmallocate", "NAME = xen01\nCPU = 1\nMEMORY = 156\n", session=real)
+    assert vm[0] is True
+    assert call(one, "one.vmdeploy", vm[1], host[1], session=real)[0] is True
+    one.wait(vm[1], "RUNNING")
+    info = call(one, "one.vmget_info", vm[1], session=real)
+    assert info[0] is True
+    for label in ("VID", "UID", "STATE", "LCM STATE", "DEPLOY ID", "MEMORY", "CPU", "LAST POLL", "START TIME", "STOP TIME",
+                  "NET TX", "NET RX"):
+        assert f"{label:<18}: " in info[1], (label, info[1])
+    assert "Template" in info[1] and not info[1].lstrip().startswith("<")
+    text = call(one, "one.hostinfo", host[1], session=real)
+    assert text[0] is True and "HOSTNAME" in text[1] and "node01" in text[1]
+    assert call(one, "one.vmmigrate", vm[1], 0, False, session=real)[0] is True
+    one.until(lambda: one.state(vm[1]) == "RUNNING", "it to arrive")
+    assert call(one, "one.vmmigrate", vm[1], host[1], True, session=real)[0] is True
+    one.until(lambda: one.state(vm[1]) == "RUNNING", "it to be back")
+    for word, state in (("suspend", "SUSPENDED"), ("resume", "RUNNING"), ("stop", "STOPPED"), ("resume", "PENDING")):
+        assert call(one, "one.vmaction", word, vm[1], session=real)[0] is True
+        one.wait(vm[1], state)
+    assert call(one, "one.vmdeploy", vm[1], host[1], session=real)[0] is True
+    one.wait(vm[1], "RUNNING")
+    assert call(one, "one.vmaction", "shutdown", vm[1], session=real)[0] is True
+    one.wait(vm[1], "DONE")
+    assert call(one, "one.hostenable", host[1], False, session=real)[0] is True
+    one.wait_host(host[1], "DISABLED")
+    assert call(one, "one.hostdelete", host[1], session=real)[0] is True
+
+
+@pytest.mark.parametrize("method, arguments", [
+    ("one.vmdeploy", (4711, 0)), ("one.vmaction", ("hold", 4711)), ("one.vmmigrate", (4711, 0, True)),
+    ("one.vmget_info", (4711,)), ("one.hostinfo", (4711,)), ("one.hostdelete", (4711,)), ("one.hostenable", (4711, True)),
+    ("one.vmallocate", ("CPU = [",)), ("one.vmaction", ("nonsense", 4711))])
+def test_failures_of_1_2(one, method, arguments):
+    reply = call(one, method, *arguments, session=one.session)
+    assert reply[0] is False and 1 <= len(reply) <= 3, reply
+    assert len(reply) == 1 or isinstance(reply[1], str)
+
+
+@pytest.mark.parametrize("word", ["cancel", "finalize", "shutdown"])
+def test_words_of_1_2(one, word):
+    identity = one.running(0)
+    assert call(one, "one.vmaction", word, identity, session=one.session)[0] is True
+    one.wait(identity, "DONE")
+
+
+# ---- 1.4 to 4.14: shapes ----
+
+@pytest.mark.parametrize("arguments", [
+    ("a0", "dummy", "dummy", "dummy"), ("a1", "dummy", "dummy", "dummy", "dummy"), ("a2", "dummy", "dummy", "dummy", 0),
+    ("a3", "dummy", "dummy", 0), ("a4", "dummy", "dummy", -1)])
+def test_shapes_of_host_allocate(one, arguments):
+    reply = one.call("one.host.allocate", *arguments)
+    assert reply[0] is True, reply
+    host = one.xml("one.host.info", reply[1])
+    assert host.findtext("IM_MAD") == host.findtext("VM_MAD") == "dummy" and host.findtext("CLUSTER_ID") == "0"
+    one.ok("one.host.delete", reply[1])
+
+
+def test_failure_in_an_old_shape_has_three_elements(one):
+    reply = one.call("one.host.allocate", "h1", "dummy", "dummy", "dummy")
+    assert reply[0] is False and len(reply) == 3 and isinstance(reply[2], int), reply
+
+
+def old_session(one):
+    user, secret = one.session.split(":")
+    return f"{user}:{hashlib.sha1(secret.encode()).hexdigest()}"
+
+
+def test_machines_of_1_4(one):
+    client = one.client(old_session(one))
+    identity = one.running(0)
+    reply = client.call("one.vmpool.info", -2)
+    assert reply[0] is True
+    root = etree.fromstring(reply[1])
+    assert root.tag == "VM_POOL"
+    vm = [v for v in root.findall("VM") if v.findtext("ID") == str(identity)][0]
+    for name in ("UID", "NAME", "LAST_POLL", "STATE", "LCM_STATE", "STIME", "ETIME", "DEPLOY_ID", "MEMORY", "CPU", "NET_TX",
+                 "NET_RX"):
+        assert vm.find(name) is not None, name
+    assert vm.findtext("HISTORY/HOSTNAME") == "h1"
+    assert client.call("one.vm.info", identity)[0] is True
+    end(one, identity)
+
+
+def test_filter_of_1_4(one):
+    """Minus one meant mine, below that all."""
+    user = one.user("oldman", "pw")
+    mine = user.allocate(hold=True)
+    others = one.allocate(hold=True)
+
+    def listed(client, *arguments):
+        reply = client.call("one.vmpool.info", *arguments)
+        assert reply[0] is True, reply
+        return {int(v.findtext("ID")) for v in etree.fromstring(reply[1]).findall("VM")}
+    assert mine in listed(user, -1) and others not in listed(user, -1)
+    assert {mine, others} <= listed(one, -2)
+    assert mine not in listed(one, -1)
+    assert listed(one, user.uid) == {mine}
+    # 2.x: filter, extended, state; its scheduler asks so for what is pending
+    pending = one.allocate()
+    assert pending in listed(one, -2, True, 1) and mine not in listed(one, -2, True, 1)
+    for identity in (mine, others, pending):
+        end(one, identity)
+
+
+@pytest.mark.parametrize("word, start, state", [
+    ("shutdown", "RUNNING", "DONE"), ("shutdown-hard", "RUNNING", "DONE"), ("delete", "RUNNING", "DONE"),
+    ("cancel", "RUNNING", "DONE"), ("finalize", "HOLD", "DONE"), ("restart", "POWEROFF", "RUNNING"),
+    ("boot", "POWEROFF", "RUNNING"), ("reset", "RUNNING", "RUNNING"), ("resubmit", "RUNNING", "PENDING"),
+    ("delete-recreate", "RUNNING", "PENDING")])
+def test_old_words(one, word, start, state):
+    from api.test_life import bring
+    identity = bring(one, start)
+    reply = one.call("one.vm.action", word, identity)
+    assert reply[0] is True, reply
+    one.wait(identity, state)
+    end(one, identity)
+
+
+def test_deploy_and_migrate_in_short(one):
+    identity = one.allocate()
+    one.ok("one.vm.deploy", identity, 0)
+    one.wait(identity, "RUNNING")
+    one.ok("one.vm.migrate", identity, 1, True)
+    one.until(lambda: one.state(identity) == "RUNNING", "it to arrive")
+    end(one, identity)
+
+
+def test_update_without_a_flag_replaces(one):
+    identity = one.allocate("A = 1", hold=True)
+    one.ok("one.vm.update", identity, "B = 2")
+    assert [e.tag for e in one.vm(identity).find("USER_TEMPLATE")] == ["B"]
+    end(one, identity)
+
+
+def test_user_of_1_4(one):
+    digest = hashlib.sha1(b"pass").hexdigest()
+    reply = one.call("one.user.allocate", "ancient", digest)
+    assert reply[0] is True
+    assert one.client(f"ancient:{digest}").call("one.userpool.info")[0] is True
+    changed = hashlib.sha1(b"word").hexdigest()
+    assert one.call("one.user.passwd", reply[1], changed)[0] is True
+    assert one.client(f"ancient:{digest}").call("one.user.info", reply[1])[0] is False
+    assert one.client(f"ancient:{changed}").call("one.user.info", reply[1])[0] is True
+    assert one.client("ancient:word").call("one.user.info", reply[1])[0] is True
+
+
+def test_networks_of_1_2_say_that_they_are_not_there(one):
+    """The three calls of networks are known and refuse clearly, until the step that brings networks."""
+    for method, arguments in (("one.vnallocate", ("NAME = n",)), ("one.vninfo", (0,)), ("one.vndelete", (0,))):
+        try:
+            reply = call(one, method, *arguments, session=one.session)
+        except xmlrpc.client.Fault as fault:
+            assert fault.faultCode == -506
+            continue
+        assert reply[0] is False

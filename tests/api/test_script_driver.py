@@ -1,0 +1,72 @@
+"""A shell script as driver of all three kinds: the line protocol is all that a driver needs."""
+from api.test_life import records
+
+SCRIPTED = """
+IM_MAD = [ NAME = "script", EXECUTABLE = "one_script" ]
+VM_MAD = [ NAME = "script", EXECUTABLE = "one_script", TYPE = "xml" ]
+TM_MAD = [ NAME = "script", EXECUTABLE = "one_script" ]
+"""
+
+
+def told(one):
+    return (one.var / "script" / "log").read_text().splitlines()
+
+
+def test_whole_life_with_a_script(fresh):
+    one = fresh(SCRIPTED)
+    first, second = one.host("s1", "script"), one.host("s2", "script")
+    host = one.xml("one.host.info", first)
+    assert host.findtext("HOST_SHARE/TOTAL_CPU") == "400" and host.findtext("HOST_SHARE/TOTAL_MEM") == "8388608"
+    identity = one.allocate()
+    one.ok("one.vm.deploy", identity, first)
+    one.wait(identity, "RUNNING")
+    assert (one.var / "script" / "s1" / f"one-{identity}").exists()
+    one.until(lambda: one.vm(identity).findtext("MONITORING/MEMORY") == "2048", "its sample")
+    one.ok("one.vm.migrate", identity, second, True)
+    one.until(lambda: records(one.vm(identity))[-1].findtext("HOSTNAME") == "s2" and one.state(identity) == "RUNNING", "the move")
+    assert (one.var / "script" / "s2" / f"one-{identity}").exists()
+    for word, state in (("suspend", "SUSPENDED"), ("resume", "RUNNING"), ("reboot", "RUNNING"), ("poweroff", "POWEROFF"),
+                        ("resume", "RUNNING"), ("terminate", "DONE")):
+        one.action(word, identity)
+        one.wait(identity, state)
+    assert not (one.var / "script" / "s2" / f"one-{identity}").exists()
+    words = [line.split()[0] for line in told(one)]
+    assert words.count("INIT") >= 2
+    for action in ("MONITOR", "DEPLOY", "MIGRATE", "SAVE", "RESTORE", "SHUTDOWN"):
+        assert action in words, words
+
+
+def test_missing_machine_of_an_incomplete_list(fresh):
+    """Without SYNC_STATE a list may be incomplete: a machine that is not in it is not taken for gone."""
+    one = fresh(SCRIPTED)
+    first = one.host("s1", "script")
+    identity = one.allocate()
+    one.ok("one.vm.deploy", identity, first)
+    one.wait(identity, "RUNNING")
+    (one.var / "script" / "s1" / f"one-{identity}").rename(one.var / "script" / "hidden")
+    before = told(one).count(f"MONITOR {first}")
+    one.until(lambda: told(one).count(f"MONITOR {first}") >= before + 3, "three more looks")
+    assert one.state(identity) == "RUNNING"
+
+
+def test_script_that_is_killed(fresh):
+    one = fresh(SCRIPTED)
+    one.host("s1", "script")
+    import os
+    import signal
+    pids = one.drivers()["one_script"]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    one.until(lambda: len(set(one.drivers().get("one_script", [])) - set(pids)) >= 1, "the script to be started again")
+    identity = one.allocate()
+    one.ok("one.vm.deploy", identity, 0)
+    one.wait(identity, "RUNNING")
+
+
+def test_script_that_is_not_there(fresh):
+    """A driver that cannot be started is told, and holds up nothing else."""
+    one = fresh(SCRIPTED + 'IM_MAD = [ NAME = "none", EXECUTABLE = "one_nothing" ]\nVM_MAD = [ NAME = "none", EXECUTABLE = "one_nothing" ]\n')
+    host = one.host("n1", "none", wait=False)
+    one.wait_host(host, "ERROR")
+    assert "one_nothing" in one.log()
+    one.host("s1", "script")
