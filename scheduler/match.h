@@ -1,0 +1,89 @@
+/*
+ * Which hosts and datastores a machine may use. Machines that ask for the same are one
+ * class and are tested once; an expression is parsed once for each distinct text and its
+ * result kept for each host, so a cycle costs (distinct texts x hosts), not
+ * (machines x hosts). All of this lives for one cycle.
+ */
+#pragma once
+
+#include "scheduler/pools.h"
+#include "scheduler/rank.h"
+
+/* The tests of a host, in their order; a host is counted at the first that it fails. */
+typedef enum {
+    SCHED_FITS,
+    SCHED_NOT_MONITORED,
+    SCHED_IN_ERROR,
+    SCHED_DISABLED,
+    SCHED_IS_HERE, /* it must leave the host that it is on */
+    SCHED_NO_RIGHT,
+    SCHED_NO_CPU,
+    SCHED_NO_MEMORY,
+    SCHED_NO_PCI,
+    SCHED_NOT_AUTOMATIC, /* AUTOMATIC_REQUIREMENTS: clusters of images and networks */
+    SCHED_NOT_REQUIRED,  /* SCHED_REQUIREMENTS */
+    SCHED_NO_DATASTORE,  /* no system datastore for it there */
+    SCHED_TOO_MANY,      /* MAX_HOST: next cycle */
+    SCHED_HOST_TESTS,
+} SchedHostTest;
+
+typedef enum {
+    SCHED_DS_FITS,
+    SCHED_DS_DISABLED,
+    SCHED_DS_NO_RIGHT,
+    SCHED_DS_NOT_AUTOMATIC,
+    SCHED_DS_NOT_REQUIRED,
+    SCHED_DS_NO_SPACE,
+    SCHED_DS_TESTS,
+} SchedDatastoreTest;
+
+/* A requirement's text and its results. */
+typedef struct SchedRequirement SchedRequirement;
+
+typedef struct SchedClass {
+    const SchedVm *vm; /* the first of them: what it asks, all ask */
+    SchedRequirement *automatic, *required, *automatic_ds, *required_ds; /* NULL: none */
+    SchedRank *rank, *ds_rank;
+    char *reason;   /* why no host fits; made by scheduler/report.c when asked for */
+    char *error;    /* text of a requirement that cannot be read, with the reason; else NULL */
+    guint32 *hosts; /* indices of hosts that may still take one */
+    guint host_count;
+    gboolean begun;     /* `hosts` is made */
+    gboolean stuck;     /* one of them found no place */
+    gboolean delayed;   /* but it may in the next cycle: only MAX_HOST stood in the way */
+    GArray *datastores; /* of guint32: indices of those that passed all but space */
+} SchedClass;
+
+typedef struct SchedMatcher SchedMatcher;
+
+typedef struct SchedLimits {
+    guint per_host; /* MAX_HOST, 0 none */
+    const char *default_rank, *default_ds_rank;
+} SchedLimits;
+
+/* `pools` and the texts of `limits` must outlive it. */
+SchedMatcher *sched_matcher_new(SchedPools *pools, const SchedLimits *limits);
+void sched_matcher_free(SchedMatcher *matcher);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SchedMatcher, sched_matcher_free)
+
+/* The class of a machine. (borrowed until the matcher is freed) */
+SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm);
+
+/* Every test but those of datastores, as things stand now. */
+SchedHostTest sched_test_host(SchedMatcher *matcher, const SchedClass *class, guint host);
+/* Whether the host still has room for one, and still meets requirements that name
+ * changing values: the part of the tests that placing machines can change. */
+gboolean sched_host_still_fits(SchedMatcher *matcher, const SchedClass *class, guint host);
+
+/* Gives the machine the devices it asks for; FALSE when one is not to be had. */
+gboolean sched_take_devices(SchedHost *host, const SchedVm *vm);
+
+/* Every test but the one of space. */
+SchedDatastoreTest sched_test_datastore(SchedMatcher *matcher, const SchedClass *class,
+                                        guint datastore);
+/* Whether a datastore that passed serves this host and has room. */
+gboolean sched_datastore_serves(const SchedDatastore *datastore, const SchedHost *host);
+gboolean sched_datastore_has_room(const SchedDatastore *datastore, const SchedHost *host,
+                                  gint64 mb);
+/* Makes class->datastores. */
+void sched_class_datastores(SchedMatcher *matcher, SchedClass *class);
