@@ -11,6 +11,10 @@
 
 typedef struct Checkpoint Checkpoint;
 
+/* Makes the WAL of a database that nobody writes as long as it will become, for syncing pages
+ * that exist takes two thirds of the time of syncing a file that grows. */
+gboolean checkpoint_prepare_wal(const char *path, GError **error);
+
 /* `writer` is the connection that commits; it stops checkpointing by itself. (owned) */
 Checkpoint *checkpoint_new(sqlite3 *writer, const char *path, GError **error);
 /* Waits for the thread. Call before the writer is closed. */

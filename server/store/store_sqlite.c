@@ -266,7 +266,8 @@ static gboolean compare_tables(sqlite3 *db, const StoreTable *const *tables, GEr
 static gboolean open_to_write(SqliteStore *self, const char *path, const StoreTable *const *tables,
                               GError **error)
 {
-    if (!take_lock(self, path, error) || !(self->db = sqlite_open(path, OPEN_MAKE, error)) ||
+    if (!take_lock(self, path, error) || !checkpoint_prepare_wal(path, error) ||
+        !(self->db = sqlite_open(path, OPEN_MAKE, error)) ||
         !sqlite_run(self->db,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; "
                     "PRAGMA cache_size = -4096; PRAGMA temp_store = MEMORY",
