@@ -54,9 +54,10 @@ static CliArg *arg_of(const char *text, GError **error)
         return NULL;
     }
     arg->type = CLI_ARG_KIND;
-    arg->label = label != NULL ? g_strdup(label)
-                 : arg->list   ? g_strdup_printf("range|%sid_list", word)
-                               : g_strdup_printf("%sid", word);
+    arg->label = g_strdelimit(g_strdup(label != NULL ? label
+                                       : arg->list   ? arg->kind->plural
+                                                     : arg->kind->noun),
+                              " ", '_');
     return arg;
 }
 

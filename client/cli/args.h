@@ -24,7 +24,7 @@ typedef enum {
 typedef struct CliArg {
     CliArgType type;
     const CliKind *kind; /* of CLI_ARG_KIND */
-    char *label;         /* "hostid", "range|vmid_list" */
+    char *label;         /* "host", "machines" */
     gboolean list;
     gboolean optional;
 } CliArg;
@@ -32,7 +32,7 @@ typedef struct CliArg {
 void cli_arg_free(CliArg *arg);
 /* The arguments of a row. A mistake in the row is an error. (owned, of CliArg) */
 GPtrArray *cli_args_of(const CliCommand *command, GError **error);
-/* "<range|vmid_list> <hostid> [<datastoreid>]" (owned) */
+/* "<machines> <host> [<datastore>]" (owned) */
 char *cli_args_usage(const CliCommand *command);
 
 /* The command called `name`, among the names of each row, or NULL. */

@@ -187,6 +187,7 @@ static gboolean call_shape(WireClient *wire, WireReply *reply, GError **error, c
     SHAPE("is", v[0].number, v[1].text)
     SHAPE("si", v[0].text, v[1].number)
     SHAPE("iii", v[0].number, v[1].number, v[2].number)
+    SHAPE("iib", v[0].number, v[1].number, v[2].number)
     SHAPE("iis", v[0].number, v[1].number, v[2].text)
     SHAPE("isb", v[0].number, v[1].text, v[2].number)
     SHAPE("isi", v[0].number, v[1].text, v[2].number)

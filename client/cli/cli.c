@@ -15,7 +15,7 @@
 
 /* ---- What a run knows ---- */
 
-static void cli_init(Cli *cli, const CliKind *kind)
+void cli_init(Cli *cli, const CliKind *kind)
 {
     memset(cli, 0, sizeof *cli);
     cli->kind = kind;
@@ -28,7 +28,7 @@ static void cli_init(Cli *cli, const CliKind *kind)
     cli->terminal = isatty(STDOUT_FILENO);
 }
 
-static void cli_clear(Cli *cli)
+void cli_clear(Cli *cli)
 {
     g_hash_table_unref(cli->options);
     g_ptr_array_unref(cli->words);

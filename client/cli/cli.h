@@ -128,6 +128,11 @@ const CliKind *cli_kind_of_program(const char *program);
 /* Runs the program called argv[0]; `onecli onevm ...` is `onevm ...`. */
 CliExit cli_main(int argc, char **argv);
 
+/* A run before its arguments are read, and its end. */
+void cli_init(Cli *cli, const CliKind *kind);
+void cli_clear(Cli *cli);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Cli, cli_clear)
+
 /* NULL with an error when there is no session. (borrowed) */
 WireClient *cli_wire(Cli *cli, GError **error);
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define WIDTH        80
-#define OPTION_WIDTH 28 /* column at which the text of an option begins */
+#define OPTION_WIDTH 26 /* column at which the text of an option begins */
 
 static const struct {
     CliExit code;
@@ -118,16 +118,15 @@ char *cli_help_program(const CliKind *kind)
         if (row->group != NULL)
             g_string_append_printf(out, "\n%s\n", row->group);
         g_autofree char *name = first_name(row);
-        g_autofree char *usage = cli_args_usage(row);
-        g_autofree char *head = g_strdup_printf("%s %s", name, usage);
         g_autofree char *summary = summary_of(row);
-        append_entry(out, 2, g_strchomp(head), summary);
+        append_entry(out, 2, name, summary);
     }
-    g_string_append_printf(out,
-                           "\nObjects are told by id or name, lists of them as 0,3,web,5..9.\n"
-                           "`%s help COMMAND` explains a command, `man %s` everything.\n"
-                           "\nOptions of every command\n",
-                           kind->program, kind->program);
+    g_string_append_printf(
+        out,
+        "\nObjects are told by id or name, lists of them as 0,3,web,5..9.\n"
+        "`%s help COMMAND` explains a command and its options, `man %s` everything.\n"
+        "\nOptions of every command\n",
+        kind->program, kind->program);
     append_options(out, CLI_GLOBAL);
     if (kind->examples != NULL)
         g_string_append_printf(out, "\nExamples\n%s", kind->examples);

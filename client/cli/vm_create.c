@@ -74,33 +74,37 @@ static void append_subject(GString *out, const char *vector, const char *word)
     }
 }
 
+/* A piece without "=" goes on with the value before it: mac=02:00:0a:... */
+static void continue_value(GString *out, const char *word)
+{
+    g_string_truncate(out, out->len - 1);
+    g_string_append_printf(out, ":%s\"", word);
+}
+
 char *cli_device(const char *vector, const char *text, GError **error)
 {
     g_autoptr(GString) out = g_string_new(vector);
-    g_string_append(out, "=[");
     g_auto(GStrv) words = g_strsplit(text, ":", -1);
-    for (guint i = 0; words[i] != NULL; i++) {
+    gboolean good = words[0] != NULL;
+    g_string_append(out, "=[");
+    for (guint i = 0; good && words[i] != NULL; i++) {
         char *equals = strchr(words[i], '=');
-        if (equals == NULL && i > 0 && *words[i] != '\0') {
-            /* Part of a hardware address: "mac=02:00:...": belongs to the word before. */
-            if (out->str[out->len - 1] == '"') {
-                g_string_truncate(out, out->len - 1);
-                g_string_append_printf(out, ":%s\"", words[i]);
-                continue;
-            }
-        }
-        if (*words[i] == '\0' || (equals == words[i])) {
-            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
-                        "\"%s\" is no %s: write NAME:attribute=value:attribute=value", text,
-                        strcmp(vector, "DISK") == 0 ? "disk" : "network card");
-            return NULL;
-        }
-        if (equals == NULL) {
-            append_subject(out, vector, words[i]);
-        } else {
+        if (*words[i] == '\0' || equals == words[i]) {
+            good = FALSE;
+        } else if (equals != NULL) {
             *equals = '\0';
             append_pair(out, words[i], equals + 1);
+        } else if (i == 0) {
+            append_subject(out, vector, words[i]);
+        } else {
+            continue_value(out, words[i]);
         }
+    }
+    if (!good) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "\"%s\" is no %s: write NAME:attribute=value:attribute=value", text,
+                    strcmp(vector, "DISK") == 0 ? "disk" : "network card");
+        return NULL;
     }
     g_string_append(out, "]\n");
     return g_strdup(out->str);
