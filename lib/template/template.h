@@ -37,6 +37,9 @@ typedef enum {
 /* Reads text; XML when its first non-blank character is '<' (the root's name is
  * free). Error text: what was found and expected "at line L, columns A:B". (owned) */
 Template *template_parse(const char *text, TemplateFlags flags, GError **error);
+/* Line of the native text on which the attribute of that name begins, the `nth` from 0 of that
+ * name; 0 when there is none, or the text has an error before it. For messages. */
+guint template_line_of(const char *text, TemplateFlags flags, const char *name, guint nth);
 Template *template_new(void);
 Template *template_copy(const Template *template);
 void template_free(Template *template); /* NULL is fine */

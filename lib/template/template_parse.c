@@ -49,7 +49,10 @@ typedef struct Scanner {
     gboolean single_quotes;  /* '...' too */
     gboolean comments_after; /* a '#' after a value begins a comment */
     gboolean quoted_names;
-    guint attributes; /* and pairs, so far */
+    guint attributes;   /* and pairs, so far */
+    const char *sought; /* when not NULL: the name that template_line_of() wants */
+    guint nth;
+    const char *found;
     GError **error;
 } Scanner;
 
@@ -347,6 +350,9 @@ static gboolean read_attribute(Scanner *scanner, Template *template)
 
     if (!read_name(scanner, &name, &length, &quoted_name) || !count_one(scanner))
         return FALSE;
+    if (scanner->sought && !scanner->found && strlen(scanner->sought) == length &&
+        !g_ascii_strncasecmp(scanner->sought, name, length) && scanner->nth-- == 0)
+        scanner->found = scanner->token;
     if (!read_equal(scanner, "EQUAL or EQUAL_EMPTY", &empty))
         return FALSE;
     if (*scanner->at == '[') {
@@ -374,36 +380,60 @@ static gboolean check_characters(Scanner *scanner)
     return fail_at(scanner, scanner->text + bad, scanner->text + bad + 1, what);
 }
 
-Template *template_parse_native(const char *text, TemplateFlags flags, GError **error)
+static Scanner scanner_for(const char *text, TemplateFlags flags, GError **error)
 {
     gboolean old = (flags & TEMPLATE_2009) != 0, config = (flags & TEMPLATE_CONFIG) != 0;
-    Scanner scanner = {.text = text,
-                       .at = text,
-                       .token = text,
-                       .token_end = text,
-                       .escapes = !old,
-                       .single_quotes = old || config,
-                       .comments_after = old || config,
-                       .quoted_names = old,
-                       .error = error};
+
+    return (Scanner){.text = text,
+                     .at = text,
+                     .token = text,
+                     .token_end = text,
+                     .escapes = !old,
+                     .single_quotes = old || config,
+                     .comments_after = old || config,
+                     .quoted_names = old,
+                     .error = error};
+}
+
+static gboolean read_template(Scanner *scanner, Template *template, gboolean may_be_empty)
+{
+    skip_space(scanner);
+    if (!*scanner->at && !may_be_empty)
+        return unexpected(scanner, "VARIABLE");
+    while (*scanner->at) {
+        if (!at_name(scanner))
+            return unexpected(scanner, template->attributes->len ? "$end or VARIABLE" : "VARIABLE");
+        if (!read_attribute(scanner, template))
+            return FALSE;
+        skip_space(scanner);
+    }
+    return TRUE;
+}
+
+Template *template_parse_native(const char *text, TemplateFlags flags, GError **error)
+{
+    Scanner scanner = scanner_for(text, flags, error);
     g_autoptr(Template) template = template_new();
 
-    if (!check_characters(&scanner))
+    if (!check_characters(&scanner) || !read_template(&scanner, template, !(flags & TEMPLATE_2009)))
         return NULL;
-    skip_space(&scanner);
-    if (!*scanner.at && old) {
-        unexpected(&scanner, "VARIABLE");
-        return NULL;
-    }
-    while (*scanner.at) {
-        if (!at_name(&scanner)) {
-            unexpected(&scanner, template->attributes->len ? "$end or VARIABLE" : "VARIABLE");
-            return NULL;
-        }
-        if (!read_attribute(&scanner, template))
-            return NULL;
-        skip_space(&scanner);
-    }
     template_sort(template);
     return g_steal_pointer(&template);
+}
+
+guint template_line_of(const char *text, TemplateFlags flags, const char *name, guint nth)
+{
+    Scanner scanner = scanner_for(text, flags, NULL);
+    g_autoptr(Template) template = template_new();
+    guint line = 1;
+
+    scanner.sought = name;
+    scanner.nth = nth;
+    if (text && xml_text_is_valid(text, strlen(text), NULL))
+        read_template(&scanner, template, TRUE);
+    if (!scanner.found)
+        return 0;
+    for (const char *c = text; c < scanner.found; c++)
+        line += *c == '\n';
+    return line;
 }

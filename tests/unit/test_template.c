@@ -190,6 +190,18 @@ static void test_merge(void)
     check_text(into, "A=\"9\"\nB=\"3\"\nC=\"4\"\nV=[Y=\"1\"]\nV=[Y=\"2\"]\n");
 }
 
+static void test_line(void)
+{
+    const char *text = "# c\nA = 1\nB = [ A = 2,\n C = 3 ]\na = 4 D = \"\n\"\nE=1";
+
+    g_assert_cmpuint(template_line_of(text, TEMPLATE_MODERN, "A", 0), ==, 2);
+    g_assert_cmpuint(template_line_of(text, TEMPLATE_MODERN, "A", 1), ==, 5);
+    g_assert_cmpuint(template_line_of(text, TEMPLATE_MODERN, "A", 2), ==, 0);
+    g_assert_cmpuint(template_line_of(text, TEMPLATE_MODERN, "b", 0), ==, 3);
+    g_assert_cmpuint(template_line_of(text, TEMPLATE_MODERN, "E", 0), ==, 7);
+    g_assert_cmpuint(template_line_of("<T><A>1</A></T>", TEMPLATE_MODERN, "A", 0), ==, 0);
+}
+
 /* A text that costs a stranger nothing must not cost us much. */
 static void test_limits(void)
 {
@@ -226,6 +238,7 @@ int main(int argc, char **argv)
     g_test_add_func("/template/change", test_change);
     g_test_add_func("/template/any-value", test_any_value);
     g_test_add_func("/template/merge", test_merge);
+    g_test_add_func("/template/line", test_line);
     g_test_add_func("/template/limits", test_limits);
     return g_test_run();
 }
