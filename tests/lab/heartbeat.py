@@ -11,30 +11,35 @@ import sys
 import time
 
 
-def lines(path):
+def text_of(path):
     try:
         with open(path, "rb") as console:
-            return console.read().replace(b"\r", b"").decode(errors="replace").split("\n")
+            return console.read().replace(b"\r", b"").decode(errors="replace")
     except FileNotFoundError:
-        return []
+        return ""
 
 
 class Console:
-    """What a console says: one list of beats for each boot of the guest."""
+    """What a console says: one list of beats for each boot of the guest. A machine that moved between
+    hosts that share no storage has written a file on each: they are given in the order of its moves."""
 
-    def __init__(self, path):
+    def __init__(self, *paths, texts=None):
         self.boots = []
         self.button = 0
         self.disk = []
-        for line in lines(path)[:-1]:  # the last line may be half a line
-            if line.startswith("GUEST-UP "):
-                self.boots.append([])
-            elif line.startswith("POWER-BUTTON"):
-                self.button += 1
-            elif line.startswith("DISK "):
-                self.disk.append(line)
-            elif (found := re.match(r"HB (\d+) ([\d.]+)$", line)) and self.boots:
-                self.boots[-1].append(int(found.group(1)))
+        for text in texts if texts is not None else map(text_of, paths):
+            for line in text.split("\n")[:-1]:  # the last line may be half a line
+                self.read(line)
+
+    def read(self, line):
+        if line.startswith("GUEST-UP "):
+            self.boots.append([])
+        elif line.startswith("POWER-BUTTON"):
+            self.button += 1
+        elif line.startswith("DISK "):
+            self.disk.append(line)
+        elif (found := re.match(r"HB (\d+) ([\d.]+)$", line)) and self.boots:
+            self.boots[-1].append(int(found.group(1)))
 
     @property
     def last(self):

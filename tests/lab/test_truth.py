@@ -10,7 +10,6 @@ CPU = 0.5
 MEMORY = 100
 OS = [ KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz", KERNEL_CMD = "console=ttyS0 quiet panic=-1" ]
 DISK = [ SOURCE = "{boot}/disk.img", CLONE = "YES", TARGET = "vda" ]
-RAW = [ TYPE = "qemu", DATA = "<devices><serial type='file'><source path='{console}' append='on'/></serial></devices>" ]
 """
 
 
@@ -32,10 +31,8 @@ def cloud(lab, guest):
 class Machine:
     def __init__(self, cloud, guest, name, host):
         self.cloud, self.name = cloud, name
-        self.path = cloud.lab.shared / f"{name}.log"
-        self.path.unlink(missing_ok=True)
-        text = TEMPLATE.format(name=name, boot=guest, console=f"/var/lib/one/datastores/{name}.log")
-        self.id = cloud.create(name, text, "--hold")
+        self.id = cloud.create(name, TEMPLATE.format(name=name, boot=guest), "--hold")
+        self.path = cloud.lab.shared / f"0/{self.id}/console.log"
         cloud.cli("onevm", "deploy", name, host)
 
     def lives(self, host=None, seconds=60):
