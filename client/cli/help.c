@@ -121,12 +121,11 @@ char *cli_help_program(const CliKind *kind)
         g_autofree char *summary = summary_of(row);
         append_entry(out, 2, name, summary);
     }
-    g_string_append_printf(
-        out,
-        "\nObjects are told by id or name, lists of them as 0,3,web,5..9.\n"
-        "`%s help COMMAND` explains a command and its options, `man %s` everything.\n"
-        "\nOptions of every command\n",
-        kind->program, kind->program);
+    g_string_append_printf(out,
+                           "\nObjects are told by id or name, lists of them as 0,3,web,5..9.\n"
+                           "`%s help COMMAND` explains a command, `man %s` tells everything.\n"
+                           "\nOptions of every command\n",
+                           kind->program, kind->program);
     append_options(out, CLI_GLOBAL);
     if (kind->examples != NULL)
         g_string_append_printf(out, "\nExamples\n%s", kind->examples);

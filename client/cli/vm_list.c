@@ -241,15 +241,10 @@ static char *prolog_text(const Cli *cli, xmlNode *record)
 }
 
 static const CliColumn history_columns[] = {
-    {"SEQ", 3, "SEQ", NULL, NULL},
-    {"UID", 4, "UID", NULL, NULL},
-    {"REQ", 5, "REQUEST_ID", NULL, NULL},
-    {"HOST", -15, "HOSTNAME", NULL, NULL},
-    {"ACTION", -13, NULL, action_text, NULL},
-    {"DS", 3, "DS_ID", NULL, NULL},
-    {"START", 14, NULL, start_text, NULL},
-    {"TIME", 11, NULL, span_text, NULL},
-    {"PROLOG", 9, NULL, prolog_text, NULL},
+    {"SEQ", 3, "SEQ", NULL, NULL},         {"UID", 4, "UID", NULL, NULL},
+    {"HOST", -15, "HOSTNAME", NULL, NULL}, {"ACTION", -13, NULL, action_text, NULL},
+    {"DS", 3, "DS_ID", NULL, NULL},        {"START", 14, NULL, start_text, NULL},
+    {"TIME", 11, NULL, span_text, NULL},   {"PROLOG", 9, NULL, prolog_text, NULL},
     {NULL, 0, NULL, NULL, NULL},
 };
 
