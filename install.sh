@@ -116,7 +116,7 @@ for file in share/completion/*; do
 done
 if [ -n "$prefix" ]; then
     for client in $clients; do
-        [ ! -e "$completion/one" ] || ln -sfn one "$completion/$client"
+        [ ! -e "$completion/globule" ] || ln -sfn globule "$completion/$client"
     done
     mkdir -p "$root/lib/sysusers.d"
     install -m 644 share/systemd/one.sysusers "$root/lib/sysusers.d/one.conf"
