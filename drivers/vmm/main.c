@@ -7,9 +7,12 @@
 int main(int argc, char **argv)
 {
     int threads = 0, per_host = 0, retries = 0;
+    g_autofree char *uri = NULL;
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Jobs at once in all (32)", "N"},
         {"per-host", 'p', 0, G_OPTION_ARG_INT, &per_host, "Jobs at once on one host (4)", "N"},
+        {"uri", 'u', 0, G_OPTION_ARG_STRING, &uri,
+         "How libvirt reaches another computer; %h is its name", "PATTERN"},
         {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
         {NULL},
     };
@@ -27,6 +30,10 @@ int main(int argc, char **argv)
     const VmmFlavour *flavour = argc == 2 ? vmm_flavour(argv[1]) : NULL;
     if (!flavour) {
         g_fprintf(stderr, "one_vmm: give one flavour of: %s\n", names);
+        return 2;
+    }
+    if (flavour->dialect && !vmm_libvirt_start(flavour, uri, &error)) {
+        g_fprintf(stderr, "one_vmm: %s\n", error->message);
         return 2;
     }
     Driver driver = {

@@ -1,7 +1,73 @@
 #include "drivers/vmm/vmm.h"
 
+static const DomainDialect kvm = {
+    .type = "kvm",
+    .os_kernel = "hvm",
+    .os_plain = "hvm",
+    .prefix = "vd",
+    .nic_model = "virtio",
+    .traits = DOMAIN_QEMU | DOMAIN_SHARES,
+};
+
+static const DomainDialect qemu = {
+    .type = "qemu",
+    .os_kernel = "hvm",
+    .os_plain = "hvm",
+    .prefix = "vd",
+    .nic_model = "virtio",
+    .traits = DOMAIN_QEMU | DOMAIN_SHARES,
+};
+
+static const DomainDialect xen = {
+    .type = "xen",
+    .os_kernel = "linux",
+    .os_plain = "hvm",
+    .prefix = "xvd",
+    .traits = DOMAIN_PARTITIONS,
+};
+
+static const DomainDialect lxc = {
+    .type = "lxc",
+    .os_kernel = "exe",
+    .os_plain = "exe",
+    .prefix = "sd",
+    .traits = DOMAIN_CONTAINER | DOMAIN_SHARES,
+};
+
+/* no_tty: ssh never asks a question, which nobody would see. */
 static const VmmFlavour flavours[] = {
-    {"dummy", vmm_dummy_actions, NULL, NULL},
+    {"dummy", vmm_dummy_actions},
+    {
+        .name = "kvm",
+        .actions = vmm_libvirt_actions,
+        .libvirt = {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"},
+        .dialect = &kvm,
+        .defaults = "vmm_exec_kvm.conf",
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS,
+    },
+    {
+        .name = "qemu",
+        .actions = vmm_libvirt_actions,
+        .libvirt = {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"},
+        .dialect = &qemu,
+        .defaults = "vmm_exec_kvm.conf",
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS,
+    },
+    {
+        .name = "xen",
+        .actions = vmm_libvirt_actions,
+        .libvirt = {"xen:///system", "xen+ssh://%h/system?no_tty=1"},
+        .dialect = &xen,
+        .defaults = "vmm_exec_xen.conf",
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_WEIGHS,
+    },
+    {
+        .name = "lxc",
+        .actions = vmm_libvirt_actions,
+        .libvirt = {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"},
+        .dialect = &lxc,
+        .defaults = "vmm_exec_lxc.conf",
+    },
 };
 
 const VmmFlavour *vmm_flavour(const char *name)

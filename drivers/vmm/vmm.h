@@ -1,21 +1,39 @@
 /*
  * The flavours of the virtualization driver: one row each. A flavour is a table of
- * actions, and for those of libvirt also how to reach a host and how to write a domain.
+ * actions; for those of libvirt the row also says how to reach a host, how its domains
+ * are written, and what it cannot do.
  */
 #pragma once
 
 #include "drivers/common/driver.h"
+#include "drivers/common/libvirt_pool.h"
+#include "drivers/vmm/domain_xml.h"
+
+typedef enum {
+    VMM_SAVES = 1 << 0,    /* SAVE, RESTORE */
+    VMM_MIGRATES = 1 << 1, /* live migration */
+    VMM_RESETS = 1 << 2,
+    VMM_WEIGHS = 1 << 3, /* CPU is a weight of the scheduler, set after the start */
+} VmmAbilities;
 
 typedef struct VmmFlavour {
     const char *name;
     const DriverAction *actions;
-    const char *uri; /* of libvirt, "%h" is the host; NULL: not a flavour of libvirt */
-    const char *domain_type;
+    /* The rest is for flavours of libvirt. */
+    LibvirtSettings libvirt;
+    const DomainDialect *dialect;
+    const char *defaults; /* file in the configuration directory */
+    VmmAbilities abilities;
 } VmmFlavour;
 
 /* NULL when there is none of that name; vmm_flavour_names() then helps the user. (borrowed) */
 const VmmFlavour *vmm_flavour(const char *name);
 char *vmm_flavour_names(void); /* "kvm qemu ..." (owned) */
+
+/* For flavours of libvirt, before the first request: which row, and the URI of other hosts
+ * when it is not the row's (NULL; "%h" is the host). Reads the defaults; what is wrong there
+ * is an error. */
+gboolean vmm_libvirt_start(const VmmFlavour *flavour, const char *uri, GError **error);
 
 extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];

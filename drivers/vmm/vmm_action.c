@@ -13,6 +13,7 @@ void vmm_action_free(VmmAction *action)
     g_free(action->domain);
     g_free(action->directory);
     g_free(action->checkpoint);
+    g_free(action->deployment);
     g_free(action->uuid);
     xmlFreeDoc(action->document);
     g_free(action);
@@ -52,7 +53,7 @@ static char *make_uuid(const VmmAction *action)
     return g_string_free(uuid, FALSE);
 }
 
-static gboolean is_yes(const char *text)
+gboolean vmm_is_yes(const char *text)
 {
     static const char *const words[] = {"YES", "Y", "TRUE", "ON", "1"};
     for (guint i = 0; text && i < G_N_ELEMENTS(words); i++)
@@ -70,6 +71,7 @@ static gboolean read_fields(VmmAction *action, const xmlNode *root, GError **err
     action->domain = get(root, "DEPLOY_ID");
     action->directory = get(root, "DISK_TARGET_PATH");
     action->checkpoint = get(root, "CHECKPOINT_FILE");
+    action->deployment = get(root, "LOCAL_DEPLOYMENT_FILE");
     if (!action->vm || !action->host) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
                     "the request for machine %" G_GINT64_FORMAT " lacks %s", action->vid,
@@ -84,7 +86,7 @@ static gboolean read_fields(VmmAction *action, const xmlNode *root, GError **err
     if (!action->uuid)
         action->uuid = make_uuid(action);
     g_autofree char *shared = get(action->datastore, "TEMPLATE/SHARED");
-    action->shared = is_yes(shared);
+    action->shared = vmm_is_yes(shared);
     return TRUE;
 }
 

@@ -17,6 +17,7 @@ typedef struct VmmAction {
     char *domain;      /* DEPLOY_ID; "one-<vid>" before there is one */
     char *directory;   /* of the machine's files at the host: DISK_TARGET_PATH */
     char *checkpoint;  /* CHECKPOINT_FILE; NULL when there is none */
+    char *deployment;  /* LOCAL_DEPLOYMENT_FILE: where to keep the document; may be NULL */
     char *uuid;        /* of the machine: OS/UUID, else made of what never changes about it */
     gboolean shared;   /* the system datastore is the same at all hosts (SHARED=YES) */
 } VmmAction;
@@ -27,6 +28,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmAction, vmm_action_free)
 
 /* A setting of the machine: from the vector in USER_TEMPLATE, then in TEMPLATE. (owned) */
 char *vmm_action_option(const VmmAction *action, const char *vector, const char *name);
+
+/* YES, Y, TRUE, ON, 1 in any case. NULL is no. */
+gboolean vmm_is_yes(const char *text);
 
 /* Hooks of the driver frame. */
 gboolean vmm_prepare(DriverJob *job, GError **error);

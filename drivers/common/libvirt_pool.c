@@ -1,0 +1,360 @@
+#include "drivers/common/libvirt_pool.h"
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include <libvirt/virterror.h>
+#include <string.h>
+#include <unistd.h>
+
+#define KEEPALIVE_SECONDS 5
+#define KEEPALIVE_COUNT   3
+#define CALLS_MAX         3
+/* A second connection that nobody needed for so long is closed. */
+#define SPARE_SECONDS 60
+
+typedef struct Link {
+    virConnectPtr connection;
+    struct Peer *peer;
+    guint users;
+    gboolean dead;
+    gint64 idle_since;
+} Link;
+
+/* All about one host. Never freed, so that threads may come back to it at any time. */
+typedef struct Peer {
+    char *host;
+    GPtrArray *links; /* of Link: those that may be given out */
+    gboolean opening; /* a thread of its own is at it */
+    gint64 opening_since;
+    guint attempts; /* that came to an end; those who wait look for a change */
+    GError *error;  /* why the last one failed; NULL when it did not */
+} Peer;
+
+static const LibvirtSettings *settings;
+static GMutex lock;
+static GCond changed;     /* an attempt to connect has ended */
+static GHashTable *peers; /* host -> Peer */
+static GHashTable *links; /* connection -> Link, as long as it is open */
+
+/* ---- names ---- */
+
+gboolean libvirt_host_is_local(const char *host)
+{
+    char own[256] = "";
+    if (!g_ascii_strcasecmp(host, "localhost") || g_str_has_prefix(host, "127.") ||
+        g_str_equal(host, "::1"))
+        return TRUE;
+    (void)gethostname(own, sizeof own - 1);
+    if (!g_ascii_strcasecmp(host, own))
+        return TRUE;
+    /* "node01.site" is "node01" and the other way round. */
+    gsize length = strcspn(own, ".");
+    return length && (own[length] == '\0') != (strchr(host, '.') == NULL) &&
+           strcspn(host, ".") == length && !g_ascii_strncasecmp(host, own, length);
+}
+
+char *libvirt_uri_of(const char *host)
+{
+    if (libvirt_host_is_local(host))
+        return g_strdup(settings->local);
+    g_auto(GStrv) parts = g_strsplit(settings->remote, "%h", -1);
+    return g_strjoinv(host, parts);
+}
+
+/* ---- errors ---- */
+
+/* What libvirt's answer usually means, and what helps. */
+static const char *hint_for(const virError *fault)
+{
+    static const struct {
+        const char *part, *hint;
+    } hints[] = {
+        {"Host key verification failed",
+         "Put the host's key into known_hosts of the user that runs oned (ssh-keyscan, then "
+         "compare)"},
+        {"Permission denied (",
+         "Put the public key of the user that runs oned into the host's authorized_keys"},
+        {"Failed to connect socket", "Start libvirtd on that host"},
+        {"Could not resolve hostname", "Put the name into DNS or /etc/hosts"},
+        {"Name or service not known", "Put the name into DNS or /etc/hosts"},
+        {"virtlogd-sock",
+         "Start virtlogd on that host, or set stdio_handler=\"file\" in its qemu.conf"},
+        {"migration requires an FQDN",
+         "Give the destination a host name that is not localhost, or set migration_host in its "
+         "qemu.conf"},
+        {"without shared storage is unsafe",
+         "Say SHARED=YES in the system datastore when all hosts see the same directory"},
+        {"could not find capabilities for",
+         "Does the host have this hypervisor (qemu-system, /dev/kvm)?"},
+        {"KVM is not supported", "Use the flavour qemu (software emulation) for this host"},
+        {"does not support virt type 'kvm'",
+         "Use the flavour qemu (software emulation) for this host, or load its KVM module"},
+        {"Cannot get interface MTU",
+         "The bridge of the NIC does not exist on that host; make it there"},
+    };
+    for (guint i = 0; fault && fault->message && i < G_N_ELEMENTS(hints); i++)
+        if (strstr(fault->message, hints[i].part))
+            return hints[i].hint;
+    return NULL;
+}
+
+gboolean libvirt_error(GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *what = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    const virError *fault = virGetLastError();
+    const char *hint = hint_for(fault);
+    g_autofree char *text = g_strdup(fault && fault->message ? fault->message : "no reason given");
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "cannot %s: %s%s%s", what, g_strchomp(text),
+                hint ? ". " : "", hint ? hint : "");
+    return FALSE;
+}
+
+/* libvirt would print each error; ours are results. */
+static void keep_quiet(void *data, virErrorPtr fault)
+{
+}
+
+/* ---- the event thread ---- */
+
+static void nothing(int timer, void *data)
+{
+}
+
+static gpointer run_events(gpointer data)
+{
+    /* The loop must have a timer: without one it would sleep on no descriptor at all. */
+    (void)virEventAddTimeout(1000, nothing, NULL, NULL);
+    for (;;)
+        if (virEventRunDefaultImpl() < 0)
+            g_usleep(100 * 1000);
+    return NULL;
+}
+
+void libvirt_pool_start(const LibvirtSettings *wanted)
+{
+    static gsize started = 0;
+    settings = wanted;
+    if (!g_once_init_enter(&started))
+        return;
+    peers = g_hash_table_new(g_str_hash, g_str_equal);
+    links = g_hash_table_new(NULL, NULL);
+    virSetErrorFunc(NULL, keep_quiet);
+    if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0)
+        log_error("DRV", "libvirt cannot be initialized: %s", virGetLastErrorMessage());
+    else
+        g_thread_unref(g_thread_new("events", run_events, NULL));
+    g_once_init_leave(&started, 1);
+}
+
+/* ---- connections ---- */
+
+static Peer *peer_of(const char *host)
+{
+    Peer *peer = g_hash_table_lookup(peers, host);
+    if (!peer) {
+        peer = g_new0(Peer, 1);
+        peer->host = g_strdup(host);
+        peer->links = g_ptr_array_new();
+        g_hash_table_insert(peers, peer->host, peer);
+    }
+    return peer;
+}
+
+static const char *close_reason(int reason)
+{
+    switch (reason) {
+    case VIR_CONNECT_CLOSE_REASON_KEEPALIVE:
+        return "the host does not answer any more (keepalive)";
+    case VIR_CONNECT_CLOSE_REASON_EOF:
+        return "libvirtd of the host ended, or the connection was cut";
+    case VIR_CONNECT_CLOSE_REASON_ERROR:
+        return "the connection to libvirtd of the host broke";
+    default:
+        return "the connection was closed";
+    }
+}
+
+/* In the event thread. */
+static void on_close(virConnectPtr connection, int reason, void *data)
+{
+    Link *link = data;
+    g_mutex_lock(&lock);
+    gboolean tell = !link->dead;
+    link->dead = TRUE;
+    g_autofree char *host = g_strdup(link->peer->host);
+    g_mutex_unlock(&lock);
+    if (tell && settings->lost)
+        settings->lost(host, close_reason(reason));
+}
+
+static void close_all(GPtrArray *closing)
+{
+    for (guint i = 0; i < closing->len; i++) {
+        Link *link = closing->pdata[i];
+        g_mutex_lock(&lock);
+        g_hash_table_remove(links, link->connection);
+        g_mutex_unlock(&lock);
+        (void)virConnectUnregisterCloseCallback(link->connection, on_close);
+        (void)virConnectClose(link->connection);
+        g_free(link);
+    }
+}
+
+static virConnectPtr open_connection(const char *host, GError **error)
+{
+    g_autofree char *uri = libvirt_uri_of(host);
+    virConnectPtr connection = virConnectOpen(uri);
+    if (!connection) {
+        libvirt_error(error, "connect to %s (%s)", host, uri);
+        return NULL;
+    }
+    /* Drivers inside this process (test:///) have no keepalive; that is fine. */
+    (void)virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+    return connection;
+}
+
+/* Runs in a thread of its own, since an ssh that hangs cannot be interrupted. */
+static gpointer open_link(gpointer data)
+{
+    Peer *peer = data;
+    g_autoptr(GError) error = NULL;
+    Link *link = g_new0(Link, 1);
+    link->peer = peer;
+    link->idle_since = g_get_monotonic_time();
+    link->connection = open_connection(peer->host, &error);
+    if (link->connection) {
+        (void)virConnectRegisterCloseCallback(link->connection, on_close, link, NULL);
+        if (settings->opened)
+            settings->opened(peer->host, link->connection);
+    }
+    g_mutex_lock(&lock);
+    if (link->connection) {
+        g_ptr_array_add(peer->links, link);
+        g_hash_table_insert(links, link->connection, link);
+    } else {
+        g_free(link);
+    }
+    peer->opening = FALSE;
+    peer->attempts++;
+    g_clear_error(&peer->error);
+    peer->error = g_steal_pointer(&error);
+    g_cond_broadcast(&changed);
+    g_mutex_unlock(&lock);
+    return NULL;
+}
+
+/* The caller closes what is put into `closing`, outside the lock. */
+static void drop(Link *link, GPtrArray *closing)
+{
+    link->dead = TRUE;
+    (void)g_ptr_array_remove_fast(link->peer->links, link);
+    if (link->users == 0)
+        g_ptr_array_add(closing, link);
+}
+
+/* A living link with room for one more call, or NULL. Dead links leave, and spare ones that
+ * nobody has used for long. */
+static Link *choose(Peer *peer, GPtrArray *closing)
+{
+    gint64 spare = g_get_monotonic_time() - SPARE_SECONDS * G_TIME_SPAN_SECOND;
+    Link *best = NULL;
+    for (guint i = peer->links->len; i-- > 0;) {
+        Link *link = peer->links->pdata[i];
+        gboolean unneeded = best && link->users == 0 && link->idle_since < spare;
+        if (unneeded || link->dead || virConnectIsAlive(link->connection) != 1)
+            drop(link, closing);
+        else if (link->users < CALLS_MAX)
+            best = link;
+    }
+    return best;
+}
+
+static gboolean begin_opening(Peer *peer, GError **error)
+{
+    peer->opening = TRUE;
+    peer->opening_since = g_get_monotonic_time();
+    g_autoptr(GThread) thread = g_thread_try_new("connect", open_link, peer, error);
+    if (!thread)
+        peer->opening = FALSE;
+    return thread != NULL;
+}
+
+static gboolean still_silent(Peer *peer, GError **error)
+{
+    g_set_error(
+        error, ONE_ERROR, ONE_ERROR_INTERNAL,
+        "cannot connect to %s: no answer for %d seconds. Is the host up, and does ssh reach "
+        "it?",
+        peer->host, (int)((g_get_monotonic_time() - peer->opening_since) / G_TIME_SPAN_SECOND));
+    return FALSE;
+}
+
+/* Waits until the attempt under way has ended, or long enough. FALSE with the reason. */
+static gboolean wait_for_attempt(Peer *peer, GError **error)
+{
+    if (!peer->opening && !begin_opening(peer, error))
+        return FALSE;
+    guint before = peer->attempts;
+    gint64 until = peer->opening_since + LIBVIRT_CONNECT_SECONDS * G_TIME_SPAN_SECOND;
+    while (peer->attempts == before)
+        if (!g_cond_wait_until(&changed, &lock, until))
+            return still_silent(peer, error);
+    if (peer->error && error)
+        *error = g_error_copy(peer->error);
+    return peer->error == NULL;
+}
+
+static gboolean check_host(const char *host, GError **error)
+{
+    if (*host && *host != '-' && !strpbrk(host, " \t/?#%&\"'\\"))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API, "\"%s\" is not the name of a host", host);
+    return FALSE;
+}
+
+virConnectPtr libvirt_pool_get(const char *host, GError **error)
+{
+    g_autoptr(GPtrArray) closing = g_ptr_array_new();
+    if (!check_host(host, error))
+        return NULL;
+    g_mutex_lock(&lock);
+    Peer *peer = peer_of(host);
+    Link *link;
+    while (!(link = choose(peer, closing)) && wait_for_attempt(peer, error))
+        ;
+    if (link)
+        link->users++;
+    virConnectPtr connection = link ? link->connection : NULL;
+    g_mutex_unlock(&lock);
+    close_all(closing);
+    return connection;
+}
+
+void libvirt_pool_release(virConnectPtr connection)
+{
+    if (!connection)
+        return;
+    g_autoptr(GPtrArray) closing = g_ptr_array_new();
+    g_mutex_lock(&lock);
+    Link *link = g_hash_table_lookup(links, connection);
+    link->users--;
+    link->idle_since = g_get_monotonic_time();
+    if (link->dead && link->users == 0)
+        g_ptr_array_add(closing, link);
+    g_mutex_unlock(&lock);
+    close_all(closing);
+}
+
+void libvirt_pool_forget(const char *host)
+{
+    g_autoptr(GPtrArray) closing = g_ptr_array_new();
+    g_mutex_lock(&lock);
+    Peer *peer = peer_of(host);
+    while (peer->links->len)
+        drop(peer->links->pdata[0], closing);
+    g_mutex_unlock(&lock);
+    close_all(closing);
+}

@@ -1,0 +1,52 @@
+/*
+ * Connections to libvirt, one process for many hosts: kept open, shared by threads,
+ * watched by keepalive, opened again after a loss. Nobody waits for a silent host longer
+ * than LIBVIRT_CONNECT_SECONDS, and no host makes another wait.
+ *
+ * libvirtd serves at most five calls of one connection at a time and then stops reading
+ * from it, answers to keepalive included; so a connection is shared by no more than three
+ * calls, and further ones get a second connection.
+ */
+#pragma once
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+
+#define LIBVIRT_CONNECT_SECONDS 20
+
+/* What the flavour decides. Strings must live as long as the process. */
+typedef struct LibvirtSettings {
+    const char *local;  /* URI for this computer: "qemu:///system" */
+    const char *remote; /* URI for others, "%h" is the host */
+    /* Called in the thread that opened the connection, before anyone uses it. May be NULL. */
+    void (*opened)(const char *host, virConnectPtr connection);
+    /* Called from the event thread when a connection that was in use is lost. May be NULL. */
+    void (*lost)(const char *host, const char *reason);
+} LibvirtSettings;
+
+/* Once, before the first use; starts the event thread. */
+void libvirt_pool_start(const LibvirtSettings *settings);
+
+/* A connection to the host; give it back with libvirt_pool_release(), NULL is fine there.
+ * The error says what to do. */
+virConnectPtr libvirt_pool_get(const char *host, GError **error);
+void libvirt_pool_release(virConnectPtr connection);
+/* Closes what is open to that host; `lost` is not called. */
+void libvirt_pool_forget(const char *host);
+
+/* TRUE for "localhost", a loopback address and this computer's own name. */
+gboolean libvirt_host_is_local(const char *host);
+/* URI of a host as the settings have it (owned). */
+char *libvirt_uri_of(const char *host);
+
+/* Makes a GError of libvirt's last error in this thread: "cannot WHAT: TEXT. HINT". Returns FALSE.
+ */
+gboolean libvirt_error(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static inline void libvirt_domain_release(virDomainPtr domain)
+{
+    if (domain)
+        virDomainFree(domain);
+}
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC(virDomainPtr, libvirt_domain_release, NULL)
+G_DEFINE_AUTO_CLEANUP_FREE_FUNC(virConnectPtr, libvirt_pool_release, NULL)

@@ -1,0 +1,30 @@
+/* The figures of domains, as both drivers tell them. */
+#pragma once
+
+#include <glib.h>
+#include <libvirt/libvirt.h>
+
+typedef struct LibvirtStats {
+    int state, reason; /* virDomainState and its reason */
+    gint64 cpu_time;   /* ns; -1: not told, as any of these */
+    gint64 memory;     /* KiB in use by the host for it, else what it may use */
+    gint64 vcpu;
+    gint64 net_rx, net_tx; /* bytes, all interfaces */
+    gint64 disk_rd_bytes, disk_wr_bytes, disk_rd_ops, disk_wr_ops;
+} LibvirtStats;
+
+/* Groups of figures to ask libvirt for. */
+#define LIBVIRT_STATS_GROUPS                                                                       \
+    (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL | VIR_DOMAIN_STATS_BALLOON |              \
+     VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
+
+LibvirtStats libvirt_stats_read(const virDomainStatsRecord *record);
+
+/* RUNNING, PAUSED, SUSPENDED, POWEROFF, FAILURE or UNKNOWN. A domain that stands still because
+ * it is being moved or saved counts as running: that is its operation's business. */
+const char *libvirt_state_name(int state, int reason);
+
+/* CPU use in percent (100 is a core) since the last call with that key; -1 at the first. The
+ * key is freed by libvirt_usage_forget() or after an hour without a call. */
+double libvirt_usage(const char *key, gint64 cpu_time);
+void libvirt_usage_forget(const char *key);

@@ -1,0 +1,45 @@
+/*
+ * Disks of a domain: which device and bus each gets, and their elements.
+ *
+ * A target such as sda2 is a partition for Xen, which can give an image that place. For
+ * QEMU each image is a whole disk, so sda2 becomes the first whole disk of its kind that
+ * nothing else asked for (sda, else sdb, ...), in the order of the document, and
+ * OS/ROOT follows it. xvd becomes vd there.
+ */
+#pragma once
+
+#include "drivers/vmm/domain_writer.h"
+#include "drivers/vmm/domain_xml.h"
+
+typedef enum { DISK_PLAIN, DISK_CDROM, DISK_FLOPPY } DomainDiskKind;
+
+typedef struct DomainDisk {
+    const xmlNode *node; /* the DISK or CONTEXT element */
+    char *id;
+    char *wanted; /* target as the machine has it; NULL when it has none */
+    char *target; /* as it is in the domain */
+    const char *bus;
+    DomainDiskKind kind;
+    gboolean context;
+    gboolean block;
+    gboolean readonly;
+    char *path;
+    char *format;
+} DomainDisk;
+
+/* The machine's disks and its context, with targets; (owned, frees its DomainDisks). */
+GPtrArray *domain_disks_plan(const DomainRequest *request, GError **error);
+void domain_disks_write(const DomainRequest *request, const GPtrArray *disks, DomainWriter *writer);
+/* TRUE when some disk is on that bus. */
+gboolean domain_disks_use(const GPtrArray *disks, const char *bus);
+/* The device of OS/ROOT in the guest: "sda2" -> "sda" when that disk was mapped so. (owned) */
+char *domain_disks_root(const GPtrArray *disks, const char *root);
+
+/* Shared with the rest of the document: text of VM/TEMPLATE/<vector>/<name>, else the
+ * default of that name; NULL when there is neither or it is empty. (owned) */
+char *domain_setting(const DomainRequest *request, const xmlNode *vector_node, const char *vector,
+                     const char *name);
+/* Text of an element below, NULL when missing or empty. (owned) */
+char *domain_text(const xmlNode *from, const char *path);
+/* Place of disk or NIC in OS/BOOT ("disk0,nic0"): 1 is first; 0: it is not there. */
+guint domain_boot_order(const DomainRequest *request, const char *kind, const char *id);

@@ -1,0 +1,513 @@
+#include "drivers/vmm/vmm_libvirt.h"
+
+#include "drivers/common/libvirt_stats.h"
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/base/paths.h"
+#include "lib/base/xml.h"
+#include <libvirt/virterror.h>
+#include <math.h>
+#include <string.h>
+
+/* How often a guest that shuts down is looked at. */
+#define SHUTDOWN_LOOK_MS 250
+
+static VmmFlavour flavour;
+static Template *defaults;
+
+/* ---- settings ---- */
+
+const VmmFlavour *vmm_libvirt_flavour(void)
+{
+    return &flavour;
+}
+
+const Template *vmm_libvirt_defaults(void)
+{
+    return defaults;
+}
+
+/* A missing file means the defaults of the program; a wrong one is an error. */
+static gboolean read_defaults(GError **error)
+{
+    g_autofree char *path = paths_etc(flavour.defaults);
+    g_autofree char *text = NULL;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        log_warning("VMM", "%s is missing: machines get no defaults from it", path);
+        defaults = template_new();
+        return TRUE;
+    }
+    if (g_file_get_contents(path, &text, NULL, error))
+        defaults = template_parse(text, TEMPLATE_MODERN, error);
+    if (!defaults)
+        g_prefix_error(error, "%s cannot be used: ", path);
+    return defaults != NULL;
+}
+
+gboolean vmm_libvirt_start(const VmmFlavour *wanted, const char *uri, GError **error)
+{
+    flavour = *wanted;
+    if (uri) {
+        flavour.libvirt.remote = g_strdup(uri);
+        /* A pattern that names no host is meant for all of them. */
+        if (!strstr(uri, "%h"))
+            flavour.libvirt.local = flavour.libvirt.remote;
+    }
+    libvirt_pool_start(&flavour.libvirt);
+    return read_defaults(error);
+}
+
+static char *setting(const VmmAction *action, const char *vector, const char *name)
+{
+    char *value = vmm_action_option(action, vector, name);
+    return value ? value : g_strdup(template_get_pair(defaults, vector, name));
+}
+
+gint64 vmm_setting_int(const VmmAction *action, const char *vector, const char *name,
+                       gint64 otherwise)
+{
+    g_autofree char *value = setting(action, vector, name);
+    guint64 number;
+    return value && g_ascii_string_to_unsigned(g_strstrip(value), 10, 0, G_MAXINT32, &number, NULL)
+               ? (gint64)number
+               : otherwise;
+}
+
+gboolean vmm_setting_bool(const VmmAction *action, const char *vector, const char *name,
+                          gboolean otherwise)
+{
+    g_autofree char *value = setting(action, vector, name);
+    return value ? vmm_is_yes(value) : otherwise;
+}
+
+/* ---- seeing ---- */
+
+void vmm_sight_clear(VmmSight *sight)
+{
+    libvirt_domain_release(g_steal_pointer(&sight->domain));
+    g_clear_error(&sight->error);
+}
+
+const char *vmm_presence_text(VmmPresence presence)
+{
+    static const char *const texts[] = {
+        [VMM_ABSENT] = "is not there",      [VMM_RUNNING] = "runs",
+        [VMM_PAUSED] = "is paused",         [VMM_BROKEN] = "has crashed",
+        [VMM_OTHER] = "is another machine", [VMM_UNKNOWN] = "cannot be seen",
+    };
+    return texts[presence];
+}
+
+/* A domain that has our kind of name must have the machine's UUID too: after a new start
+ * with an empty database there may be an older one-12. Imported machines have other names. */
+static gboolean is_this(const VmmAction *action, virDomainPtr domain)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    g_autofree char *own = g_strdup_printf("one-%" G_GINT64_FORMAT, action->vid);
+    return !g_str_equal(action->domain, own) ||
+           (virDomainGetUUIDString(domain, uuid) == 0 && !g_ascii_strcasecmp(uuid, action->uuid));
+}
+
+static VmmPresence presence_of(int state)
+{
+    switch (state) {
+    case VIR_DOMAIN_RUNNING:
+    case VIR_DOMAIN_BLOCKED:
+    case VIR_DOMAIN_SHUTDOWN:
+    case VIR_DOMAIN_NOSTATE: /* libxl says this of a running guest now and then */
+        return VMM_RUNNING;
+    case VIR_DOMAIN_PAUSED:
+    case VIR_DOMAIN_PMSUSPENDED:
+        return VMM_PAUSED;
+    case VIR_DOMAIN_CRASHED:
+        return VMM_BROKEN;
+    default:
+        return VMM_ABSENT;
+    }
+}
+
+static gboolean is_missing(void)
+{
+    const virError *fault = virGetLastError();
+    return fault && fault->code == VIR_ERR_NO_DOMAIN;
+}
+
+VmmSight vmm_look(const VmmAction *action, virConnectPtr connection)
+{
+    VmmSight sight = {VMM_UNKNOWN};
+    int state = 0;
+    sight.domain = virDomainLookupByName(connection, action->domain);
+    if (sight.domain && !is_this(action, sight.domain)) {
+        sight.presence = VMM_OTHER;
+    } else if (sight.domain && virDomainGetState(sight.domain, &state, &sight.reason, 0) == 0) {
+        sight.presence = presence_of(state);
+    } else if (is_missing()) {
+        libvirt_domain_release(g_steal_pointer(&sight.domain));
+        sight.presence = VMM_ABSENT;
+    } else {
+        libvirt_error(&sight.error, "look for %s", action->domain);
+    }
+    return sight;
+}
+
+/* ---- what most actions begin with ---- */
+
+/* A connection to the machine's host; a failure ends the job. */
+static virConnectPtr connect_host(DriverJob *job)
+{
+    g_autoptr(GError) error = NULL;
+    virConnectPtr connection = libvirt_pool_get(vmm_action_of(job)->host, &error);
+    if (!connection)
+        driver_job_fail(job, "%s", error->message);
+    return connection;
+}
+
+static void fail_job(DriverJob *job, const GError *error)
+{
+    driver_job_fail(job, "%s", error->message);
+}
+
+/* Ends the job when the host could not say, or has another machine of that name. */
+static gboolean sight_is_clear(DriverJob *job, const VmmSight *sight)
+{
+    const VmmAction *action = vmm_action_of(job);
+    if (sight->presence == VMM_UNKNOWN) {
+        fail_job(job, sight->error);
+    } else if (sight->presence == VMM_OTHER) {
+        driver_job_fail(
+            job,
+            "%s on %s is another machine (its UUID is not %s); it is left alone. Rename "
+            "or remove it there",
+            action->domain, action->host, action->uuid);
+    }
+    return sight->presence != VMM_UNKNOWN && sight->presence != VMM_OTHER;
+}
+
+gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *host, GError **error)
+{
+    if (virDomainIsActive(domain) == 1 && virDomainDestroyFlags(domain, 0) < 0) {
+        /* It may have ended by itself meanwhile. */
+        g_autoptr(GError) reason = NULL;
+        libvirt_error(&reason, "destroy %s on %s", action->domain, host);
+        if (virDomainIsActive(domain) != 0) {
+            g_propagate_error(error, g_steal_pointer(&reason));
+            return FALSE;
+        }
+    }
+    if (virDomainIsPersistent(domain) == 1 && g_str_has_prefix(action->domain, "one-"))
+        (void)virDomainUndefineFlags(domain,
+                                     VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_NVRAM);
+    return TRUE;
+}
+
+/* ---- DEPLOY ---- */
+
+static char *make_domain_xml(const VmmAction *action, gboolean without_shares, GError **error)
+{
+    DomainRequest request = {
+        .dialect = flavour.dialect,
+        .vm = action->vm,
+        .vid = action->vid,
+        .name = action->domain,
+        .uuid = action->uuid,
+        .directory = action->directory,
+        .defaults = defaults,
+        .now = g_get_real_time() / G_USEC_PER_SEC,
+        .without_shares = without_shares,
+    };
+    return domain_xml(&request, error);
+}
+
+/* The administrator finds what was started beside the machine's log. It may hold the
+ * password of a console, so it is for the owner only. */
+static void keep_document(const VmmAction *action, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    if (action->deployment &&
+        !g_file_set_contents_full(action->deployment, text, -1, G_FILE_SET_CONTENTS_CONSISTENT,
+                                  0600, &error))
+        driver_log('W', action->vid, "the domain document is not kept: %s", error->message);
+}
+
+/* Xen has no shares but a weight, set on the running domain. */
+static void set_weight(const VmmAction *action, virDomainPtr domain)
+{
+    virTypedParameterPtr parameters = NULL;
+    int count = 0, room = 0;
+    gint64 credit = 256;
+    g_autofree char *cpu = xml_get(action->vm, "TEMPLATE/CPU");
+    (void)template_get_int(defaults, "CREDIT", &credit);
+    double weight = ceil((cpu ? g_ascii_strtod(cpu, NULL) : 1) * (double)credit);
+    if (!(flavour.abilities & VMM_WEIGHS))
+        return;
+    if (virTypedParamsAddUInt(&parameters, &count, &room, "weight",
+                              (unsigned)CLAMP(weight, 1, 65535)) < 0 ||
+        virDomainSetSchedulerParameters(domain, parameters, count) < 0)
+        driver_log('W', action->vid, "the weight of %s is not set: %s", action->domain,
+                   virGetLastErrorMessage());
+    virTypedParamsFree(parameters, count);
+}
+
+static virDomainPtr create(const VmmAction *action, virConnectPtr connection, GError **error)
+{
+    for (int without_shares = 0; without_shares < 2; without_shares++) {
+        g_autofree char *text = make_domain_xml(action, without_shares, error);
+        if (!text)
+            return NULL;
+        keep_document(action, text);
+        virDomainPtr domain = virDomainCreateXML(connection, text, 0);
+        if (domain)
+            return domain;
+        if (without_shares || !strstr(virGetLastErrorMessage(), "CPU tuning is not available"))
+            break;
+        driver_log('W', action->vid,
+                   "%s has no CPU control group: the machine starts without its share of CPU",
+                   action->host);
+    }
+    libvirt_error(error, "start %s on %s", action->domain, action->host);
+    return NULL;
+}
+
+/* TRUE: the machine is there already, so that a repeated request does no harm. */
+static gboolean runs_already(DriverJob *job, const VmmSight *sight)
+{
+    if (sight->presence == VMM_PAUSED && virDomainResume(sight->domain) < 0) {
+        g_autoptr(GError) error = NULL;
+        libvirt_error(&error, "resume %s, which is there and paused", vmm_action_of(job)->domain);
+        fail_job(job, error);
+        return TRUE;
+    }
+    if (sight->presence != VMM_PAUSED && sight->presence != VMM_RUNNING)
+        return FALSE;
+    driver_job_succeed(job, vmm_action_of(job)->domain);
+    return TRUE;
+}
+
+static void deploy(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GError) error = NULL;
+    g_auto(virConnectPtr) connection = connect_host(job);
+    if (!connection)
+        return;
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (!sight_is_clear(job, &sight) || runs_already(job, &sight))
+        return;
+    if (sight.presence == VMM_BROKEN && !vmm_destroy(action, sight.domain, action->host, &error)) {
+        fail_job(job, error);
+        return;
+    }
+    g_auto(virDomainPtr) domain = create(action, connection, &error);
+    if (!domain) {
+        fail_job(job, error);
+        return;
+    }
+    set_weight(action, domain);
+    driver_job_succeed(job, virDomainGetName(domain));
+}
+
+/* ---- SHUTDOWN, CANCEL ---- */
+
+/* Waits until the domain is gone. FALSE: it still runs. */
+static gboolean wait_gone(DriverJob *job, virConnectPtr connection, gint64 seconds)
+{
+    gint64 until = g_get_monotonic_time() + seconds * G_TIME_SPAN_SECOND;
+    while (g_get_monotonic_time() < until) {
+        g_auto(VmmSight) sight = vmm_look(vmm_action_of(job), connection);
+        if (sight.presence == VMM_ABSENT)
+            return TRUE;
+        if (sight.presence == VMM_UNKNOWN || driver_job_wait(job, SHUTDOWN_LOOK_MS))
+            return FALSE;
+    }
+    return FALSE;
+}
+
+static gint64 shutdown_seconds(void)
+{
+    gint64 seconds = 120;
+    (void)template_get_int(defaults, "SHUTDOWN_TIMEOUT", &seconds);
+    return CLAMP(seconds, 1, 3600);
+}
+
+static void shut_down(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GError) error = NULL;
+    g_auto(virConnectPtr) connection = connect_host(job);
+    if (!connection)
+        return;
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (!sight_is_clear(job, &sight))
+        return;
+    if (sight.presence == VMM_ABSENT || sight.presence == VMM_BROKEN) {
+        if (sight.domain && !vmm_destroy(action, sight.domain, action->host, &error))
+            fail_job(job, error);
+        else
+            driver_job_succeed(job, NULL);
+        return;
+    }
+    gint64 seconds = shutdown_seconds();
+    if (virDomainShutdown(sight.domain) < 0) {
+        libvirt_error(&error, "shut %s down on %s", action->domain, action->host);
+        fail_job(job, error);
+    } else if (wait_gone(job, connection, seconds)) {
+        driver_job_succeed(job, NULL);
+    } else if (driver_job_cancelled(job)) {
+        driver_job_fail(job, "no longer waited for; %s may still obey", action->domain);
+    } else {
+        driver_job_fail(job,
+                        "%s did not react to its power button within %" G_GINT64_FORMAT
+                        " seconds and goes on running. Does the guest handle ACPI? terminate "
+                        "--hard or poweroff --hard does not ask it",
+                        action->domain, seconds);
+    }
+}
+
+static void cancel(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GError) error = NULL;
+    g_auto(virConnectPtr) connection = connect_host(job);
+    if (!connection)
+        return;
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (!sight_is_clear(job, &sight))
+        return;
+    if (sight.domain && !vmm_destroy(action, sight.domain, action->host, &error))
+        fail_job(job, error);
+    else
+        driver_job_succeed(job, NULL);
+}
+
+/* ---- CLEANUP ---- */
+
+/* Nothing of the machine is on the host afterwards. Another machine of that name stays. */
+static gboolean clear_host(const VmmAction *action, const char *host, GError **error)
+{
+    g_auto(virConnectPtr) connection = libvirt_pool_get(host, error);
+    if (!connection)
+        return FALSE;
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (sight.presence == VMM_UNKNOWN) {
+        g_propagate_error(error, g_steal_pointer(&sight.error));
+        return FALSE;
+    }
+    return !sight.domain || sight.presence == VMM_OTHER ||
+           vmm_destroy(action, sight.domain, host, error);
+}
+
+static void clean_up(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    const char *hosts[] = {action->host, action->destination};
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(hosts); i++) {
+        g_autoptr(GError) error = NULL;
+        if (hosts[i] && !clear_host(action, hosts[i], &error))
+            g_string_append_printf(text, "%s%s", text->len ? "; " : "", error->message);
+    }
+    if (text->len)
+        driver_job_fail(job, "%s", text->str);
+    else
+        driver_job_succeed(job, NULL);
+}
+
+/* ---- REBOOT, RESET ---- */
+
+typedef int (*Restart)(virDomainPtr domain, unsigned int flags);
+
+static void restart(DriverJob *job, Restart call, const char *verb)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GError) error = NULL;
+    g_auto(virConnectPtr) connection = connect_host(job);
+    if (!connection)
+        return;
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (!sight_is_clear(job, &sight))
+        return;
+    if (sight.presence != VMM_RUNNING && sight.presence != VMM_PAUSED) {
+        driver_job_fail(job, "%s %s on %s: there is nothing to %s", action->domain,
+                        vmm_presence_text(sight.presence), action->host, verb);
+    } else if (call(sight.domain, 0) < 0) {
+        libvirt_error(&error, "%s %s on %s", verb, action->domain, action->host);
+        fail_job(job, error);
+    } else {
+        driver_job_succeed(job, NULL);
+    }
+}
+
+static void reboot(DriverJob *job)
+{
+    restart(job, virDomainReboot, "reboot");
+}
+
+static void reset(DriverJob *job)
+{
+    if (flavour.abilities & VMM_RESETS)
+        restart(job, virDomainReset, "reset");
+    else
+        driver_job_fail(job, "machines of %s have no reset; reboot asks the guest", flavour.name);
+}
+
+/* ---- POLL ---- */
+
+static void append_figure(GString *text, const char *name, gint64 value)
+{
+    if (value >= 0)
+        g_string_append_printf(text, " %s=%" G_GINT64_FORMAT, name, value);
+}
+
+static void append_figures(GString *text, virDomainPtr domain)
+{
+    virDomainPtr domains[] = {domain, NULL};
+    virDomainStatsRecordPtr *records = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    if (virDomainListGetStats(domains, LIBVIRT_STATS_GROUPS, &records, 0) != 1)
+        return;
+    LibvirtStats stats = libvirt_stats_read(records[0]);
+    virDomainStatsRecordListFree(records);
+    (void)virDomainGetUUIDString(domain, uuid);
+    append_figure(text, "CPU", (gint64)libvirt_usage(uuid, stats.cpu_time));
+    append_figure(text, "MEMORY", stats.memory);
+    append_figure(text, "NETRX", stats.net_rx);
+    append_figure(text, "NETTX", stats.net_tx);
+}
+
+static void poll_machine(DriverJob *job)
+{
+    static const char letters[] = {[VMM_ABSENT] = 'd',
+                                   [VMM_RUNNING] = 'a',
+                                   [VMM_PAUSED] = 'p',
+                                   [VMM_BROKEN] = 'e',
+                                   [VMM_OTHER] = 'd'};
+    g_auto(virConnectPtr) connection = connect_host(job);
+    if (!connection)
+        return;
+    g_auto(VmmSight) sight = vmm_look(vmm_action_of(job), connection);
+    if (sight.presence == VMM_UNKNOWN) {
+        fail_job(job, sight.error);
+        return;
+    }
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_printf(text, "STATE=%c", letters[sight.presence]);
+    if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
+        append_figures(text, sight.domain);
+    driver_job_succeed(job, text->str);
+}
+
+/* The time-outs are wider than what the actions themselves allow (SHUTDOWN_TIMEOUT,
+ * MIGRATE/TIMEOUT), which are settings; they catch a libvirt that never comes back. */
+const DriverAction vmm_libvirt_actions[] = {
+    {"DEPLOY", deploy, 300},
+    {"SHUTDOWN", shut_down, 4000},
+    {"CANCEL", cancel, 120, DRIVER_URGENT},
+    {"REBOOT", reboot, 120, DRIVER_URGENT},
+    {"RESET", reset, 120, DRIVER_URGENT},
+    {"SAVE", vmm_save, 4000},
+    {"RESTORE", vmm_restore, 4000},
+    {"MIGRATE", vmm_migrate, 90000},
+    {"POLL", poll_machine, 60, DRIVER_URGENT},
+    {"CLEANUP", clean_up, 180, DRIVER_URGENT},
+    {NULL},
+};

@@ -1,0 +1,61 @@
+/*
+ * What the actions of the libvirt flavours share: finding the machine's domain on a host,
+ * and making sure that it is this machine and not another of the same name.
+ */
+#pragma once
+
+#include "drivers/common/libvirt_pool.h"
+#include "drivers/vmm/vmm.h"
+#include "drivers/vmm/vmm_action.h"
+
+const VmmFlavour *vmm_libvirt_flavour(void);
+const Template *vmm_libvirt_defaults(void);
+
+/* Setting of a machine's vector (USER_TEMPLATE, then TEMPLATE), else of the defaults. */
+gint64 vmm_setting_int(const VmmAction *action, const char *vector, const char *name,
+                       gint64 otherwise);
+gboolean vmm_setting_bool(const VmmAction *action, const char *vector, const char *name,
+                          gboolean otherwise);
+
+typedef enum {
+    VMM_ABSENT, /* the host answered: no such domain, or it is off */
+    VMM_RUNNING,
+    VMM_PAUSED,
+    VMM_BROKEN,  /* crashed */
+    VMM_OTHER,   /* a domain of that name is there, but it is another machine */
+    VMM_UNKNOWN, /* the host could not be asked */
+} VmmPresence;
+
+typedef struct VmmSight {
+    VmmPresence presence;
+    int reason;          /* libvirt's, for VMM_PAUSED */
+    virDomainPtr domain; /* NULL when absent or unknown */
+    GError *error;       /* of VMM_UNKNOWN */
+} VmmSight;
+
+void vmm_sight_clear(VmmSight *sight);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmmSight, vmm_sight_clear)
+
+/* Looks for the machine on a host. An inactive domain is VMM_ABSENT but has `domain`. */
+VmmSight vmm_look(const VmmAction *action, virConnectPtr connection);
+const char *vmm_presence_text(VmmPresence presence);
+
+/* Stops a domain at once, and forgets its definition if it has one of our name. */
+gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *host,
+                     GError **error);
+
+/* Interrupts the libvirt job of a domain when the driver's job is cancelled or takes too
+ * long, from a thread of its own. */
+typedef struct VmmWatch VmmWatch;
+typedef struct VmmWatchOptions {
+    gint64 timeout_seconds; /* 0: none */
+    gint64 postcopy_after;  /* seconds; 0: never */
+    gint64 max_downtime_ms; /* 0: leave it */
+} VmmWatchOptions;
+VmmWatch *vmm_watch_start(DriverJob *job, virDomainPtr domain, VmmWatchOptions options); /* owned */
+/* Ends and frees the watch. TRUE: it interrupted; *why then tells the reason. (static text) */
+gboolean vmm_watch_end(VmmWatch *watch, const char **why);
+
+void vmm_migrate(DriverJob *job);
+void vmm_save(DriverJob *job);
+void vmm_restore(DriverJob *job);

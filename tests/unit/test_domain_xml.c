@@ -1,0 +1,172 @@
+/*
+ * Documents of machines against what libvirt shall get. A case is a VM object in
+ * data/domain/NAME.vm and, for each hypervisor, the wanted text NAME.<flavour>.xml.
+ * GOLDEN=write writes what comes out instead of comparing; read the difference then.
+ */
+#include "drivers/vmm/domain_xml.h"
+
+#include "drivers/vmm/vmm.h"
+#include "lib/base/xml.h"
+#include <string.h>
+
+static char *directory;
+static char *etc;
+
+static char *read_file(const char *path)
+{
+    char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_file_get_contents(path, &text, NULL, &error);
+    g_assert_no_error(error);
+    return text;
+}
+
+static Template *read_defaults(const char *file)
+{
+    g_autofree char *path = g_build_filename(etc, file, NULL);
+    g_autofree char *text = read_file(path);
+    g_autoptr(GError) error = NULL;
+    Template *defaults = template_parse(text, TEMPLATE_MODERN, &error);
+    g_assert_no_error(error);
+    return defaults;
+}
+
+static char *make(const char *name, const VmmFlavour *flavour, GError **error)
+{
+    g_autofree char *file = g_strconcat(name, ".vm", NULL);
+    g_autofree char *path = g_build_filename(directory, file, NULL);
+    g_autofree char *text = read_file(path);
+    g_autoptr(xmlDoc) document = xml_read(text, strlen(text), XML_DEPTH_MAX, NULL);
+    g_assert_nonnull(document);
+    g_autoptr(Template) defaults = read_defaults(flavour->defaults);
+    const xmlNode *vm = xml_root(document);
+    gint64 vid = xml_get_int(vm, "ID", -1);
+    g_autofree char *domain = g_strdup_printf("one-%" G_GINT64_FORMAT, vid);
+    g_autofree char *place = g_strdup_printf("/var/lib/one/datastores/0/%" G_GINT64_FORMAT, vid);
+    DomainRequest request = {.dialect = flavour->dialect,
+                             .vm = vm,
+                             .vid = vid,
+                             .name = domain,
+                             .uuid = "3b2c0e60-0000-5000-8000-000000000001",
+                             .directory = place,
+                             .defaults = defaults,
+                             .now = 1800000000};
+    return domain_xml(&request, error);
+}
+
+static void check_golden(const char *file)
+{
+    g_auto(GStrv) parts = g_strsplit(file, ".", 3); /* name, flavour, "xml" */
+    const VmmFlavour *flavour = vmm_flavour(parts[1]);
+    g_assert_nonnull(flavour);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *got = make(parts[0], flavour, &error);
+    g_assert_no_error(error);
+    g_autoptr(xmlDoc) document = xml_read(got, strlen(got), XML_DEPTH_MAX, &error);
+    g_assert_no_error(error);
+    g_autofree char *path = g_build_filename(directory, file, NULL);
+    if (!g_strcmp0(g_getenv("GOLDEN"), "write")) {
+        g_file_set_contents(path, got, -1, &error);
+        g_assert_no_error(error);
+        return;
+    }
+    g_autofree char *want = read_file(path);
+    if (strcmp(got, want) != 0)
+        g_error("%s: the document is\n%s\ninstead of\n%s", file, got, want);
+}
+
+static void test_golden(void)
+{
+    g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
+    const char *file;
+    guint count = 0;
+    while ((file = g_dir_read_name(files)))
+        if (g_str_has_suffix(file, ".xml")) {
+            check_golden(file);
+            count++;
+        }
+    g_assert_cmpuint(count, >=, 8);
+}
+
+static void expect_error(const char *xml, const char *flavour_name, const char *part)
+{
+    const VmmFlavour *flavour = vmm_flavour(flavour_name);
+    g_autoptr(xmlDoc) document = xml_read(xml, strlen(xml), XML_DEPTH_MAX, NULL);
+    DomainRequest request = {.dialect = flavour->dialect,
+                             .vm = xml_root(document),
+                             .vid = 1,
+                             .name = "one-1",
+                             .uuid = "3b2c0e60-0000-5000-8000-000000000001"};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = domain_xml(&request, &error);
+    g_assert_null(text);
+    g_assert_nonnull(strstr(error->message, part));
+}
+
+static void test_errors(void)
+{
+    expect_error("<VM><TEMPLATE><MEMORY>0</MEMORY></TEMPLATE></VM>", "kvm", "MEMORY");
+    expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY><RAW><TYPE>kvm</TYPE>"
+                 "<DATA><![CDATA[<a>]]></DATA></RAW></TEMPLATE></VM>",
+                 "kvm", "RAW/DATA is not well-formed");
+    expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY><DISK><DISK_ID>0</DISK_ID>"
+                 "<DISK_TYPE>RBD</DISK_TYPE></DISK></TEMPLATE></VM>",
+                 "kvm", "disk 0 is of type RBD");
+    expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY></TEMPLATE></VM>", "lxc",
+                 "a container needs a DISK");
+}
+
+/* Text of users ends in the document as text, whatever it is. */
+static void test_hostile_text(void)
+{
+    static const char xml[] =
+        "<VM><NAME>a&lt;/title&gt;&lt;devices/&gt;\"'&amp;</NAME><TEMPLATE><MEMORY>64</MEMORY>"
+        "<CPU_MODEL><MODEL>x&lt;y</MODEL></CPU_MODEL><OS><KERNEL>/k&lt;</KERNEL>"
+        "<KERNEL_CMD>a=\"&lt;b&gt;\"</KERNEL_CMD><MACHINE>p\"&gt;c</MACHINE></OS>"
+        "<NIC><BRIDGE>br\"0</BRIDGE><MAC>'</MAC></NIC></TEMPLATE></VM>";
+    g_autoptr(xmlDoc) document = xml_read(xml, strlen(xml), XML_DEPTH_MAX, NULL);
+    DomainRequest request = {.dialect = vmm_flavour("kvm")->dialect,
+                             .vm = xml_root(document),
+                             .vid = 1,
+                             .name = "one-1",
+                             .uuid = "3b2c0e60-0000-5000-8000-000000000001"};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text = domain_xml(&request, &error);
+    g_assert_no_error(error);
+    g_autoptr(xmlDoc) made = xml_read(text, strlen(text), XML_DEPTH_MAX, &error);
+    g_assert_no_error(error);
+    g_autofree char *title = xml_get(xml_root(made), "title");
+    g_assert_cmpstr(title, ==, "a</title><devices/>\"'&");
+    g_autofree char *line = xml_get(xml_root(made), "os/cmdline");
+    g_assert_cmpstr(line, ==, "a=\"<b>\"");
+}
+
+static void test_relocate(void)
+{
+    static const char saved[] =
+        "<domain><devices>"
+        "<disk><source file='/old/0/3/disk.0'/></disk><disk><source file='/iso/a.iso'/></disk>"
+        "<serial type='pty'><source path='/dev/pts/1'/><log file='/old/0/3/console.log'/></serial>"
+        "</devices></domain>";
+    g_autoptr(GError) error = NULL;
+    g_autofree char *moved = domain_xml_relocate(saved, "/new/100/3", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(strstr(moved, "\"/new/100/3/disk.0\""));
+    g_assert_nonnull(strstr(moved, "\"/new/100/3/console.log\""));
+    g_assert_nonnull(strstr(moved, "\"/iso/a.iso\""));
+    g_assert_nonnull(strstr(moved, "\"/dev/pts/1\""));
+    g_assert_null(domain_xml_relocate(saved, "/old/0/3", &error));
+    g_assert_no_error(error);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    directory = g_build_filename("tests", "unit", "data", "domain", NULL);
+    etc = g_strdup("etc");
+    g_test_add_func("/domain_xml/golden", test_golden);
+    g_test_add_func("/domain_xml/errors", test_errors);
+    g_test_add_func("/domain_xml/hostile_text", test_hostile_text);
+    g_test_add_func("/domain_xml/relocate", test_relocate);
+    return g_test_run();
+}
