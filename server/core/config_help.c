@@ -122,6 +122,16 @@ gboolean config_value_fits(const ConfigRow *row, const char *value)
     }
 }
 
+char *config_value_kept(const ConfigRow *row, const char *value)
+{
+    g_auto(GStrv) words = g_strsplit(row->kind == CONFIG_WORD ? row->words : "", " ", -1);
+
+    for (guint i = 0; words[i]; i++)
+        if (!g_ascii_strcasecmp(words[i], value))
+            return g_strdup(words[i]);
+    return g_strdup(value);
+}
+
 char *config_allowed(const ConfigRow *row)
 {
     switch (row->kind) {

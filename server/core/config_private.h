@@ -50,6 +50,8 @@ const ConfigRow *config_row_any(const char *key);
 char *config_allowed(const ConfigRow *row);
 /* Whether a value is allowed. */
 gboolean config_value_fits(const ConfigRow *row, const char *value);
+/* An allowed value as it is kept: words as the table spells them. (owned) */
+char *config_value_kept(const ConfigRow *row, const char *value);
 
 /* Reads a text: the keys in force, and what is to be said about it. */
 typedef struct ConfigReading {

@@ -117,14 +117,15 @@ static void note(GPtrArray *notes, const char *text)
 static gboolean take_value(Reader *reader, const ConfigRow *row, const char *name,
                            const char *value)
 {
-    g_autofree char *trimmed = g_strstrip(g_strdup(value));
+    g_autofree char *trimmed = g_strstrip(g_strdup(value)), *kept = NULL;
     const char *present = config_value(reader->values, row->key);
 
     if (!config_value_fits(row, trimmed))
         return fail_value(reader, row, name, value);
-    if (row->flags & CONFIG_IDLE && g_strcmp0(present, trimmed))
+    kept = config_value_kept(row, trimmed);
+    if (row->flags & CONFIG_IDLE && g_strcmp0(present, kept))
         note(reader->idle, name);
-    config_set_value(reader->values, row->key, trimmed);
+    config_set_value(reader->values, row->key, kept);
     return TRUE;
 }
 

@@ -197,7 +197,8 @@ static void test_said(void)
         "PORT = 2345\n"
         "VM_POLLING_INTERVAL = 7\n"
         "HOST_MONITORING_INTERVAL = 8\nMONITORING_INTERVAL_HOST = 9\n"
-        "DEBUG_LEVEL = 3\nLOG = [ SYSTEM = std ]\nLOG = [ USE_VMS_LOCATION = yes ]\n"
+        "API_LIST_ORDER = asc\nDEBUG_LEVEL = 3\nLOG = [ SYSTEM = STD ]\nLOG = [ USE_VMS_LOCATION = "
+        "yes ]\n"
         "VM_DIR = /srv/images\n"
         "USER_RESTRICTED_ATTR = ONE\nUSER_RESTRICTED_ATTR = TWO\nGROUP_RESTRICTED_ATTR = \"\"\n"
         "ACTION_TIMEOUTS = [ DEPLOY = 5 ]\n"
@@ -209,6 +210,7 @@ static void test_said(void)
     g_assert_cmpint(config_int(config, "MONITORING_INTERVAL_HOST"), ==, 9);
     g_assert_cmpint(config_int(config, "LOG/DEBUG_LEVEL"), ==, 3);
     g_assert_cmpstr(config_text(config, "LOG/SYSTEM"), ==, "std");
+    g_assert_cmpstr(config_text(config, "API_LIST_ORDER"), ==, "ASC");
     g_assert_true(config_bool(config, "LOG/USE_VMS_LOCATION"));
     g_assert_cmpstr(config_text(config, "DATASTORE_LOCATION"), ==, "/srv/images");
     g_assert_cmpstr(config_list(config, "USER_RESTRICTED_ATTR", 1), ==, "TWO");
