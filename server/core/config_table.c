@@ -43,6 +43,8 @@ const ConfigRow config_rows[] = {
      .help = "Characters of a result in the log."},
     {"SESSION_EXPIRATION_TIME", CONFIG_INT, "900", 0, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Seconds that a verified password is remembered."},
+    {"ALLOW_2009_WITHOUT_PASSWORD", CONFIG_BOOL, "NO", .flags = CONFIG_OURS, .help =
+     "Lets tools of OpenNebula 1.2 on this computer, which know no passwords, act as oneadmin."},
     {"DEFAULT_AUTH", CONFIG_TEXT, "default", .flags = CONFIG_IDLE, .help =
      "Driver that is asked about users who are unknown."},
 

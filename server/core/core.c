@@ -284,9 +284,10 @@ static gboolean handle_ready(Core *core, CoreInput *inputs)
     core->steady = core->clock->steady(core->clock);
     while (inputs) {
         CoreInput *input = inputs;
+        void (*destroy)(CoreInput *) = input->destroy; /* a call may be gone once it is answered */
         inputs = input->next;
         input->handle(core, input);
-        input->destroy(input);
+        destroy(input);
         handled++;
     }
     while (handled < BATCH_INPUTS && timers_fire(core->timers, core, core->steady)) {

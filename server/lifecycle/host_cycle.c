@@ -27,6 +27,13 @@ typedef struct HostTimer {
 
 static void ask_host(Lifecycle *lifecycle, Host *host);
 
+/* A host's report holds its machines, so the shorter of both intervals counts. */
+static gint64 usual_interval(Lifecycle *lifecycle)
+{
+    return MIN(config_int(lifecycle->world->config, "MONITORING_INTERVAL_HOST"),
+               config_int(lifecycle->world->config, "MONITORING_INTERVAL_VM"));
+}
+
 static void host_timer_fired(Core *core, gpointer data)
 {
     HostTimer *timer = data;
@@ -88,6 +95,11 @@ void host_stop_monitoring(Lifecycle *lifecycle, Host *host)
                   0, lifecycle_timeout(lifecycle, "MONITOR", 60));
 }
 
+void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host)
+{
+    lifecycle->outside->forget(lifecycle->outside, SAMPLE_HOST, host);
+}
+
 /* ---- states ---- */
 
 static void set_state(Lifecycle *lifecycle, Host *host, HostState state)
@@ -147,7 +159,7 @@ static void host_failed(Lifecycle *lifecycle, Host *host, const char *reason)
     if (host->state == HOST_INIT || host->state == HOST_MONITORED)
         set_state(lifecycle, host, HOST_ERROR);
     machines_lost(lifecycle, host);
-    gint64 usual = config_int(lifecycle->world->config, "MONITORING_INTERVAL_HOST");
+    gint64 usual = usual_interval(lifecycle);
     gint64 retry = (gint64)RETRY_SECONDS << MIN(host->failures - 1, 6);
     ask_later(lifecycle, host, MIN(retry, usual));
 }
@@ -348,7 +360,7 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     read_machines(lifecycle, host, report, asked);
     if (!was_ready && host->state == HOST_MONITORED)
         lifecycle_ring(lifecycle);
-    ask_later(lifecycle, host, config_int(world->config, "MONITORING_INTERVAL_HOST"));
+    ask_later(lifecycle, host, usual_interval(lifecycle));
 }
 
 void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolean success,

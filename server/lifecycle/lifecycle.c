@@ -270,29 +270,17 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
     asked_free(asked);
 }
 
-void lifecycle_driver_lost(Lifecycle *lifecycle, DriverClass class, const char *driver)
+void lifecycle_lost(Lifecycle *lifecycle, guint64 number)
 {
-    g_autoptr(GArray) numbers = g_array_new(FALSE, FALSE, sizeof(guint64));
-    GHashTableIter iterator;
-    gpointer value;
-    g_hash_table_iter_init(&iterator, lifecycle->asked);
-    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
-        Asked *asked = value;
-        if (asked->class == class && !strcmp(asked->driver, driver))
-            g_array_append_val(numbers, asked->number);
-    }
-    for (guint i = 0; i < numbers->len; i++) {
-        guint64 number = g_array_index(numbers, guint64, i);
-        Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);
-        if (!asked)
-            continue;
-        g_hash_table_steal(lifecycle->asked, &number);
-        core_timer_cancel(lifecycle->world->core, asked->timer);
-        g_autofree char *why = g_strdup_printf("driver %s ended before it answered %s", driver,
-                                               asked->action);
-        dispatch_lost(lifecycle, asked, why);
-        asked_free(asked);
-    }
+    Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);
+    if (!asked)
+        return;
+    g_hash_table_steal(lifecycle->asked, &number);
+    core_timer_cancel(lifecycle->world->core, asked->timer);
+    g_autofree char *why = g_strdup_printf("driver %s ended before it answered %s", asked->driver,
+                                           asked->action);
+    dispatch_lost(lifecycle, asked, why);
+    asked_free(asked);
 }
 
 void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char *action,

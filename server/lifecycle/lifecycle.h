@@ -21,8 +21,8 @@ void lifecycle_start(Lifecycle *lifecycle);
 
 /* Answer to request `number`. Unknown numbers are logged and dropped. */
 void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, const char *info);
-/* The driver died: what it was doing is found out by asking the hosts. */
-void lifecycle_driver_lost(Lifecycle *lifecycle, DriverClass class, const char *driver);
+/* The driver died before it answered: what became of the work is found out by asking the hosts. */
+void lifecycle_lost(Lifecycle *lifecycle, guint64 number);
 /* A message that nobody asked for, such as STATE_VM. */
 void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char *action,
                             gboolean success, gint64 id, const char *payload);
@@ -57,6 +57,8 @@ gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker 
 /* New CPU, VCPU or MEMORY for a machine that does not run. */
 gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
                    GError **error);
+/* A machine was made: tells its log, and the scheduler when it is pending. */
+void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm);
 /* Whether the word is known, and which right it needs: "admin", "manage" or NULL when unknown. */
 const char *vm_action_right(const char *word);
 
@@ -66,6 +68,8 @@ gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError *
 void host_start_monitoring(Lifecycle *lifecycle, Host *host);
 /* Forgets timers and tells the driver; before the host is removed. */
 void host_stop_monitoring(Lifecycle *lifecycle, Host *host);
+
+void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
 
 /* ---- the scheduler's bell ---- */
 

@@ -122,6 +122,14 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     vm_begin_step(lifecycle, vm);
 }
 
+void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm)
+{
+    vm_log(lifecycle, vm, LOG_INFO, "machine %s made by user %d, state is %s", vm->head.name,
+           vm->head.uid, vm_state_name(vm->state));
+    if (vm->state == VM_PENDING)
+        lifecycle_ring(lifecycle);
+}
+
 VmStep vm_current_step(const Vm *vm)
 {
     const VmPhase *phase = vm->state == VM_ACTIVE ? vm_phase(vm->lcm) : NULL;

@@ -12,11 +12,15 @@
 /* How long drivers have to end by themselves, in microseconds. */
 #define END_PATIENCE (2 * G_USEC_PER_SEC)
 
-/* Work for the thread: a request to send, or a line for a machine's log. */
+/* Work for the thread: a request to send, or a line for a machine's log. The configuration belongs to
+ * the core thread, so what is needed of it is looked up there. */
 typedef struct Job {
     struct Job *next;
     DriverRequest *request;
-    gint32 vm;
+    char *key;          /* of the process; NULL: no such driver is configured */
+    char *name;         /* with the first request of a process: how to start it */
+    char **argv, **environment;
+    char *log_path;
     char *line;
 } Job;
 
@@ -34,7 +38,8 @@ struct Mads {
     GMainLoop *loop;
     GMutex lock; /* guards the jobs */
     Job *jobs, **jobs_last;
-    GHashTable *processes; /* "class/name" -> Process; the thread's own */
+    GHashTable *processes; /* key -> Process; the thread's own */
+    GHashTable *known;     /* keys of processes that the thread knows; the core's own */
 };
 
 /* ---- from the thread to the core ---- */
@@ -89,7 +94,7 @@ static void heard_handle(Core *core, CoreInput *input)
     if (heard->heard == HEARD_LINES)
         hear_line(heard);
     else if (heard->heard == HEARD_LOST)
-        lifecycle_driver_lost(lifecycle, heard->class, heard->driver);
+        lifecycle_lost(lifecycle, heard->number);
     else
         lifecycle_answer(lifecycle, heard->number, FALSE, heard->text);
 }
@@ -122,9 +127,9 @@ static void process_line(Process *process, guint64 number, const char *text, gpo
     hear(data, HEARD_LINES, process_class(process), process_name(process), number, text);
 }
 
-static void process_lost(Process *process, gpointer data)
+static void process_lost(Process *process, guint64 number, gpointer data)
 {
-    hear(data, HEARD_LOST, process_class(process), process_name(process), 0, NULL);
+    hear(data, HEARD_LOST, process_class(process), process_name(process), number, NULL);
 }
 
 static void process_refused(Process *process, const DriverRequest *request, const char *reason,
@@ -138,22 +143,6 @@ static const ProcessEvents process_events = {process_line, process_lost, process
 /* ---- finding a driver ---- */
 
 static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD"};
-
-/* The entry of that name. Transfer drivers of today serve many flavours by one process that needs no
- * name; those of 2009 had an entry each. */
-static const TemplateAttribute *find_entry(const Config *config, DriverClass class,
-                                           const char *name)
-{
-    const TemplateAttribute *entry, *general = NULL;
-    for (guint i = 0; (entry = config_vector(config, class_keys[class], i)); i++) {
-        const char *own = attribute_get(entry, "NAME");
-        if (own && name && !strcmp(own, name))
-            return entry;
-        if (!own && !general)
-            general = entry;
-    }
-    return class == DRIVER_TRANSFER ? general : NULL;
-}
 
 static char **driver_argv(const TemplateAttribute *entry)
 {
@@ -185,24 +174,23 @@ static char **driver_environment(Mads *mads, const char *name)
     return environment;
 }
 
-static Process *find_process(Mads *mads, const DriverRequest *request)
+/* One process an entry: a transfer driver of today serves many flavours, those of 2009 one each. */
+static void describe_process(Mads *mads, Job *job)
 {
-    const TemplateAttribute *entry = find_entry(mads->config, request->class, request->driver);
+    const DriverRequest *request = job->request;
+    const TemplateAttribute *entry =
+        config_named(mads->config, class_keys[request->class], request->driver);
     if (!entry)
-        return NULL;
+        return;
     const char *own = attribute_get(entry, "NAME");
-    g_autofree char *key =
-        g_strdup_printf("%s/%s", class_keys[request->class], own ? own : "");
-    Process *process = g_hash_table_lookup(mads->processes, key);
-    if (!process) {
-        g_auto(GStrv) argv = driver_argv(entry);
-        const char *name = own ? own : "tm";
-        g_auto(GStrv) environment = driver_environment(mads, name);
-        process = process_new(mads->context, request->class, own ? own : request->driver, argv,
-                              environment, mads->epoch, &process_events, mads);
-        g_hash_table_insert(mads->processes, g_steal_pointer(&key), process);
-    }
-    return process;
+    const char *arguments = attribute_get(entry, "ARGUMENTS");
+    job->key = g_strdup_printf("%s/%s/%s", class_keys[request->class], own ? own : "",
+                               arguments ? arguments : "");
+    if (!g_hash_table_add(mads->known, g_strdup(job->key)))
+        return;
+    job->name = g_strdup(own ? own : request->driver);
+    job->argv = driver_argv(entry);
+    job->environment = driver_environment(mads, job->name);
 }
 
 /* ---- the thread ---- */
@@ -221,9 +209,21 @@ static void write_files(Mads *mads, const DriverRequest *request)
     }
 }
 
-static void do_send(Mads *mads, DriverRequest *request)
+static Process *process_of_job(Mads *mads, const Job *job)
 {
-    Process *process = find_process(mads, request);
+    Process *process = job->key ? g_hash_table_lookup(mads->processes, job->key) : NULL;
+    if (!process && job->argv) {
+        process = process_new(mads->context, job->request->class, job->name, job->argv,
+                              job->environment, mads->epoch, &process_events, mads);
+        g_hash_table_insert(mads->processes, g_strdup(job->key), process);
+    }
+    return process;
+}
+
+static void do_send(Mads *mads, Job *job)
+{
+    Process *process = process_of_job(mads, job);
+    DriverRequest *request = g_steal_pointer(&job->request);
     write_files(mads, request);
     if (process) {
         process_send(process, request);
@@ -237,9 +237,8 @@ static void do_send(Mads *mads, DriverRequest *request)
     driver_request_free(request);
 }
 
-static void do_log(Mads *mads, gint32 vm, const char *line)
+static void do_log(const char *path, const char *line)
 {
-    g_autofree char *path = paths_vm_log(vm, FALSE);
     int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     if (fd < 0 && errno == ENOENT) {
         g_autofree char *directory = g_path_get_dirname(path);
@@ -256,6 +255,18 @@ static void do_log(Mads *mads, gint32 vm, const char *line)
     close(fd);
 }
 
+static void job_free(Job *job)
+{
+    driver_request_free(job->request);
+    g_free(job->key);
+    g_free(job->name);
+    g_strfreev(job->argv);
+    g_strfreev(job->environment);
+    g_free(job->log_path);
+    g_free(job->line);
+    g_free(job);
+}
+
 static gboolean work_off(gpointer data)
 {
     Mads *mads = data;
@@ -266,11 +277,10 @@ static gboolean work_off(gpointer data)
     while (job) {
         Job *next = job->next;
         if (job->request)
-            do_send(mads, job->request);
+            do_send(mads, job);
         if (job->line)
-            do_log(mads, job->vm, job->line);
-        g_free(job->line);
-        g_free(job);
+            do_log(job->log_path, job->line);
+        job_free(job);
         job = next;
     }
     return G_SOURCE_REMOVE;
@@ -307,12 +317,13 @@ static void outside_send(Outside *outside, DriverRequest *request)
 {
     Job *job = g_new0(Job, 1);
     job->request = request;
+    describe_process((Mads *)outside, job);
     add_job((Mads *)outside, job);
 }
 
 static gboolean outside_knows(Outside *outside, DriverClass class, const char *driver)
 {
-    return find_entry(((Mads *)outside)->config, class, driver) != NULL;
+    return config_named(((Mads *)outside)->config, class_keys[class], driver) != NULL;
 }
 
 static void outside_vm_log(Outside *outside, gint32 vm, LogLevel level, const char *module,
@@ -320,8 +331,9 @@ static void outside_vm_log(Outside *outside, gint32 vm, LogLevel level, const ch
 {
     if (level > log_level())
         return;
+    Mads *mads = (Mads *)outside;
     Job *job = g_new0(Job, 1);
-    job->vm = vm;
+    job->log_path = paths_vm_log(vm, config_bool(mads->config, "LOG/USE_VMS_LOCATION"));
     job->line = log_format(level, module, text);
     add_job((Mads *)outside, job);
 }
@@ -355,6 +367,7 @@ Mads *mads_new(Core *core, Config *config, History *history, const char *var, gu
     g_mutex_init(&mads->lock);
     mads->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                             (GDestroyNotify)process_free);
+    mads->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     mads->context = g_main_context_new();
     mads->loop = g_main_loop_new(mads->context, FALSE);
     mads->thread = g_thread_new("drivers", run, mads);
@@ -423,6 +436,7 @@ void mads_free(Mads *mads)
         return;
     mads_stop(mads);
     g_hash_table_unref(mads->processes);
+    g_hash_table_unref(mads->known);
     g_main_loop_unref(mads->loop);
     g_main_context_unref(mads->context);
     g_mutex_clear(&mads->lock);

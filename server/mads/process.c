@@ -36,6 +36,7 @@ struct Process {
     guint failures;
     gint64 started;
     GQueue waiting;      /* of DriverRequest, until it is ready */
+    GHashTable *sent;     /* numbers of requests that are not answered yet */
     GHashTable *untagged; /* "ACTION ID" -> GQueue of numbers, for drivers without tags */
 };
 
@@ -72,6 +73,7 @@ Process *process_new(GMainContext *context, DriverClass class, const char *name,
     process->incoming = g_string_new(NULL);
     process->complaints = g_string_new(NULL);
     g_queue_init(&process->waiting);
+    process->sent = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     process->untagged = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, numbers_free);
     return process;
 }
@@ -103,6 +105,7 @@ void process_free(Process *process)
     drop_pipes(process);
     g_queue_clear_full(&process->waiting, (GDestroyNotify)driver_request_free);
     g_hash_table_unref(process->untagged);
+    g_hash_table_unref(process->sent);
     g_string_free(process->outgoing, TRUE);
     g_string_free(process->incoming, TRUE);
     g_string_free(process->complaints, TRUE);
@@ -168,6 +171,8 @@ static char *request_key(const char *action, gint64 id)
 
 static void put_request(Process *process, const DriverRequest *request)
 {
+    if (request->number)
+        g_hash_table_add(process->sent, g_memdup2(&request->number, sizeof request->number));
     if (!process->tagged && request->number) {
         char *key = request_key(request->action, request->id);
         GQueue *numbers = g_hash_table_lookup(process->untagged, key);
@@ -248,6 +253,7 @@ static void got_line(Process *process, const char *text)
         return;
     }
     guint64 number = line.severity ? 0 : number_of_line(process, &line);
+    g_hash_table_remove(process->sent, &number);
     process->events->line(process, number, text, process->data);
 }
 
@@ -335,6 +341,16 @@ static void set_timer(Process *process, guint seconds, GSourceFunc function)
     g_source_attach(process->timer, process->context);
 }
 
+static void tell_lost(Process *process)
+{
+    GHashTableIter iterator;
+    gpointer number;
+    g_hash_table_iter_init(&iterator, process->sent);
+    while (g_hash_table_iter_next(&iterator, &number, NULL))
+        process->events->lost(process, *(guint64 *)number, process->data);
+    g_hash_table_remove_all(process->sent);
+}
+
 static void driver_ended(Process *process)
 {
     int status = 0;
@@ -357,7 +373,7 @@ static void driver_ended(Process *process)
               pid, WIFSIGNALED(status) ? "by signal" : "with code",
               WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
               at_once ? "" : " soon");
-    process->events->lost(process, process->data);
+    tell_lost(process);
     if (at_once)
         start(process);
     else

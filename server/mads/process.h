@@ -10,8 +10,8 @@ typedef struct Process Process;
 typedef struct ProcessEvents {
     /* An answer, an event or a log line, as read. Tells which request it answers (0: none known). */
     void (*line)(Process *process, guint64 number, const char *text, gpointer data);
-    /* The process ended; what it had been asked is lost, what waited will be sent to the next one. */
-    void (*lost)(Process *process, gpointer data);
+    /* The process ended before it answered this request. What waited is sent to the next one. */
+    void (*lost)(Process *process, guint64 number, gpointer data);
     /* It cannot be started at all: `request` is answered so. */
     void (*refused)(Process *process, const DriverRequest *request, const char *reason,
                     gpointer data);

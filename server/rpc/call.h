@@ -83,4 +83,5 @@ struct RpcCall {
      * reply. The call itself is freed by its owner after this. */
     void (*finish)(RpcCall *call, RpcReply *reply);
     gpointer owner;       /* for whoever made the call */
+    gpointer server;      /* the RpcServer that handles it; set by rpc_dispatch() */
 };

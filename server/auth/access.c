@@ -1,0 +1,136 @@
+#include "server/auth/access.h"
+
+#include "lib/base/error.h"
+#include "server/model/cluster.h"
+#include "server/model/datastore.h"
+#include "server/model/host.h"
+#include "server/model/world.h"
+
+/* The zone of this server. */
+#define THIS_ZONE 0
+
+/* A lock of level 1 stops use and more, 2 manage and more, 3 only admin. */
+static gboolean is_locked(const Object *object, Right right)
+{
+    gint rank = right == RIGHT_ADMIN ? 3 : right == RIGHT_MANAGE ? 2 : 1;
+    return object && object->lock.level > 0 && object->lock.level <= rank;
+}
+
+static gboolean rule_is_for(const AclRule *rule, const User *user)
+{
+    if (rule->user & ACL_ALL)
+        return TRUE;
+    gint32 id = (gint32)(rule->user & 0xffffffff);
+    if (rule->user & ACL_ONE)
+        return id == user->head.id;
+    return rule->user & ACL_GROUP && ids_contain(user->groups, id);
+}
+
+static gboolean in_cluster(const Object *object, gint32 cluster)
+{
+    if (object->kind == KIND_HOST)
+        return ((const Host *)object)->cluster == cluster;
+    if (object->kind == KIND_DATASTORE)
+        return ids_contain(((const Datastore *)object)->clusters, cluster);
+    return object->kind == KIND_CLUSTER && object->id == cluster;
+}
+
+static gboolean rule_covers(const AclRule *rule, Kind kind, const Object *object)
+{
+    if (!(rule->resource & KIND_BIT(kind)))
+        return FALSE;
+    if (!(rule->zone & ACL_ALL) && (rule->zone & 0xffffffff) != THIS_ZONE)
+        return FALSE;
+    if (rule->resource & ACL_ALL)
+        return TRUE;
+    gint32 id = (gint32)(rule->resource & 0xffffffff);
+    if (!object)
+        return FALSE;
+    if (rule->resource & ACL_ONE)
+        return object->id == id;
+    if (rule->resource & ACL_GROUP)
+        return object->gid == id;
+    return in_cluster(object, id);
+}
+
+static gboolean rules_grant(World *world, const User *user, Right right, Kind kind,
+                            const Object *object)
+{
+    GPtrArray *rules = world->pools[KIND_ACL].order;
+    for (guint i = 0; i < rules->len; i++) {
+        const AclRule *rule = rules->pdata[i];
+        if (rule->rights & right && rule_is_for(rule, user) && rule_covers(rule, kind, object))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean permissions_grant(const User *user, Right right, const Object *object)
+{
+    guint bit = right == RIGHT_USE      ? PERMISSION_USE
+                : right == RIGHT_MANAGE ? PERMISSION_MANAGE
+                                        : PERMISSION_ADMIN;
+    if (right == RIGHT_CREATE || !object)
+        return FALSE;
+    if (object->kind == KIND_USER && object->id == user->head.id)
+        return right != RIGHT_ADMIN;
+    if (object->kind == KIND_GROUP && right == RIGHT_USE && ids_contain(user->groups, object->id))
+        return TRUE;
+    if (!(kind_row(object->kind)->flags & KIND_OWNED))
+        return FALSE;
+    return (object->uid == user->head.id && object->permissions >> 6 & bit) ||
+           (ids_contain(user->groups, object->gid) && object->permissions >> 3 & bit) ||
+           object->permissions & bit;
+}
+
+static gboolean is_granted(World *world, const User *user, Right right, Kind kind,
+                           const Object *object)
+{
+    return user_is_admin(user) || permissions_grant(user, right, object) ||
+           rules_grant(world, user, right, kind, object);
+}
+
+gboolean access_has(World *world, const User *user, Right right, const Object *object)
+{
+    return is_granted(world, user, right, object->kind, object);
+}
+
+static const char *right_word(Right right)
+{
+    switch (right) {
+    case RIGHT_USE:
+        return "USE";
+    case RIGHT_MANAGE:
+        return "MANAGE";
+    case RIGHT_ADMIN:
+        return "ADMIN";
+    case RIGHT_CREATE:
+        return "CREATE";
+    }
+    return "?";
+}
+
+gboolean access_check(World *world, const User *user, const AccessNeed *needs, guint count,
+                      GError **error)
+{
+    g_autoptr(GString) problems = g_string_new(NULL);
+    for (guint i = 0; i < count; i++) {
+        const AccessNeed *need = &needs[i];
+        const char *word = kind_row(need->kind)->acl_word;
+        const char *separator = problems->len ? "; " : "";
+        if (!is_granted(world, user, need->right, need->kind, need->object)) {
+            g_string_append_printf(problems, "%sNot authorized to perform %s %s", separator,
+                                   right_word(need->right), word);
+            if (need->object)
+                g_string_append_printf(problems, " [%d]", need->object->id);
+        } else if (!need->ignore_lock && is_locked(need->object, need->right)) {
+            g_string_append_printf(problems, "%s%s is locked. [%d]", separator, word,
+                                   need->object->id);
+        }
+    }
+    if (problems->len == 0)
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION, "User [%d] : %s.", user->head.id,
+                problems->str);
+    return FALSE;
+}

@@ -1,0 +1,401 @@
+/*
+ * oned: puts the parts together. Reads like a table of contents: options, configuration,
+ * log, state, drivers, calls, and then the core runs until a signal ends it.
+ */
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "lib/base/paths.h"
+#include "server/auth/first_start.h"
+#include "server/auth/password.h"
+#include "server/auth/session.h"
+#include "server/core/config.h"
+#include "server/core/core.h"
+#include "server/http/http.h"
+#include "server/lifecycle/lifecycle.h"
+#include "server/mads/mads.h"
+#include "server/model/world.h"
+#include "server/rpc/gate.h"
+#include "server/rpc/method.h"
+#include "server/rpc/server.h"
+#include "server/store/store_sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+typedef struct Oned {
+    char *config_path, *var, *database;
+    Config *config;
+    Store *store;
+    Core *core;
+    World *world;
+    History *history;
+    Mads *mads;
+    Lifecycle *lifecycle;
+    Sessions *sessions;
+    RpcServer *rpc;
+    Gate *gate;
+    Http *http;
+    int lock;
+} Oned;
+
+/* ---- options ---- */
+
+static struct {
+    char *config, *backup;
+    gboolean check, version, keys, foreground;
+} options;
+
+static const GOptionEntry entries[] = {
+    {"config", 'c', 0, G_OPTION_ARG_FILENAME, &options.config, "Configuration to read", "FILE"},
+    {"foreground", 'f', 0, G_OPTION_ARG_NONE, &options.foreground,
+     "Stay in the foreground (always so; kept for scripts of other versions)", NULL},
+    {"check", 0, 0, G_OPTION_ARG_NONE, &options.check,
+     "Verify the database and everything that must hold in it, then end", NULL},
+    {"backup", 0, 0, G_OPTION_ARG_FILENAME, &options.backup,
+     "Make a consistent copy of the database, also while oned runs, then end", "FILE"},
+    {"config-keys", 0, 0, G_OPTION_ARG_NONE, &options.keys,
+     "List every key of the configuration with its default", NULL},
+    {"version", 'v', 0, G_OPTION_ARG_NONE, &options.version, "Print the version", NULL},
+    {NULL}};
+
+static gboolean read_options(int argc, char **argv)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new("- the daemon of Globule");
+    g_autoptr(GError) error = NULL;
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
+        return TRUE;
+    fprintf(stderr, "oned: %s; `oned --help` lists the options\n",
+            error ? error->message : "there are words that are no options");
+    return FALSE;
+}
+
+/* ---- configuration and log ---- */
+
+static gboolean open_log(Oned *oned, GError **error)
+{
+    const char *system = config_text(oned->config, "LOG/SYSTEM");
+    LogLevel level = (LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG);
+    if (!strcmp(system, "file")) {
+        g_autofree char *path = paths_log("oned.log");
+        g_autofree char *directory = g_path_get_dirname(path);
+        g_mkdir_with_parents(directory, 0750);
+        return log_open(LOG_TO_FILE, path, level, error);
+    }
+    return log_open(!strcmp(system, "std") ? LOG_TO_STDERR : LOG_TO_JOURNAL, NULL, level, error);
+}
+
+static gboolean load_config(Oned *oned, GError **error)
+{
+    oned->config_path = options.config ? g_strdup(options.config) : paths_etc("oned.conf");
+    oned->config = config_load(oned->config_path, error);
+    return oned->config != NULL;
+}
+
+/* ---- state ---- */
+
+/* One oned a database. The lock goes with the process, however it ends. */
+static gboolean take_lock(Oned *oned, GError **error)
+{
+    g_autofree char *path = paths_var("oned.lock");
+    oned->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (oned->lock >= 0 && flock(oned->lock, LOCK_EX | LOCK_NB) == 0)
+        return TRUE;
+    if (errno == EWOULDBLOCK)
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "another oned runs with the state in %s; stop it first (`one stop`)",
+                    oned->var);
+    else
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean open_state(Oned *oned, GError **error)
+{
+    oned->store = store_sqlite_open(oned->database, world_tables(), error);
+    if (!oned->store)
+        return FALSE;
+    oned->core = core_new(oned->store, clock_system());
+    oned->world = world_new(oned->core, oned->config, oned->var);
+    core_set_before_commit(oned->core, (void (*)(gpointer))world_save, oned->world);
+    return world_load(oned->world, oned->store, error);
+}
+
+/* The first start: the administrator comes from one_auth. */
+static gboolean bootstrap(Oned *oned, GError **error)
+{
+    g_auto(Credentials) admin = {0};
+    if (!world_is_empty(oned->world))
+        return TRUE;
+    if (!credentials_find(&admin, error))
+        return FALSE;
+    g_autofree char *verifier = password_verifier(admin.password, error);
+    g_autofree char *secret = g_uuid_string_random();
+    g_autofree char *server_verifier = verifier ? password_verifier(secret, error) : NULL;
+    if (!server_verifier)
+        return FALSE;
+    world_bootstrap(oned->world, admin.user, verifier, server_verifier);
+    log_info("ONE", "First start: administrator %s, password %s in %s", admin.user,
+             admin.is_new ? "made and written" : "read", admin.path);
+    if (admin.is_new)
+        printf("oned: made the administrator %s; the password is in %s\n", admin.user, admin.path);
+    return TRUE;
+}
+
+/* ---- calls ---- */
+
+static gboolean method_exists(const char *name)
+{
+    guint count;
+    const RpcMethod *rows = rpc_methods(&count);
+    for (guint i = 0; i < count; i++)
+        if (!strcmp(rows[i].name, name))
+            return TRUE;
+    return FALSE;
+}
+
+static void to_server(RpcCall *call, gpointer server)
+{
+    rpc_dispatch(server, call);
+}
+
+static const char *text_or_null(const Config *config, const char *key)
+{
+    const char *text = config_text(config, key);
+    return *text ? text : NULL;
+}
+
+static gboolean start_calls(Oned *oned, GError **error)
+{
+    const Config *config = oned->config;
+    SessionsOptions sessions = sessions_options_default();
+    sessions.remember_seconds = (guint)config_int(config, "SESSION_EXPIRATION_TIME");
+    sessions.allow_2009_without_password = config_bool(config, "ALLOW_2009_WITHOUT_PASSWORD");
+    oned->sessions = sessions_new(&sessions);
+    oned->rpc = rpc_server_new(oned->world, oned->lifecycle, oned->sessions, oned->history);
+    rpc_server_publish_users(oned->rpc);
+    GateOptions gate = {oned->sessions, to_server, oned->rpc, method_exists, 0};
+    oned->gate = gate_new(&gate);
+    HttpOptions http = http_options_default();
+    http.address = config_text(config, "LISTEN_ADDRESS");
+    http.port = (guint16)config_int(config, "PORT");
+    http.threads = (guint)config_int(config, "HTTP_THREADS");
+    http.body_bytes = (gsize)config_int(config, "MESSAGE_SIZE");
+    http.nesting = (guint)config_int(config, "MAX_NESTING");
+    http.connections = (guint)config_int(config, "MAX_CONN");
+    http.connections_per_address = (guint)config_int(config, "MAX_CONN_PER_ADDRESS");
+    http.in_flight = (guint)config_int(config, "MAX_REQUESTS");
+    http.request_seconds = (guint)config_int(config, "TIMEOUT");
+    http.idle_seconds = (guint)config_int(config, "KEEPALIVE_TIMEOUT");
+    http.tls_certificate = text_or_null(config, "TLS_CERT");
+    http.tls_key = text_or_null(config, "TLS_KEY");
+    oned->http = http_start(&http, gate_dispatch, oned->gate, error);
+    if (oned->http)
+        log_info("ONE", "Listening on %s port %u", http.address, http_port(oned->http));
+    return oned->http != NULL;
+}
+
+/* ---- signals ---- */
+
+typedef struct Reload {
+    CoreInput input;
+    Oned *oned;
+} Reload;
+
+static void log_keys(const char *what, const GPtrArray *keys)
+{
+    for (guint i = 0; keys && i < keys->len; i++)
+        log_info("ONE", "Configuration: %s %s", (const char *)keys->pdata[i], what);
+}
+
+static void reload_handle(Core *core, CoreInput *input)
+{
+    Oned *oned = ((Reload *)input)->oned;
+    g_auto(ConfigChanges) changes = {0};
+    g_autoptr(GError) error = NULL;
+    log_reopen();
+    if (!config_reload(oned->config, &changes, &error)) {
+        log_error("ONE", "The configuration stays as it was: %s", error->message);
+        return;
+    }
+    log_set_level((LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG));
+    log_keys("is in force now", changes.applied);
+    log_keys("takes effect when oned starts again", changes.restart);
+    if (config_warning(oned->config))
+        log_warning("ONE", "%s", config_warning(oned->config));
+}
+
+static void reload_destroy(CoreInput *input)
+{
+    g_free(input);
+}
+
+static gpointer wait_for_signals(gpointer data)
+{
+    Oned *oned = data;
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    for (;;) {
+        int signal_number;
+        if (sigwait(&signals, &signal_number) != 0)
+            continue;
+        if (signal_number != SIGHUP) {
+            log_info("ONE", "Ending, by signal %d", signal_number);
+            core_stop(oned->core);
+            return NULL;
+        }
+        Reload *reload = g_new0(Reload, 1);
+        reload->input.handle = reload_handle;
+        reload->input.destroy = reload_destroy;
+        reload->oned = oned;
+        core_post(oned->core, &reload->input);
+    }
+}
+
+static void block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+/* ---- the other uses of the program ---- */
+
+static int check_database(Oned *oned)
+{
+    g_autoptr(GError) error = NULL;
+    if (!g_file_test(oned->database, G_FILE_TEST_EXISTS)) {
+        fprintf(stderr, "oned: %s does not exist; it is made at the first start\n",
+                oned->database);
+        return 1;
+    }
+    if (!store_sqlite_verify(oned->database, &error) || !open_state(oned, &error)) {
+        fprintf(stderr, "oned: %s: %s\n", oned->database, error->message);
+        return 1;
+    }
+    g_autoptr(GPtrArray) found = world_check(oned->world);
+    for (guint i = 0; i < found->len; i++)
+        printf("%s\n", (const char *)found->pdata[i]);
+    printf("%s: schema %d, %u machines, %u hosts, %u users: %s\n", oned->database,
+           store_sqlite_version(), pool_count(oned->world, KIND_VM),
+           pool_count(oned->world, KIND_HOST), pool_count(oned->world, KIND_USER),
+           found->len ? "NOT in order, see above" : "in order");
+    return found->len ? 1 : 0;
+}
+
+static int backup_database(Oned *oned)
+{
+    g_autoptr(GError) error = NULL;
+    if (store_sqlite_backup(oned->database, options.backup, &error)) {
+        printf("%s: copied to %s\n", oned->database, options.backup);
+        return 0;
+    }
+    fprintf(stderr, "oned: %s\n", error->message);
+    return 1;
+}
+
+/* ---- the daemon ---- */
+
+static gboolean start(Oned *oned, GError **error)
+{
+    g_autofree char *samples = paths_var("monitoring.db");
+    if (!take_lock(oned, error) || !open_log(oned, error))
+        return FALSE;
+    log_info("ONE", "Globule %s starts; state in %s", GLOBULE_VERSION, oned->var);
+    if (config_warning(oned->config))
+        log_warning("ONE", "%s: %s", oned->config_path, config_warning(oned->config));
+    if (!open_state(oned, error) || !bootstrap(oned, error))
+        return FALSE;
+    oned->history = history_open(samples, config_int(oned->config, "MONITORING_HISTORY"), error);
+    if (!oned->history)
+        return FALSE;
+    oned->mads = mads_new(oned->core, oned->config, oned->history, oned->var, oned->world->epoch);
+    oned->lifecycle = lifecycle_new(oned->world, mads_outside(oned->mads));
+    mads_connect(oned->mads, oned->lifecycle);
+    if (!start_calls(oned, error))
+        return FALSE;
+    lifecycle_start(oned->lifecycle);
+    return TRUE;
+}
+
+static void stop(Oned *oned)
+{
+    if (oned->http)
+        http_stop(oned->http);
+    if (oned->mads)
+        mads_stop(oned->mads);
+    g_clear_pointer(&oned->sessions, sessions_free);
+    g_clear_pointer(&oned->gate, gate_free);
+    g_clear_pointer(&oned->rpc, rpc_server_free);
+    g_clear_pointer(&oned->core, core_free);
+    g_clear_pointer(&oned->lifecycle, lifecycle_free);
+    g_clear_pointer(&oned->mads, mads_free);
+    g_clear_pointer(&oned->world, world_free);
+    g_clear_pointer(&oned->history, history_close);
+    if (oned->store)
+        oned->store->destroy(oned->store);
+    g_clear_pointer(&oned->config, config_free);
+}
+
+static int run(Oned *oned)
+{
+    g_autoptr(GError) error = NULL;
+    g_mkdir_with_parents(oned->var, 0750);
+    block_signals();
+    gboolean started = start(oned, &error);
+    if (started) {
+        GThread *signals = g_thread_new("signals", wait_for_signals, oned);
+        core_run(oned->core);
+        /* A failed store ends the core without a signal; the thread then waits for ever, and ends
+         * with the process. */
+        g_thread_unref(signals);
+    } else {
+        log_error("ONE", "%s", error->message);
+        fprintf(stderr, "oned: %s\n", error->message);
+    }
+    stop(oned);
+    return started ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    Oned oned = {.lock = -1};
+    g_autoptr(GError) error = NULL;
+    if (!read_options(argc, argv))
+        return 2;
+    if (options.version) {
+        printf("Globule %s\n", GLOBULE_VERSION);
+        return 0;
+    }
+    if (options.keys) {
+        g_autofree char *keys = config_help();
+        fputs(keys, stdout);
+        return 0;
+    }
+    oned.var = paths_var(NULL);
+    oned.database = paths_var("one.db");
+    int code = 1;
+    if (!load_config(&oned, &error))
+        fprintf(stderr, "oned: %s\n", error->message);
+    else if (options.backup)
+        code = backup_database(&oned);
+    else if (options.check)
+        code = check_database(&oned);
+    else
+        return run(&oned);
+    stop(&oned);
+    return code;
+}

@@ -1,0 +1,106 @@
+/*
+ * The method table: a row a method and client generation. From a row come the checks of
+ * arguments and rights, introspection, and the page of methods in share/doc.
+ */
+#pragma once
+
+#include "lib/base/error.h"
+#include "server/auth/access.h"
+#include "server/lifecycle/lifecycle.h"
+#include "server/model/world.h"
+#include "server/rpc/call.h"
+#include "server/store/store_sqlite.h"
+
+typedef struct RpcServer RpcServer;
+typedef struct RpcMethod RpcMethod;
+
+/* A call on its way through its handler. */
+typedef struct Request {
+    RpcServer *server;
+    World *world;
+    Lifecycle *lifecycle;
+    RpcCall *call;
+    const RpcMethod *method;
+    User *caller;
+    Object *object; /* of methods that name one */
+    gboolean old;   /* the caller is of a generation whose replies have no codes */
+    guint64 seen;   /* for readers: newest batch whose changes the answer shows */
+    GError *error;  /* set by a handler that fails */
+} Request;
+
+/* Which right a method needs; there is no value for "forgotten". */
+typedef enum {
+    NEED_NOTHING = 1,  /* introspection: not even a session */
+    NEED_SESSION,      /* any user */
+    NEED_USE,
+    NEED_USE_LOCKED,   /* use, and a lock does not matter: info */
+    NEED_MANAGE,
+    NEED_MANAGE_LOCKED, /* lock and unlock themselves */
+    NEED_ADMIN,
+    NEED_CREATE,       /* on the kind */
+    NEED_LISTED,       /* pools: each member is filtered */
+    NEED_OWN_CHECK,    /* the handler asks for what depends on its arguments */
+    NEED_ONEADMIN,     /* user 0 and members of group 0 */
+} Need;
+
+/* Flags of a row. */
+enum {
+    ROW_EXACT = 1 << 0, /* only when the number of arguments is exactly this */
+    ROW_OLD = 1 << 1,   /* a shape of 1.2 to 2.2: replies without codes */
+    ROW_HIDDEN = 1 << 2, /* not listed by introspection beside the present shape */
+};
+
+struct RpcMethod {
+    const char *name;
+    /* Letters of the arguments after the session: i int, b boolean, s string, A array of int;
+     * those after '|' may be left out. More than these are ignored, as clients expect. */
+    const char *arguments;
+    const char *result; /* "int", "string": for introspection */
+    Kind kind;          /* of the object or pool; KIND_NONE */
+    Need need;
+    /* NULL: answered later, or an error in request->error. */
+    RpcReply *(*handle)(Request *request);
+    const char *help;
+    guint flags;
+    guint id_at; /* place of the object's id among the arguments after the session, from 1; 0: none */
+};
+
+const RpcMethod *rpc_methods(guint *count);
+
+/* ---- for handlers ---- */
+
+/* Arguments after the session, from 1; those left out give `otherwise`. */
+gint32 arg_int(const Request *request, guint at, gint32 otherwise);
+gboolean arg_bool(const Request *request, guint at, gboolean otherwise);
+const char *arg_text(const Request *request, guint at, const char *otherwise);
+guint arg_count(const Request *request);
+const RpcValue *arg_value(const Request *request, guint at);
+
+RpcReply *reply_int(Request *request, gint64 number);
+RpcReply *reply_text(Request *request, const char *text);
+RpcReply *reply_done(Request *request); /* 1.2: only "true" */
+/* The failure of request->error, or of the code and text given; always returns NULL. */
+RpcReply *reply_error(Request *request, OneError code, const char *format, ...)
+    G_GNUC_PRINTF(3, 4);
+RpcReply *reply_failure(Request *request); /* request->error is set */
+/* Answers a call whose handler returned NULL without an error, later. */
+void request_finish_later(RpcCall *call, RpcReply *reply);
+
+VmAsker request_asker(const Request *request);
+/* The object, or an error in the words of the wire. */
+Object *request_object(Request *request, Kind kind, gint32 id);
+gboolean request_may(Request *request, Right right, Kind kind, Object *object);
+/* Template argument; a parse error becomes the request's. (owned) */
+Template *request_template(Request *request, guint at);
+/* Members of a pool that the caller may see, in the order of the wire (newest first); filter as in
+ * share/doc/api.md. NULL with an error for a wrong filter. */
+GPtrArray *request_visible(Request *request, Kind kind, gint32 filter);
+/* Cuts [start, end] out of a list: see share/doc/api.md. */
+void request_page(GPtrArray *objects, gint32 start, gint32 end);
+/* A pool's answer made of fragments. Takes the list. */
+RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
+                     const char *tail);
+RpcReply *reply_object(Request *request, Object *object);
+/* Reads monitoring history in a worker and answers then. */
+RpcReply *reply_history(Request *request, HistoryKind kind, GArray *ids, gint64 since,
+                        gboolean last_only);

@@ -1,0 +1,256 @@
+/* What all kinds share: info, update, rename, permissions, owner, locks, pools. */
+#include "server/rpc/server_private.h"
+
+#include "lib/base/names.h"
+#include "server/model/cluster.h"
+
+#include <string.h>
+
+/* ---- helpers of handlers ---- */
+
+Template *request_template(Request *request, guint at)
+{
+    g_autoptr(GError) error = NULL;
+    Template *template = template_parse(arg_text(request, at, ""), TEMPLATE_MODERN, &error);
+    if (!template)
+        reply_error(request, ONE_ERROR_INTERNAL, "Parse error: %s", error->message);
+    return template;
+}
+
+static gboolean in_groups(const Request *request, gint32 gid)
+{
+    return ids_contain(request->caller->groups, gid);
+}
+
+static gboolean passes_filter(Request *request, const Object *object, gint32 filter)
+{
+    switch (filter) {
+    case -4:
+        return object->gid == request->caller->head.gid;
+    case -3:
+        return object->uid == request->caller->head.id;
+    case -2:
+        return TRUE;
+    case -1:
+        return object->uid == request->caller->head.id || in_groups(request, object->gid);
+    default:
+        return object->uid == filter;
+    }
+}
+
+GPtrArray *request_visible(Request *request, Kind kind, gint32 filter)
+{
+    if (filter < -4) {
+        reply_error(request, ONE_ERROR_RPC_API, "Incorrect filter_flag");
+        return NULL;
+    }
+    const GPtrArray *all = request->world->pools[kind].order;
+    GPtrArray *visible = g_ptr_array_sized_new(all->len);
+    gboolean sees_all = user_is_admin(request->caller);
+    gboolean ascending = !strcmp(config_text(request->world->config, "API_LIST_ORDER"), "ASC");
+    for (guint i = 0; i < all->len; i++) {
+        Object *object = all->pdata[ascending ? i : all->len - 1 - i];
+        if (passes_filter(request, object, filter) &&
+            (sees_all || access_has(request->world, request->caller, RIGHT_USE, object)))
+            g_ptr_array_add(visible, object);
+    }
+    return visible;
+}
+
+void request_page(GPtrArray *objects, gint32 start, gint32 end)
+{
+    if (start == -1 && end == -1)
+        return;
+    if (end < -1) {
+        guint offset = MIN((guint)MAX(start, 0), objects->len);
+        guint size = -(guint)end;
+        if (offset)
+            g_ptr_array_remove_range(objects, 0, offset);
+        if (objects->len > size)
+            g_ptr_array_set_size(objects, (gint)size);
+        return;
+    }
+    for (guint i = objects->len; i-- > 0;) {
+        gint32 id = ((Object *)objects->pdata[i])->id;
+        if (id < start || (end != -1 && id > end))
+            g_ptr_array_remove_index(objects, i);
+    }
+}
+
+RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
+                     const char *tail)
+{
+    const char *element = kind_row(kind)->pool_element;
+    FragmentList *list = fragment_list_new(objects->len + 2);
+    g_autofree char *head = g_strdup_printf("&lt;%s&gt;", element);
+    g_autofree char *end = g_strdup_printf("%s&lt;/%s&gt;", tail ? tail : "", element);
+    fragment_list_add_text(list, head);
+    for (guint i = 0; i < objects->len; i++)
+        fragment_list_add(list, full ? object_body(request->world, objects->pdata[i])
+                                     : object_brief(request->world, objects->pdata[i]));
+    fragment_list_add_text(list, end);
+    g_ptr_array_unref(objects);
+    request->seen = request->world->pools[kind].changed;
+    return rpc_reply_text(list);
+}
+
+RpcReply *reply_object(Request *request, Object *object)
+{
+    FragmentList *list = fragment_list_new(1);
+    fragment_list_add(list, object_body(request->world, object));
+    request->seen = object->changed;
+    return rpc_reply_text(list);
+}
+
+/* ---- handlers ---- */
+
+RpcReply *object_info(Request *request)
+{
+    return reply_object(request, request->object);
+}
+
+RpcReply *object_update(Request *request)
+{
+    g_autoptr(Template) change = request_template(request, 2);
+    gint32 append = arg_int(request, 3, 0);
+    if (!change)
+        return NULL;
+    if (append != 0 && append != 1)
+        return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    Object *object = request->object;
+    if (append) {
+        template_merge(object->template, change);
+    } else {
+        template_free(object->template);
+        object->template = g_steal_pointer(&change);
+    }
+    if (object->kind == KIND_HOST)
+        host_reserve(request->world, HOST(object));
+    object_changed(request->world, object);
+    return reply_int(request, object->id);
+}
+
+RpcReply *object_rename(Request *request)
+{
+    Object *object = request->object;
+    const KindRow *row = kind_row(object->kind);
+    const char *name = arg_text(request, 2, "");
+    g_autoptr(GError) error = NULL;
+    if (!name_check(name, &error))
+        return reply_error(request, ONE_ERROR_ACTION, "%s", error->message);
+    Object *other = pool_find(request->world, object->kind, name);
+    if (other && other != object)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "%s cannot be renamed to %s because it collides with %s %d", row->words,
+                           name, row->words, other->id);
+    if (object->kind == KIND_HOST && HOST(object)->vms->len)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Host %d cannot be renamed while it has machines: their drivers reach "
+                           "it by its name",
+                           object->id);
+    object_set_name(request->world, object, name);
+    if (object->kind == KIND_CLUSTER)
+        for (guint i = 0; i < request->world->pools[KIND_HOST].order->len; i++)
+            object_touched(request->world, request->world->pools[KIND_HOST].order->pdata[i]);
+    if (object->kind == KIND_HOST)
+        cluster_members_changed(request->world, HOST(object)->cluster);
+    return reply_int(request, object->id);
+}
+
+RpcReply *object_chmod(Request *request)
+{
+    Object *object = request->object;
+    guint permissions = object->permissions;
+    for (guint i = 0; i < 9; i++) {
+        gint32 wanted = arg_int(request, i + 2, -1);
+        guint bit = 1u << (8 - i);
+        if (wanted < -1 || wanted > 1)
+            return reply_error(request, ONE_ERROR_RPC_API,
+                               "Permission %u is %d; it must be 0, 1, or -1 to keep it", i + 1,
+                               wanted);
+        if (wanted >= 0)
+            permissions = wanted ? permissions | bit : permissions & ~bit;
+    }
+    guint changed = permissions ^ object->permissions;
+    if (changed & 0111 && !request_may(request, RIGHT_ADMIN, object->kind, object))
+        return NULL;
+    if (changed & 07 && !user_is_admin(request->caller) &&
+        !config_bool(request->world->config, "ENABLE_OTHER_PERMISSIONS"))
+        return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                           "Management of 'other' permissions is disabled in oned.conf");
+    object->permissions = permissions;
+    object_changed(request->world, object);
+    return reply_int(request, object->id);
+}
+
+RpcReply *object_chown(Request *request)
+{
+    Object *object = request->object;
+    gint32 uid = arg_int(request, 2, -1), gid = arg_int(request, 3, -1);
+    AccessNeed needs[2];
+    guint count = 0;
+    Object *user = uid >= 0 ? request_object(request, KIND_USER, uid) : NULL;
+    Object *group = gid >= 0 && (user || uid < 0) ? request_object(request, KIND_GROUP, gid) : NULL;
+    if ((uid >= 0 && !user) || (gid >= 0 && !group))
+        return NULL;
+    if (user)
+        needs[count++] = (AccessNeed){RIGHT_MANAGE, KIND_USER, user, FALSE};
+    if (group)
+        needs[count++] = (AccessNeed){RIGHT_USE, KIND_GROUP, group, FALSE};
+    if (!access_check(request->world, request->caller, needs, count, &request->error))
+        return NULL;
+    if (object->kind == KIND_VM && VM(object)->state == VM_DONE)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "This action is not available for state DONE");
+    if (user)
+        object->uid = uid;
+    if (group)
+        object->gid = gid;
+    object_changed(request->world, object);
+    return reply_int(request, object->id);
+}
+
+RpcReply *object_lock(Request *request)
+{
+    Object *object = request->object;
+    gint32 level = arg_int(request, 2, 0);
+    if (level < 1 || level > 4)
+        return reply_error(request, ONE_ERROR_ACTION, "Wrong lock level specified");
+    gboolean held = object->lock.level > 0;
+    gboolean own = object->lock.owner == request->caller->head.id;
+    if (held && (arg_bool(request, 3, FALSE) || !(own || user_is_admin(request->caller))))
+        return reply_error(request, ONE_ERROR_LOCKED, "The resource %s is locked. [%d].",
+                           kind_row(object->kind)->words, object->id);
+    object->lock = (ObjectLock){level == 4 ? 1 : level, request->caller->head.id,
+                                core_now(request->world->core), (gint64)request->call->number};
+    object_changed(request->world, object);
+    return reply_int(request, object->id);
+}
+
+RpcReply *object_unlock(Request *request)
+{
+    Object *object = request->object;
+    if (object->lock.level && object->lock.owner != request->caller->head.id &&
+        !user_is_admin(request->caller))
+        return reply_error(request, ONE_ERROR_LOCKED, "The resource %s is locked. [%d].",
+                           kind_row(object->kind)->words, object->id);
+    object->lock = (ObjectLock){0};
+    object_changed(request->world, object);
+    return reply_int(request, object->id);
+}
+
+RpcReply *pool_info(Request *request)
+{
+    GPtrArray *objects = request_visible(request, request->method->kind, -2);
+    return objects ? reply_pool(request, request->method->kind, objects, FALSE, NULL) : NULL;
+}
+
+RpcReply *pool_info_filtered(Request *request)
+{
+    GPtrArray *objects =
+        request_visible(request, request->method->kind, arg_int(request, 1, -2));
+    if (!objects)
+        return NULL;
+    request_page(objects, arg_int(request, 2, -1), arg_int(request, 3, -1));
+    return reply_pool(request, request->method->kind, objects, FALSE, NULL);
+}

@@ -1,0 +1,294 @@
+/* Users, groups, rules of access. */
+#include "server/rpc/server_private.h"
+
+#include "lib/base/names.h"
+#include "server/model/zone.h"
+
+#include <string.h>
+
+/* ---- what the front must know ---- */
+
+typedef struct UserEffect {
+    CoreEffect effect;
+    Sessions *sessions;
+    gint32 uid;
+    gboolean removed, enabled;
+    char *name, *driver, *verifier;
+} UserEffect;
+
+static void user_release(CoreEffect *effect)
+{
+    UserEffect *user = (UserEffect *)effect;
+    if (user->removed)
+        sessions_remove_user(user->sessions, user->uid);
+    else
+        sessions_put_user(user->sessions, user->name, user->uid, user->enabled, user->driver,
+                          user->verifier);
+}
+
+static void user_destroy(CoreEffect *effect)
+{
+    UserEffect *user = (UserEffect *)effect;
+    g_free(user->name);
+    g_free(user->driver);
+    g_free(user->verifier);
+    g_free(user);
+}
+
+static UserEffect *user_effect(RpcServer *server, gint32 uid)
+{
+    UserEffect *effect = g_new0(UserEffect, 1);
+    effect->effect.release = user_release;
+    effect->effect.destroy = user_destroy;
+    effect->sessions = server->sessions;
+    effect->uid = uid;
+    return effect;
+}
+
+void users_changed(Request *request, User *user)
+{
+    if (!request->server->sessions)
+        return;
+    UserEffect *effect = user_effect(request->server, user->head.id);
+    effect->enabled = user->enabled;
+    effect->name = g_strdup(user->head.name);
+    effect->driver = g_strdup(user->auth_driver);
+    effect->verifier = g_strdup(user->password);
+    core_after_commit(request->world->core, &effect->effect);
+}
+
+void users_removed(Request *request, gint32 uid)
+{
+    if (!request->server->sessions)
+        return;
+    UserEffect *effect = user_effect(request->server, uid);
+    effect->removed = TRUE;
+    core_after_commit(request->world->core, &effect->effect);
+}
+
+void rpc_server_publish_users(RpcServer *server)
+{
+    GPtrArray *users = server->world->pools[KIND_USER].order;
+    for (guint i = 0; i < users->len; i++) {
+        const User *user = users->pdata[i];
+        sessions_put_user(server->sessions, user->head.name, user->head.id, user->enabled,
+                          user->auth_driver, user->password);
+    }
+}
+
+/* ---- users ---- */
+
+/* The groups of a new user; the first is the primary one. NULL with the error. */
+static GArray *wanted_groups(Request *request)
+{
+    const RpcValue *value = arg_value(request, 4);
+    GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; value && value->type == RPC_ARRAY && i < value->items->len; i++) {
+        const RpcValue *item = value->items->pdata[i];
+        gint32 gid = item->type == RPC_INT ? (gint32)item->number : -1;
+        Object *group = request_object(request, KIND_GROUP, gid);
+        if (!group || !request_may(request, RIGHT_MANAGE, KIND_GROUP, group)) {
+            g_array_unref(groups);
+            return NULL;
+        }
+        g_array_append_val(groups, gid);
+    }
+    if (groups->len == 0) {
+        gint32 users = GROUP_USERS;
+        g_array_append_val(groups, users);
+    }
+    return groups;
+}
+
+RpcReply *user_allocate(Request *request)
+{
+    World *world = request->world;
+    const char *name = arg_text(request, 1, ""), *driver = arg_text(request, 3, "");
+    g_autoptr(GError) error = NULL;
+    Object *equal = pool_find(world, KIND_USER, name);
+    if (!name_check_user(name, &error) || !name_check_password(arg_text(request, 2, ""), &error))
+        return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
+    if (equal)
+        return reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by USER %d.",
+                           equal->id);
+    if (*driver && strcmp(driver, "core"))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "The authentication driver \"%s\" is not in this version; use core",
+                           driver);
+    if (!request->call->verifier)
+        return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    GArray *groups = wanted_groups(request);
+    if (!groups)
+        return NULL;
+    User *user = user_create(world, pool_next_id(world, KIND_USER), name,
+                             request->call->verifier, "core", groups);
+    users_changed(request, user);
+    return reply_int(request, user->head.id);
+}
+
+RpcReply *user_delete(Request *request)
+{
+    World *world = request->world;
+    User *user = USER(request->object);
+    gint32 id = user->head.id;
+    guint machines = 0;
+    if (id == USER_ONEADMIN || id == USER_SERVERADMIN)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete user. %s cannot be deleted.", user->head.name);
+    GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++)
+        machines += ((Vm *)vms->pdata[i])->head.uid == id &&
+                    ((Vm *)vms->pdata[i])->state != VM_DONE;
+    if (machines)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete user. %s still owns %u virtual machines; terminate them "
+                           "or give them to somebody else.",
+                           user->head.name, machines);
+    g_autoptr(GArray) groups = g_array_copy(user->groups);
+    acl_forget(world, &user->head);
+    pool_remove(world, &user->head);
+    for (guint i = 0; i < groups->len; i++)
+        group_members_changed(world, g_array_index(groups, gint32, i));
+    users_removed(request, id);
+    return reply_int(request, id);
+}
+
+RpcReply *user_info(Request *request)
+{
+    return reply_object(request, request->object);
+}
+
+RpcReply *user_passwd(Request *request)
+{
+    User *user = USER(request->object);
+    g_autoptr(GError) error = NULL;
+    if (!name_check_password(arg_text(request, 2, ""), &error))
+        return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
+    if (strcmp(user->auth_driver, "core"))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "User %s is authenticated by the driver %s, not by a password here",
+                           user->head.name, user->auth_driver);
+    if (!request->call->verifier)
+        return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    g_free(user->password);
+    user->password = g_strdup(request->call->verifier);
+    object_changed(request->world, &user->head);
+    users_changed(request, user);
+    return reply_int(request, user->head.id);
+}
+
+RpcReply *user_chgrp(Request *request)
+{
+    User *user = USER(request->object);
+    Object *group = request_object(request, KIND_GROUP, arg_int(request, 2, -1));
+    if (!group || !request_may(request, RIGHT_USE, KIND_GROUP, group))
+        return NULL;
+    if (user->head.id == USER_ONEADMIN)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "The primary group of oneadmin cannot be changed");
+    /* Membership of oneadmin's group is all rights: only an administrator gives it. */
+    if (group->id == GROUP_ONEADMIN && !user_is_admin(request->caller))
+        return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                           "User [%d] : Not authorized to perform MANAGE GROUP [0].",
+                           request->caller->head.id);
+    user_set_primary_group(request->world, user, group->id);
+    return reply_int(request, user->head.id);
+}
+
+RpcReply *user_enable(Request *request)
+{
+    User *user = USER(request->object);
+    gboolean enable = arg_bool(request, 2, TRUE);
+    if (user->head.id == USER_ONEADMIN && !enable)
+        return reply_error(request, ONE_ERROR_ACTION, "oneadmin cannot be disabled");
+    user->enabled = enable;
+    object_changed(request->world, &user->head);
+    users_changed(request, user);
+    return reply_int(request, user->head.id);
+}
+
+#define NO_QUOTAS                                                                                  \
+    "&lt;DATASTORE_QUOTA/&gt;&lt;NETWORK_QUOTA/&gt;&lt;VM_QUOTA/&gt;&lt;IMAGE_QUOTA/&gt;"
+
+RpcReply *userpool_info(Request *request)
+{
+    return reply_pool(request, KIND_USER, request_visible(request, KIND_USER, -2), FALSE,
+                      "&lt;DEFAULT_USER_QUOTAS&gt;" NO_QUOTAS "&lt;/DEFAULT_USER_QUOTAS&gt;");
+}
+
+/* ---- groups ---- */
+
+RpcReply *group_allocate(Request *request)
+{
+    World *world = request->world;
+    const char *name = arg_text(request, 1, "");
+    g_autoptr(GError) error = NULL;
+    Object *equal = pool_find(world, KIND_GROUP, name);
+    if (!name_check_group(name, &error))
+        return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
+    if (equal)
+        return reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by GROUP %d.",
+                           equal->id);
+    Group *group = group_create(world, pool_next_id(world, KIND_GROUP), name);
+    vdc_add_group(world, VDC(pool_get(world, KIND_VDC, 0)), group->head.id);
+    return reply_int(request, group->head.id);
+}
+
+RpcReply *group_delete(Request *request)
+{
+    World *world = request->world;
+    Object *group = request->object;
+    gint32 id = group->id;
+    if (id < 100)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete group. System Groups (ID < 100) cannot be deleted.");
+    if (group_members(world, id))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete group. Group %d is not empty.", id);
+    vdc_remove_group(world, VDC(pool_get(world, KIND_VDC, 0)), id);
+    acl_forget(world, group);
+    pool_remove(world, group);
+    return reply_int(request, id);
+}
+
+RpcReply *group_info(Request *request)
+{
+    return reply_object(request, request->object);
+}
+
+RpcReply *grouppool_info(Request *request)
+{
+    return reply_pool(request, KIND_GROUP, request_visible(request, KIND_GROUP, -2), FALSE,
+                      "&lt;DEFAULT_GROUP_QUOTAS&gt;" NO_QUOTAS "&lt;/DEFAULT_GROUP_QUOTAS&gt;");
+}
+
+/* ---- rules ---- */
+
+RpcReply *acl_addrule(Request *request)
+{
+    guint64 words[4] = {0, 0, 0, ACL_ONE};
+    for (guint i = 0; i < 4; i++) {
+        const char *text = arg_text(request, i + 1, NULL);
+        if (text && *text)
+            words[i] = g_ascii_strtoull(text, NULL, 16);
+    }
+    AclRule *rule =
+        acl_create(request->world, words[0], words[1], words[2], words[3], &request->error);
+    return rule ? reply_int(request, rule->head.id) : NULL;
+}
+
+RpcReply *acl_delrule(Request *request)
+{
+    gint32 id = request->object->id;
+    pool_remove(request->world, request->object);
+    return reply_int(request, id);
+}
+
+RpcReply *acl_info(Request *request)
+{
+    GPtrArray *rules = g_ptr_array_new();
+    GPtrArray *all = request->world->pools[KIND_ACL].order;
+    for (guint i = 0; i < all->len; i++)
+        g_ptr_array_add(rules, all->pdata[i]);
+    return reply_pool(request, KIND_ACL, rules, TRUE, NULL);
+}

@@ -1,0 +1,236 @@
+/* Machines. */
+#include "server/rpc/server_private.h"
+#include "server/rpc/vm_template.h"
+
+#include "server/model/datastore.h"
+
+#include <string.h>
+
+/* ---- making and changing ---- */
+
+/* The permissions that a new object of this user gets. */
+static guint new_permissions(World *world, const User *owner)
+{
+    const char *own = template_get(owner->head.template, "UMASK");
+    const char *mask = own && *own ? own : config_text(world->config, "DEFAULT_UMASK");
+    /* A mask gives use and manage; the admin bits are set by chmod only. */
+    return 0666 & ~(guint)g_ascii_strtoull(mask, NULL, 8);
+}
+
+RpcReply *vm_allocate(Request *request)
+{
+    World *world = request->world;
+    g_autoptr(Template) given = request_template(request, 1);
+    g_auto(VmDraft) draft = {0};
+    if (!given || !vm_draft_make(world, request->caller, given, &draft, &request->error))
+        return NULL;
+    gboolean hold = draft.hold || arg_bool(request, 2, FALSE);
+    Template *template = g_steal_pointer(&draft.template);
+    Vm *vm = vm_create(world, draft.name, request->caller->head.id, request->caller->head.gid,
+                       template, g_steal_pointer(&draft.user_template), hold);
+    vm->head.permissions = new_permissions(world, request->caller);
+    vm_draft_finish(world, template, vm->head.id);
+    lifecycle_vm_created(request->lifecycle, vm);
+    return reply_int(request, vm->head.id);
+}
+
+RpcReply *vm_update(Request *request)
+{
+    Vm *vm = VM(request->object);
+    g_autoptr(Template) change = request_template(request, 2);
+    gint32 append = arg_int(request, 3, 0);
+    if (!change)
+        return NULL;
+    if (append != 0 && append != 1)
+        return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    if (!vm_check_restricted(request->world, request->caller, change, &request->error))
+        return NULL;
+    if (append) {
+        template_merge(vm->user_template, change);
+    } else {
+        template_free(vm->user_template);
+        vm->user_template = g_steal_pointer(&change);
+    }
+    object_changed(request->world, &vm->head);
+    return reply_int(request, vm->head.id);
+}
+
+/* ---- life cycle ---- */
+
+/* Host and datastore exist, and the caller may use them for this. */
+static gboolean place_allowed(Request *request, const VmPlace *place)
+{
+    Object *host = request_object(request, KIND_HOST, place->host);
+    Object *datastore = host && place->datastore >= 0
+                            ? request_object(request, KIND_DATASTORE, place->datastore)
+                            : NULL;
+    if (!host || (place->datastore >= 0 && !datastore))
+        return FALSE;
+    AccessNeed needs[] = {{RIGHT_MANAGE, KIND_HOST, host, FALSE},
+                          {RIGHT_USE, KIND_DATASTORE, datastore, FALSE}};
+    return access_check(request->world, request->caller, needs, datastore ? 2 : 1,
+                        &request->error);
+}
+
+static RpcReply *reply_to_action(Request *request, gboolean success)
+{
+    return success ? reply_int(request, request->object->id) : NULL;
+}
+
+RpcReply *vm_method_deploy(Request *request)
+{
+    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 4, -1),
+                     arg_bool(request, 3, FALSE)};
+    VmAsker asker = request_asker(request);
+    if (!place_allowed(request, &place))
+        return NULL;
+    return reply_to_action(request, vm_deploy(request->lifecycle, VM(request->object), &place,
+                                              &asker, &request->error));
+}
+
+RpcReply *vm_method_migrate(Request *request)
+{
+    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 5, -1),
+                     arg_bool(request, 4, FALSE)};
+    VmAsker asker = request_asker(request);
+    if (!place_allowed(request, &place))
+        return NULL;
+    return reply_to_action(request,
+                           vm_migrate(request->lifecycle, VM(request->object), &place,
+                                      arg_bool(request, 3, FALSE), arg_int(request, 6, 0), &asker,
+                                      &request->error));
+}
+
+RpcReply *vm_method_action(Request *request)
+{
+    const char *word = arg_text(request, 1, "");
+    const char *needed = vm_action_right(word);
+    VmAsker asker = request_asker(request);
+    Right right = needed && !strcmp(needed, "admin") ? RIGHT_ADMIN : RIGHT_MANAGE;
+    if (!request_may(request, right, KIND_VM, request->object))
+        return NULL;
+    return reply_to_action(request, vm_action(request->lifecycle, VM(request->object), word,
+                                              &asker, &request->error));
+}
+
+RpcReply *vm_method_recover(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to_action(request, vm_recover(request->lifecycle, VM(request->object),
+                                               arg_int(request, 2, -1), &asker, &request->error));
+}
+
+RpcReply *vm_method_resize(Request *request)
+{
+    g_autoptr(Template) capacity = request_template(request, 2);
+    if (!capacity)
+        return NULL;
+    return reply_to_action(request, vm_resize(request->lifecycle, VM(request->object), capacity,
+                                              arg_bool(request, 3, TRUE), &request->error));
+}
+
+/* ---- reading ---- */
+
+RpcReply *vm_info(Request *request)
+{
+    if (!request->old)
+        return reply_object(request, request->object);
+    g_autoptr(GString) xml = g_string_new(NULL);
+    vm_render_old(request->world, VM(request->object), xml);
+    request->seen = request->object->changed;
+    return reply_text(request, xml->str);
+}
+
+RpcReply *vm_monitoring(Request *request)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    g_array_append_val(ids, request->object->id);
+    return reply_history(request, HISTORY_VM, ids, 0, FALSE);
+}
+
+static void keep_state(GPtrArray *vms, gint32 state)
+{
+    guint kept = 0;
+    for (guint i = 0; i < vms->len; i++) {
+        const Vm *vm = vms->pdata[i];
+        gboolean wanted = state == -2 || (state == -1 ? vm->state != VM_DONE
+                                                      : (gint32)vm->state == state);
+        if (wanted)
+            vms->pdata[kept++] = vms->pdata[i];
+    }
+    g_ptr_array_set_size(vms, (gint)kept);
+}
+
+static RpcReply *list_vms(Request *request, gboolean full)
+{
+    gint32 state = arg_int(request, 4, -1);
+    const char *pairs = arg_text(request, 5, "");
+    if (state < -2 || state >= VM_STATES)
+        return reply_error(request, ONE_ERROR_RPC_API, "Incorrect state filter %d", state);
+    if (*pairs)
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "Search by \"%s\" is not possible with this database", pairs);
+    GPtrArray *vms = request_visible(request, KIND_VM, arg_int(request, 1, -2));
+    if (!vms)
+        return NULL;
+    keep_state(vms, state);
+    request_page(vms, arg_int(request, 2, -1), arg_int(request, 3, -1));
+    return reply_pool(request, KIND_VM, vms, full, NULL);
+}
+
+RpcReply *vmpool_info(Request *request)
+{
+    return list_vms(request, FALSE);
+}
+
+RpcReply *vmpool_infoextended(Request *request)
+{
+    return list_vms(request, TRUE);
+}
+
+RpcReply *vmpool_infoset(Request *request)
+{
+    g_autoptr(GArray) ids = ids_parse(arg_text(request, 1, ""));
+    GPtrArray *vms = g_ptr_array_new();
+    for (guint i = ids->len; i-- > 0;) {
+        Vm *vm = vm_get(request->world, g_array_index(ids, gint32, i));
+        if (vm && access_has(request->world, request->caller, RIGHT_USE, &vm->head))
+            g_ptr_array_add(vms, vm);
+    }
+    return reply_pool(request, KIND_VM, vms, arg_bool(request, 2, FALSE), NULL);
+}
+
+RpcReply *vmpool_monitoring(Request *request)
+{
+    GPtrArray *vms = request_visible(request, KIND_VM, arg_int(request, 1, -2));
+    gint32 seconds = arg_int(request, 2, -1);
+    if (!vms)
+        return NULL;
+    GArray *ids = g_array_sized_new(FALSE, FALSE, sizeof(gint32), vms->len);
+    for (guint i = vms->len; i-- > 0;) {
+        const Vm *vm = vms->pdata[i];
+        if (vm->state != VM_DONE)
+            g_array_append_val(ids, vm->head.id);
+    }
+    g_ptr_array_unref(vms);
+    gint64 since = seconds > 0 ? core_now(request->world->core) - seconds : 0;
+    return reply_history(request, HISTORY_VM, ids, since, seconds == 0);
+}
+
+/* 1.4 and 2.x: filter; or filter, extended, state. The filter means: -1 own, below all. */
+RpcReply *vmpool_info_old(Request *request)
+{
+    gint32 filter = arg_int(request, 1, -2);
+    GPtrArray *vms = request_visible(request, KIND_VM,
+                                     filter <= -2 ? -2 : filter == -1 ? -3 : filter);
+    if (!vms)
+        return NULL;
+    keep_state(vms, arg_int(request, 3, -1));
+    g_autoptr(GString) xml = g_string_new("<VM_POOL>");
+    for (guint i = vms->len; i-- > 0;)
+        vm_render_old(request->world, vms->pdata[i], xml);
+    g_string_append(xml, "</VM_POOL>");
+    g_ptr_array_unref(vms);
+    request->seen = request->world->pools[KIND_VM].changed;
+    return reply_text(request, xml->str);
+}

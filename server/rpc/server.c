@@ -1,0 +1,467 @@
+/* From a call to its row, its handler and its answer. */
+#include "server/rpc/server_private.h"
+
+#include "lib/base/log.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+/* Codes of XML-RPC faults, as xmlrpc-c has them. */
+#define FAULT_TYPE      -501
+#define FAULT_NO_METHOD -506
+
+static void read_history(gpointer data, gpointer user_data);
+
+RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions,
+                          History *history)
+{
+    RpcServer *server = g_new0(RpcServer, 1);
+    guint count;
+    const RpcMethod *rows = rpc_methods(&count);
+    server->world = world;
+    server->lifecycle = lifecycle;
+    server->sessions = sessions;
+    server->history = history;
+    server->methods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
+                                            (GDestroyNotify)g_ptr_array_unref);
+    for (guint i = 0; i < count; i++) {
+        GPtrArray *shapes = g_hash_table_lookup(server->methods, rows[i].name);
+        if (!shapes) {
+            shapes = g_ptr_array_new();
+            g_hash_table_insert(server->methods, (gpointer)rows[i].name, shapes);
+        }
+        g_ptr_array_add(shapes, (gpointer)&rows[i]);
+    }
+    server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
+    world->rpc = server;
+    return server;
+}
+
+void rpc_server_free(RpcServer *server)
+{
+    if (!server)
+        return;
+    g_thread_pool_free(server->readers, FALSE, TRUE);
+    g_hash_table_unref(server->methods);
+    g_free(server);
+}
+
+/* ---- arguments ---- */
+
+const RpcValue *arg_value(const Request *request, guint at)
+{
+    guint first = request->method->need == NEED_NOTHING ? at - 1 : at;
+    return first < request->call->arguments->len ? request->call->arguments->pdata[first] : NULL;
+}
+
+guint arg_count(const Request *request)
+{
+    guint session = request->method->need == NEED_NOTHING ? 0 : 1;
+    return request->call->arguments->len - MIN(session, request->call->arguments->len);
+}
+
+gint32 arg_int(const Request *request, guint at, gint32 otherwise)
+{
+    const RpcValue *value = arg_value(request, at);
+    return value && value->type == RPC_INT ? (gint32)value->number : otherwise;
+}
+
+gboolean arg_bool(const Request *request, guint at, gboolean otherwise)
+{
+    const RpcValue *value = arg_value(request, at);
+    return value && value->type == RPC_BOOL ? value->number != 0 : otherwise;
+}
+
+const char *arg_text(const Request *request, guint at, const char *otherwise)
+{
+    const RpcValue *value = arg_value(request, at);
+    return value && value->type == RPC_STRING ? value->text : otherwise;
+}
+
+static gboolean is_of_type(const RpcValue *value, char letter)
+{
+    switch (letter) {
+    case 'i':
+        return value->type == RPC_INT && value->number >= G_MININT32 &&
+               value->number <= G_MAXINT32;
+    case 'b':
+        return value->type == RPC_BOOL;
+    case 's':
+        return value->type == RPC_STRING;
+    case 'A':
+        return value->type == RPC_ARRAY;
+    default:
+        return FALSE;
+    }
+}
+
+static const char *type_word(char letter)
+{
+    return letter == 'i'   ? "integer"
+           : letter == 'b' ? "boolean"
+           : letter == 's' ? "string"
+                           : "array";
+}
+
+/* Whether the arguments fit the row. FALSE with the text of the fault. */
+static gboolean arguments_fit(const Request *request, char **problem)
+{
+    gboolean optional = FALSE;
+    guint at = 0, given = arg_count(request);
+    for (const char *letter = request->method->arguments; *letter; letter++) {
+        if (*letter == '|') {
+            optional = TRUE;
+            continue;
+        }
+        const RpcValue *value = ++at <= given ? arg_value(request, at) : NULL;
+        if (!value && optional)
+            break;
+        if (!value) {
+            *problem = g_strdup("Not enough parameters");
+            return FALSE;
+        }
+        if (!is_of_type(value, *letter)) {
+            *problem = g_strdup_printf("Parameter that is supposed to be %s is not",
+                                       type_word(*letter));
+            return FALSE;
+        }
+    }
+    if (request->method->flags & ROW_EXACT && given > at) {
+        *problem = g_strdup("Too many parameters");
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* The row whose shape fits; else the fault that the first row gives. */
+static const RpcMethod *choose_row(Request *request, const GPtrArray *shapes, char **problem)
+{
+    for (guint i = 0; i < shapes->len; i++) {
+        g_autofree char *why = NULL;
+        request->method = shapes->pdata[i];
+        if (arguments_fit(request, &why))
+            return request->method;
+        if (!*problem)
+            *problem = g_steal_pointer(&why);
+    }
+    request->method = shapes->pdata[0];
+    return NULL;
+}
+
+/* ---- answers ---- */
+
+typedef struct ReplyEffect {
+    CoreEffect effect;
+    RpcCall *call;
+    RpcReply *reply;
+} ReplyEffect;
+
+static void log_answer(const RpcCall *call, const RpcReply *reply)
+{
+    gboolean failed = reply->kind == RPC_REPLY_FAULT ||
+                      (reply->kind == RPC_REPLY_RESULT && reply->result->type == RPC_ARRAY &&
+                       reply->result->items->len > 1 &&
+                       ((RpcValue *)reply->result->items->pdata[0])->type == RPC_BOOL &&
+                       !((RpcValue *)reply->result->items->pdata[0])->number);
+    log_debug("ReM", "Req:%" G_GUINT64_FORMAT " UID:%d IP:%s %s result %s, %" G_GINT64_FORMAT
+                     " us",
+              call->number, call->caller.uid, call->address ? call->address : "-", call->method,
+              failed ? "FAILURE" : "SUCCESS", g_get_monotonic_time() - call->started);
+}
+
+static void reply_release(CoreEffect *effect)
+{
+    ReplyEffect *answer = (ReplyEffect *)effect;
+    log_answer(answer->call, answer->reply);
+    RpcCall *call = g_steal_pointer(&answer->call);
+    call->finish(call, g_steal_pointer(&answer->reply));
+}
+
+static void reply_destroy(CoreEffect *effect)
+{
+    ReplyEffect *answer = (ReplyEffect *)effect;
+    rpc_reply_free(answer->reply);
+    g_free(answer);
+}
+
+static ReplyEffect *reply_effect(RpcCall *call, RpcReply *reply)
+{
+    ReplyEffect *answer = g_new0(ReplyEffect, 1);
+    answer->effect.release = reply_release;
+    answer->effect.destroy = reply_destroy;
+    answer->call = call;
+    answer->reply = reply;
+    return answer;
+}
+
+void request_finish_later(RpcCall *call, RpcReply *reply)
+{
+    RpcServer *server = call->server;
+    core_after_commit(server->world->core, &reply_effect(call, reply)->effect);
+}
+
+RpcReply *reply_int(Request *request, gint64 number)
+{
+    RpcValue *tuple = rpc_value_array();
+    rpc_value_add(tuple, rpc_value_bool(TRUE));
+    rpc_value_add(tuple, rpc_value_int(number));
+    if (!request->old)
+        rpc_value_add(tuple, rpc_value_int(0));
+    return rpc_reply_result(tuple);
+}
+
+RpcReply *reply_text(Request *request, const char *text)
+{
+    RpcValue *tuple = rpc_value_array();
+    rpc_value_add(tuple, rpc_value_bool(TRUE));
+    rpc_value_add(tuple, rpc_value_text(text));
+    if (!request->old)
+        rpc_value_add(tuple, rpc_value_int(0));
+    return rpc_reply_result(tuple);
+}
+
+RpcReply *reply_done(Request *request)
+{
+    RpcValue *tuple = rpc_value_array();
+    rpc_value_add(tuple, rpc_value_bool(TRUE));
+    return rpc_reply_result(tuple);
+}
+
+RpcReply *reply_error(Request *request, OneError code, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_clear_error(&request->error);
+    request->error = g_error_new_valist(ONE_ERROR, code, format, arguments);
+    va_end(arguments);
+    return NULL;
+}
+
+/* [false, text, code, id, -1]; without the tail for callers that do not know it. */
+static RpcReply *failure_reply(Request *request, const GError *error, gint32 object)
+{
+    RpcValue *tuple = rpc_value_array();
+    gboolean of_2009 = !strchr(request->call->method + strlen("one."), '.');
+    g_autofree char *text = of_2009 ? g_strdup(error->message)
+                                    : g_strdup_printf("[%s] %s", request->call->method,
+                                                      error->message);
+    gint code = error->domain == ONE_ERROR ? error->code : ONE_ERROR_INTERNAL;
+    rpc_value_add(tuple, rpc_value_bool(FALSE));
+    rpc_value_add(tuple, rpc_value_text(text));
+    if (request->old)
+        return rpc_reply_result(tuple);
+    rpc_value_add(tuple, rpc_value_int(code));
+    rpc_value_add(tuple, rpc_value_int(code == ONE_ERROR_NO_EXISTS ? object : -1));
+    rpc_value_add(tuple, rpc_value_i8(-1));
+    return rpc_reply_result(tuple);
+}
+
+RpcReply *reply_failure(Request *request)
+{
+    return NULL;
+}
+
+VmAsker request_asker(const Request *request)
+{
+    return (VmAsker){request->caller->head.id, request->caller->head.gid, request->call->number};
+}
+
+/* ---- history, read in a worker ---- */
+
+typedef struct HistoryJob {
+    RpcCall *call;
+    HistoryKind kind;
+    GArray *ids;
+    gint64 since;
+    gboolean last_only;
+} HistoryJob;
+
+static void read_history(gpointer data, gpointer user_data)
+{
+    HistoryJob *job = data;
+    RpcServer *server = user_data;
+    const gint32 *ids = (const gint32 *)(gpointer)job->ids->data;
+    FragmentList *list = fragment_list_new(3);
+    fragment_list_add_text(list, "&lt;MONITORING_DATA&gt;");
+    if (server->history && job->ids->len) {
+        GString *xml = job->last_only
+                           ? history_read_last(server->history, job->kind, ids, job->ids->len)
+                           : history_read(server->history, job->kind, ids, job->ids->len,
+                                          job->since);
+        fragment_list_add(list, fragment_new_escaped(xml->str, xml->len));
+        g_string_free(xml, TRUE);
+    }
+    fragment_list_add_text(list, "&lt;/MONITORING_DATA&gt;");
+    RpcReply *reply = rpc_reply_text(list);
+    log_answer(job->call, reply);
+    job->call->finish(job->call, reply);
+    g_array_unref(job->ids);
+    g_free(job);
+}
+
+RpcReply *reply_history(Request *request, HistoryKind kind, GArray *ids, gint64 since,
+                        gboolean last_only)
+{
+    HistoryJob *job = g_new0(HistoryJob, 1);
+    job->call = request->call;
+    job->kind = kind;
+    job->ids = ids;
+    job->since = since;
+    job->last_only = last_only;
+    g_thread_pool_push(request->server->readers, job, NULL);
+    return NULL;
+}
+
+/* ---- handling ---- */
+
+Object *request_object(Request *request, Kind kind, gint32 id)
+{
+    Object *object = pool_get(request->world, kind, id);
+    if (!object)
+        reply_error(request, ONE_ERROR_NO_EXISTS, "Error getting %s [%d].", kind_row(kind)->words,
+                    id);
+    return object;
+}
+
+gboolean request_may(Request *request, Right right, Kind kind, Object *object)
+{
+    AccessNeed need = {right, kind, object, FALSE};
+    g_clear_error(&request->error);
+    return access_check(request->world, request->caller, &need, 1, &request->error);
+}
+
+static gboolean has_rights(Request *request)
+{
+    const RpcMethod *method = request->method;
+    AccessNeed need = {RIGHT_USE, method->kind, request->object, FALSE};
+    switch (method->need) {
+    case NEED_NOTHING:
+    case NEED_SESSION:
+    case NEED_LISTED:
+    case NEED_OWN_CHECK:
+        return TRUE;
+    case NEED_ONEADMIN:
+        if (user_is_admin(request->caller))
+            return TRUE;
+        reply_error(request, ONE_ERROR_AUTHORIZATION,
+                    "User [%d] not authorized to perform action on -.", request->caller->head.id);
+        return FALSE;
+    case NEED_USE_LOCKED:
+        need.ignore_lock = TRUE;
+        break;
+    case NEED_USE:
+        break;
+    case NEED_MANAGE_LOCKED:
+        need.ignore_lock = TRUE;
+        need.right = RIGHT_MANAGE;
+        break;
+    case NEED_MANAGE:
+        need.right = RIGHT_MANAGE;
+        break;
+    case NEED_ADMIN:
+        need.right = RIGHT_ADMIN;
+        break;
+    case NEED_CREATE:
+        need.right = RIGHT_CREATE;
+        break;
+    }
+    return access_check(request->world, request->caller, &need, 1, &request->error);
+}
+
+static gboolean finds_caller(Request *request)
+{
+    request->caller = user_get(request->world, request->call->caller.uid);
+    if (request->method->need == NEED_NOTHING || (request->caller && request->caller->enabled))
+        return TRUE;
+    reply_error(request, ONE_ERROR_AUTHENTICATION,
+                "User couldn't be authenticated, aborting call.");
+    return FALSE;
+}
+
+static gint32 object_id(const Request *request)
+{
+    gint32 id = arg_int(request, request->method->id_at, -1);
+    if (id != -1 || !request->caller)
+        return id;
+    /* -1 is oneself, or one's own group */
+    if (request->method->kind == KIND_USER)
+        return request->caller->head.id;
+    if (request->method->kind == KIND_GROUP)
+        return request->caller->head.gid;
+    return id;
+}
+
+static gboolean finds_object(Request *request)
+{
+    if (!request->method->id_at)
+        return TRUE;
+    request->object = request_object(request, request->method->kind, object_id(request));
+    return request->object != NULL;
+}
+
+static void answer(Request *request, RpcReply *reply)
+{
+    Core *core = request->world->core;
+    if (!reply && request->error) {
+        gint32 id = request->method->id_at ? object_id(request) : -1;
+        reply = failure_reply(request, request->error, id);
+    }
+    g_clear_error(&request->error);
+    if (!reply)
+        return; /* comes later */
+    CoreEffect *effect = &reply_effect(request->call, reply)->effect;
+    if (request->seen != G_MAXUINT64)
+        core_after_batch(core, request->seen, effect);
+    else
+        core_after_commit(core, effect);
+}
+
+/* The secret has the form that clients of 1.4 to 2.2 send: a SHA-1 in hexadecimal. */
+static gboolean session_is_old(const RpcCall *call)
+{
+    const RpcValue *session = call->arguments->len ? call->arguments->pdata[0] : NULL;
+    if (!session || session->type != RPC_STRING)
+        return FALSE;
+    const char *secret = strchr(session->text, ':');
+    if (!secret)
+        return FALSE;
+    return strlen(++secret) == 40 && strspn(secret, "0123456789abcdef") == 40;
+}
+
+static void call_handle(Core *core, CoreInput *input)
+{
+    RpcCall *call = (RpcCall *)input;
+    RpcServer *server = call->server;
+    Request request = {.server = server, .world = server->world, .lifecycle = server->lifecycle,
+                       .call = call, .seen = G_MAXUINT64};
+    GPtrArray *shapes = g_hash_table_lookup(server->methods, call->method);
+    if (!shapes) {
+        g_autofree char *text = g_strdup_printf("Method '%s' not defined", call->method);
+        core_after_batch(core, 0, &reply_effect(call, rpc_reply_fault(FAULT_NO_METHOD, text))->effect);
+        return;
+    }
+    g_autofree char *problem = NULL;
+    const RpcMethod *row = choose_row(&request, shapes, &problem);
+    request.old = request.method->flags & ROW_OLD || session_is_old(call);
+    if (finds_caller(&request) && !row) {
+        core_after_batch(core, 0, &reply_effect(call, rpc_reply_fault(FAULT_TYPE, problem))->effect);
+        return;
+    }
+    RpcReply *reply = NULL;
+    if (!request.error && finds_object(&request) && has_rights(&request))
+        reply = request.method->handle(&request);
+    answer(&request, reply);
+}
+
+static void call_destroy(CoreInput *input)
+{
+    /* The call belongs to whoever made it, and is freed after its answer. */
+}
+
+void rpc_dispatch(RpcServer *server, RpcCall *call)
+{
+    call->server = server;
+    call->input.handle = call_handle;
+    call->input.destroy = call_destroy;
+    core_post(server->world->core, &call->input);
+}

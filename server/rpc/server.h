@@ -1,0 +1,18 @@
+/* What takes calls from the front (or from the simulation) and has them handled. */
+#pragma once
+
+#include "server/auth/session.h"
+#include "server/lifecycle/lifecycle.h"
+#include "server/rpc/call.h"
+#include "server/store/store_sqlite.h"
+
+typedef struct RpcServer RpcServer;
+
+/* `sessions` and `history` may be NULL (simulation). All stay the caller's. (owned) */
+RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions,
+                          History *history);
+void rpc_server_free(RpcServer *server);
+/* Takes an authenticated call; call->finish is called when it is answered. Any thread. */
+void rpc_dispatch(RpcServer *server, RpcCall *call);
+/* Tells the table of sessions about every user; at the start. */
+void rpc_server_publish_users(RpcServer *server);

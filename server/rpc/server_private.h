@@ -1,0 +1,101 @@
+/* What server.c and the handlers share. */
+#pragma once
+
+#include "server/rpc/method.h"
+#include "server/rpc/server.h"
+
+struct RpcServer {
+    World *world;
+    Lifecycle *lifecycle;
+    Sessions *sessions;
+    History *history;
+    GHashTable *methods; /* name -> GPtrArray of RpcMethod, in the order of the table */
+    GThreadPool *readers; /* of monitoring history */
+};
+
+/* The users changed: the front learns of it after the commit. */
+void users_changed(Request *request, User *user);
+void users_removed(Request *request, gint32 uid);
+
+/* Handlers, by family. */
+#define HANDLER(name) RpcReply *name(Request *request)
+
+/* methods_common.c */
+HANDLER(object_info);
+HANDLER(object_update);
+HANDLER(object_rename);
+HANDLER(object_chmod);
+HANDLER(object_chown);
+HANDLER(object_lock);
+HANDLER(object_unlock);
+HANDLER(pool_info);
+HANDLER(pool_info_filtered);
+/* methods_vm.c */
+HANDLER(vm_allocate);
+HANDLER(vm_method_deploy);
+HANDLER(vm_method_action);
+HANDLER(vm_method_migrate);
+HANDLER(vm_method_recover);
+HANDLER(vm_method_resize);
+HANDLER(vm_info);
+HANDLER(vm_update);
+HANDLER(vm_monitoring);
+HANDLER(vmpool_info);
+HANDLER(vmpool_infoextended);
+HANDLER(vmpool_infoset);
+HANDLER(vmpool_monitoring);
+HANDLER(vmpool_info_old);
+/* methods_host.c */
+HANDLER(host_allocate);
+HANDLER(host_allocate_old);
+HANDLER(host_delete);
+HANDLER(host_info);
+HANDLER(host_status);
+HANDLER(host_enable);
+HANDLER(host_monitoring);
+HANDLER(hostpool_info);
+HANDLER(hostpool_monitoring);
+/* methods_user.c */
+HANDLER(user_allocate);
+HANDLER(user_delete);
+HANDLER(user_info);
+HANDLER(user_passwd);
+HANDLER(user_chgrp);
+HANDLER(user_enable);
+HANDLER(userpool_info);
+HANDLER(group_allocate);
+HANDLER(group_delete);
+HANDLER(group_info);
+HANDLER(grouppool_info);
+HANDLER(acl_addrule);
+HANDLER(acl_delrule);
+HANDLER(acl_info);
+/* methods_place.c */
+HANDLER(cluster_allocate);
+HANDLER(cluster_delete);
+HANDLER(cluster_addhost);
+HANDLER(cluster_delhost);
+HANDLER(datastore_allocate);
+HANDLER(datastore_delete);
+HANDLER(datastore_enable);
+HANDLER(cluster_adddatastore);
+HANDLER(cluster_deldatastore);
+/* methods_system.c */
+HANDLER(system_version);
+HANDLER(system_config);
+HANDLER(system_list_methods);
+HANDLER(system_method_signature);
+HANDLER(system_method_help);
+HANDLER(system_capabilities);
+HANDLER(sched_wait);
+/* methods_2009.c */
+HANDLER(old_vmallocate);
+HANDLER(old_vmdeploy);
+HANDLER(old_vmaction);
+HANDLER(old_vmmigrate);
+HANDLER(old_vmget_info);
+HANDLER(old_hostallocate);
+HANDLER(old_hostinfo);
+HANDLER(old_hostdelete);
+HANDLER(old_hostenable);
+HANDLER(old_network);

@@ -1,0 +1,289 @@
+#include "server/rpc/vm_template.h"
+
+#include "lib/base/error.h"
+#include "lib/base/names.h"
+
+#include <string.h>
+
+#define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
+
+/* Attributes that the server acts on; all others are the user's. */
+static const char *const server_attributes[] = {
+    "CONTEXT",        "CPU",           "CPU_COST",      "CPU_MODEL",     "DISK",
+    "DISK_COST",      "EMULATOR",      "FEATURES",      "GRAPHICS",      "HYPERV_OPTIONS",
+    "IMPORTED",       "INPUT",         "MEMORY",        "MEMORY_COST",   "MEMORY_ENCRYPTION",
+    "MEMORY_MAX",     "MEMORY_RESIZE_MODE", "MEMORY_SLOTS", "NIC",       "NIC_ALIAS",
+    "NIC_DEFAULT",    "NUMA_NODE",     "OS",            "PCI",           "RAW",
+    "SPICE_OPTIONS",  "SUBMIT_ON_HOLD", "TEMPLATE_ID",  "TOPOLOGY",      "TPM",
+    "VCPU",           "VCPU_MAX",      "VIDEO",         "VMGROUP",       NULL};
+
+
+void vm_draft_clear(VmDraft *draft)
+{
+    g_free(draft->name);
+    template_free(draft->template);
+    template_free(draft->user_template);
+    memset(draft, 0, sizeof *draft);
+}
+
+/* ---- restricted attributes ---- */
+
+static gboolean has_attribute(const Template *template, const char *path)
+{
+    g_auto(GStrv) parts = g_strsplit(path, "/", 2);
+    if (!parts[1])
+        return template_get(template, parts[0]) || template_vector(template, parts[0], 0);
+    const TemplateAttribute *vector;
+    for (guint i = 0; (vector = template_vector(template, parts[0], i)); i++) {
+        const char *value = attribute_get(vector, parts[1]);
+        if (value && *value)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean vm_check_restricted(World *world, const User *user, const Template *template,
+                             GError **error)
+{
+    const char *path;
+    if (user_is_admin(user))
+        return TRUE;
+    /* A path of the front-end or a host, given by a user, would open any file there. */
+    const char *found = has_attribute(template, "DISK/SOURCE") ? "DISK/SOURCE"
+                        : has_attribute(template, "OS/KERNEL") ? "OS/KERNEL"
+                        : has_attribute(template, "OS/INITRD") ? "OS/INITRD"
+                                                               : NULL;
+    for (guint i = 0; !found && (path = config_list(world->config, "VM_RESTRICTED_ATTR", i)); i++)
+        if (has_attribute(template, path))
+            found = path;
+    if (!found)
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION,
+                "VM Template includes a restricted attribute %s", found);
+    return FALSE;
+}
+
+/* ---- checks ---- */
+
+static gboolean check_capacity(const Template *template, GError **error)
+{
+    double cpu;
+    gint64 number;
+    if (!template_get_double(template, "CPU", &cpu) || !(cpu > 0 && cpu < 1e6))
+        return wrong(error, "CPU attribute must be a positive float or integer value.");
+    if (!template_get_int(template, "MEMORY", &number) || number <= 0 || number > G_MAXINT32)
+        return wrong(error, "MEMORY attribute must be a positive integer value.");
+    if (template_get(template, "VCPU") &&
+        (!template_get_int(template, "VCPU", &number) || number <= 0 || number > 65536))
+        return wrong(error, "VCPU attribute must be a positive integer value.");
+    return TRUE;
+}
+
+static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **error)
+{
+    const char *image = attribute_get(disk, "IMAGE"), *id = attribute_get(disk, "IMAGE_ID");
+    const char *type = attribute_get(disk, "TYPE"), *source = attribute_get(disk, "SOURCE");
+    gint64 size;
+    if (id)
+        return wrong(error, "Image with ID: %s does not exist", id);
+    if (image)
+        return wrong(error, "User does not own an image with name: %s . Set IMAGE_UNAME or "
+                            "IMAGE_UID of owner in DISK.",
+                     image);
+    gboolean made = type && (!g_ascii_strcasecmp(type, "swap") || !g_ascii_strcasecmp(type, "fs"));
+    if (made || !(source && *source)) {
+        if (!attribute_get_int(disk, "SIZE", &size) || size <= 0)
+            return wrong(error,
+                         "DISK %u has neither SOURCE nor a SIZE in MiB greater than 0; a disk of "
+                         "TYPE swap or fs needs SIZE",
+                         place);
+    }
+    return TRUE;
+}
+
+static gboolean check_nic(const TemplateAttribute *nic, GError **error)
+{
+    const char *network = attribute_get(nic, "NETWORK"), *id = attribute_get(nic, "NETWORK_ID");
+    if (id)
+        return wrong(error, "Virtual network with ID: %s does not exist", id);
+    if (network)
+        return wrong(error, "User 0 does not own a network with name: %s . Set NETWORK_UNAME or "
+                            "NETWORK_UID of owner in NIC, or name a BRIDGE of the hosts.",
+                     network);
+    return TRUE;
+}
+
+/* ---- what the server gives ---- */
+
+static gboolean target_taken(const Template *template, const char *target)
+{
+    const TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+        if (!g_strcmp0(attribute_get(disk, "TARGET"), target))
+            return TRUE;
+    return FALSE;
+}
+
+/* First free device of the prefix: sda, sdb ... (owned) */
+static char *free_target(const Template *template, const char *prefix)
+{
+    for (char letter = 'a'; letter <= 'z'; letter++) {
+        g_autofree char *target = g_strdup_printf("%s%c", prefix, letter);
+        if (!target_taken(template, target))
+            return g_steal_pointer(&target);
+    }
+    return g_strdup_printf("%sz", prefix);
+}
+
+static gboolean number_disks(World *world, Template *template, GError **error)
+{
+    const char *prefix = config_text(world->config, "DEFAULT_DEVICE_PREFIX");
+    TemplateAttribute *disk;
+    guint count = 0;
+    for (; (disk = template_vector(template, "DISK", count)); count++) {
+        if (!check_disk(disk, count, error))
+            return FALSE;
+        attribute_set_int(disk, "DISK_ID", count);
+    }
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
+        const char *own = attribute_get(disk, "TARGET");
+        if (own && *own)
+            continue;
+        const char *wanted = attribute_get(disk, "DEV_PREFIX");
+        g_autofree char *target = free_target(template, wanted && *wanted ? wanted : prefix);
+        attribute_set(disk, "TARGET", target);
+    }
+    TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
+    if (context) {
+        attribute_set_int(context, "DISK_ID", count);
+        if (!attribute_get(context, "TARGET")) {
+            g_autofree char *target = free_target(
+                template, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX"));
+            attribute_set(context, "TARGET", target);
+        }
+    }
+    return TRUE;
+}
+
+static gboolean number_nics(Template *template, GError **error)
+{
+    TemplateAttribute *nic;
+    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
+        g_autofree char *name = g_strdup_printf("NIC%u", i);
+        if (!check_nic(nic, error))
+            return FALSE;
+        attribute_set_int(nic, "NIC_ID", i);
+        if (!attribute_get(nic, "NAME"))
+            attribute_set(nic, "NAME", name);
+    }
+    return TRUE;
+}
+
+static gboolean is_server_attribute(const char *name)
+{
+    for (guint i = 0; server_attributes[i]; i++)
+        if (!strcmp(server_attributes[i], name))
+            return TRUE;
+    return FALSE;
+}
+
+/* Attributes that only the server may write. */
+static const char *const own_attributes[] = {"VMID", "AUTOMATIC_REQUIREMENTS",
+                                             "AUTOMATIC_DS_REQUIREMENTS",
+                                             "AUTOMATIC_NIC_REQUIREMENTS", "DEPLOY_ID", NULL};
+
+static void split(Template *all, VmDraft *draft)
+{
+    draft->template = template_new();
+    draft->user_template = template_new();
+    while (template_count(all)) {
+        TemplateAttribute *attribute = template_steal(all, 0);
+        gboolean ours = g_strv_contains(own_attributes, attribute->name);
+        if (ours || !strcmp(attribute->name, "NAME"))
+            template_attribute_free(attribute);
+        else
+            template_take(is_server_attribute(attribute->name) ? draft->template
+                                                               : draft->user_template,
+                          attribute);
+    }
+}
+
+gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
+                       GError **error)
+{
+    const char *name = template_get(given, "NAME");
+    if (!vm_check_restricted(world, owner, given, error) ||
+        (name && *name && !name_check(name, error)))
+        return FALSE;
+    draft->name = g_strdup(name ? name : "");
+    g_autoptr(Template) all = template_copy(given);
+    split(all, draft);
+    Template *template = draft->template;
+    if (!check_capacity(template, error) || !number_disks(world, template, error) ||
+        !number_nics(template, error))
+        return FALSE;
+    draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
+                                    config_bool(world->config, "VM_SUBMIT_ON_HOLD"));
+    template_set(template, "AUTOMATIC_REQUIREMENTS", "!(PIN_POLICY = PINNED)");
+    if (!template_vector(template, "OS", 0))
+        template_add_vector(template, "OS");
+    TemplateAttribute *os = template_vector(template, "OS", 0);
+    if (!attribute_get(os, "UUID")) {
+        g_autofree char *uuid = g_uuid_string_random();
+        attribute_set(os, "UUID", uuid);
+    }
+    return TRUE;
+}
+
+/* Whether the port is in a list such as "6800, 32768:65535". */
+static gboolean port_reserved(const char *list, gint64 port)
+{
+    g_auto(GStrv) items = g_strsplit(list ? list : "", ",", -1);
+    for (guint i = 0; items[i]; i++) {
+        g_auto(GStrv) ends = g_strsplit(items[i], ":", 2);
+        gint64 first = g_ascii_strtoll(ends[0] ? ends[0] : "", NULL, 10);
+        gint64 last = ends[0] && ends[1] ? g_ascii_strtoll(ends[1], NULL, 10) : first;
+        if (port >= first && port <= last)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void give_graphics(World *world, Template *template, gint32 id)
+{
+    TemplateAttribute *graphics = template_vector(template, "GRAPHICS", 0);
+    const char *port = graphics ? attribute_get(graphics, "PORT") : NULL;
+    if (!graphics || (port && *port))
+        return;
+    gint64 start = config_int(world->config, "VNC_PORTS/START");
+    const char *reserved = config_text(world->config, "VNC_PORTS/RESERVED");
+    gint64 room = 65536 - start, number = start + id % room;
+    for (gint64 tries = 0; tries < room && port_reserved(reserved, number); tries++)
+        number = start + (number - start + 1) % room;
+    attribute_set_int(graphics, "PORT", number);
+    if (attribute_get(graphics, "RANDOM_PASSWD") && !attribute_get(graphics, "PASSWD")) {
+        g_autofree char *uuid = g_uuid_string_random();
+        uuid[8] = '\0'; /* VNC knows eight characters */
+        attribute_set(graphics, "PASSWD", uuid);
+    }
+}
+
+void vm_draft_finish(World *world, Template *template, gint32 id)
+{
+    TemplateAttribute *nic;
+    const char *prefix = config_text(world->config, "MAC_PREFIX");
+    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
+        const char *mac = attribute_get(nic, "MAC");
+        if (!mac || !*mac) {
+            g_autofree char *given = g_strdup_printf("%s:%02x:%02x:%02x:%02x", prefix,
+                                                     (id >> 16) & 0xff, (id >> 8) & 0xff,
+                                                     id & 0xff, i & 0xff);
+            attribute_set(nic, "MAC", given);
+        }
+        g_autofree char *target = g_strdup_printf("one-%d-%u", id, i);
+        if (!attribute_get(nic, "TARGET"))
+            attribute_set(nic, "TARGET", target);
+    }
+    give_graphics(world, template, id);
+    template_set_int(template, "VMID", id);
+}

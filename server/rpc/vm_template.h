@@ -1,0 +1,25 @@
+/* From a template as a user writes it to the machine that will be: checked, split into what
+ * the server keeps and what is the user's, with ids, targets, addresses and ports given. */
+#pragma once
+
+#include "server/model/user.h"
+#include "server/model/world.h"
+
+typedef struct VmDraft {
+    char *name;
+    Template *template;
+    Template *user_template;
+    gboolean hold;
+} VmDraft;
+
+void vm_draft_clear(VmDraft *draft);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmDraft, vm_draft_clear)
+
+/* `given` is left as it is. Errors of ONE_ERROR_INTERNAL and ONE_ERROR_AUTHORIZATION. */
+gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
+                       GError **error);
+/* What depends on the machine's id; after it is known. */
+void vm_draft_finish(World *world, Template *template, gint32 id);
+/* An administrator's attribute in a template of somebody else. FALSE with the error. */
+gboolean vm_check_restricted(World *world, const User *user, const Template *template,
+                             GError **error);
