@@ -54,23 +54,28 @@ static gint64 placed_amount(const SchedView *view, Amount amount)
     return 0;
 }
 
-/* The value as it is after what was placed. */
-static const char *current(SchedView *view, const SchedAttribute *attribute)
+/* Which entry of `changing` a path's last name is, or -1. */
+static gint changing_index(const char *path)
 {
-    const char *name = strrchr(attribute->path, '/');
-    name = name != NULL ? name + 1 : attribute->path;
-    for (guint i = 0; i < G_N_ELEMENTS(changing); i++) {
-        if (strcmp(name, changing[i].name) != 0)
-            continue;
-        gint64 delta = changing[i].sign * placed_amount(view, changing[i].amount);
-        view->changing = TRUE;
-        if (delta == 0)
-            return attribute->value;
-        g_snprintf(view->number, sizeof view->number, "%lld",
-                   strtoll(attribute->value, NULL, 10) + delta);
-        return view->number;
-    }
-    return attribute->value;
+    const char *name = strrchr(path, '/');
+    name = name != NULL ? name + 1 : path;
+    for (guint i = 0; i < G_N_ELEMENTS(changing); i++)
+        if (strcmp(name, changing[i].name) == 0)
+            return i;
+    return -1;
+}
+
+/* The value as it is after what was placed. */
+static const char *current(SchedView *view, const char *value, gint index)
+{
+    if (index < 0)
+        return value;
+    gint64 delta = changing[index].sign * placed_amount(view, changing[index].amount);
+    view->changing = TRUE;
+    if (delta == 0)
+        return value;
+    g_snprintf(view->number, sizeof view->number, "%lld", strtoll(value, NULL, 10) + delta);
+    return view->number;
 }
 
 static gboolean in_scope(const char *path, const char *name, const char *const *scopes)
@@ -98,7 +103,7 @@ static guint collect(SchedView *view, const GArray *attributes, NameForm form, c
                         : form == RELATIVE ? in_scope(attribute->path, name, scopes)
                                            : strcmp(attribute->path, name) == 0;
         if (fits)
-            values[found++] = current(view, attribute);
+            values[found++] = current(view, attribute->value, changing_index(attribute->path));
     }
     return found;
 }
@@ -121,6 +126,53 @@ static guint machines(SchedView *view, const char **values, guint room)
     return found;
 }
 
+/* ---- Columns ---- */
+
+/* The first value of a bare name for every host: with thousands of distinct requirements
+ * the same names are asked for millions of times. */
+typedef struct {
+    gint changing;
+    const char *values[]; /* NULL: the host has none */
+} Column;
+
+static const SchedAttribute *first_of(const GArray *attributes, const char *name)
+{
+    for (guint i = 0; attributes != NULL && i < attributes->len; i++) {
+        const SchedAttribute *attribute = &g_array_index(attributes, SchedAttribute, i);
+        if (attribute->name != NULL && strcmp(attribute->name, name) == 0)
+            return attribute;
+    }
+    return NULL;
+}
+
+static const Column *column_of(const SchedPools *pools, const char *name)
+{
+    Column *column = g_hash_table_lookup(pools->columns, name);
+    if (column != NULL)
+        return column;
+    column = g_malloc0(sizeof *column + pools->hosts->len * sizeof column->values[0]);
+    column->changing = changing_index(name);
+    for (guint i = 0; i < pools->hosts->len; i++) {
+        const SchedHost *host = &g_array_index(pools->hosts, SchedHost, i);
+        const SchedAttribute *found = first_of(host->attributes, name);
+        if (found == NULL)
+            found = first_of(host->of_cluster, name);
+        column->values[i] = found != NULL ? found->value : NULL;
+    }
+    g_hash_table_insert(pools->columns, g_strdup(name), column);
+    return column;
+}
+
+static guint from_column(SchedView *view, const char *name, const char **values)
+{
+    const Column *column = column_of(view->pools, name);
+    gsize index = view->host - (const SchedHost *)view->pools->hosts->data;
+    if (column->values[index] == NULL)
+        return 0;
+    values[0] = current(view, column->values[index], column->changing);
+    return 1;
+}
+
 guint sched_lookup(const char *name, const char **values, guint room, gpointer data)
 {
     SchedView *view = data;
@@ -141,6 +193,8 @@ guint sched_lookup(const char *name, const char **values, guint room, gpointer d
     if (view->host != NULL && (strcmp(name, "CURRENT_VMS") == 0 || strcmp(name, "VMS/ID") == 0))
         return machines(view, values, room);
     NameForm form = strchr(name, '/') != NULL ? RELATIVE : BARE;
+    if (view->host != NULL && form == BARE && room == 1)
+        return from_column(view, name, values);
     guint found = collect(view, attributes, form, name, values, room);
     return found + collect(view, of_cluster, form, name, values + found, room - found);
 }

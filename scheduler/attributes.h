@@ -10,7 +10,8 @@
 #include "scheduler/pools.h"
 
 typedef struct SchedView {
-    const SchedHost *host; /* one of the two */
+    const SchedPools *pools;
+    const SchedHost *host; /* one of the two, of these pools */
     const SchedDatastore *datastore;
     gboolean changing; /* set when a value was asked for that placing changes */
     char number[32];

@@ -168,7 +168,8 @@ static gboolean met_by_host(const SchedMatcher *matcher, SchedRequirement *requi
 {
     const SchedHost *host = &g_array_index(matcher->pools->hosts, SchedHost, index);
     return requirement == NULL ||
-           met(requirement, index, &(SchedView){.host = host}, host->version);
+           met(requirement, index, &(SchedView){.pools = matcher->pools, .host = host},
+               host->version);
 }
 
 static gboolean met_by_datastore(const SchedMatcher *matcher, SchedRequirement *requirement,
@@ -177,7 +178,8 @@ static gboolean met_by_datastore(const SchedMatcher *matcher, SchedRequirement *
     const SchedDatastore *datastore =
         &g_array_index(matcher->pools->datastores, SchedDatastore, index);
     return requirement == NULL ||
-           met(requirement, index, &(SchedView){.datastore = datastore}, datastore->version);
+           met(requirement, index, &(SchedView){.pools = matcher->pools, .datastore = datastore},
+               datastore->version);
 }
 
 /* ---- Rights ---- */
@@ -379,11 +381,23 @@ SchedHostTest sched_test_host(SchedMatcher *matcher, const SchedClass *class, gu
     return too_many(matcher, host) ? SCHED_TOO_MANY : SCHED_FITS;
 }
 
-gboolean sched_host_still_fits(SchedMatcher *matcher, const SchedClass *class, guint index)
+gboolean sched_host_may_fit(SchedMatcher *matcher, const SchedClass *class, guint index)
 {
     const SchedHost *host = &g_array_index(matcher->pools->hosts, SchedHost, index);
-    return test_room(host, class->vm) == SCHED_FITS && !too_many(matcher, host) &&
-           met_by_host(matcher, class->automatic, index) &&
+    return test_state(host->state) == SCHED_FITS &&
+           !(class->vm->resched && class->vm->host == host->id) &&
+           may_use_host(matcher, class->vm, index);
+}
+
+gboolean sched_host_has_room(const SchedMatcher *matcher, const SchedClass *class, guint index)
+{
+    const SchedHost *host = &g_array_index(matcher->pools->hosts, SchedHost, index);
+    return test_room(host, class->vm) == SCHED_FITS && !too_many(matcher, host);
+}
+
+gboolean sched_host_meets(const SchedMatcher *matcher, const SchedClass *class, guint index)
+{
+    return met_by_host(matcher, class->automatic, index) &&
            met_by_host(matcher, class->required, index);
 }
 

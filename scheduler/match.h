@@ -71,10 +71,12 @@ SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm);
 
 /* Every test but those of datastores, as things stand now. */
 SchedHostTest sched_test_host(SchedMatcher *matcher, const SchedClass *class, guint host);
-/* Whether the host still has room for one, and still meets requirements that name
- * changing values: the part of the tests that placing machines can change. */
-gboolean sched_host_still_fits(SchedMatcher *matcher, const SchedClass *class, guint host);
-
+/* The same in parts, for placing. What no placement changes: state, rights. */
+gboolean sched_host_may_fit(SchedMatcher *matcher, const SchedClass *class, guint host);
+/* What placements use up: cheap, asked for every host and machine. */
+gboolean sched_host_has_room(const SchedMatcher *matcher, const SchedClass *class, guint host);
+/* The requirements: dear, asked only where the answer matters. */
+gboolean sched_host_meets(const SchedMatcher *matcher, const SchedClass *class, guint host);
 /* Gives the machine the devices it asks for; FALSE when one is not to be had. */
 gboolean sched_take_devices(SchedHost *host, const SchedVm *vm);
 

@@ -81,7 +81,7 @@ static void begin_class(SchedMatcher *matcher, const SchedPools *pools, SchedCla
     class->begun = TRUE;
     class->hosts = g_new(guint32, pools->hosts->len + 1);
     for (guint i = 0; i < pools->hosts->len; i++)
-        if (sched_test_host(matcher, class, i) == SCHED_FITS)
+        if (sched_host_may_fit(matcher, class, i))
             class->hosts[class->host_count++] = i;
 }
 
@@ -90,20 +90,25 @@ static void drop_host(SchedClass *class, guint position)
     class->hosts[position] = class->hosts[--class->host_count];
 }
 
-/* Position in class->hosts of the best host, or -1. Hosts that no longer fit are dropped
- * for good: in one cycle room only shrinks. Of equal ranks the lower id wins. */
+/* Position in class->hosts of the best host, or -1. Hosts that do not fit are dropped for
+ * good: in one cycle room only shrinks. Of equal ranks the lower id wins. Requirements are
+ * asked only of a host that would be the best so far: few, among hosts of equal rank. */
 static gint best_host(SchedMatcher *matcher, const SchedPools *pools, SchedClass *class)
 {
     gint best = -1;
     gint64 best_rank = 0;
     for (guint i = 0; i < class->host_count;) {
         guint32 index = class->hosts[i];
-        if (!sched_host_still_fits(matcher, class, index)) {
+        if (!sched_host_has_room(matcher, class, index)) {
             drop_host(class, i);
             continue;
         }
         gint64 rank = sched_rank_host(class->rank, pools, index);
         if (best < 0 || rank > best_rank || (rank == best_rank && index < class->hosts[best])) {
+            if (!sched_host_meets(matcher, class, index)) {
+                drop_host(class, i);
+                continue;
+            }
             best = i;
             best_rank = rank;
         }

@@ -41,6 +41,7 @@ SchedPools *sched_pools_new(void)
     pools->datastores = array_of(sizeof(SchedDatastore), datastore_clear);
     pools->users = array_of(sizeof(SchedUser), user_clear);
     pools->rules = g_array_new(FALSE, TRUE, sizeof(SchedRule));
+    pools->columns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     pools->clusters = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_array_unref);
     return pools;
 }
@@ -55,6 +56,7 @@ void sched_pools_free(SchedPools *pools)
     g_array_unref(pools->users);
     g_array_unref(pools->rules);
     g_hash_table_unref(pools->clusters);
+    g_hash_table_unref(pools->columns);
     g_string_chunk_free(pools->strings);
     g_free(pools);
 }

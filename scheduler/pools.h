@@ -105,6 +105,7 @@ typedef struct SchedPools {
     GArray *users;        /* of SchedUser */
     gint32 zone;          /* whose rules apply */
     GArray *rules;        /* of SchedRule */
+    GHashTable *columns;  /* of scheduler/attributes.c: a name's value for every host */
 } SchedPools;
 
 SchedPools *sched_pools_new(void);

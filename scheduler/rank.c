@@ -70,7 +70,7 @@ gint64 sched_rank_host(SchedRank *rank, const SchedPools *pools, guint index)
     const SchedHost *host = &g_array_index(pools->hosts, SchedHost, index);
     if (rank->versions[index] == host->version + 1)
         return rank->values[index];
-    return evaluate(rank, index, &(SchedView){.host = host}, host->version);
+    return evaluate(rank, index, &(SchedView){.pools = pools, .host = host}, host->version);
 }
 
 gint64 sched_rank_datastore(SchedRank *rank, const SchedPools *pools, guint index)
@@ -78,5 +78,6 @@ gint64 sched_rank_datastore(SchedRank *rank, const SchedPools *pools, guint inde
     const SchedDatastore *datastore = &g_array_index(pools->datastores, SchedDatastore, index);
     if (rank->versions[index] == datastore->version + 1)
         return rank->values[index];
-    return evaluate(rank, index, &(SchedView){.datastore = datastore}, datastore->version);
+    return evaluate(rank, index, &(SchedView){.pools = pools, .datastore = datastore},
+                    datastore->version);
 }
