@@ -22,20 +22,32 @@ gboolean reader_fail(Reader *reader, const char *what)
     return FALSE;
 }
 
+/* What the token at hand is called; a character is shown as it is. (owned) */
+static char *token_name(const Reader *reader)
+{
+    switch (reader->kind) {
+    case TOKEN_END:
+        return g_strdup("$end");
+    case TOKEN_STRING:
+        return g_strdup("STRING");
+    case TOKEN_INTEGER:
+        return g_strdup("INTEGER");
+    case TOKEN_FLOAT:
+        return g_strdup("FLOAT");
+    case TOKEN_CONTAINS:
+        return g_strdup("CONTAINS");
+    case TOKEN_CHARACTER:
+        break;
+    }
+    return g_strdup_printf("'%.*s'", (int)(reader->to - reader->from), reader->from);
+}
+
 gboolean reader_unexpected(Reader *reader, const char *expected)
 {
-    static const char *const names[] = {
-        [TOKEN_END] = "$end",    [TOKEN_STRING] = "STRING",     [TOKEN_INTEGER] = "INTEGER",
-        [TOKEN_FLOAT] = "FLOAT", [TOKEN_CONTAINS] = "CONTAINS",
-    };
-    g_autofree char *character = NULL, *what = NULL;
+    g_autofree char *name = token_name(reader);
+    g_autofree char *what =
+        g_strdup_printf("syntax error, unexpected %s, expecting %s", name, expected);
 
-    if (reader->kind == TOKEN_CHARACTER && *reader->from == '\n')
-        character = g_strdup("end of line");
-    else if (reader->kind == TOKEN_CHARACTER)
-        character = g_strdup_printf("'%.*s'", (int)(reader->to - reader->from), reader->from);
-    what = g_strdup_printf("syntax error, unexpected %s, expecting %s",
-                           character ? character : names[reader->kind], expected);
     return reader_fail(reader, what);
 }
 

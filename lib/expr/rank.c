@@ -134,8 +134,10 @@ gint64 expr_rank(const Expr *expr, ExprLookup lookup, gpointer data)
             stack[height++] =
                 step->kind == STEP_NUMBER ? step->real : attribute_number(step->name, lookup, data);
         } else if (step->kind == STEP_NEGATE) {
+            g_assert(height > 0);
             stack[height - 1] = -stack[height - 1];
         } else {
+            g_assert(height > 1);
             height--;
             stack[height - 1] = apply(step->kind, stack[height - 1], stack[height]);
         }

@@ -293,7 +293,7 @@ static gboolean read_pair(Scanner *scanner, GPtrArray *pairs)
     g_autofree char *quoted_name = NULL;
     const char *name, *equal;
     gsize length;
-    gboolean empty;
+    gboolean empty = FALSE;
     char *value;
 
     if (!read_name(scanner, &name, &length, &quoted_name) || !count_one(scanner))
@@ -345,7 +345,7 @@ static gboolean read_attribute(Scanner *scanner, Template *template)
     g_autofree char *quoted_name = NULL;
     const char *name;
     gsize length;
-    gboolean empty;
+    gboolean empty = FALSE;
     char *value;
 
     if (!read_name(scanner, &name, &length, &quoted_name) || !count_one(scanner))

@@ -127,7 +127,7 @@ static gboolean serves(const char *arguments, const char *name)
     g_auto(GStrv) words = g_strsplit_set(arguments ? arguments : "", " \t", -1);
 
     for (guint i = 0; words[i]; i++) {
-        if (strcmp(words[i], "-d") || !words[i + 1])
+        if (strcmp(words[i], "-d") != 0 || !words[i + 1])
             continue;
         g_auto(GStrv) list = g_strsplit(words[i + 1], ",", -1);
         return g_strv_contains((const char *const *)list, name);
@@ -238,7 +238,7 @@ static void keep(Template *into, const Template *from, const ConfigRow *row)
     template_remove(into, row->key);
     copy = template_copy(from);
     for (guint i = template_count(copy); i-- > 0;)
-        if (strcmp(template_nth(copy, i)->name, row->key))
+        if (strcmp(template_nth(copy, i)->name, row->key) != 0)
             template_attribute_free(template_steal(copy, i));
     template_merge(into, copy);
 }

@@ -114,8 +114,8 @@ gboolean config_adopt_driver(const char *key, TemplateAttribute *driver)
     const char *executable = attribute_get(driver, "EXECUTABLE"), *arguments;
 
     for (guint i = 0; executable && i < G_N_ELEMENTS(stand_ins); i++) {
-        if (strcmp(stand_ins[i].key, key) || strcmp(stand_ins[i].executable, executable) ||
-            !is_theirs(driver, executable))
+        if (strcmp(stand_ins[i].key, key) != 0 ||
+            strcmp(stand_ins[i].executable, executable) != 0 || !is_theirs(driver, executable))
             continue;
         arguments = arguments_for(key, driver);
         if (!arguments)
