@@ -1,0 +1,109 @@
+/*
+ * Flavour "shared": the datastores are one directory that every host and this
+ * computer see at the same path (NFS, Lustre, GlusterFS ...), so all work is done
+ * here, whatever host a place names, and live migration moves nothing.
+ */
+#include "drivers/tm/files.h"
+#include "drivers/tm/image.h"
+#include "drivers/tm/safe_path.h"
+#include "drivers/tm/transfer.h"
+#include "lib/base/error.h"
+
+#define MIB G_GUINT64_CONSTANT(1048576)
+
+/* A qcow2 image is cloned by an overlay that names it as base, which takes no time and no
+ * room. One that has a base itself is copied: such a header may have been written by a guest
+ * into a raw image, to read files of the host. */
+static gboolean clone_file(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    ImageFacts facts;
+    const char *source = command->source.path;
+    if (!image_look(source, &facts, error))
+        return FALSE;
+    if (facts.kind != IMAGE_QCOW2 || facts.has_base)
+        return files_copy(source, command->target.path, transfer->watch, error);
+    g_auto(FilesPart) part = {.directory = -1};
+    return files_part_begin(&part, command->target.path, error) &&
+           image_make_overlay(source, part.part, transfer->watch, error) &&
+           files_part_commit(&part, error);
+}
+
+static gboolean link_file(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return files_link(command->source.path, command->target.path, error);
+}
+
+static gboolean move(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    if (files_move(command->source.path, command->target.path, transfer->watch, &problem))
+        return TRUE;
+    /* A machine without disks may never have had a directory. */
+    if (g_error_matches(problem, ONE_ERROR, ONE_ERROR_NO_EXISTS) &&
+        safe_path_is_machine(command->source.path)) {
+        transfer_log(transfer, 'W', "%s: there is nothing to move", command->source.path);
+        return TRUE;
+    }
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return FALSE;
+}
+
+static gboolean delete (const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    static const char *const leftovers[] = {"", ".part", ".moved"};
+    for (guint i = 0; i < G_N_ELEMENTS(leftovers); i++) {
+        g_autofree char *clean = safe_path_check(command->target.path, error);
+        g_autofree char *path = clean != NULL ? g_strconcat(clean, leftovers[i], NULL) : NULL;
+        if (path == NULL || !files_remove(path, transfer->watch, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean make_swap(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    g_auto(FilesPart) part = {.directory = -1};
+    return files_part_begin(&part, command->target.path, error) &&
+           image_make_swap(part.part, (guint64)command->size_mb * MIB, error) &&
+           files_part_commit(&part, error);
+}
+
+static gboolean make_image(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    g_auto(FilesPart) part = {.directory = -1};
+    return files_part_begin(&part, command->target.path, error) &&
+           image_make(command->format, (guint64)command->size_mb * MIB, part.part, transfer->watch,
+                      error) &&
+           files_part_commit(&part, error);
+}
+
+static gboolean make_context(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    g_auto(FilesPart) part = {.directory = -1};
+    return files_part_begin(&part, command->target.path, error) &&
+           image_make_context(command->files, part.part, transfer->watch, error) &&
+           files_part_commit(&part, error);
+}
+
+static gboolean nothing(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return TRUE;
+}
+
+const Flavour flavour_shared = {
+    .name = "shared",
+    .aliases = {"tm_shared", "nfs", "tm_nfs"},
+    .deeds =
+        {
+            [VERB_CLONE] = clone_file,
+            [VERB_LN] = link_file,
+            [VERB_MV] = move,
+            [VERB_DELETE] = delete,
+            [VERB_MKSWAP] = make_swap,
+            [VERB_MKIMAGE] = make_image,
+            [VERB_CONTEXT] = make_context,
+            [VERB_PREMIGRATE] = nothing,
+            [VERB_POSTMIGRATE] = nothing,
+            [VERB_FAILMIGRATE] = nothing,
+        },
+};
