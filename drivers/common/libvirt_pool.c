@@ -11,6 +11,7 @@
 #define CALLS_MAX         3
 /* A second connection that nobody needed for so long is closed. */
 #define SPARE_SECONDS 60
+#define REST_SECONDS  1
 
 typedef struct Link {
     virConnectPtr connection;
@@ -315,37 +316,61 @@ static gboolean check_host(const char *host, GError **error)
     return FALSE;
 }
 
-virConnectPtr libvirt_pool_get(const char *host, GError **error)
+/* A link with one more user, or NULL with the reason. *rested: nobody used it for a while. */
+static Link *take(const char *host, gboolean *rested, GError **error)
 {
     g_autoptr(GPtrArray) closing = g_ptr_array_new();
-    if (!check_host(host, error))
-        return NULL;
     g_mutex_lock(&lock);
     Peer *peer = peer_of(host);
     Link *link;
     while (!(link = choose(peer, closing)) && wait_for_attempt(peer, error))
         ;
-    if (link)
+    if (link) {
+        *rested = link->users == 0 &&
+                  g_get_monotonic_time() - link->idle_since > REST_SECONDS * G_TIME_SPAN_SECOND;
         link->users++;
-    virConnectPtr connection = link ? link->connection : NULL;
+    }
     g_mutex_unlock(&lock);
     close_all(closing);
-    return connection;
+    return link;
+}
+
+static void give_back(Link *link, gboolean broken)
+{
+    g_autoptr(GPtrArray) closing = g_ptr_array_new();
+    g_mutex_lock(&lock);
+    link->users--;
+    link->idle_since = g_get_monotonic_time();
+    if (broken || link->dead)
+        drop(link, closing);
+    g_mutex_unlock(&lock);
+    close_all(closing);
+}
+
+virConnectPtr libvirt_pool_get(const char *host, GError **error)
+{
+    if (!check_host(host, error))
+        return NULL;
+    for (;;) {
+        gboolean rested;
+        unsigned long version;
+        Link *link = take(host, &rested, error);
+        /* That the other end is gone may be seen only by the first call: make one that can be
+         * repeated, rather than lose a request to it. */
+        if (!link || !rested || virConnectGetLibVersion(link->connection, &version) == 0)
+            return link ? link->connection : NULL;
+        give_back(link, TRUE);
+    }
 }
 
 void libvirt_pool_release(virConnectPtr connection)
 {
     if (!connection)
         return;
-    g_autoptr(GPtrArray) closing = g_ptr_array_new();
     g_mutex_lock(&lock);
     Link *link = g_hash_table_lookup(links, connection);
-    link->users--;
-    link->idle_since = g_get_monotonic_time();
-    if (link->dead && link->users == 0)
-        g_ptr_array_add(closing, link);
     g_mutex_unlock(&lock);
-    close_all(closing);
+    give_back(link, FALSE);
 }
 
 void libvirt_pool_forget(const char *host)

@@ -4,7 +4,11 @@
 #include <string.h>
 
 static const ImFlavour flavours[] = {
-    {"dummy", im_dummy_actions, NULL},
+    {"dummy", im_dummy_actions},
+    {"kvm", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
+    {"qemu", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
+    {"xen", im_libvirt_actions, {"xen:///system", "xen+ssh://%h/system?no_tty=1"}},
+    {"lxc", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
 };
 
 const ImFlavour *im_flavour(const char *name)

@@ -6,11 +6,12 @@
 #pragma once
 
 #include "drivers/common/driver.h"
+#include "drivers/common/libvirt_pool.h"
 
 typedef struct ImFlavour {
     const char *name;
     const DriverAction *actions;
-    const char *uri; /* of libvirt, "%h" is the host; NULL: not a flavour of libvirt */
+    LibvirtSettings libvirt; /* without URIs: not a flavour of libvirt */
 } ImFlavour;
 
 /* NULL when there is none of that name; im_flavour_names() then helps the user. (borrowed) */
@@ -29,6 +30,11 @@ char *im_queue_of(const DriverJob *job);
 const ImRequest *im_request_of(const DriverJob *job); /* borrowed */
 /* Ends the job with the text, coded as the protocol has it. */
 void im_succeed(DriverJob *job, const char *text);
+
+/* For flavours of libvirt, before the first request; `uri` of other hosts when it is not the
+ * row's (NULL; "%h" is the host). */
+void im_libvirt_start(const ImFlavour *flavour, const char *uri);
+extern const char *im_flavour_name; /* what hosts of a libvirt flavour are reported as */
 
 extern const DriverAction im_dummy_actions[];
 extern const DriverAction im_libvirt_actions[];

@@ -30,6 +30,8 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_im: give one flavour of: %s\n", names);
         return 2;
     }
+    if (flavour->libvirt.local)
+        im_libvirt_start(flavour, uri);
     Driver driver = {
         .program = "one_im",
         .actions = flavour->actions,
