@@ -170,8 +170,8 @@ static gboolean read_key(SchedConfig *config, const Key *key, const Template *te
     if (allowed == NULL)
         return TRUE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
-                "%s, line %u: %s = \"%s\" is wrong; allowed: %s", path, line_of(text, key->name),
-                key->name, value, allowed);
+                "%s, line %u: %s = \"%s\" is wrong; allowed: %s", path,
+                text != NULL ? line_of(text, key->name) : 0, key->name, value, allowed);
     return FALSE;
 }
 

@@ -79,7 +79,7 @@ gboolean sched_class_has_datastore(SchedMatcher *matcher, const SchedPools *pool
 static void begin_class(SchedMatcher *matcher, const SchedPools *pools, SchedClass *class)
 {
     class->begun = TRUE;
-    class->hosts = g_new(guint32, pools->hosts->len + 1);
+    class->hosts = g_new0(guint32, pools->hosts->len + 1);
     for (guint i = 0; i < pools->hosts->len; i++)
         if (sched_host_may_fit(matcher, class, i))
             class->hosts[class->host_count++] = i;

@@ -217,60 +217,46 @@ static xmlrpc_value *string(xmlrpc_env *env, const char *text)
     return xmlrpc_string_new(env, text);
 }
 
-static void append_arguments(xmlrpc_env *env, xmlrpc_value *array, const char *format, va_list list)
-{
-    for (; *format != '\0' && !env->fault_occurred; format++) {
-        switch (*format) {
-        case 'i':
-            append(env, array, xmlrpc_int_new(env, va_arg(list, int)));
-            break;
-        case 'b':
-            append(env, array, xmlrpc_bool_new(env, va_arg(list, gboolean) != FALSE));
-            break;
-        case 's':
-            append(env, array, string(env, va_arg(list, const char *)));
-            break;
-        case 'A': {
-            const gint32 *numbers = va_arg(list, const gint32 *);
-            guint count = va_arg(list, guint);
-            append(env, array, int_array(env, numbers, count));
-            break;
-        }
-        default:
-            xmlrpc_env_set_fault_formatted(env, XMLRPC_INTERNAL_ERROR,
-                                           "letter '%c' in a call's format means nothing", *format);
-        }
-    }
-}
-
 /* The methods of introspection take no session. */
 static gboolean takes_session(const char *method)
 {
     return !g_str_has_prefix(method, "system.");
 }
 
-static xmlrpc_mem_block *make_request(const WireClient *client, const char *method,
-                                      const char *format, va_list list, GError **error)
-{
+typedef struct {
     xmlrpc_env env;
-    xmlrpc_env_init(&env);
-    xmlrpc_mem_block *request = NULL;
-    xmlrpc_value *arguments = xmlrpc_array_new(&env);
+    xmlrpc_value *arguments;
+} Request;
+
+static void request_begin(Request *request, const WireClient *client, const char *method)
+{
+    xmlrpc_env_init(&request->env);
+    request->arguments = xmlrpc_array_new(&request->env);
     if (takes_session(method))
-        append(&env, arguments, string(&env, client->session));
-    append_arguments(&env, arguments, format != NULL ? format : "", list);
-    if (!env.fault_occurred) {
-        request = XMLRPC_MEMBLOCK_NEW(char, &env, 0);
-        xmlrpc_serialize_call(&env, request, method, arguments);
+        append(&request->env, request->arguments, string(&request->env, client->session));
+}
+
+static void request_add(Request *request, xmlrpc_value *value)
+{
+    append(&request->env, request->arguments, value);
+}
+
+static xmlrpc_mem_block *request_finish(Request *request, const char *method, GError **error)
+{
+    xmlrpc_env *env = &request->env;
+    xmlrpc_mem_block *body = NULL;
+    if (!env->fault_occurred) {
+        body = XMLRPC_MEMBLOCK_NEW(char, env, 0);
+        xmlrpc_serialize_call(env, body, method, request->arguments);
     }
-    xmlrpc_DECREF(arguments);
-    if (env.fault_occurred) {
+    xmlrpc_DECREF(request->arguments);
+    if (env->fault_occurred) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API, "%s cannot be sent: %s", method,
-                    env.fault_string);
-        g_clear_pointer(&request, xmlrpc_mem_block_free);
+                    env->fault_string);
+        g_clear_pointer(&body, xmlrpc_mem_block_free);
     }
-    xmlrpc_env_clean(&env);
-    return request;
+    xmlrpc_env_clean(env);
+    return body;
 }
 
 /* ---- The transport ---- */
@@ -365,27 +351,48 @@ static gboolean transport(WireClient *client, const char *request, gsize length,
     return FALSE;
 }
 
-gboolean wire_call(WireClient *client, WireReply *reply, GError **error, const char *method,
-                   const char *format, ...)
+static gboolean exchange(WireClient *client, WireReply *reply, const xmlrpc_mem_block *request,
+                         GError **error)
 {
-    WireReply unwanted = {0};
-    client->fault_code = 0;
-    va_list list;
-    va_start(list, format);
-    xmlrpc_mem_block *request = make_request(client, method, format, list, error);
-    va_end(list);
-    if (request == NULL)
-        return FALSE;
-    gboolean good = transport(client, XMLRPC_MEMBLOCK_CONTENTS(char, request),
-                              XMLRPC_MEMBLOCK_SIZE(char, request), error) &&
-                    wire_reply_parse(reply != NULL ? reply : &unwanted, client->body->str,
-                                     client->body->len, &client->fault_code, error);
-    xmlrpc_mem_block_free(request);
-    wire_reply_clear(&unwanted);
+    gboolean good =
+        transport(client, XMLRPC_MEMBLOCK_CONTENTS(char, request),
+                  XMLRPC_MEMBLOCK_SIZE(char, request), error) &&
+        wire_reply_parse(reply, client->body->str, client->body->len, &client->fault_code, error);
     /* Memory of a huge answer is not held until the next one. */
     if (client->body->allocated_len > 4u << 20) {
         g_string_free(client->body, TRUE);
         client->body = g_string_new(NULL);
     }
+    return good;
+}
+
+gboolean wire_call(WireClient *client, WireReply *reply, GError **error, const char *method,
+                   const char *format, ...)
+{
+    g_auto(WireReply) unwanted = {0};
+    Request request;
+    va_list list;
+    client->fault_code = 0;
+    request_begin(&request, client, method);
+    va_start(list, format);
+    for (; format != NULL && *format != '\0'; format++) {
+        if (*format == 'i') {
+            request_add(&request, xmlrpc_int_new(&request.env, va_arg(list, int)));
+        } else if (*format == 'b') {
+            request_add(&request, xmlrpc_bool_new(&request.env, va_arg(list, gboolean) != FALSE));
+        } else if (*format == 's') {
+            request_add(&request, string(&request.env, va_arg(list, const char *)));
+        } else {
+            g_assert(*format == 'A');
+            const gint32 *numbers = va_arg(list, const gint32 *);
+            request_add(&request, int_array(&request.env, numbers, va_arg(list, guint)));
+        }
+    }
+    va_end(list);
+    xmlrpc_mem_block *body = request_finish(&request, method, error);
+    if (body == NULL)
+        return FALSE;
+    gboolean good = exchange(client, reply != NULL ? reply : &unwanted, body, error);
+    xmlrpc_mem_block_free(body);
     return good;
 }
