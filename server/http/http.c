@@ -282,8 +282,8 @@ void http_stop(Http *http)
     RequestHub *hub = http->hub;
     hub->stopping = TRUE;
     int fd = MHD_quiesce_daemon(http->daemon);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) /* not closed before its threads have ended: one may be about to use it */
+        shutdown(fd, SHUT_RDWR);
     wait_for_zero(&hub->in_flight, (gint64)hub->options.stop_seconds * G_USEC_PER_SEC);
     guint left = hub->in_flight;
     if (left > 0)
@@ -293,6 +293,8 @@ void http_stop(Http *http)
     wait_for_zero(&hub->in_flight, 10 * G_USEC_PER_SEC);
     wait_for_zero(&hub->open, G_USEC_PER_SEC);
     MHD_stop_daemon(http->daemon);
+    if (fd >= 0)
+        close(fd);
     http_free(http);
 }
 

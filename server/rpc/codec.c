@@ -1,4 +1,6 @@
 #include "server/rpc/codec.h"
+
+#include "server/rpc/plain.h"
 #include <string.h>
 #include <xmlrpc-c/base.h>
 #include <xmlrpc-c/util.h>
@@ -158,6 +160,14 @@ static RpcReply *fault_of(const xmlrpc_env *env)
 
 RpcReply *rpc_decode(const char *body, gsize length, const RpcLimits *limits, char **method,
                      GPtrArray **arguments)
+{
+    if (rpc_read_plain(body, length, limits, method, arguments))
+        return NULL;
+    return rpc_decode_any(body, length, limits, method, arguments);
+}
+
+RpcReply *rpc_decode_any(const char *body, gsize length, const RpcLimits *limits, char **method,
+                         GPtrArray **arguments)
 {
     gint code = 0;
     g_autofree char *text = NULL;

@@ -1,7 +1,8 @@
 /*
  * XML-RPC as bytes: bodies of calls to values, replies to bodies.
  *
- * Calls are parsed by xmlrpc-c after scan.h has looked at them. Replies are written here:
+ * Calls are parsed by xmlrpc-c after scan.h has looked at them; plain.h reads the plain
+ * ones, which are nearly all, without that. Replies are written here:
  * xmlrpc-c's serializer takes 55 ms for a string of 6 MB, and text from the core is escaped
  * already. Safe in any number of threads: xmlrpc-c keeps no state between calls but its
  * limits, which are set once.
@@ -17,6 +18,10 @@
  * -501 a value of a type that no method takes. */
 RpcReply *rpc_decode(const char *body, gsize length, const RpcLimits *limits, char **method,
                      GPtrArray **arguments);
+
+/* The same by xmlrpc-c alone, without the quick way for plain calls; for tests. */
+RpcReply *rpc_decode_any(const char *body, gsize length, const RpcLimits *limits, char **method,
+                         GPtrArray **arguments);
 
 /* Bytes of text in a reply, as far as they are known without writing it. */
 gsize rpc_reply_size(const RpcReply *reply);

@@ -124,6 +124,23 @@ static gboolean is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* xmlrpc-c 1.33 crashes while it composes its complaint about a wrong <i8> (a format with two
+ * texts gets one), so it must not see one. */
+static gboolean check_i8(Scan *scan)
+{
+    const char *end = memchr(scan->at, '<', (gsize)(scan->end - scan->at));
+    gsize length = end ? (gsize)(end - scan->at) : 0;
+    g_autofree char *text = g_strndup(scan->at, MIN(length, 30));
+    if (end && end + 1 < scan->end && end[1] == '/' && length > 0 && length < 30 &&
+        (g_ascii_isdigit(*text) || *text == '-') &&
+        g_ascii_string_to_signed(text, 10, G_MININT64, G_MAXINT64, NULL, NULL))
+        return TRUE;
+    g_autofree char *shown = g_utf8_make_valid(text, -1);
+    return refuse(
+        scan, RPC_FAULT_PARSE,
+        g_strdup_printf("The call holds an <i8> that is not a 64 bit integer: \"%s\".", shown));
+}
+
 static gboolean scan_start_tag(Scan *scan, const RpcLimits *limits)
 {
     const char *name = scan->at;
@@ -159,6 +176,8 @@ static gboolean scan_start_tag(Scan *scan, const RpcLimits *limits)
                                       limits->elements));
     if (empty)
         return TRUE;
+    if (memcmp(name + length - MIN(length, 2), "i8", 2) == 0 && !check_i8(scan))
+        return FALSE;
     /* methodCall, params, param, value, and the type at the end; a level of array or struct
      * adds three elements. */
     if (++scan->depth > 5 + 3 * limits->nesting)
