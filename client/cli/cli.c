@@ -3,6 +3,7 @@
 #include "client/cli/call.h"
 #include "client/cli/edit.h"
 #include "client/cli/help.h"
+#include "client/cli/kinds.h"
 #include "client/cli/names.h"
 #include "client/cli/xml.h"
 
@@ -102,18 +103,31 @@ CliExit cli_exit_of(const GError *error)
     }
 }
 
-CliExit cli_fail(Cli *cli, const GError *error)
+/* What to do, when the server's own text does not say it. */
+static void tell_way_out(const Cli *cli, const GError *error)
 {
-    fflush(stdout);
-    fprintf(stderr, "%s\n", error->message);
-    if (cli->wire != NULL && g_error_matches(error, ONE_ERROR, ONE_ERROR_AUTHENTICATION))
+    const char *program = cli->kind->program, *called = cli->called;
+    if (cli->wire == NULL || error->domain != ONE_ERROR)
+        return;
+    if (error->code == ONE_ERROR_AUTHENTICATION)
         fprintf(stderr,
                 "%s does not accept this user and password. They come from --user, from the file "
                 "that ONE_AUTH names, or from ~/.one/one_auth\n",
                 wire_client_endpoint(cli->wire));
-    if (cli->wire != NULL && wire_fault_code(cli->wire) == FAULT_NO_METHOD)
-        fprintf(stderr, "This server does not offer what `%s %s` needs\n", cli->kind->program,
-                cli->called);
+    else if (wire_fault_code(cli->wire) == FAULT_NO_METHOD)
+        fprintf(stderr, "This server does not offer what `%s %s` needs\n", program, called);
+    else if (strstr(error->message, "is locked") != NULL)
+        fprintf(stderr, "`%s unlock` takes the protection off\n", program);
+    else if (error->code == ONE_ERROR_ACTION && cli->kind == &cli_vm &&
+             cli->command->goal != NULL && strcmp(cli->command->goal, "DONE") == 0)
+        fprintf(stderr, "`onevm recover --delete` removes a machine whatever its state\n");
+}
+
+CliExit cli_fail(Cli *cli, const GError *error)
+{
+    fflush(stdout);
+    fprintf(stderr, "%s\n", error->message);
+    tell_way_out(cli, error);
     return cli_exit_of(error);
 }
 

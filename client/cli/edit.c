@@ -141,8 +141,7 @@ char *cli_ask_password(const char *prompt, GError **error)
         if (fd >= 0)
             close(fd);
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
-                    "a password is needed and there is no terminal to ask on: give it as an "
-                    "argument, or its file with --read-file");
+                    "a password is needed, and there is no terminal to ask for it on");
         return NULL;
     }
     quiet = before;

@@ -137,7 +137,7 @@ static const CliColumn columns[] = {
     {"IM", -8, "IM_MAD", NULL, "Information driver"},
     {"VM", -8, "VM_MAD", NULL, "Virtualization driver"},
     {"HYPERVISOR", -10, "TEMPLATE/HYPERVISOR", NULL, "Hypervisor that answers"},
-    {"WHY", -40, NULL, why_text, "Why it is in error"},
+    {"WHY", -160, NULL, why_text, "Why it is in error"},
     {NULL, 0, NULL, NULL, NULL},
 };
 
@@ -319,11 +319,11 @@ static gboolean flush_one(Cli *cli, gint32 id, GError **error)
         fprintf(stderr, "machine %d stays: %s\n", number, refused->message);
         stay++;
     }
-    printf("%s: disabled; %u machines wait for another host%s\n",
+    printf("%s: disabled; machines that wait for another host: %u%s\n",
            cli_xml_text(xmlDocGetRootElement(doc), "NAME"), moved,
-           moved > 0 ? ", see the * in `onevm list`" : "");
+           moved > 0 ? ", with a * in `onevm list`" : "");
     if (stay > 0)
-        g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED, "%u machines stay", stay);
+        g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED, "machines that stay: %u", stay);
     return stay == 0;
 }
 

@@ -110,7 +110,8 @@ static void user_page(Cli *cli, xmlNode *user, GString *page)
                                    cli_xml_text(id, ""));
     if (others->len > 0)
         cli_page_line(page, "SECONDARY GROUPS", others->str);
-    cli_page_line(page, "PASSWORD", cli_xml_text(user, "PASSWORD"));
+    if (*cli_xml_text(user, "PASSWORD") != '\0')
+        cli_page_line(page, "PASSWORD", cli_xml_text(user, "PASSWORD"));
     cli_page_line(page, "AUTH_DRIVER", cli_xml_text(user, "AUTH_DRIVER"));
     cli_page_line(page, "ENABLED", cli_xml_int(user, "ENABLED", 1) ? "Yes" : "No");
     cli_page_table(cli, page, "TOKENS", token_columns, user, "LOGIN_TOKEN");

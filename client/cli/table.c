@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#define LAST_MIN 20 /* columns that the last text keeps on a narrow terminal */
+
 typedef struct {
     const CliColumn *column;
     int width; /* < 0: left */
@@ -321,6 +323,10 @@ static void adjust(CliTable *table, guint width)
         shown->width += shown->width < 0 ? -(int)more : (int)more;
         total += more;
     }
+    /* A long text at the end (why a machine waits) gives way on a narrow terminal. */
+    Shown *last = &g_array_index(table->shown, Shown, table->shown->len - 1);
+    if (total - 1 > width && last->width < -LAST_MIN)
+        last->width = MIN(-LAST_MIN, last->width + (int)(total - 1 - width));
 }
 
 static void append_csv(const CliTable *table, GString *out, const char *value)

@@ -136,7 +136,7 @@ const CliColumn cli_vm_columns[] = {
     {"CLUSTER", 7, NULL, cluster_text, "Id of the cluster of its host"},
     {"DS", 4, NULL, datastore_text, "Id of its system datastore"},
     {"DEPLOYID", -12, "DEPLOY_ID", NULL, "Its name in the hypervisor's own list"},
-    {"WHY", -40, NULL, why_text, "Why it waits, or what failed last"},
+    {"WHY", -160, NULL, why_text, "Why it waits, or what failed last"},
     {NULL, 0, NULL, NULL, NULL},
 };
 

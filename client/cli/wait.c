@@ -27,6 +27,7 @@ static void watch_free(CliWatch *watch)
 {
     g_free(watch->name);
     g_free(watch->last);
+    g_free(watch->why);
     g_free(watch);
 }
 
@@ -64,16 +65,19 @@ static void take_look(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
 {
     CliState state = {.name = "", .host = -1, .where = "", .why = ""};
     wait->cli->kind->state(object, &state);
-    gboolean changed = watch->last == NULL || strcmp(watch->last, state.name) != 0;
+    gboolean changed =
+        g_strcmp0(watch->last, state.name) != 0 || g_strcmp0(watch->why, state.why) != 0;
     g_free(watch->name);
+    g_free(watch->why);
     watch->name = g_strdup(cli_xml_text(object, "NAME"));
+    watch->why = g_strdup(state.why);
     watch->verdict = cli_wait_judge(watch, &state, wait->goal, wait->goal_host, wait->patient, now);
     if (wait->terminal) {
         if (watch->verdict != CLI_VERDICT_WAIT || wait->watches->len > 1)
             return;
         fprintf(stderr, "\r\033[K%s (%d): %s%s%s  %.0f s", watch->name, watch->id, state.name,
                 *state.why != '\0' ? ": " : "", state.why, (now - wait->start) / 1e6);
-    } else if (changed) {
+    } else if (changed && watch->verdict == CLI_VERDICT_WAIT) {
         fprintf(stderr, "%s (%d): %s%s%s%s%s\n", watch->name, watch->id, state.name,
                 *state.where != '\0' ? " on " : "", state.where, *state.why != '\0' ? ": " : "",
                 state.why);
@@ -143,14 +147,11 @@ static CliExit tell_timeout(const Wait *wait)
         fprintf(stderr, "\r\033[K");
     for (guint i = 0; i < wait->watches->len; i++) {
         const CliWatch *watch = wait->watches->pdata[i];
-        if (watch->verdict == CLI_VERDICT_WAIT)
-            fprintf(stderr,
-                    "%s (%d) is still %s after %.0f s and not %s; it goes on without you. "
-                    "`%s show %d` tells more, --wait-timeout gives more time\n",
-                    watch->name != NULL ? watch->name : "", watch->id,
-                    watch->last != NULL ? watch->last : "unknown",
-                    (g_get_monotonic_time() - wait->start) / 1e6, wait->goal,
-                    wait->cli->kind->program, watch->id);
+        if (watch->verdict != CLI_VERDICT_WAIT)
+            continue;
+        fprintf(stderr, "%s (%d) is still %s%s%s after %.0f s and not %s; it goes on without you\n",
+                watch->name, watch->id, watch->last, *watch->why != '\0' ? ": " : "", watch->why,
+                (g_get_monotonic_time() - wait->start) / 1e6, wait->goal);
     }
     return CLI_TIMEOUT;
 }

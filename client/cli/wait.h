@@ -21,6 +21,7 @@ typedef struct CliWatch {
     gint32 id;
     char *name;
     char *last;     /* state at the last look */
+    char *why;      /* and its reason */
     gboolean moved; /* it has been seen to change, or under way */
     gint64 since;   /* monotonic time of the first look, µs */
     CliVerdict verdict;

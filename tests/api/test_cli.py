@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from api.cloud import NOW, SESSION, Cloud
-from api.server import BUILD, PASSWORD
+from api.server import BUILD
 from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
@@ -276,12 +276,12 @@ def test_templates_from_everywhere(shell, cloud, tmp_path):
     file.write_text("NAME = a\nCPU = 1\nMEMORY = 64\n")
     assert shell.run(["onevm", "create", file]) == "ID: 101\n"
     assert shell.run("onevm create", text="MEMORY=1\nCPU=1\n") == "ID: 102\n"
-    assert shell.run("onevm submit -", text="MEMORY=2\n") == "ID: 103\n"
+    assert shell.run("onevm submit -", text="MEMORY = 2 # as in 2009\n") == "ID: 103\n"
     assert shell.run("onevm create --name w-%i --cpu 1 --memory 2g --hold -m 2") == "ID: 104\nID: 105\n"
     assert shell.run(["onevm", "create", file, "--name", "b", "--dry"]) == 'CPU="1"\nMEMORY="64"\nNAME="b"\n'
     assert cloud.done() == [
         ("one.vm.allocate", ("NAME = a\nCPU = 1\nMEMORY = 64\n", False)),
-        ("one.vm.allocate", ("MEMORY=1\nCPU=1\n", False)), ("one.vm.allocate", ("MEMORY=2\n", False)),
+        ("one.vm.allocate", ("MEMORY=1\nCPU=1\n", False)), ("one.vm.allocate", ('MEMORY="2"\n', False)),
         ("one.vm.allocate", ('CPU="1"\nMEMORY="2048"\nNAME="w-0"\n', True)),
         ("one.vm.allocate", ('CPU="1"\nMEMORY="2048"\nNAME="w-1"\n', True))]
     assert "cannot be opened" in shell.error("onevm create /nonexistent", USAGE)
@@ -475,6 +475,105 @@ def test_help(shell):
     assert "onevm has no command" in shell.error("onevm help lst", USAGE)
     as_argument = subprocess.run([ONECLI, "onehost", "help"], capture_output=True, text=True)
     assert as_argument.stdout == shell.run("onehost help")
+
+
+# ---- a real oned ----
+
+TEMPLATE = """
+NAME   = xen09      # as a manual of 2009 has it
+CPU    = 1
+MEMORY = 156
+DISK   = [ source = /srv/domains/xen09/disk.img, clone = no, target = sda2, readonly = no ]
+DISK   = [ type = swap, size = 512, target = "sda1" ]
+NIC    = [ mac="" ]
+"""
+
+
+@pytest.fixture
+def real(one, tmp_path):
+    return Shell(tmp_path / "home", one.port, one.session)
+
+
+def test_a_day_of_2009(real):
+    """Add a host by its three drivers, create, deploy by name, migrate cold and live, shut down."""
+    (real.home / "xen09.one").write_text(TEMPLATE)
+    real.run("onehost add h9 dummy dummy dummy --wait")
+    identity = real.run("onevm create xen09.one --hold").removeprefix("ID: ").strip()
+    real.run("onevm deploy xen09 h9 --wait")
+    assert real.run("onevm list -l NAME,STAT,HOST --no-header -f NAME=xen09").split() == ["xen09", "runn", "h9"]
+    real.run("onevm migrate xen09 h1 --wait")
+    real.run("onevm livemigrate xen09 h2 --wait")
+    assert f"xen09 ({identity}) is RUNNING on h2 after" in real.result.stderr
+    real.run("onevm suspend xen09 --wait")
+    real.run("onevm resume xen09 --wait")
+    real.run("onevm stop xen09 --wait")
+    real.run(f"onevm deploy {identity} h9 --wait")
+    real.run("onevm reboot xen09")
+    history = real.run(f"onevm history {identity}")
+    assert [word for word in ("live-migrate", "migrate", "suspend", "stop") if word not in history] == []
+    real.run("onevm shutdown xen09 --wait")
+    assert "xen09" not in real.run("onevm list") and "xen09" in real.run("onevm list --state done")
+    real.run("onehost delete h9")
+
+
+def test_states_of_a_real_machine(real, one):
+    identity = real.run("onevm create --name day --cpu 0.1 --memory 64 --hold").removeprefix("ID: ").strip()
+    real.run("onevm deploy day h1 --wait")
+    real.run("onevm poweroff day --hard --wait")
+    assert real.run("onevm list -l STAT --no-header -f NAME=day").strip() == "poff"
+    real.run("onevm resize day --cpu 0.2 --memory 128")
+    real.run("onevm update day -a", text='NOTE="hello"\n')
+    real.run("onevm chmod day 604")
+    real.run("onevm lock day --manage")
+    assert "takes the protection off" in real.error("onevm resume day --user oneadmin --password "
+                                                    + one.session.split(":")[1], FORBIDDEN)
+    real.run("onevm unlock day")
+    real.run("onevm rename day night")
+    page = real.run("onevm show night")
+    for piece in ("NAME                : night\n", 'NOTE="hello"\n', "OTHER               : u--\n", 'MEMORY="128"\n',
+                  "STATE               : POWEROFF\n", "LOCK                : None\n"):
+        assert piece in page, page
+    real.run("onevm terminate night --wait")
+    assert "not available for state" in real.error(f"onevm hold {identity}", FAILED)
+
+
+def test_failures_of_a_real_machine(real, one):
+    real.run("onevm create --name sad --cpu 0.1 --memory 64 --hold")
+    one.control("DEPLOY * fail=1")
+    assert "is BOOT_FAILURE on h1 and not RUNNING" in real.error("onevm deploy sad h1 --wait", FAILED)
+    one.control()
+    real.run("onevm recover sad --retry --wait")
+    real.run("onevm poweroff sad --wait")
+    real.run("onevm recover sad --delete --wait=done")
+    assert real.error("onevm show sad", NO_OBJECT).startswith("no machine is called 'sad'")
+
+
+def test_users_of_a_real_server(real):
+    real.run("oneuser create eve Word-of-Eve.1")
+    assert "eve" not in real.run("onevm list --user eve --password Word-of-Eve.1")
+    real.run("oneuser passwd eve Other-Word.2")
+    real.error("onevm list --user eve --password Word-of-Eve.1", UNREACHABLE)
+    assert "NAME                : eve\n" in real.run("oneuser show --user eve --password Other-Word.2")
+    assert "Not authorized" in real.error("oneuser delete 0 --user eve --password Other-Word.2", FORBIDDEN)
+    real.run("oneuser chgrp eve oneadmin")
+    real.run("oneuser delete eve")
+
+
+def test_no_row_is_a_mistake(real):
+    """Every command of the tables that needs only a machine is understood by the server, whatever it answers:
+    no fault about number or type of arguments."""
+    identity = real.run("onevm create --name probe --cpu 0.1 --memory 64 --hold").removeprefix("ID: ").strip()
+    lines = [line for line, _ in LINES if line.startswith("onevm ")]
+    for line in lines:
+        words = line.split()
+        words[next(i for i, word in enumerate(words) if word in ("0", "3", "3,4,web", "web", "xen01", "db"))] = identity
+        words = [{"node1": "h1", "node2": "h2", "bob": "oneadmin"}.get(word, word) for word in words]
+        result = subprocess.run([real.bin / words[0], *words[1:]], capture_output=True, text=True, env=real.environment,
+                                stdin=subprocess.DEVNULL, timeout=60)
+        faults = re.findall(r"fault (-?\d+)", result.stderr)
+        assert faults in ([], ["-506"]), f"{line}: {result.stderr}"
+        assert result.returncode in (DONE, FAILED, NO_OBJECT, FORBIDDEN), f"{line}: {result}"
+    subprocess.run([real.bin / "onevm", "recover", identity, "--delete"], env=real.environment, capture_output=True)
 
 
 # ---- answers of a real OpenNebula, where they are at hand ----

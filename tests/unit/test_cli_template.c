@@ -65,9 +65,14 @@ static char *made_of(const char *line, const char *base, guint number)
 
 static void test_whole(void)
 {
-    const char *old = "NAME = xen01 # of 2009\nDISK = [ source = /a ]\n";
-    g_autofree char *as_it_is = made_of("onevm create x --hold", old, 0);
-    g_assert_cmpstr(as_it_is, ==, old);
+    const char *plain = "# mine\nNAME = a\nDISK = [ source = /a ]\n", *wrong_text = "NAME = [";
+    g_autofree char *as_it_is = made_of("onevm create x --hold", plain, 0);
+    g_assert_cmpstr(as_it_is, ==, plain);
+    g_autofree char *of_2009 =
+        made_of("onevm create x", "NAME = xen01 # of 2009\nOS = [ root = 'sda' ]\n", 0);
+    g_assert_cmpstr(of_2009, ==, "NAME=\"xen01\"\nOS=[ROOT=\"sda\"]\n");
+    g_autofree char *not_ours = made_of("onevm create x", wrong_text, 0);
+    g_assert_cmpstr(not_ours, ==, wrong_text);
     g_autofree char *options =
         made_of("onevm create --name web-%i --cpu 0.5 --vcpu 2 --memory 1g "
                 "--disk a,b --nic bridge=br0 --arch x86_64 --boot disk0 --vnc "

@@ -33,6 +33,7 @@ static CliVerdict judge(const char *looks, const char *goal, gint64 goal_host, g
         verdict = cli_wait_judge(&watch, &state, goal, goal_host, patient, SECONDS(i));
     }
     g_free(watch.last);
+    g_free(watch.why);
     return verdict;
 }
 
