@@ -109,10 +109,42 @@ static gboolean is_theirs(const TemplateAttribute *driver, const char *executabl
     return !g_file_test(program, G_FILE_TEST_EXISTS);
 }
 
+/* A list of today, "-t 15 -d dummy,lvm,shared,ssh", names kinds that one_tm does not know and
+ * would refuse. TRUE when some had to go. */
+static gboolean drop_unknown_transfers(TemplateAttribute *driver)
+{
+    static const char *const known[] = {"dummy", "shared", "ssh", NULL};
+    g_auto(GStrv) words = g_strsplit(attribute_get(driver, "ARGUMENTS"), " ", -1);
+    g_autofree char *arguments = NULL;
+
+    for (guint i = 0; words[i] && words[i + 1]; i++) {
+        g_autoptr(GString) kept = g_string_new(NULL);
+        g_auto(GStrv) list = NULL;
+
+        if (strcmp(words[i], "-d") != 0)
+            continue;
+        list = g_strsplit(words[i + 1], ",", -1);
+        for (guint k = 0; list[k]; k++)
+            if (g_strv_contains(known, list[k]))
+                g_string_append_printf(kept, "%s%s", kept->len ? "," : "", list[k]);
+        if (!kept->len || strlen(kept->str) == strlen(words[i + 1]))
+            return FALSE;
+        g_free(words[i + 1]);
+        words[i + 1] = g_strdup(kept->str);
+        arguments = g_strjoinv(" ", words);
+        attribute_set(driver, "ARGUMENTS", arguments);
+        return TRUE;
+    }
+    return FALSE;
+}
+
 gboolean config_adopt_driver(const char *key, TemplateAttribute *driver)
 {
     const char *executable = attribute_get(driver, "EXECUTABLE"), *arguments;
 
+    if (!strcmp(key, "TM_MAD") && !g_strcmp0(executable, "one_tm") &&
+        !attribute_get(driver, "NAME") && attribute_get(driver, "ARGUMENTS"))
+        return drop_unknown_transfers(driver);
     for (guint i = 0; executable && i < G_N_ELEMENTS(stand_ins); i++) {
         if (strcmp(stand_ins[i].key, key) != 0 ||
             strcmp(stand_ins[i].executable, executable) != 0 || !is_theirs(driver, executable))
