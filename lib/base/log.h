@@ -32,9 +32,9 @@ void log_write(LogLevel level, const char *module, const char *format, ...) G_GN
 /* A line in the layout above, without line end (owned). For logs of single machines. */
 char *log_format(LogLevel level, const char *module, const char *text);
 
-#define log_error(module, ...) log_write(LOG_ERROR, module, __VA_ARGS__)
+#define log_error(module, ...)   log_write(LOG_ERROR, module, __VA_ARGS__)
 #define log_warning(module, ...) log_write(LOG_WARNING, module, __VA_ARGS__)
-#define log_info(module, ...) log_write(LOG_INFO, module, __VA_ARGS__)
+#define log_info(module, ...)    log_write(LOG_INFO, module, __VA_ARGS__)
 #define log_debug(module, ...)                                                                     \
     do {                                                                                           \
         if (log_level() >= LOG_DEBUG)                                                              \
