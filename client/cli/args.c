@@ -250,7 +250,7 @@ static gboolean check_count(Cli *cli, GError **error)
         const CliArg *arg = args->pdata[i];
         if (arg->optional)
             continue;
-        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "%s is missing: %s %s %s", arg->label,
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "<%s> is missing: %s %s %s", arg->label,
                     cli->kind->program, cli->called, usage);
         return FALSE;
     }

@@ -110,3 +110,18 @@ char *cli_fit(const char *text, int width)
     return width < 0 ? g_strdup_printf("%s%*s", cut, (int)(room - taken), "")
                      : g_strdup_printf("%*s%s", (int)(room - taken), "", cut);
 }
+
+const char *cli_without_time(const char *message)
+{
+    static const char pattern[] = "Aaa Aaa 99 99:99:99 9999";
+    const char *at = message;
+    for (const char *want = pattern; *want != '\0'; want++, at++) {
+        gboolean good = *want == '9'             ? g_ascii_isdigit(*at) || *at == ' '
+                        : g_ascii_isalpha(*want) ? g_ascii_isalpha(*at)
+                                                 : *at == *want;
+        if (!good)
+            return message;
+    }
+    at += strspn(at, " ");
+    return *at == ':' ? at + 1 + strspn(at + 1, " ") : message;
+}

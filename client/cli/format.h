@@ -21,3 +21,6 @@ char *cli_rights(gint64 use, gint64 manage, gint64 admin);
  * right when width > 0, to the left when < 0, as printf does. (owned) */
 guint cli_columns(const char *text);
 char *cli_fit(const char *text, int width);
+/* A server's message without the time that stands before it ("Sun Nov 22 02:30:01 2026: "):
+ * what repeats itself with another time is no news. (borrowed) */
+const char *cli_without_time(const char *message);

@@ -45,7 +45,9 @@ static void host_state(xmlNode *host, CliState *state)
     state->phase = states[number].phase;
     state->host = -1;
     state->where = "";
-    state->why = states[number].phase == CLI_BROKEN ? cli_xml_text(host, "TEMPLATE/ERROR") : "";
+    state->why = states[number].phase == CLI_BROKEN
+                     ? cli_without_time(cli_xml_text(host, "TEMPLATE/ERROR"))
+                     : "";
 }
 
 static const char *host_state_named(const char *word)
@@ -114,7 +116,7 @@ static char *stat_text(const Cli *cli, xmlNode *host)
 
 static char *why_text(const Cli *cli, xmlNode *host)
 {
-    return g_strdup(cli_xml_text(host, "TEMPLATE/ERROR"));
+    return g_strdup(cli_without_time(cli_xml_text(host, "TEMPLATE/ERROR")));
 }
 
 static const CliColumn columns[] = {

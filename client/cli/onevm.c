@@ -4,6 +4,7 @@
 #include "client/cli/vm_create.h"
 #include "client/cli/vm_list.h"
 #include "client/cli/vm_state.h"
+#include "client/cli/wait.h"
 #include "client/cli/xml.h"
 
 #include <stdio.h>
@@ -69,11 +70,11 @@ static const CliCommand commands[] = {
      "hangs in the middle of an action needs recover --delete."},
 
     {"Move", "migrate", "vm... host datastore?", "live poff poff-hard enforce " CLI_WAIT,
-     "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", "RUNNING", 1, NULL,
+     "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", CLI_AT_REST, 1, NULL,
      "Moves a machine to another host. Its memory is saved and restored there, so that what runs "
      "in it goes on; with --live it goes on during the move as well."},
     {NULL, "livemigrate", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.migrate",
-     "id $1 yes ?enforce $2:-1 0", "RUNNING", 1, NULL,
+     "id $1 yes ?enforce $2:-1 0", CLI_AT_REST, 1, NULL,
      "Moves a machine to another host while it runs. The same as migrate --live."},
     {NULL, "resched", "vm...", NULL, "one.vm.action", "'resched' id", NULL, 0, NULL,
      "Asks the scheduler to move a machine to a better host."},
@@ -82,7 +83,7 @@ static const CliCommand commands[] = {
 
     {"Repair", "recover", "vm...",
      "success failure retry delete recreate delete-db interactive " CLI_WAIT, "one.vm.recover",
-     "id {failure=0,success=1,retry=2,delete=3,recreate=4,delete-db=5}", "RUNNING", 0,
+     "id {failure=0,success=1,retry=2,delete=3,recreate=4,delete-db=5}", CLI_AT_REST, 0,
      cli_vm_recover,
      "Decides about a machine that hangs or failed. Say how, with one of the options."},
     {NULL, "resubmit delete-recreate", "vm...", CLI_WAIT, "one.vm.recover", "id 4", "RUNNING", 0,
@@ -158,13 +159,12 @@ const CliKind cli_vm = {
     .pool = "one.vmpool.info",
     .pool_arguments = "-2 -1 -1 -1",
     .about = "Virtual machines: creates them, shows them, starts, stops and moves them.",
-    .examples =
-        "  onevm create web.one --wait           create and wait until it runs\n"
-        "  onevm create --name web --cpu 1 --memory 512 --disk /srv/web.img --nic bridge=br0\n"
-        "  onevm list -f STAT=runn -l ID,NAME,HOST\n"
-        "  onevm deploy web node02               on this host\n"
-        "  onevm migrate web node03 --live --wait\n"
-        "  onevm poweroff 3,5..9 --wait && echo all are off\n",
+    .examples = "  onevm create web.one --wait           create and wait until it runs\n"
+                "  onevm create --name web --cpu 1 --memory 512 --disk /srv/web.img\n"
+                "  onevm list -f STAT=runn -l ID,NAME,HOST\n"
+                "  onevm deploy web node02               on this host\n"
+                "  onevm migrate web node03 --live --wait\n"
+                "  onevm poweroff 3,5..9 --wait && echo all are off\n",
     .commands = commands,
     .columns = cli_vm_columns,
     .list = "ID,USER,GROUP,NAME,STAT,CPU,MEM,HOST,TIME",

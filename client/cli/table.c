@@ -304,6 +304,27 @@ static guint longest(const CliTable *table, guint nth)
     return most;
 }
 
+static void set_width(Shown *shown, guint width)
+{
+    shown->width = shown->width < 0 ? -(int)width : (int)width;
+}
+
+/* What is cut gets the room that is left: names first, then from the left to the right. */
+static void widen(CliTable *table, guint room, gboolean names)
+{
+    for (guint i = 0; i < table->shown->len && room > 0; i++) {
+        Shown *shown = &g_array_index(table->shown, Shown, i);
+        guint now = (guint)ABS(shown->width), want = longest(table, i);
+        if (want <= now || names != (strcmp(shown->column->name, "NAME") == 0))
+            continue;
+        guint more = MIN(want - now, room);
+        set_width(shown, now + more);
+        room -= more;
+    }
+    if (names && room > 0)
+        widen(table, room, FALSE);
+}
+
 static void adjust(CliTable *table, guint width)
 {
     const char *named = cli_option(table->cli, "adjust");
@@ -311,22 +332,19 @@ static void adjust(CliTable *table, guint width)
     guint total = 0;
     for (guint i = 0; i < table->shown->len; i++) {
         Shown *shown = &g_array_index(table->shown, Shown, i);
-        if (g_strv_contains((const char *const *)names, shown->column->name))
-            shown->width = shown->width < 0 ? -(int)longest(table, i) : (int)longest(table, i);
-        total += (guint)ABS(shown->width) + 1;
+        /* An id is never cut: half a number is another number. */
+        if (strcmp(shown->column->name, "ID") == 0)
+            set_width(shown, MAX((guint)ABS(shown->width), longest(table, i)));
+        else if (g_strv_contains((const char *const *)names, shown->column->name))
+            set_width(shown, longest(table, i));
+        total += (guint)ABS(shown->width) + (i > 0 ? 1 : 0);
     }
-    /* What is cut gets the room that is left, from the left to the right. */
-    for (guint i = 0; table->expand && i < table->shown->len && total - 1 < width; i++) {
-        Shown *shown = &g_array_index(table->shown, Shown, i);
-        guint now = (guint)ABS(shown->width), want = longest(table, i);
-        guint more = want > now ? MIN(want - now, width - (total - 1)) : 0;
-        shown->width += shown->width < 0 ? -(int)more : (int)more;
-        total += more;
-    }
+    if (table->expand && total < width)
+        widen(table, width - total, TRUE);
     /* A long text at the end (why a machine waits) gives way on a narrow terminal. */
     Shown *last = &g_array_index(table->shown, Shown, table->shown->len - 1);
-    if (total - 1 > width && last->width < -LAST_MIN)
-        last->width = MIN(-LAST_MIN, last->width + (int)(total - 1 - width));
+    if (total > width && last->width < -LAST_MIN)
+        last->width = MIN(-LAST_MIN, last->width + (int)(total - width));
 }
 
 static void append_csv(const CliTable *table, GString *out, const char *value)

@@ -1,7 +1,6 @@
 #include "client/cli/vm_state.h"
+#include "client/cli/format.h"
 #include "client/cli/xml.h"
-
-#include <string.h>
 
 typedef struct {
     const char *name;
@@ -195,21 +194,6 @@ const char *cli_vm_lcm_name(gint64 lcm_state)
     return cli_vm_state_name(ACTIVE, lcm_state);
 }
 
-/* Messages begin with the time at which they were written, "Sun Nov 22 02:30:01 2026: ";
- * what repeats itself with another time is no news. */
-static const char *without_time(const char *message)
-{
-    static const char pattern[] = "Aaa Aaa 99 99:99:99 9999: ";
-    for (gsize i = 0; pattern[i] != '\0'; i++) {
-        gboolean digit = pattern[i] == '9', letter = g_ascii_isalpha(pattern[i]);
-        if (digit    ? !g_ascii_isdigit(message[i]) && message[i] != ' '
-            : letter ? !g_ascii_isalpha(message[i])
-                     : message[i] != pattern[i])
-            return message;
-    }
-    return message + strlen(pattern);
-}
-
 void cli_vm_state(xmlNode *object, CliState *state)
 {
     gint64 number = cli_xml_int(object, "STATE", -1);
@@ -226,7 +210,7 @@ void cli_vm_state(xmlNode *object, CliState *state)
         state->why = cli_xml_text(object, "USER_TEMPLATE/SCHED_MESSAGE");
     else if (state->phase != CLI_BROKEN && state->phase != CLI_RESTING)
         state->why = "";
-    state->why = without_time(state->why);
+    state->why = cli_without_time(state->why);
 }
 
 static const char *search(const Name *names, guint count, const char *word, int *number)

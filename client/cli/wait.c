@@ -45,8 +45,10 @@ CliVerdict cli_wait_judge(CliWatch *watch, const CliState *state, const char *go
     watch->last = g_strdup(state->name);
 
     gboolean settled = watch->moved || now - watch->since > GRACE;
-    if (strcmp(state->name, goal) == 0) {
-        if (goal_host < 0 || state->host == goal_host)
+    gboolean any = strcmp(goal, CLI_AT_REST) == 0;
+    gboolean rests = state->phase == CLI_RESTING || (state->phase == CLI_GONE && goal_host < 0);
+    if (any ? rests : strcmp(state->name, goal) == 0) {
+        if (goal_host < 0 ? settled || !any : state->host == goal_host)
             return CLI_VERDICT_REACHED;
         /* The right state on the wrong host: the move failed, or has not begun. */
         return settled && !patient ? CLI_VERDICT_FAILED : CLI_VERDICT_WAIT;
@@ -84,6 +86,15 @@ static void take_look(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
     }
 }
 
+/* What was awaited, in words. */
+static const char *goal_text(const Wait *wait, const char *state)
+{
+    if (wait->goal_host >= 0 &&
+        (state == NULL || strcmp(state, wait->goal) == 0 || strcmp(wait->goal, CLI_AT_REST) == 0))
+        return "on the host asked for";
+    return strcmp(wait->goal, CLI_AT_REST) == 0 ? "at rest" : wait->goal;
+}
+
 static void tell_end(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
 {
     CliState state = {.name = "", .host = -1, .where = "", .why = ""};
@@ -97,8 +108,9 @@ static void tell_end(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
         return;
     }
     fprintf(stderr, "%s (%d) is %s%s%s and not %s%s%s. `%s show %d` tells more\n", watch->name,
-            watch->id, state.name, *state.where != '\0' ? " on " : "", state.where, wait->goal,
-            *state.why != '\0' ? ": " : "", state.why, wait->cli->kind->program, watch->id);
+            watch->id, state.name, *state.where != '\0' ? " on " : "", state.where,
+            goal_text(wait, state.name), *state.why != '\0' ? ": " : "", state.why,
+            wait->cli->kind->program, watch->id);
 }
 
 static gboolean look(Wait *wait, CliWatch *watch, GError **error)
@@ -132,7 +144,7 @@ static void tell_many(const Wait *wait)
             g_hash_table_insert(counts, watch->last, GUINT_TO_POINTER(count + 1));
         }
     }
-    fprintf(stderr, "\r\033[K%u of %u %s", reached, wait->watches->len, wait->goal);
+    fprintf(stderr, "\r\033[K%u of %u %s", reached, wait->watches->len, goal_text(wait, NULL));
     GHashTableIter iter;
     gpointer name, count;
     g_hash_table_iter_init(&iter, counts);
@@ -151,7 +163,7 @@ static CliExit tell_timeout(const Wait *wait)
             continue;
         fprintf(stderr, "%s (%d) is still %s%s%s after %.0f s and not %s; it goes on without you\n",
                 watch->name, watch->id, watch->last, *watch->why != '\0' ? ": " : "", watch->why,
-                (g_get_monotonic_time() - wait->start) / 1e6, wait->goal);
+                (g_get_monotonic_time() - wait->start) / 1e6, goal_text(wait, watch->last));
     }
     return CLI_TIMEOUT;
 }

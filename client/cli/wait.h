@@ -27,6 +27,10 @@ typedef struct CliWatch {
     CliVerdict verdict;
 } CliWatch;
 
+/* The goal of what ends in several states (a migration, a repair): whatever it comes to
+ * rest in, and on the host asked for when there is one. */
+#define CLI_AT_REST "*"
+
 /* Judges one look; `now` is monotonic time in µs. */
 CliVerdict cli_wait_judge(CliWatch *watch, const CliState *state, const char *goal,
                           gint64 goal_host, gboolean patient, gint64 now);

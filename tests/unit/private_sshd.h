@@ -21,6 +21,9 @@ typedef struct PrivateSshd {
     char *directory;
     guint port;
     GPid pid;
+    /* When set, this sshd and its commands see the directory `own` in the place of `seen`, as
+     * another computer would. */
+    char *own, *seen;
 } PrivateSshd;
 
 static inline char *sshd_file(const PrivateSshd *sshd, const char *name)
@@ -94,11 +97,22 @@ static inline void sshd_ends_with_us(gpointer unused)
 
 static inline void sshd_start(PrivateSshd *sshd)
 {
+    static const char script[] = "[ -z \"$2\" ] || mount --bind \"$2\" \"$3\" || exit 1\n"
+                                 "exec " SSHD_PROGRAM " -D -e -f \"$1\"";
     g_autofree char *config = sshd_file(sshd, "sshd_config");
-    char *argv[] = {(char *)SSHD_PROGRAM, (char *)"-D", (char *)"-e", (char *)"-f", config, NULL};
+    const char *argv[] = {"unshare",
+                          "--mount",
+                          "/bin/sh",
+                          "-c",
+                          script,
+                          "sshd",
+                          config,
+                          sshd->own != NULL ? sshd->own : "",
+                          sshd->seen != NULL ? sshd->seen : "",
+                          NULL};
     GError *error = NULL;
-    g_spawn_async(NULL, argv, NULL,
-                  G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
+    g_spawn_async(NULL, (char **)(sshd->own != NULL ? argv : argv + 2), NULL,
+                  G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
                       G_SPAWN_STDOUT_TO_DEV_NULL,
                   sshd_ends_with_us, NULL, &sshd->pid, &error);
     g_assert_no_error(error);
@@ -116,6 +130,7 @@ static inline void sshd_stop(PrivateSshd *sshd)
     sshd->pid = 0;
 }
 
+/* TRUE when a test that needs an sshd must be skipped. */
 static inline gboolean sshd_missing(void)
 {
     return getuid() != 0 || !g_file_test(SSHD_PROGRAM, G_FILE_TEST_IS_EXECUTABLE);
@@ -133,8 +148,9 @@ static inline void sshd_setup(PrivateSshd *sshd)
                "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile none\n"
                "AuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\n"
                "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-               "MaxSessions 20\nRekeyLimit 16M\nSubsystem sftp internal-sftp\n",
-               sshd->port, d, d);
+               "MaxSessions 20\nRekeyLimit 16M\nSubsystem sftp internal-sftp\n"
+               "SetEnv PATH=%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n",
+               sshd->port, d, d, d);
     sshd_write(sshd, "config", "Host *\n  HostName 127.0.0.1\n  Port %u\n  User root\n",
                sshd->port);
     sshd_trust(sshd);

@@ -189,6 +189,20 @@ static void test_times(void)
     g_assert_cmpstr(never, ==, "-");
 }
 
+static void test_messages(void)
+{
+    static const struct {
+        const char *message, *plain;
+    } cases[] = {{"Sun Nov 22 02:30:01 2026: no host", "no host"},
+                 {"Sun Nov  2 02:30:01 2026 : Error", "Error"},
+                 {"no host", "no host"},
+                 {"", ""},
+                 {"Sun Nov 22 02:30", "Sun Nov 22 02:30"},
+                 {"Sun Nov 22 02:30:01 2026", "Sun Nov 22 02:30:01 2026"}};
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpstr(cli_without_time(cases[i].message), ==, cases[i].plain);
+}
+
 static void test_fit(void)
 {
     static const struct {
@@ -263,6 +277,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cli/format/sizes", test_sizes);
     g_test_add_func("/cli/format/amounts", test_amounts);
     g_test_add_func("/cli/format/times", test_times);
+    g_test_add_func("/cli/format/messages", test_messages);
     g_test_add_func("/cli/format/fit", test_fit);
     g_test_add_func("/cli/output/formats", test_formats);
     g_test_add_func("/cli/output/large", test_large);

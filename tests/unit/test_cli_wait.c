@@ -71,6 +71,20 @@ static void test_moves(void)
     g_assert_cmpint(judge("RUNNING@1", "RUNNING", 2, FALSE), ==, CLI_VERDICT_WAIT);
 }
 
+/* A migration ends in what the machine was before, a repair in what it can be. */
+static void test_at_rest(void)
+{
+    g_assert_cmpint(judge("MIGRATE@1 RUNNING@2", CLI_AT_REST, 2, FALSE), ==, CLI_VERDICT_REACHED);
+    g_assert_cmpint(judge("POWEROFF@2", CLI_AT_REST, 2, FALSE), ==, CLI_VERDICT_REACHED);
+    g_assert_cmpint(judge("MIGRATE@1 RUNNING@1", CLI_AT_REST, 2, FALSE), ==, CLI_VERDICT_FAILED);
+    g_assert_cmpint(judge("MIGRATE@1 BOOT_FAILURE@2", CLI_AT_REST, 2, FALSE), ==,
+                    CLI_VERDICT_FAILED);
+    g_assert_cmpint(judge("POWEROFF", CLI_AT_REST, -1, FALSE), ==, CLI_VERDICT_WAIT);
+    g_assert_cmpint(judge("BOOT RUNNING", CLI_AT_REST, -1, FALSE), ==, CLI_VERDICT_REACHED);
+    g_assert_cmpint(judge("BOOT DONE", CLI_AT_REST, -1, FALSE), ==, CLI_VERDICT_REACHED);
+    g_assert_cmpint(judge("BOOT BOOT_FAILURE", CLI_AT_REST, -1, FALSE), ==, CLI_VERDICT_FAILED);
+}
+
 static void test_patience(void)
 {
     g_assert_cmpint(judge("RUNNING RUNNING RUNNING RUNNING RUNNING", "POWEROFF", -1, TRUE), ==,
@@ -127,6 +141,7 @@ int main(int argc, char **argv)
     g_test_add_func("/cli/wait/after-an-action", test_after_an_action);
     g_test_add_func("/cli/wait/grace", test_grace);
     g_test_add_func("/cli/wait/moves", test_moves);
+    g_test_add_func("/cli/wait/at-rest", test_at_rest);
     g_test_add_func("/cli/wait/patience", test_patience);
     g_test_add_func("/cli/state/names", test_states);
     g_test_add_func("/cli/state/why", test_why);
