@@ -78,6 +78,9 @@ static const char *hint_for(const virError *fault)
         {"Failed to connect socket", "Start libvirtd on that host"},
         {"Could not resolve hostname", "Put the name into DNS or /etc/hosts"},
         {"Name or service not known", "Put the name into DNS or /etc/hosts"},
+        {"no storage pool with matching target path",
+         "The machine's directory or disk is missing on the destination; the transfer driver makes "
+         "it before (PREMIGRATE)"},
         {"virtlogd-sock",
          "Start virtlogd on that host, or set stdio_handler=\"file\" in its qemu.conf"},
         {"migration requires an FQDN",

@@ -463,7 +463,8 @@ static void append_figures(GString *text, virDomainPtr domain)
     virDomainPtr domains[] = {domain, NULL};
     virDomainStatsRecordPtr *records = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    if (virDomainListGetStats(domains, LIBVIRT_STATS_GROUPS, &records, 0) != 1)
+    if (virDomainListGetStats(domains, LIBVIRT_STATS_GROUPS, &records,
+                              VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) != 1)
         return;
     LibvirtStats stats = libvirt_stats_read(records[0]);
     virDomainStatsRecordListFree(records);
@@ -474,13 +475,19 @@ static void append_figures(GString *text, virDomainPtr domain)
     append_figure(text, "NETTX", stats.net_tx);
 }
 
+/* Paused by a migration that nobody leads any more: whether it may go on here depends on the
+ * other host, so that neither "paused" nor "running" would be the truth. */
+static gboolean is_between_hosts(const VmmSight *sight)
+{
+    return sight->presence == VMM_PAUSED && (sight->reason == VIR_DOMAIN_PAUSED_MIGRATION ||
+                                             sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
+                                             sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED);
+}
+
 static void poll_machine(DriverJob *job)
 {
-    static const char letters[] = {[VMM_ABSENT] = 'd',
-                                   [VMM_RUNNING] = 'a',
-                                   [VMM_PAUSED] = 'p',
-                                   [VMM_BROKEN] = 'e',
-                                   [VMM_OTHER] = 'd'};
+    static const char letters[] = {[VMM_ABSENT] = 'd', [VMM_RUNNING] = 'a', [VMM_PAUSED] = 'p',
+                                   [VMM_BROKEN] = 'e', [VMM_OTHER] = 'd',   [VMM_UNKNOWN] = '-'};
     g_auto(virConnectPtr) connection = connect_host(job);
     if (!connection)
         return;
@@ -489,8 +496,13 @@ static void poll_machine(DriverJob *job)
         fail_job(job, sight.error);
         return;
     }
+    if ((sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED) &&
+        vmm_stop_stray_migration(vmm_action_of(job), sight.domain)) {
+        vmm_sight_clear(&sight);
+        sight = vmm_look(vmm_action_of(job), connection);
+    }
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_printf(text, "STATE=%c", letters[sight.presence]);
+    g_string_printf(text, "STATE=%c", is_between_hosts(&sight) ? '-' : letters[sight.presence]);
     if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
         append_figures(text, sight.domain);
     driver_job_succeed(job, text->str);

@@ -56,6 +56,11 @@ VmmWatch *vmm_watch_start(DriverJob *job, virDomainPtr domain, VmmWatchOptions o
 /* Ends and frees the watch. TRUE: it interrupted; *why then tells the reason. (static text) */
 gboolean vmm_watch_end(VmmWatch *watch, const char **why);
 
+/* A migration that an earlier process of this driver began goes on without it when the hosts
+ * do it among themselves. Whoever asks for the machine's state stops it first, so that the
+ * answer stays true. TRUE: there was one. */
+gboolean vmm_stop_stray_migration(const VmmAction *action, virDomainPtr domain);
+
 void vmm_migrate(DriverJob *job);
 void vmm_save(DriverJob *job);
 void vmm_restore(DriverJob *job);

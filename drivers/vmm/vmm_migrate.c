@@ -10,7 +10,64 @@
 #include <string.h>
 
 /* After a failure hosts are asked for that long: a libvirtd that was restarted comes back. */
-#define ASK_SECONDS 30
+#define ASK_SECONDS   30
+#define STRAY_SECONDS 10
+
+/* ---- which are ours ---- */
+
+static GMutex lock;
+static GHashTable *ours; /* ids of machines, as pointers */
+
+static void add_ours(gint64 vid)
+{
+    g_mutex_lock(&lock);
+    if (!ours)
+        ours = g_hash_table_new(NULL, NULL);
+    g_hash_table_add(ours, GSIZE_TO_POINTER((gsize)vid));
+    g_mutex_unlock(&lock);
+}
+
+static void remove_ours(gint64 vid)
+{
+    g_mutex_lock(&lock);
+    g_hash_table_remove(ours, GSIZE_TO_POINTER((gsize)vid));
+    g_mutex_unlock(&lock);
+}
+
+static gboolean is_ours(gint64 vid)
+{
+    g_mutex_lock(&lock);
+    gboolean found = ours && g_hash_table_contains(ours, GSIZE_TO_POINTER((gsize)vid));
+    g_mutex_unlock(&lock);
+    return found;
+}
+
+static gboolean is_leaving(virDomainPtr domain)
+{
+    virTypedParameterPtr parameters = NULL;
+    int type = VIR_DOMAIN_JOB_NONE, count = 0, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+    if (virDomainGetJobStats(domain, &type, &parameters, &count, 0) == 0)
+        (void)virTypedParamsGetInt(parameters, count, VIR_DOMAIN_JOB_OPERATION, &operation);
+    virTypedParamsFree(parameters, count);
+    return type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
+}
+
+gboolean vmm_stop_stray_migration(const VmmAction *action, virDomainPtr domain)
+{
+    gint64 until = g_get_monotonic_time() + STRAY_SECONDS * G_TIME_SPAN_SECOND;
+    gboolean stray = FALSE;
+    while (!is_ours(action->vid) && is_leaving(domain) && g_get_monotonic_time() < until) {
+        if (!stray)
+            driver_log('W', action->vid,
+                       "%s is being moved away from %s, and nobody waits for it any more: the move "
+                       "is stopped",
+                       action->domain, action->host);
+        stray = TRUE;
+        (void)virDomainAbortJob(domain);
+        g_usleep(200 * 1000);
+    }
+    return stray;
+}
 
 typedef struct Migration {
     DriverJob *job;
@@ -120,6 +177,19 @@ static gboolean peers_are_strangers(const Migration *migration)
            strstr(migration->error->message, "connect to remote libvirt URI") != NULL;
 }
 
+/* Of a failure between two hosts libvirt sometimes passes on nothing but the end of their
+ * connection. When the machine still runs and nothing of it is on the destination, leading the
+ * migration from here does no harm, and tells the reason if it fails too. */
+static gboolean reason_is_lost(const Migration *migration, virDomainPtr domain)
+{
+    if (!migration->error || !strstr(migration->error->message, "End of file while reading data") ||
+        driver_job_cancelled(migration->job) || virConnectIsAlive(migration->source) != 1 ||
+        virDomainIsActive(domain) != 1)
+        return FALSE;
+    g_auto(VmmSight) there = vmm_look(migration->action, migration->destination);
+    return there.presence == VMM_ABSENT;
+}
+
 static void move(Migration *migration, virDomainPtr domain)
 {
     const VmmAction *action = migration->action;
@@ -139,12 +209,16 @@ static void move(Migration *migration, virDomainPtr domain)
     if (uri)
         (void)virTypedParamsAddString(&parameters, &count, &room, VIR_MIGRATE_PARAM_URI, uri);
     VmmWatch *watch = vmm_watch_start(migration->job, domain, options);
-    gboolean direct = !vmm_setting_bool(action, "MIGRATE", "PEER2PEER", TRUE);
+    /* Led from here, a migration ends safely with this process: the destination destroys what
+     * it had received, and the machine goes on at the source. Between the hosts alone it would
+     * go on unseen; and the hosts would have to trust each other's ssh. */
+    gboolean direct = !vmm_setting_bool(action, "MIGRATE", "PEER2PEER", FALSE);
     if (!direct && !call_peer(migration, domain, parameters, count, flags) &&
-        peers_are_strangers(migration)) {
+        (peers_are_strangers(migration) || reason_is_lost(migration, domain))) {
         driver_log('W', action->vid,
-                   "%s cannot reach libvirt of %s by itself (%s): the migration is led from here",
-                   action->host, action->destination, migration->error->message);
+                   "the migration between the hosts failed (%s); once more, led "
+                   "from here",
+                   migration->error->message);
         g_clear_error(&migration->error);
         direct = TRUE;
     }
@@ -308,10 +382,14 @@ void vmm_migrate(DriverJob *job)
         return;
     }
     g_auto(VmmSight) before = vmm_look(action, migration.source);
+    if (before.presence == VMM_RUNNING)
+        (void)vmm_stop_stray_migration(action, before.domain);
     g_auto(VmmSight) other = vmm_look(action, migration.destination);
     if (!ready(&migration, &other, &before))
         return;
+    add_ours(action->vid);
     move(&migration, before.domain);
+    remove_ours(action->vid);
     gint64 until = g_get_monotonic_time() + ASK_SECONDS * G_TIME_SPAN_SECOND;
     g_auto(VmmSight) there = ask(&migration, action->destination, &migration.destination, until);
     g_auto(VmmSight) here = ask(&migration, action->host, &migration.source, until);
