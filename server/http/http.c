@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -19,10 +21,26 @@
 /* What a caller may wait in the queue of the kernel while all threads are busy. */
 #define BACKLOG 4096
 
+/* How long a thread sleeps at most; shorter once the end has begun. */
+#define NAP_MSEC      1000
+#define LAST_NAP_MSEC 5
+
+/* A thread with a share of the connections. libmicrohttpd could run the threads itself, but
+ * would not say when a round of its loop is over, and would be woken for each reply. */
+typedef struct Worker {
+    Http *http;
+    struct MHD_Daemon *daemon;
+    RequestThread thread;
+    GThread *runs;
+} Worker;
+
 struct Http {
     RequestHub *hub;
-    struct MHD_Daemon *daemon;
+    int fd; /* listens; each worker has a copy */
     guint16 port;
+    guint workers_count;
+    Worker *workers;
+    _Atomic gint ending;
     char *certificate, *key; /* PEM text */
 };
 
@@ -175,11 +193,11 @@ static guint thread_count(const HttpOptions *options)
     return options->threads ? options->threads : CLAMP(g_get_num_processors(), 1, 4);
 }
 
-static gboolean start_daemon(Http *http, int fd, GError **error)
+static gboolean start_daemon(Worker *worker, GError **error)
 {
+    Http *http = worker->http;
     const HttpOptions *options = &http->hub->options;
-    guint threads = thread_count(options);
-    guint flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    guint flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, http->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
@@ -191,21 +209,72 @@ static gboolean start_daemon(Http *http, int fd, GError **error)
     else
         tls[0].option = MHD_OPTION_END;
 
+    int fd = fcntl(http->fd, F_DUPFD_CLOEXEC, 0);
     errno = 0;
-    http->daemon = MHD_start_daemon(
+    worker->daemon = MHD_start_daemon(
         flags, 0, admit, http->hub, request_handle, http->hub, /* the logger first */
         MHD_OPTION_EXTERNAL_LOGGER, library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
-        MAX(options->connections, threads), MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_BYTES, MHD_OPTION_NOTIFY_CONNECTION,
-        connection_changed, http->hub, MHD_OPTION_NOTIFY_COMPLETED, request_completed, http->hub,
-        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-    if (http->daemon)
+        MHD_OPTION_CONNECTION_LIMIT, MAX(options->connections / http->workers_count, 1),
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_seconds, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEAD_BYTES, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, http->hub,
+        MHD_OPTION_NOTIFY_COMPLETED, request_completed, http->hub, MHD_OPTION_ARRAY, tls,
+        MHD_OPTION_END);
+    if (worker->daemon)
         return TRUE;
-    return fail(error, options, errno ? g_strerror(errno) : "libmicrohttpd refused",
+    const char *why = errno ? g_strerror(errno) : "libmicrohttpd refused";
+    if (fcntl(fd, F_GETFD) >= 0) /* it has closed the socket, or not, as the failure was */
+        close(fd);
+    return fail(error, options, why,
                 http->certificate ? "Look at the certificate and key: both must be PEM, and belong "
                                     "together."
                                   : "The log at level DEBUG says more.");
+}
+
+/* Sleeps until there is something to do for the worker's connections. */
+static void wait_for_work(Worker *worker, int epoll, gint nap)
+{
+    MHD_UNSIGNED_LONG_LONG due = 0;
+    if (MHD_get_timeout(worker->daemon, &due) == MHD_YES && due < (guint)nap)
+        nap = (gint)due;
+    struct pollfd wait[] = {{epoll, POLLIN, 0}, {worker->thread.fd, POLLIN, 0}};
+    if (poll(wait, G_N_ELEMENTS(wait), nap) > 0 && wait[1].revents)
+        request_thread_awake(&worker->thread);
+}
+
+static gpointer serve(gpointer data)
+{
+    Worker *worker = data;
+    Http *http = worker->http;
+    RequestHub *hub = http->hub;
+    int epoll = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    gboolean listening = TRUE;
+    request_thread_enter(&worker->thread);
+    while (!http->ending) {
+        wait_for_work(worker, epoll, listening ? NAP_MSEC : LAST_NAP_MSEC);
+        MHD_run(worker->daemon);
+        request_hand_on_gathered(hub);
+        if (listening && hub->stopping) {
+            close(MHD_quiesce_daemon(worker->daemon));
+            listening = FALSE;
+        }
+    }
+    MHD_stop_daemon(worker->daemon);
+    return NULL;
+}
+
+static gboolean start_workers(Http *http, GError **error)
+{
+    http->workers_count = thread_count(&http->hub->options);
+    http->workers = g_new0(Worker, http->workers_count);
+    for (guint i = 0; i < http->workers_count; i++) {
+        http->workers[i].http = http;
+        http->workers[i].thread.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (!start_daemon(&http->workers[i], error))
+            return FALSE;
+    }
+    for (guint i = 0; i < http->workers_count; i++)
+        http->workers[i].runs = g_thread_new("http", serve, &http->workers[i]);
+    return TRUE;
 }
 
 static gboolean read_tls(Http *http, GError **error)
@@ -225,11 +294,21 @@ static gboolean read_tls(Http *http, GError **error)
 
 static void http_free(Http *http)
 {
-    if (http->hub) {
-        peers_free(http->hub->peers);
-        http->hub->peers = NULL;
-        request_hub_unref(http->hub);
+    for (guint i = 0; i < http->workers_count; i++) {
+        Worker *worker = &http->workers[i];
+        if (worker->runs)
+            g_thread_join(worker->runs);
+        else if (worker->daemon)
+            MHD_stop_daemon(worker->daemon);
+        if (worker->http)
+            close(worker->thread.fd);
     }
+    g_free(http->workers);
+    if (http->fd >= 0)
+        close(http->fd);
+    peers_free(http->hub->peers);
+    http->hub->peers = NULL;
+    request_hub_unref(http->hub);
     if (http->key)
         explicit_bzero(http->key, strlen(http->key));
     g_free(http->key);
@@ -244,20 +323,15 @@ Http *http_start(const HttpOptions *options, HttpDispatch dispatch, gpointer dat
     http->hub->options.connections = reserve_files(options->connections);
     http->hub->peers = peers_new(options->connections_per_address, options->request_seconds,
                                  options->tls_certificate == NULL);
-    int fd = -1;
-    if (!read_tls(http, error) || (fd = open_socket(options, &http->port, error)) < 0) {
-        http_free(http);
-        return NULL;
-    }
-    if (!start_daemon(http, fd, error)) {
-        if (fcntl(fd, F_GETFD) >= 0) /* libmicrohttpd has closed it, or not, as the failure was */
-            close(fd);
+    http->fd = -1;
+    if (!read_tls(http, error) || (http->fd = open_socket(options, &http->port, error)) < 0 ||
+        !start_workers(http, error)) {
         http_free(http);
         return NULL;
     }
     log_info("HTTP", "Listening on %s port %u%s, %u threads, at most %u connections",
              options->address, http->port, http->certificate ? " with TLS" : "",
-             thread_count(options), http->hub->options.connections);
+             http->workers_count, http->hub->options.connections);
     return http;
 }
 
@@ -281,9 +355,9 @@ void http_stop(Http *http)
         return;
     RequestHub *hub = http->hub;
     hub->stopping = TRUE;
-    int fd = MHD_quiesce_daemon(http->daemon);
-    if (fd >= 0) /* not closed before its threads have ended: one may be about to use it */
-        shutdown(fd, SHUT_RDWR);
+    shutdown(http->fd, SHUT_RDWR);
+    for (guint i = 0; i < http->workers_count; i++)
+        eventfd_write(http->workers[i].thread.fd, 1);
     wait_for_zero(&hub->in_flight, (gint64)hub->options.stop_seconds * G_USEC_PER_SEC);
     guint left = hub->in_flight;
     if (left > 0)
@@ -292,9 +366,7 @@ void http_stop(Http *http)
     /* A finish that came first may still be waking its connection. */
     wait_for_zero(&hub->in_flight, 10 * G_USEC_PER_SEC);
     wait_for_zero(&hub->open, G_USEC_PER_SEC);
-    MHD_stop_daemon(http->daemon);
-    if (fd >= 0)
-        close(fd);
+    http->ending = TRUE;
     http_free(http);
 }
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #define PATH      "/RPC2"
 #define XML_TYPE  "text/xml"
@@ -25,8 +26,9 @@ struct Request {
     RpcCall call; /* first */
     gint references;
     RequestHub *hub;                   /* a reference */
-    struct MHD_Connection *connection; /* these two only while it holds the request */
+    struct MHD_Connection *connection; /* these three only while it holds the request */
     Peer *peer;
+    RequestThread *thread;
 
     GString *body;
     gsize held;       /* bytes counted in the hub */
@@ -44,6 +46,31 @@ static const char explanation[] =
     "This is oned, the daemon of Globule " GLOBULE_VERSION ", a private-cloud manager.\n"
     "It speaks XML-RPC: send a POST with Content-Type text/xml to " PATH ".\n"
     "Tools: onevm, onehost, oneuser. Try `onevm list`, or call system.listMethods.\n";
+
+/* ---- threads ---- */
+
+static _Thread_local RequestThread *this_thread;
+
+void request_thread_enter(RequestThread *thread)
+{
+    this_thread = thread;
+}
+
+void request_thread_awake(RequestThread *thread)
+{
+    eventfd_t unused;
+    eventfd_read(thread->fd, &unused);
+    /* What was resumed before is seen by the look that follows; what comes after calls again. */
+    atomic_exchange(&thread->called, 0);
+}
+
+static void resume(Request *request)
+{
+    RequestThread *thread = request->thread;
+    MHD_resume_connection(request->connection);
+    if (!atomic_exchange(&thread->called, 1))
+        eventfd_write(thread->fd, 1);
+}
 
 /* ---- life ---- */
 
@@ -77,6 +104,7 @@ static Request *request_new(RequestHub *hub, struct MHD_Connection *connection)
     request->hub = hub;
     g_atomic_int_inc(&hub->references);
     request->connection = connection;
+    request->thread = this_thread;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     request->peer = info ? info->socket_context : NULL;
@@ -301,7 +329,7 @@ static void request_finish(RpcCall *call, RpcReply *reply)
     gboolean mine = claim(hub, request, reply);
     g_mutex_unlock(&hub->lock);
     if (mine) {
-        MHD_resume_connection(request->connection);
+        resume(request);
         atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
     } else {
         rpc_reply_free(reply);
@@ -320,8 +348,30 @@ void request_abandon_all(RequestHub *hub)
         if (!request)
             return;
         /* Its connection still holds the request: it sleeps until the next line. */
-        MHD_resume_connection(request->connection);
+        resume(request);
         atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
+    }
+}
+
+/* Calls of this thread that wait for the end of its round, by `input.next`. */
+static _Thread_local CoreInput *gathered, **gathered_last;
+
+static void gather(RpcCall *call)
+{
+    if (!gathered)
+        gathered_last = &gathered;
+    call->input.next = NULL;
+    *gathered_last = &call->input;
+    gathered_last = &call->input.next;
+}
+
+void request_hand_on_gathered(RequestHub *hub)
+{
+    CoreInput *input = g_steal_pointer(&gathered);
+    while (input) {
+        CoreInput *next = input->next;
+        hub->dispatch((RpcCall *)input, hub->data); /* it may be answered when this returns */
+        input = next;
     }
 }
 
@@ -355,7 +405,7 @@ static enum MHD_Result hand_on(Request *request)
     g_mutex_lock(&hub->lock);
     list_insert(hub, request);
     g_mutex_unlock(&hub->lock);
-    hub->dispatch(call, hub->data); /* it may be answered already when this returns */
+    gather(call);
     return MHD_YES;
 }
 

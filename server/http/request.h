@@ -46,5 +46,22 @@ enum MHD_Result request_handle(void *hub, struct MHD_Connection *connection, con
 void request_completed(void *hub, struct MHD_Connection *connection, void **request,
                        enum MHD_RequestTerminationCode reason);
 
+/* How a thread that serves connections is woken when replies are ready: `fd` becomes readable
+ * once, whatever their number, until request_thread_awake(). */
+typedef struct RequestThread {
+    int fd; /* eventfd */
+    _Atomic gint called;
+} RequestThread;
+
+/* The requests of the calling thread belong to `thread` from now on. */
+void request_thread_enter(RequestThread *thread);
+/* The thread is about to look at its connections. */
+void request_thread_awake(RequestThread *thread);
+
+/* Hands on the calls that came in this thread since the last time. They are gathered for one
+ * round of its loop: the core then wakes once for all that came together, and can commit them
+ * together. */
+void request_hand_on_gathered(RequestHub *hub);
+
 /* Answers every call in flight with 503; their finish has no effect any more. */
 void request_abandon_all(RequestHub *hub);
