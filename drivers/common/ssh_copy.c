@@ -99,12 +99,15 @@ static const char receive_head[] =
     "mkdir -p -- \"$(dirname -- \"$target\")\" && rm -rf -- \"$part\" || exit 1\n"
     "trap 'rm -rf -- \"$part\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n"
     "mkdir -- \"$part\" || exit 1\n"
-    "%s || exit 1\n"; /* what fills it */
+    /* What fills it; when that fails, the commonest reason is told, which tar does not name. */
+    "%s || { df -Pm -- \"$part\" | { read -r head; read -r dev total used free rest;"
+    " echo \"($free MB are free there)\" >&2; }; exit 1; }\n";
 
 static const char unpack[] = "tar -C \"$part\" -xSf - --no-same-owner --warning=no-timestamp";
 
 static const char receive_file[] =
-    "cd -- \"$part\" && set -- ./* && [ $# -eq 1 ] && [ -f \"$1\" ] ||"
+    "cd -- \"$part\" && set -- ./* && { [ -f \"$1\" ] || set -- ./.[!.]*; } && [ $# -eq 1 ] &&"
+    " [ -f \"$1\" ] ||"
     " { echo 'the archive does not hold one file' >&2; exit 1; }\n"
     "got=\"file $(stat -c %s -- \"$1\")\"\n"
     "[ \"$got\" = \"$wanted\" ] || { echo \"the size of the copy is wrong:"

@@ -94,9 +94,13 @@ void ssh_session_fail(SshSession *session, const char *what, GError **error)
     char *text = NULL;
     int length = 0;
     libssh2_session_last_error(session->raw, &text, &length, 0);
-    if (error != NULL && *error == NULL)
+    const char *cause = length > 0 ? text : "no reason given";
+    if (error != NULL && *error == NULL && session->lost)
+        g_set_error(error, ONE_ERROR, ONE_ERROR_UNREACHABLE,
+                    "host %s: the connection was lost (%s: %s)", session->host, what, cause);
+    else if (error != NULL && *error == NULL)
         g_set_error(error, ONE_ERROR, ONE_ERROR_UNREACHABLE, "host %s: %s: %s", session->host, what,
-                    length > 0 ? text : "the connection was lost");
+                    cause);
     session->dead = TRUE;
 }
 
@@ -331,21 +335,38 @@ static gint64 patience_ends(const SshSession *session)
     return g_get_monotonic_time() + (gint64)session->patience * G_USEC_PER_SEC;
 }
 
+/* Sets the order of preference. Names that this libssh2 does not know are left out here: it would
+ * leave them out itself, but 1.10 copies over itself while doing so. */
+static void prefer(LIBSSH2_SESSION *raw, int method, const char *names)
+{
+    const char **supported = NULL;
+    int count = libssh2_session_supported_algs(raw, method, &supported);
+    g_auto(GStrv) wanted = g_strsplit(names, ",", -1);
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (guint i = 0; wanted[i] != NULL; i++)
+        for (int j = 0; j < count; j++)
+            if (g_str_equal(wanted[i], supported[j]))
+                g_string_append_printf(known, "%s%s", known->len > 0 ? "," : "", wanted[i]);
+    if (count > 0)
+        libssh2_free(raw, supported);
+    if (known->len > 0)
+        libssh2_session_method_pref(raw, method, known->str);
+}
+
 /* Asks for a host key of a type that is known, so that a host with several is not "unknown". */
 static void prefer_known_types(LIBSSH2_SESSION *raw, const SshKnown *known, const char *host,
                                guint port)
 {
     g_auto(GStrv) types = ssh_known_types(known, host, port);
-    g_autoptr(GString) methods = g_string_new(NULL);
+    g_autoptr(GString) names = g_string_new(NULL);
     for (guint i = 0; types[i] != NULL; i++) {
         if (g_str_equal(types[i], "ssh-rsa"))
-            g_string_append(methods, "rsa-sha2-512,rsa-sha2-256,");
-        g_string_append_printf(methods, "%s,", types[i]);
+            g_string_append(names, "rsa-sha2-512,rsa-sha2-256,");
+        g_string_append_printf(names, "%s,", types[i]);
     }
-    g_string_append(methods, "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
-                             "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
-    /* Types that this libssh2 does not know are left out by libssh2 itself. */
-    libssh2_session_method_pref(raw, LIBSSH2_METHOD_HOSTKEY, methods->str);
+    g_string_append(names, "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+                           "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+    prefer(raw, LIBSSH2_METHOD_HOSTKEY, names->str);
 }
 
 static gboolean shake_hands(SshSession *session, const SshOptions *options, const SshWaiter *waiter,
@@ -358,8 +379,8 @@ static gboolean shake_hands(SshSession *session, const SshOptions *options, cons
     prefer_known_types(session->raw, known, options->known_name, options->port);
     /* The cheapest that all servers of today have; libssh2 1.10 has none with its own check. */
     static const char ciphers[] = "aes128-gcm@openssh.com,aes128-ctr,aes256-ctr,aes192-ctr";
-    libssh2_session_method_pref(session->raw, LIBSSH2_METHOD_CRYPT_CS, ciphers);
-    libssh2_session_method_pref(session->raw, LIBSSH2_METHOD_CRYPT_SC, ciphers);
+    prefer(session->raw, LIBSSH2_METHOD_CRYPT_CS, ciphers);
+    prefer(session->raw, LIBSSH2_METHOD_CRYPT_SC, ciphers);
     gint64 deadline = patience_ends(session);
     gboolean failed;
     int code;
