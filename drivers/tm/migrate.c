@@ -9,6 +9,9 @@
 /* Files that are no disks (descriptions of the machine) are copied up to this size; bigger ones
  * (a checkpoint) are of no use to a machine that runs. */
 #define SMALL_FILE_BYTES (1024 * 1024)
+/* What the guest says on its console: it grows while it is read, and the hypervisor of the
+ * destination begins its own. */
+#define CONSOLE_FILE "console.log"
 /* An image of which more is on the disk than this is not empty. */
 #define EMPTY_KIB_MAX 2048
 
@@ -116,7 +119,7 @@ static gboolean prepare_file(const Transfer *transfer, const ScriptCommand *comm
         const char *format = entry->facts.kind == IMAGE_QCOW2 ? "qcow2" : "raw";
         return remote_make_image(transfer, &target, format, entry->facts.size, error);
     }
-    if (!disk && entry->size > SMALL_FILE_BYTES)
+    if (!disk && (entry->size > SMALL_FILE_BYTES || g_str_equal(entry->name, CONSOLE_FILE)))
         return TRUE;
     return remote_copy(transfer, remote_end(&command->source, path),
                        remote_end(&command->target, path), NULL, error);
