@@ -119,6 +119,11 @@ class Cloud:
         except OSError as error:
             return str(error)
 
+    def logs(self):
+        """What a failed test needs to be understood."""
+        paths = sorted((self.home / "var/vms").glob("*/vm.log"))
+        return "\n".join([self.log(200), *(f"--- {path}\n{path.read_text(errors='replace')}" for path in paths)])
+
     # ---- machines ----
 
     def create(self, name, text, *options):

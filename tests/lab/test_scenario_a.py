@@ -65,26 +65,31 @@ class Story:
 
     story = True
 
-    # Where things are on the hosts, and the words of `onehost add`.
-    datastores = boot = disk = tm = None
-    name = None
+    # Where things are on the hosts, and what oned.conf says beside that.
+    datastores = boot = disk = None
+    name = settings = ""
 
     @pytest.fixture(scope="class")
     def cloud(self, lab, guest, request):
         self.prepare(lab)
-        cloud = Cloud(lab, self.name, self.datastores, "MONITORING_INTERVAL_HOST = 2\nMONITORING_INTERVAL_VM = 2")
+        cloud = Cloud(lab, self.name, self.datastores, f"MONITORING_INTERVAL_HOST = 2\n{self.settings}")
         try:
             cloud.start()
             yield cloud
         finally:
             if request.node.cls.__dict__.get("broken"):
-                print(cloud.log())
+                print(cloud.logs())
             for host in lab.hosts:
                 for domain in lab.domains(host):
                     lab.on(host, "virsh", "-q", "destroy", domain, check=False)
             cloud.stop()
 
     def prepare(self, lab):
+        """Puts kernel and disk where the hosts of this story have them."""
+        raise NotImplementedError
+
+    def add_host(self, host):
+        """The words behind `onehost`."""
         raise NotImplementedError
 
     def directory(self, lab, host, identity):
@@ -109,8 +114,8 @@ class Story:
         assert "oned" in processes and "mm_sched" in processes
 
     def test_add_hosts_by_name(self, cloud):
-        cloud.cli("onehost", "add", "node01", "im_qemu", "vmm_qemu", self.tm)
-        cloud.cli("onehost", "create", "node02", "-i", "qemu", "-v", "qemu")  # the words of today
+        for host in cloud.lab.hosts:
+            cloud.cli("onehost", *self.add_host(host))
         for host in cloud.lab.hosts:
             cloud.wait_host(host, "on")
         listed = cloud.cli("onehost", "list")
@@ -212,15 +217,18 @@ class Story:
     def nothing_left(self, cloud):
         """No disk of a machine that is gone stays on a host."""
         for host in cloud.lab.hosts:
-            left = cloud.lab.on(host, "find", self.datastores, "-mindepth", "2", "-name", "disk.*", check=False).split()
+            left = cloud.lab.on(host, "sh", "-c", f"find {self.datastores}/0 -mindepth 1 2>/dev/null", check=False).split()
             assert not left, f"{host} still has {left}"
 
 
 class TestShared(Story):
-    name, tm = "shared", "tm_nfs"
+    name = "shared"
     datastores = "/var/lib/one/datastores"
     boot = "/var/lib/one/datastores/guest"
     disk = "/var/lib/one/datastores/domains/xen01/disk.img"
+
+    def add_host(self, host):
+        return "add", host, "im_qemu", "vmm_qemu", "tm_nfs"  # the words of 2009
 
     def prepare(self, lab):
         target = lab.shared / "domains/xen01/disk.img"
@@ -239,10 +247,13 @@ class TestShared(Story):
 
 
 class TestSsh(Story):
-    name, tm = "ssh", "tm_ssh"
+    name, settings = "ssh", 'DEFAULT_TM_MAD = "ssh"'
     datastores = "/srv/local/datastores"
     boot = "/srv/local/boot"
     disk = "/srv/local/images/disk.img"
+
+    def add_host(self, host):
+        return "create", host, "-i", "qemu", "-v", "qemu"  # the words of today
 
     def prepare(self, lab):
         for host in [*lab.hosts, "fe"]:
