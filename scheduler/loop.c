@@ -164,8 +164,13 @@ static gboolean tell(WireClient *client, gpointer item, gpointer data, GError **
     const SchedTelling *telling = item;
     g_autofree char *text = sched_message_template(telling->message);
     g_autoptr(GError) why = NULL;
-    if (wire_call(client, NULL, &why, "one.vm.update", "isi", telling->vm->id, text, 1) ||
-        !is_lost(why))
+    if (wire_call(client, NULL, &why, "one.vm.update", "isi", telling->vm->id, text, 1)) {
+        if (!telling->renewed)
+            log_info(MODULE, "VM %d waits: %s", telling->vm->id,
+                     sched_without_date(telling->message));
+        return TRUE;
+    }
+    if (!is_lost(why))
         return TRUE; /* the machine may be gone meanwhile: nobody waits for the message then */
     g_propagate_error(error, g_steal_pointer(&why));
     return FALSE;

@@ -1,5 +1,4 @@
 #include "scheduler/memory.h"
-#include "lib/base/log.h"
 #include "scheduler/report.h"
 
 #define SECOND (1000 * 1000)
@@ -104,12 +103,10 @@ void sched_memory_tell(SchedMemory *memory, const SchedVm *vm, const char *text,
     const Past *past = find(memory, vm->id);
     if (sched_same_message(vm->message, text, FALSE))
         return;
-    if (past != NULL && past->told > 0 && now - past->told < SAME_AGAIN &&
-        sched_same_message(vm->message, text, TRUE))
+    gboolean renewed = sched_same_message(vm->message, text, TRUE);
+    if (renewed && past != NULL && past->told > 0 && now - past->told < SAME_AGAIN)
         return;
-    if (!sched_same_message(vm->message, text, TRUE))
-        log_info("SCH", "VM %d waits: %s", vm->id, text);
-    SchedTelling telling = {vm, sched_message(text, g_get_real_time() / SECOND)};
+    SchedTelling telling = {vm, sched_message(text, g_get_real_time() / SECOND), renewed};
     g_array_append_val(tellings, telling);
 }
 

@@ -24,7 +24,8 @@ void sched_memory_forget(SchedMemory *memory, gint32 vm);
 /* A machine that is to be told something. */
 typedef struct SchedTelling {
     const SchedVm *vm;
-    char *message; /* dated (owned) */
+    char *message;    /* dated (owned) */
+    gboolean renewed; /* only numbers changed: not worth a line in the log */
 } SchedTelling;
 
 /* Appends a SchedTelling when the machine's message does not say this yet. A message that

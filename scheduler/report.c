@@ -164,7 +164,7 @@ char *sched_message(const char *text, gint64 now)
     return g_strdup_printf("%s: %s", date, text);
 }
 
-static const char *without_date(const char *message)
+const char *sched_without_date(const char *message)
 {
     gboolean dated = strlen(message) >= DATE_LENGTH && message[13] == ':' && message[16] == ':' &&
                      message[DATE_LENGTH - 2] == ':' && message[DATE_LENGTH - 1] == ' ';
@@ -182,8 +182,8 @@ gboolean sched_same_message(const char *a, const char *b, gboolean but_numbers)
 {
     if (a == NULL || b == NULL)
         return a == b;
-    a = without_date(a);
-    b = without_date(b);
+    a = sched_without_date(a);
+    b = sched_without_date(b);
     while (*a != '\0' && *b != '\0') {
         if (but_numbers && g_ascii_isdigit(*a) && g_ascii_isdigit(*b)) {
             a = skip_number(a);

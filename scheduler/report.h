@@ -11,6 +11,8 @@ char *sched_reason(SchedMatcher *matcher, const SchedPools *pools, const SchedSt
 
 /* "Sun Nov 22 00:31:52 2026: text", as OpenNebula's users know it. (owned) */
 char *sched_message(const char *text, gint64 now);
+/* The text behind the date, if there is one. (borrowed) */
+const char *sched_without_date(const char *message);
 /* Whether two messages say the same; dates are not compared. With `but_numbers` also
  * when they differ in numbers alone. */
 gboolean sched_same_message(const char *a, const char *b, gboolean but_numbers);
