@@ -278,8 +278,7 @@ static int check_database(Oned *oned)
 {
     g_autoptr(GError) error = NULL;
     if (!g_file_test(oned->database, G_FILE_TEST_EXISTS)) {
-        fprintf(stderr, "oned: %s does not exist; it is made at the first start\n",
-                oned->database);
+        fprintf(stderr, "oned: %s does not exist; it is made at the first start\n", oned->database);
         return 1;
     }
     if (!store_sqlite_verify(oned->database, &error) || !open_state(oned, &error)) {

@@ -6,8 +6,8 @@
 typedef struct Credentials {
     char *user;
     char *password;
-    char *path;       /* the file they stand in */
-    gboolean is_new;  /* the file was made just now */
+    char *path;      /* the file they stand in */
+    gboolean is_new; /* the file was made just now */
 } Credentials;
 
 void credentials_clear(Credentials *credentials);

@@ -13,10 +13,21 @@
 #define RETRY_SECONDS 5
 
 /* Attributes of reports that are not kept in the template: they are samples, or lists. */
-static const char *const not_kept[] = {
-    "USEDCPU", "FREECPU", "USEDMEMORY", "FREEMEMORY", "NETRX", "NETTX", "VM",
-    "DS", "SYNC_STATE", "MISSING_STATE", "DS_LOCATION_TOTAL_MB", "DS_LOCATION_USED_MB",
-    "DS_LOCATION_FREE_MB", "POLL", NULL};
+static const char *const not_kept[] = {"USEDCPU",
+                                       "FREECPU",
+                                       "USEDMEMORY",
+                                       "FREEMEMORY",
+                                       "NETRX",
+                                       "NETTX",
+                                       "VM",
+                                       "DS",
+                                       "SYNC_STATE",
+                                       "MISSING_STATE",
+                                       "DS_LOCATION_TOTAL_MB",
+                                       "DS_LOCATION_USED_MB",
+                                       "DS_LOCATION_FREE_MB",
+                                       "POLL",
+                                       NULL};
 
 /* ---- asking ---- */
 
@@ -50,8 +61,8 @@ static void ask_later(Lifecycle *lifecycle, Host *host, gint64 seconds)
     timer->lifecycle = lifecycle;
     timer->host = host->head.id;
     core_timer_cancel(lifecycle->world->core, host->timer);
-    host->timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC,
-                                 host_timer_fired, timer, g_free);
+    host->timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC, host_timer_fired,
+                                 timer, g_free);
 }
 
 static DriverRequest *information_request(Lifecycle *lifecycle, const Host *host,
@@ -63,8 +74,8 @@ static DriverRequest *information_request(Lifecycle *lifecycle, const Host *host
     request->action = g_strdup(action);
     request->id = host->head.id;
     if (!strcmp(action, "MONITOR"))
-        request->payload = g_strdup_printf("%s %s 0", host->head.name,
-                                           lifecycle->world->datastores);
+        request->payload =
+            g_strdup_printf("%s %s 0", host->head.name, lifecycle->world->datastores);
     else
         request->payload = g_strdup(host->head.name);
     return request;
@@ -75,9 +86,9 @@ static void ask_host(Lifecycle *lifecycle, Host *host)
     if (host->request || host->state == HOST_OFFLINE)
         return;
     host->asked = core_steady(lifecycle->world->core);
-    host->request = lifecycle_ask(lifecycle, information_request(lifecycle, host, "MONITOR"),
-                                  ASKED_HOST, host->head.id, 0,
-                                  lifecycle_timeout(lifecycle, "MONITOR", 60));
+    host->request =
+        lifecycle_ask(lifecycle, information_request(lifecycle, host, "MONITOR"), ASKED_HOST,
+                      host->head.id, 0, lifecycle_timeout(lifecycle, "MONITOR", 60));
 }
 
 void host_start_monitoring(Lifecycle *lifecycle, Host *host)
@@ -91,8 +102,8 @@ void host_stop_monitoring(Lifecycle *lifecycle, Host *host)
     host->timer = 0;
     lifecycle_forget(lifecycle, host->request);
     host->request = 0;
-    lifecycle_ask(lifecycle, information_request(lifecycle, host, "STOPMONITOR"), ASKED_HOST, -1,
-                  0, lifecycle_timeout(lifecycle, "MONITOR", 60));
+    lifecycle_ask(lifecycle, information_request(lifecycle, host, "STOPMONITOR"), ASKED_HOST, -1, 0,
+                  lifecycle_timeout(lifecycle, "MONITOR", 60));
 }
 
 void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host)
@@ -125,8 +136,8 @@ gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError *
         set_state(lifecycle, host, HOST_OFFLINE);
         return TRUE;
     }
-    gboolean enabled = host->state == HOST_INIT || host->state == HOST_MONITORED ||
-                       host->state == HOST_ERROR;
+    gboolean enabled =
+        host->state == HOST_INIT || host->state == HOST_MONITORED || host->state == HOST_ERROR;
     if (status == 0 && enabled)
         return TRUE;
     set_state(lifecycle, host, states[status]);
@@ -256,8 +267,9 @@ static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report
 /* ---- machines in a report ---- */
 
 /* What a sample of a machine may hold, in the order in which it is shown. */
-static const char *const vm_keys[] = {"CPU",     "DISKRDBYTES", "DISKRDIOPS", "DISKWRBYTES",
-                                      "DISKWRIOPS", "MEMORY",   "NETRX",      "NETTX", NULL};
+static const char *const vm_keys[] = {"CPU",         "DISKRDBYTES", "DISKRDIOPS",
+                                      "DISKWRBYTES", "DISKWRIOPS",  "MEMORY",
+                                      "NETRX",       "NETTX",       NULL};
 
 static void append_vm_values(const Template *values, GString *xml)
 {
@@ -266,8 +278,8 @@ static void append_vm_values(const Template *values, GString *xml)
         double number;
         if (!template_get_double(values, vm_keys[i], &number))
             continue;
-        g_autofree char *text = g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f",
-                                                number);
+        g_autofree char *text =
+            g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f", number);
         xml_cdata(xml, vm_keys[i], text);
     }
     for (guint i = 0; (size = template_vector(values, "DISK_SIZE", i)); i++) {
@@ -377,8 +389,8 @@ void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolea
     g_autoptr(GError) error = NULL;
     g_autoptr(Template) report = template_parse(text, TEMPLATE_MODERN, &error);
     if (!report) {
-        g_autofree char *reason = g_strdup_printf(
-            "the report of driver %s cannot be read: %s", asked->driver, error->message);
+        g_autofree char *reason = g_strdup_printf("the report of driver %s cannot be read: %s",
+                                                  asked->driver, error->message);
         host_failed(lifecycle, host, reason);
         return;
     }

@@ -61,6 +61,8 @@ void vm_leave_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *
 void vm_leave_save_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_prolog_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_move(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_evict(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 
 /* ---- vm_steps.c ---- */
@@ -79,9 +81,12 @@ const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why);
 void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean success,
                        const char *info);
-/* What monitoring or an event said of a machine. `asked`: steady time at which the host was asked. */
+/* What monitoring or an event said of a machine. `asked`: steady time at which the host was asked.
+ */
 void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const char *deploy_id,
              gint64 asked);
+/* Sight was lost while it moved: it may be on either of two hosts. */
+gboolean vm_is_lost(const Vm *vm);
 void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info);
 /* The host does not answer: what ran there is unknown. */
@@ -99,9 +104,13 @@ void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const
 
 /* ---- lifecycle.c ---- */
 
-/* Sends a request after the commit and remembers it. The request is taken; its number is returned. */
+/* Sends a request after the commit and remembers it. The request is taken; its number is returned.
+ */
 guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
                       guint place, guint seconds);
 /* Forgets a request: its answer will be dropped. */
 void lifecycle_forget(Lifecycle *lifecycle, guint64 number);
+/* The same, and the driver is told to stop. It carries out the requests of one machine in the order
+ * in which they come, so what is sent next finds the work ended. */
+void lifecycle_cancel(Lifecycle *lifecycle, guint64 number);
 guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise);

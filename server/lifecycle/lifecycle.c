@@ -205,8 +205,7 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     Overdue *overdue = g_new0(Overdue, 1);
     overdue->lifecycle = lifecycle;
     overdue->number = asked->number;
-    asked->timer =
-        core_timer_add(core, seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
+    asked->timer = core_timer_add(core, seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;
@@ -219,6 +218,21 @@ void lifecycle_forget(Lifecycle *lifecycle, guint64 number)
         return;
     core_timer_cancel(lifecycle->world->core, asked->timer);
     g_hash_table_remove(lifecycle->asked, &number);
+}
+
+void lifecycle_cancel(Lifecycle *lifecycle, guint64 number)
+{
+    const Asked *asked = number ? g_hash_table_lookup(lifecycle->asked, &number) : NULL;
+    if (!asked)
+        return;
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = asked->class;
+    request->driver = g_strdup(asked->driver);
+    request->action = g_strdup("DRIVER_CANCEL");
+    request->id = asked->id;
+    request->payload = g_strdup("");
+    send_after_commit(lifecycle, request);
+    lifecycle_forget(lifecycle, number);
 }
 
 static void step_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
@@ -277,8 +291,8 @@ void lifecycle_lost(Lifecycle *lifecycle, guint64 number)
         return;
     g_hash_table_steal(lifecycle->asked, &number);
     core_timer_cancel(lifecycle->world->core, asked->timer);
-    g_autofree char *why = g_strdup_printf("driver %s ended before it answered %s", asked->driver,
-                                           asked->action);
+    g_autofree char *why =
+        g_strdup_printf("driver %s ended before it answered %s", asked->driver, asked->action);
     dispatch_lost(lifecycle, asked, why);
     asked_free(asked);
 }

@@ -75,7 +75,7 @@ void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
 
 /* A number that grows when a machine becomes pending or capacity is freed. */
 guint64 lifecycle_pending_sequence(const Lifecycle *lifecycle);
-/* Calls `ring` once, in the core thread: at once when the number is not `last` any more, else when it grows
- * or the time is over. */
+/* Calls `ring` once, in the core thread: at once when the number is not `last` any more, else when
+ * it grows or the time is over. */
 void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
                             void (*ring)(guint64 sequence, gpointer data), gpointer data);

@@ -8,14 +8,19 @@
 #include "lib/base/log.h"
 #include <glib.h>
 
-typedef enum { DRIVER_INFORMATION, DRIVER_VIRTUALIZATION, DRIVER_TRANSFER, DRIVER_CLASSES } DriverClass;
+typedef enum {
+    DRIVER_INFORMATION,
+    DRIVER_VIRTUALIZATION,
+    DRIVER_TRANSFER,
+    DRIVER_CLASSES
+} DriverClass;
 
 /* One request to a driver; see share/doc/drivers.md for actions and payloads. */
 typedef struct DriverRequest {
     DriverClass class;
-    char *driver;  /* as configured: "kvm", "shared", "im_xen" */
-    char *action;  /* "DEPLOY" */
-    gint64 id;     /* of the object */
+    char *driver; /* as configured: "kvm", "shared", "im_xen" */
+    char *action; /* "DEPLOY" */
+    gint64 id;    /* of the object */
     char *payload;
     guint64 number; /* given back with the answer; 0 for requests that expect none */
     struct {

@@ -8,6 +8,18 @@
 
 #define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)
 
+/* A machine that may be on either of two hosts is left alone until one of them has said so. */
+static gboolean refuse_lost(const Vm *vm, GError **error)
+{
+    if (!vm_is_lost(vm))
+        return FALSE;
+    (void)refuse(error,
+                 "The machine may run on host %s or on host %s; wait until both can be asked, or "
+                 "delete it (recover --delete)",
+                 vm_previous_record(vm)->host_name, vm_last_record(vm)->host_name);
+    return TRUE;
+}
+
 /* ---- where to ---- */
 
 static Datastore *pick_datastore(World *world, const Host *host)
@@ -30,12 +42,13 @@ static Datastore *place_datastore(World *world, const VmPlace *place, const Host
     if (!datastore && id >= 0)
         g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "Error getting datastore [%d].", id);
     else if (!datastore)
-        (void)refuse(error, "There is no enabled system datastore in cluster %d of host %s; name one, "
-                      "or add one to the cluster",
-               host->cluster, host->head.name);
+        (void)refuse(error,
+                     "There is no enabled system datastore in cluster %d of host %s; name one, "
+                     "or add one to the cluster",
+                     host->cluster, host->head.name);
     else if (datastore->type != DATASTORE_SYSTEM) {
         (void)refuse(error, "Datastore %d (%s) is not a system datastore", datastore->head.id,
-               datastore->head.name);
+                     datastore->head.name);
         return NULL;
     }
     return datastore;
@@ -45,8 +58,7 @@ static Host *place_host(World *world, Vm *vm, const VmPlace *place, GError **err
 {
     Host *host = host_get(world, place->host);
     if (!host) {
-        g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "Error getting host [%d].",
-                    place->host);
+        g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "Error getting host [%d].", place->host);
         return NULL;
     }
     if (host->state == HOST_OFFLINE) {
@@ -100,8 +112,8 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
     if (!host)
         return FALSE;
     VmLcm phase = deploy_phase(vm);
-    Datastore *datastore = place_datastore(world, place, host,
-                                           phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
+    Datastore *datastore =
+        place_datastore(world, place, host, phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
     if (!datastore)
         return FALSE;
     new_record(lifecycle, vm, host, datastore);
@@ -152,6 +164,8 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean
                     type);
         return FALSE;
     }
+    if (refuse_lost(vm, error))
+        return FALSE;
     Host *host = place_host(world, vm, place, error);
     if (!host)
         return FALSE;
@@ -223,8 +237,8 @@ static void renew_record(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker)
 static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row,
                             const VmAsker *asker)
 {
-    gboolean resumes_here = !strcmp(row->word, "resume") && vm->state != VM_STOPPED &&
-                            vm->state != VM_UNDEPLOYED;
+    gboolean resumes_here =
+        !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
         renew_record(lifecycle, vm, asker);
     else if (strcmp(row->word, "resume") && strcmp(row->word, "hold") &&
@@ -246,13 +260,16 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
         return vm_recover(lifecycle, vm, 4, asker, error);
     const VmActionRow *row = vm_action_row(meaning, vm);
     if (!row && g_str_has_prefix(meaning, "terminate"))
-        return refuse(error, "Error performing action \"%s\": Could not terminate VM %d, wrong "
-                             "state %s.",
+        return refuse(error,
+                      "Error performing action \"%s\": Could not terminate VM %d, wrong "
+                      "state %s.",
                       word, vm->head.id, vm_shown_state(vm));
     if (!row)
         return refuse(error,
                       "Error performing action \"%s\": This action is not available for state %s",
                       word, vm_shown_state(vm));
+    if (row->what == DO_ENTER && refuse_lost(vm, error))
+        return FALSE;
     vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
     switch (row->what) {
     case DO_ENTER:
@@ -287,6 +304,7 @@ static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, G
         vm->lcm = failed; /* as if the phase had gone well */
         vm_phase_ended(lifecycle, vm, TRUE, NULL);
     } else if (vm->lcm == LCM_UNKNOWN && success) {
+        vm_close_record(lifecycle, vm, vm_previous_record(vm));
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
     }
     return TRUE;
@@ -339,8 +357,8 @@ gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker 
         if (vm->state != VM_HOLD && vm->state != VM_POWEROFF && vm->state != VM_SUSPENDED &&
             vm->state != VM_ACTIVE)
             return wrong_recover(vm, "delete-recreate", error);
-        return recover_delete(lifecycle, vm, asker, VM_ACTION_DELETE_RECREATE,
-                              LCM_CLEANUP_RESUBMIT, VM_PENDING, error);
+        return recover_delete(lifecycle, vm, asker, VM_ACTION_DELETE_RECREATE, LCM_CLEANUP_RESUBMIT,
+                              VM_PENDING, error);
     case 5:
         if (vm->state != VM_DONE) {
             VmRecord *previous = vm_previous_record(vm);
@@ -384,10 +402,10 @@ gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gbool
         return refuse(error, "This action is not available for state %s", vm_shown_state(vm));
     gboolean wrong_cpu =
         cpu && (!template_get_double(capacity, "CPU", &cores) || !(cores > 0 && cores < 1e6));
-    if (wrong_cpu || (memory && (!template_get_int(capacity, "MEMORY", &number) || number <= 0 ||
-                                 number > G_MAXINT32)) ||
-        (vcpu && (!template_get_int(capacity, "VCPU", &number) || number <= 0 ||
-                  number > 65536))) {
+    if (wrong_cpu ||
+        (memory &&
+         (!template_get_int(capacity, "MEMORY", &number) || number <= 0 || number > G_MAXINT32)) ||
+        (vcpu && (!template_get_int(capacity, "VCPU", &number) || number <= 0 || number > 65536))) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
                     "CPU must be a positive number, MEMORY (MiB) and VCPU positive whole numbers");
         return FALSE;

@@ -5,7 +5,7 @@
 
 void vm_forget_work(Lifecycle *lifecycle, Vm *vm)
 {
-    lifecycle_forget(lifecycle, vm->work.request);
+    lifecycle_cancel(lifecycle, vm->work.request);
     core_timer_cancel(lifecycle->world->core, vm->work.timer);
     g_free(vm->work.found[0]);
     g_free(vm->work.found[1]);
@@ -270,12 +270,36 @@ void vm_leave_move(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *tar
         vm_close_record(lifecycle, vm, vm_previous_record(vm));
 }
 
+/* Until the old host has said that the machine is off there, nothing has moved. */
+void vm_leave_evict(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    if (success) {
+        vm_close_record(lifecycle, vm, vm_previous_record(vm));
+    } else if (vm_current_step(vm) == STEP_EVICT) {
+        vm_leave_migrate(lifecycle, vm, FALSE, target);
+        target->lcm = LCM_UNKNOWN;
+    }
+}
+
 void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
 {
-    if (success || vm->lcm == LCM_CLEANUP_DELETE || vm->lcm == LCM_CLEANUP_RESUBMIT)
+    if (success)
         vm_close_record(lifecycle, vm, vm_last_record(vm));
-    if (target->state == VM_PENDING) {
-        g_free(vm->deploy_id);
-        vm->deploy_id = g_strdup("");
+}
+
+/* A machine that could not be removed from its host may still run there, on its disks: it is not
+ * gone, and nothing was deleted. */
+void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
+{
+    if (!success) {
+        /* The record of the other host of a migration stays open: it may be there as well. */
+        vm_log(lifecycle, vm, LOG_WARNING,
+               "nothing was deleted. When the host is off for good, say so (onehost offline) and "
+               "delete the machine again");
+        return;
     }
+    vm_close_record(lifecycle, vm, vm_previous_record(vm));
+    vm_close_record(lifecycle, vm, vm_last_record(vm));
+    g_free(vm->deploy_id);
+    vm->deploy_id = g_strdup("");
 }

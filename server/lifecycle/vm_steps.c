@@ -41,7 +41,7 @@ static char *script_path(const char *path)
 const VmRecord *vm_step_record(const Vm *vm, VmStep step)
 {
     const VmRecord *previous = vm_previous_record(vm);
-    gboolean from_previous = step == STEP_MIGRATE || step == STEP_LEAVE;
+    gboolean from_previous = step == STEP_MIGRATE || step == STEP_LEAVE || step == STEP_EVICT;
     return from_previous && previous ? previous : vm_last_record(vm);
 }
 
@@ -133,11 +133,11 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
         const char *id = attribute_get(disk, "DISK_ID");
         if (!wanted || g_ascii_strcasecmp(wanted, "YES"))
             continue;
-        g_autofree char *kept = g_strdup_printf("%s/vms/%d/disk.%s", lifecycle->world->var,
-                                                vm->head.id, id);
+        g_autofree char *kept =
+            g_strdup_printf("%s/vms/%d/disk.%s", lifecycle->world->var, vm->head.id, id);
         g_autofree char *path = script_path(kept);
-        script_line(script, "MV %s %s:%s/disk.%s " FRONT_END ":%s", script->tm, host, directory,
-                    id, path);
+        script_line(script, "MV %s %s:%s/disk.%s " FRONT_END ":%s", script->tm, host, directory, id,
+                    path);
     }
     script_line(script, "DELETE %s %s:%s", script->tm, host, directory);
 }
@@ -164,18 +164,15 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
         script_line(script, "MV %s %s:%s %s:%s", script->tm, there, directory, here, directory);
         return TRUE;
     case STEP_STOP:
-        script_line(script, "MV %s %s:%s " FRONT_END ":%s", script->tm, here, directory,
-                    directory);
+        script_line(script, "MV %s %s:%s " FRONT_END ":%s", script->tm, here, directory, directory);
         return TRUE;
     case STEP_RESUME:
-        script_line(script, "MV %s " FRONT_END ":%s %s:%s", script->tm, directory, here,
-                    directory);
+        script_line(script, "MV %s " FRONT_END ":%s %s:%s", script->tm, directory, here, directory);
         return TRUE;
     case STEP_EPILOG:
     case STEP_DELETE:
         /* After stop or undeploy the files are on the front-end. */
-        script_epilog(lifecycle, script, vm, last->etime ? FRONT_END : here,
-                      step == STEP_EPILOG);
+        script_epilog(lifecycle, script, vm, last->etime ? FRONT_END : here, step == STEP_EPILOG);
         if (step == STEP_DELETE && previous && !previous->etime && strcmp(here, there))
             script_epilog(lifecycle, script, vm, there, FALSE);
         return TRUE;
@@ -246,8 +243,8 @@ static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *recor
 {
     World *world = lifecycle->world;
     g_autofree char *directory = machine_directory(lifecycle, vm, record);
-    g_autofree char *local = g_strdup_printf("%s/vms/%d/deployment.%d", world->var, vm->head.id,
-                                             record->seq);
+    g_autofree char *local =
+        g_strdup_printf("%s/vms/%d/deployment.%d", world->var, vm->head.id, record->seq);
     g_autofree char *remote = g_strdup_printf("%s/deployment.%d", directory, record->seq);
     g_autofree char *checkpoint = g_strdup_printf("%s/checkpoint", directory);
     Object *datastore = pool_get(world, KIND_DATASTORE, record->datastore);
@@ -303,6 +300,22 @@ static const char *step_action(const Vm *vm, VmStep step, const VmRecord *record
     return vm_step_row(step)->action;
 }
 
+/* An administrator who sets a host offline says that nothing runs there any more. */
+static gboolean is_offline(Lifecycle *lifecycle, const VmRecord *record)
+{
+    const Host *host = host_get(lifecycle->world, record->host);
+    return !host || host->state == HOST_OFFLINE;
+}
+
+/* The hypervisor cannot have the machine: it was never told of it, or has been left already. */
+static gboolean nothing_to_clean(Lifecycle *lifecycle, const Vm *vm)
+{
+    gboolean never_booted =
+        vm->previous_state == VM_ACTIVE &&
+        (vm->previous_lcm == LCM_PROLOG || vm->previous_lcm == LCM_PROLOG_FAILURE);
+    return never_booted || vm_last_record(vm)->etime || is_offline(lifecycle, vm_last_record(vm));
+}
+
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
 {
     if (!vm_last_record(vm))
@@ -313,9 +326,13 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
+    if ((step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
+        (step == STEP_EVICT && is_offline(lifecycle, record)))
+        return NULL;
     if (step == STEP_MIGRATE)
         other = last->host_name;
-    else if (step == STEP_CLEANUP && previous && !previous->etime)
+    else if (step == STEP_CLEANUP && previous && !previous->etime &&
+             !is_offline(lifecycle, previous))
         other = previous->host_name;
     return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other);
 }

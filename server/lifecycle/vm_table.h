@@ -16,12 +16,13 @@ typedef enum {
     STEP_POSTMIGRATE, /* the same: clean up the source */
     STEP_FAILMIGRATE, /* the same: clean up the destination */
     STEP_DEPLOY,
-    STEP_SHUTDOWN,    /* SHUTDOWN, or CANCEL when the action was a hard one */
+    STEP_SHUTDOWN, /* SHUTDOWN, or CANCEL when the action was a hard one */
     STEP_SAVE,
-    STEP_LEAVE,       /* cold migration: SAVE, SHUTDOWN or CANCEL on the old host */
+    STEP_LEAVE, /* cold migration: SAVE, SHUTDOWN or CANCEL on the old host */
     STEP_RESTORE,
     STEP_MIGRATE,
-    STEP_CLEANUP,     /* the hypervisor forgets the machine, on every host it may be on */
+    STEP_EVICT,   /* a machine of which sight was lost must be off before it starts elsewhere */
+    STEP_CLEANUP, /* the hypervisor forgets the machine, on every host it may be on */
     STEP_COUNT
 } VmStep;
 
@@ -31,11 +32,11 @@ typedef enum { EXPECT_NOTHING, EXPECT_RUNNING, EXPECT_GONE, EXPECT_MOVED } VmExp
 typedef struct VmStepRow {
     VmStep step;
     DriverClass class;
-    const char *action;         /* as the driver is told; for some it depends on the machine */
-    const char *timeout;        /* pair of ACTION_TIMEOUTS */
-    guint seconds;              /* when the configuration says nothing */
+    const char *action;  /* as the driver is told; for some it depends on the machine */
+    const char *timeout; /* pair of ACTION_TIMEOUTS */
+    guint seconds;       /* when the configuration says nothing */
     VmExpectation expectation;
-    gboolean best_effort;       /* its failure is logged and changes nothing */
+    gboolean best_effort; /* its failure is logged and changes nothing */
 } VmStepRow;
 
 const VmStepRow *vm_step_row(VmStep step);
@@ -67,14 +68,14 @@ gboolean vm_is_failure(VmLcm lcm);
 typedef struct VmActionRow {
     const char *word;
     VmState state;
-    VmLcm lcm;          /* for VM_ACTIVE; LCM_INIT with VM_ACTIVE: any *_FAILURE state */
+    VmLcm lcm; /* for VM_ACTIVE; LCM_INIT with VM_ACTIVE: any *_FAILURE state */
     VmTarget target;
     VmActionNumber number;
     enum {
-        DO_ENTER,       /* enter the target */
-        DO_FLAG,        /* set or clear RESCHED */
-        DO_SEND,        /* tell the hypervisor, no change of state */
-        DO_NOTHING,     /* allowed, and already so */
+        DO_ENTER,   /* enter the target */
+        DO_FLAG,    /* set or clear RESCHED */
+        DO_SEND,    /* tell the hypervisor, no change of state */
+        DO_NOTHING, /* allowed, and already so */
     } what;
 } VmActionRow;
 

@@ -103,13 +103,10 @@ static void ask_later(Lifecycle *lifecycle, Vm *vm)
 /* Gives up asking: the machine is UNKNOWN until a host says where it is. */
 static void nobody_knows(Lifecycle *lifecycle, Vm *vm)
 {
-    const VmStepRow *row = vm_step_row(vm_current_step(vm));
     g_autofree char *text = g_strdup_printf(
         "no host could say whether the machine runs (%s); it is UNKNOWN until one does",
         vm->work.reason ? vm->work.reason : "no answer");
     vm_note_failure(lifecycle, vm, text);
-    if (row->expectation == EXPECT_MOVED)
-        vm_drop_record(lifecycle->world, vm);
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
 }
 
@@ -171,6 +168,12 @@ void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean succe
 
 /* ---- what monitoring says ---- */
 
+gboolean vm_is_lost(const Vm *vm)
+{
+    const VmRecord *previous = vm_previous_record(vm);
+    return vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN && previous && !previous->etime;
+}
+
 /* Resting states in which the hypervisor has nothing of the machine, or should not. */
 static gboolean is_off(const Vm *vm)
 {
@@ -188,6 +191,7 @@ static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
     VmRecord *last = vm_last_record(vm);
     vm_log(lifecycle, vm, LOG_WARNING, "the machine was found running on host %s, not on %s",
            host->head.name, last->host_name);
+    vm_close_record(lifecycle, vm, vm_previous_record(vm));
     vm_close_record(lifecycle, vm, last);
     VmRecord *record = vm_add_record(lifecycle->world, vm);
     record->host = host->head.id;
@@ -210,6 +214,8 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
                         (vm->state == VM_ACTIVE && vm_is_failure(vm->lcm) &&
                          g_str_has_prefix(vm_lcm_name(vm->lcm), "BOOT"))))
         return;
+    if (here)
+        vm_close_record(lifecycle, vm, vm_previous_record(vm));
     if (deploy_id && *deploy_id) {
         g_free(vm->deploy_id);
         vm->deploy_id = g_strdup(deploy_id);
@@ -236,11 +242,17 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
         return;
     if (asked <= vm->resting_since)
         return;
-    if (!strcmp(state, "RUNNING"))
+    VmRecord *previous = vm_previous_record(vm);
+    gboolean gone = !strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE");
+    if (!strcmp(state, "RUNNING")) {
         seen_running(lifecycle, vm, host, deploy_id);
-    else if ((!strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE")) && is_up(vm) &&
-             last->host == host->head.id)
+    } else if (gone && vm_is_lost(vm)) {
+        /* One host of the two less; the other must say what is true. */
+        if (previous->host == host->head.id)
+            vm_close_record(lifecycle, vm, previous);
+    } else if (gone && is_up(vm) && last->host == host->head.id) {
         confirm_gone(lifecycle, vm);
+    }
 }
 
 void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,

@@ -12,13 +12,13 @@
 /* How long drivers have to end by themselves, in microseconds. */
 #define END_PATIENCE (2 * G_USEC_PER_SEC)
 
-/* Work for the thread: a request to send, or a line for a machine's log. The configuration belongs to
- * the core thread, so what is needed of it is looked up there. */
+/* Work for the thread: a request to send, or a line for a machine's log. The configuration belongs
+ * to the core thread, so what is needed of it is looked up there. */
 typedef struct Job {
     struct Job *next;
     DriverRequest *request;
-    char *key;          /* of the process; NULL: no such driver is configured */
-    char *name;         /* with the first request of a process: how to start it */
+    char *key;  /* of the process; NULL: no such driver is configured */
+    char *name; /* with the first request of a process: how to start it */
     char **argv, **environment;
     char *log_path;
     char *line;
@@ -82,8 +82,8 @@ static void hear_line(HeardInput *heard)
         lifecycle_driver_event(lifecycle, heard->driver, line.action, success, line.id,
                                line.payload);
     else
-        log_info("DRV", "Driver %s answers %s for object %" G_GINT64_FORMAT
-                        ", which nobody waits for",
+        log_info("DRV",
+                 "Driver %s answers %s for object %" G_GINT64_FORMAT ", which nobody waits for",
                  heard->driver, line.action, line.id);
 }
 
@@ -356,8 +356,8 @@ static void outside_forget(Outside *outside, SampleKind kind, gint32 id)
 Mads *mads_new(Core *core, Config *config, History *history, const char *var, guint64 epoch)
 {
     Mads *mads = g_new0(Mads, 1);
-    mads->outside = (Outside){outside_send, outside_knows, outside_vm_log, outside_sample,
-                              outside_forget};
+    mads->outside =
+        (Outside){outside_send, outside_knows, outside_vm_log, outside_sample, outside_forget};
     mads->core = core;
     mads->config = config;
     mads->history = history;
@@ -365,8 +365,8 @@ Mads *mads_new(Core *core, Config *config, History *history, const char *var, gu
     mads->epoch = epoch;
     mads->jobs_last = &mads->jobs;
     g_mutex_init(&mads->lock);
-    mads->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                            (GDestroyNotify)process_free);
+    mads->processes =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)process_free);
     mads->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     mads->context = g_main_context_new();
     mads->loop = g_main_loop_new(mads->context, FALSE);

@@ -35,7 +35,7 @@ struct Process {
     gboolean ready, tagged, ending;
     guint failures;
     gint64 started;
-    GQueue waiting;      /* of DriverRequest, until it is ready */
+    GQueue waiting;       /* of DriverRequest, until it is ready */
     GHashTable *sent;     /* numbers of requests that are not answered yet */
     GHashTable *untagged; /* "ACTION ID" -> GQueue of numbers, for drivers without tags */
 };
@@ -56,8 +56,7 @@ static void numbers_free(gpointer data)
 }
 
 Process *process_new(GMainContext *context, DriverClass class, const char *name, char **argv,
-                     char **environment, guint64 epoch, const ProcessEvents *events,
-                     gpointer data)
+                     char **environment, guint64 epoch, const ProcessEvents *events, gpointer data)
 {
     Process *process = g_new0(Process, 1);
     process->context = context;
@@ -184,10 +183,9 @@ static void put_request(Process *process, const DriverRequest *request)
         }
         g_queue_push_tail(numbers, g_memdup2(&request->number, sizeof request->number));
     }
-    g_autofree char *line =
-        mad_print_request(request->action, request->id, request->payload,
-                          process->tagged ? process->epoch : 0,
-                          process->tagged ? request->number : 0);
+    g_autofree char *line = mad_print_request(request->action, request->id, request->payload,
+                                              process->tagged ? process->epoch : 0,
+                                              process->tagged ? request->number : 0);
     g_string_append(process->outgoing, line);
 }
 
@@ -298,8 +296,8 @@ static gboolean can_read(gint fd, GIOCondition condition, gpointer data)
     }
     take_lines(process->incoming, process, got_line);
     if (process->incoming->len > MAD_LINE_MAX) {
-        log_error("DRV", "Driver %s wrote a line of more than %d bytes; it is ended",
-                  process->name, MAD_LINE_MAX);
+        log_error("DRV", "Driver %s wrote a line of more than %d bytes; it is ended", process->name,
+                  MAD_LINE_MAX);
         kill(process->pid, SIGKILL);
     }
     return process->read_source ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
@@ -371,8 +369,7 @@ static void driver_ended(Process *process)
     gboolean at_once = process->failures++ == 0;
     log_error("DRV", "Driver %s (process %d) ended %s %d; it is started again%s", process->name,
               pid, WIFSIGNALED(status) ? "by signal" : "with code",
-              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-              at_once ? "" : " soon");
+              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), at_once ? "" : " soon");
     tell_lost(process);
     if (at_once)
         start(process);

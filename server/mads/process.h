@@ -8,7 +8,8 @@ typedef struct Process Process;
 
 /* What the owner wants to hear; called in the mads thread. */
 typedef struct ProcessEvents {
-    /* An answer, an event or a log line, as read. Tells which request it answers (0: none known). */
+    /* An answer, an event or a log line, as read. Tells which request it answers (0: none known).
+     */
     void (*line)(Process *process, guint64 number, const char *text, gpointer data);
     /* The process ended before it answered this request. What waited is sent to the next one. */
     void (*lost)(Process *process, guint64 number, gpointer data);
@@ -18,9 +19,8 @@ typedef struct ProcessEvents {
 } ProcessEvents;
 
 /* `argv` and `environment` are copied. (owned) */
-Process *process_new(GMainContext *context, DriverClass class, const char *name,
-                     char **argv, char **environment, guint64 epoch, const ProcessEvents *events,
-                     gpointer data);
+Process *process_new(GMainContext *context, DriverClass class, const char *name, char **argv,
+                     char **environment, guint64 epoch, const ProcessEvents *events, gpointer data);
 void process_free(Process *process); /* kills what still runs */
 /* Queues a request and starts the process when needed. Takes ownership. */
 void process_send(Process *process, DriverRequest *request);

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define LOWER(word) ((gint32)((word) & 0xffffffff))
+#define LOWER(word) ((gint32)((word)&0xffffffff))
 #define KINDS_MASK  (((G_GUINT64_CONSTANT(1) << KIND_COUNT) - 1) << 36)
 
 static void print_id(GString *text, guint64 word)

@@ -63,11 +63,11 @@ static void datastore_render(World *world, Object *object, GString *xml)
 }
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},        {"name", STORE_TEXT},      {"uid", STORE_INT},
+    {"id", STORE_INT},        {"name", STORE_TEXT},       {"uid", STORE_INT},
     {"gid", STORE_INT},       {"permissions", STORE_INT}, {"ds_mad", STORE_TEXT},
-    {"tm_mad", STORE_TEXT},   {"base_path", STORE_TEXT}, {"type", STORE_INT},
-    {"disk_type", STORE_INT}, {"state", STORE_INT},      {"clusters", STORE_TEXT},
-    {"total_mb", STORE_INT},  {"free_mb", STORE_INT},    {"used_mb", STORE_INT},
+    {"tm_mad", STORE_TEXT},   {"base_path", STORE_TEXT},  {"type", STORE_INT},
+    {"disk_type", STORE_INT}, {"state", STORE_INT},       {"clusters", STORE_TEXT},
+    {"total_mb", STORE_INT},  {"free_mb", STORE_INT},     {"used_mb", STORE_INT},
     {"template", STORE_TEXT}, {NULL, STORE_INT},
 };
 static const StoreTable table = {"datastore", 1, columns};

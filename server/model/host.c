@@ -129,8 +129,8 @@ void host_reserve(World *world, Host *host)
 {
     host->max_cpu =
         host->total_cpu - reserved(reservation(world, host, "RESERVED_CPU"), host->total_cpu);
-    host->max_memory = host->total_memory -
-                       reserved(reservation(world, host, "RESERVED_MEM"), host->total_memory);
+    host->max_memory =
+        host->total_memory - reserved(reservation(world, host, "RESERVED_MEM"), host->total_memory);
     object_touched(world, &host->head);
 }
 
@@ -179,8 +179,7 @@ static void host_render(World *world, Object *object, GString *xml)
     render_share(host, xml);
     xml_ids(xml, "VMS", host->vms);
     template_append_xml_element(object->template, "TEMPLATE", xml);
-    g_string_append_printf(xml,
-                           host->monitoring ? "<MONITORING>%s</MONITORING>" : "<MONITORING/>",
+    g_string_append_printf(xml, host->monitoring ? "<MONITORING>%s</MONITORING>" : "<MONITORING/>",
                            host->monitoring);
     g_string_append(xml, "</HOST>");
 }
@@ -219,9 +218,15 @@ void host_render_old(World *world, Host *host, GString *xml)
 /* ---- rows ---- */
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},       {"name", STORE_TEXT},    {"state", STORE_INT},
-    {"previous_state", STORE_INT}, {"im_mad", STORE_TEXT},  {"vm_mad", STORE_TEXT},
-    {"cluster", STORE_INT},  {"template", STORE_TEXT}, {"last_monitored", STORE_INT},
+    {"id", STORE_INT},
+    {"name", STORE_TEXT},
+    {"state", STORE_INT},
+    {"previous_state", STORE_INT},
+    {"im_mad", STORE_TEXT},
+    {"vm_mad", STORE_TEXT},
+    {"cluster", STORE_INT},
+    {"template", STORE_TEXT},
+    {"last_monitored", STORE_INT},
     {NULL, STORE_INT},
 };
 const StoreTable host_table = {"host", 1, columns};

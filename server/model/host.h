@@ -26,13 +26,13 @@ typedef struct Host {
     gint32 cluster;
     gint64 last_monitored;
 
-    gint64 cpu_usage, memory_usage; /* given to machines: percent, KiB */
-    gint64 total_cpu, total_memory; /* what it has: percent, KiB */
-    gint64 max_cpu, max_memory;     /* less what is reserved */
-    GArray *vms;                    /* ids of machines that hold capacity here */
+    gint64 cpu_usage, memory_usage;        /* given to machines: percent, KiB */
+    gint64 total_cpu, total_memory;        /* what it has: percent, KiB */
+    gint64 max_cpu, max_memory;            /* less what is reserved */
+    GArray *vms;                           /* ids of machines that hold capacity here */
     gint64 max_disk, free_disk, used_disk; /* MiB, of the datastores' file system */
-    GArray *datastores;             /* of HostDatastore */
-    char *monitoring;               /* XML inside <MONITORING> */
+    GArray *datastores;                    /* of HostDatastore */
+    char *monitoring;                      /* XML inside <MONITORING> */
     gint64 used_cpu, free_cpu, used_memory, free_memory;
 
     /* Of the information driver's work. */

@@ -33,20 +33,20 @@ typedef enum {
 } Kind;
 
 typedef enum {
-    KIND_OWNED = 1 << 0,        /* has an owner, a group and permissions */
-    KIND_LOCKABLE = 1 << 1,     /* can be locked */
-    KIND_UNIQUE_NAME = 1 << 2,  /* no two of one name in the pool */
-    KIND_FROM_100 = 1 << 3,     /* ids below 100 belong to the system */
-    KIND_FULL_XML = 1 << 4,     /* pools list the same body as info */
+    KIND_OWNED = 1 << 0,       /* has an owner, a group and permissions */
+    KIND_LOCKABLE = 1 << 1,    /* can be locked */
+    KIND_UNIQUE_NAME = 1 << 2, /* no two of one name in the pool */
+    KIND_FROM_100 = 1 << 3,    /* ids below 100 belong to the system */
+    KIND_FULL_XML = 1 << 4,    /* pools list the same body as info */
 } KindFlags;
 
 typedef struct KindRow {
     Kind kind;
-    const char *acl_word;  /* as ACL rules and their error texts say it */
-    const char *words;     /* as other error texts say it */
-    const char *method;    /* "vm" in one.vm.info; NULL: no such family */
-    const char *pool;      /* "vmpool" */
-    const char *element;   /* "VM" */
+    const char *acl_word; /* as ACL rules and their error texts say it */
+    const char *words;    /* as other error texts say it */
+    const char *method;   /* "vm" in one.vm.info; NULL: no such family */
+    const char *pool;     /* "vmpool" */
+    const char *element;  /* "VM" */
     const char *pool_element;
     guint flags;
 } KindRow;

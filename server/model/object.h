@@ -57,7 +57,7 @@ typedef struct Pool {
     GPtrArray *order;    /* ascending ids */
     GHashTable *by_name; /* only for KIND_UNIQUE_NAME */
     gint32 last_id;
-    guint64 changed; /* the batch of the last change of any member */
+    guint64 changed;                  /* the batch of the last change of any member */
     const KindOperations *operations; /* NULL: nothing of this kind can exist yet */
 } Pool;
 
@@ -67,9 +67,9 @@ void object_clear(Object *object);
 
 /* Next id of a kind; notes it in the batch. */
 gint32 pool_next_id(World *world, Kind kind);
-void pool_add(World *world, Object *object);    /* takes ownership */
-void pool_remove(World *world, Object *object); /* frees it and deletes its row */
-Object *pool_get(World *world, Kind kind, gint32 id); /* NULL when there is none */
+void pool_add(World *world, Object *object);                  /* takes ownership */
+void pool_remove(World *world, Object *object);               /* frees it and deletes its row */
+Object *pool_get(World *world, Kind kind, gint32 id);         /* NULL when there is none */
 Object *pool_find(World *world, Kind kind, const char *name); /* unique names only */
 guint pool_count(World *world, Kind kind);
 
@@ -87,10 +87,10 @@ void object_render(World *world, Object *object, GString *xml);
 
 /* Pieces of XML that several kinds share. */
 void xml_int(GString *xml, const char *name, gint64 value);
-void xml_text(GString *xml, const char *name, const char *value);  /* escaped; <NAME/> when empty */
+void xml_text(GString *xml, const char *name, const char *value); /* escaped; <NAME/> when empty */
 void xml_cdata(GString *xml, const char *name, const char *value);
-void xml_ids(GString *xml, const char *name, const GArray *ids);   /* of gint32 */
-void xml_owner(World *world, const Object *object, GString *xml);  /* UID GID UNAME GNAME */
+void xml_ids(GString *xml, const char *name, const GArray *ids);  /* of gint32 */
+void xml_owner(World *world, const Object *object, GString *xml); /* UID GID UNAME GNAME */
 void xml_permissions(const Object *object, GString *xml);
 void xml_lock(const Object *object, GString *xml);
 

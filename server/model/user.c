@@ -108,8 +108,8 @@ static void user_render(World *world, Object *object, GString *xml)
 {
     g_string_append(xml, "<USER>");
     render_user(world, object, xml);
-    g_string_append(xml, EMPTY_QUOTAS
-                    "<DEFAULT_USER_QUOTAS>" EMPTY_QUOTAS "</DEFAULT_USER_QUOTAS></USER>");
+    g_string_append(xml, EMPTY_QUOTAS "<DEFAULT_USER_QUOTAS>" EMPTY_QUOTAS
+                                      "</DEFAULT_USER_QUOTAS></USER>");
 }
 
 static void user_render_brief(World *world, Object *object, GString *xml)
@@ -157,9 +157,9 @@ static void group_render_brief(World *world, Object *object, GString *xml)
 }
 
 static const StoreColumn user_columns[] = {
-    {"id", STORE_INT},          {"name", STORE_TEXT},  {"gid", STORE_INT},
-    {"groups", STORE_TEXT},     {"password", STORE_TEXT}, {"auth_driver", STORE_TEXT},
-    {"enabled", STORE_INT},     {"template", STORE_TEXT}, {NULL, STORE_INT},
+    {"id", STORE_INT},      {"name", STORE_TEXT},     {"gid", STORE_INT},
+    {"groups", STORE_TEXT}, {"password", STORE_TEXT}, {"auth_driver", STORE_TEXT},
+    {"enabled", STORE_INT}, {"template", STORE_TEXT}, {NULL, STORE_INT},
 };
 static const StoreTable user_table = {"user", 1, user_columns};
 
@@ -183,8 +183,8 @@ static gboolean user_load(World *world, const StoreValue *values, GError **error
     Template *template = template_parse(values[7].text, TEMPLATE_MODERN, error);
     if (!template)
         return FALSE;
-    User *user = user_new((gint32)values[0].number, values[1].text, (gint32)values[2].number,
-                          template);
+    User *user =
+        user_new((gint32)values[0].number, values[1].text, (gint32)values[2].number, template);
     user->groups = ids_parse(values[3].text);
     ids_add(user->groups, user->head.gid);
     user->password = g_strdup(values[4].text);

@@ -4,13 +4,13 @@
 
 #include "server/model/object.h"
 
-#define USER_ONEADMIN      0
-#define USER_SERVERADMIN   1
-#define GROUP_ONEADMIN     0
-#define GROUP_USERS        1
+#define USER_ONEADMIN    0
+#define USER_SERVERADMIN 1
+#define GROUP_ONEADMIN   0
+#define GROUP_USERS      1
 
 typedef struct User {
-    Object head; /* head.uid is the user itself, head.gid the primary group */
+    Object head;    /* head.uid is the user itself, head.gid the primary group */
     GArray *groups; /* all of them, the primary one included */
     char *password; /* a verifier (see server/auth/password.h), never the password; never shown */
     char *auth_driver;
@@ -22,7 +22,7 @@ typedef struct Group {
     GArray *admins;
 } Group;
 
-#define USER(object) ((User *)(object))
+#define USER(object)  ((User *)(object))
 #define GROUP(object) ((Group *)(object))
 
 User *user_get(World *world, gint32 id);

@@ -5,8 +5,8 @@
 #include "server/model/world.h"
 
 static const char *const state_names[VM_STATES] = {
-    "INIT",   "PENDING",  "HOLD",       "ACTIVE",  "STOPPED",        "SUSPENDED", "DONE",
-    "FAILED", "POWEROFF", "UNDEPLOYED", "CLONING", "CLONING_FAILURE"};
+    "INIT", "PENDING", "HOLD",     "ACTIVE",     "STOPPED", "SUSPENDED",
+    "DONE", "FAILED",  "POWEROFF", "UNDEPLOYED", "CLONING", "CLONING_FAILURE"};
 
 static const char *const lcm_names[LCM_STATES] = {
     [LCM_INIT] = "LCM_INIT",
@@ -195,6 +195,9 @@ static gboolean is_between_hosts(const Vm *vm)
     case LCM_PROLOG_MIGRATE_SUSPEND_FAILURE:
     case LCM_PROLOG_MIGRATE_UNKNOWN:
     case LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE:
+    case LCM_CLEANUP_DELETE:
+    case LCM_CLEANUP_RESUBMIT:
+    case LCM_UNKNOWN: /* sight was lost while it moved */
         return vm->state == VM_ACTIVE;
     default:
         return FALSE;
@@ -217,12 +220,14 @@ void vm_recharge(World *world, Vm *vm)
     gint64 cpu, memory;
     vm_capacity(vm, &cpu, &memory);
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
-    gboolean placed = last && !last->etime && (vm->state == VM_ACTIVE || vm->state == VM_POWEROFF ||
-                               vm->state == VM_SUSPENDED);
+    gboolean placed =
+        last && !last->etime &&
+        (vm->state == VM_ACTIVE || vm->state == VM_POWEROFF || vm->state == VM_SUSPENDED);
     gint32 here = placed ? last->host : -1;
-    gint32 other = placed && previous && is_between_hosts(vm) && previous->host != here
-                       ? previous->host
-                       : -1;
+    gint32 other =
+        placed && previous && !previous->etime && is_between_hosts(vm) && previous->host != here
+            ? previous->host
+            : -1;
     /* The one given up first, so that a host is never charged twice for one machine. */
     if (vm->charges[0].host != here && vm->charges[0].host == other && other >= 0) {
         VmCharge swap = vm->charges[0];
@@ -269,13 +274,13 @@ static const StoreColumn vm_columns[] = {
 const StoreTable vm_table = {"vm", 1, vm_columns};
 
 static const StoreColumn history_columns[] = {
-    {"vm", STORE_INT},       {"seq", STORE_INT},     {"host", STORE_INT},
-    {"host_name", STORE_TEXT}, {"cluster", STORE_INT}, {"stime", STORE_INT},
-    {"etime", STORE_INT},    {"vm_mad", STORE_TEXT}, {"tm_mad", STORE_TEXT},
-    {"datastore", STORE_INT}, {"pstime", STORE_INT},  {"petime", STORE_INT},
-    {"rstime", STORE_INT},   {"retime", STORE_INT},  {"estime", STORE_INT},
-    {"eetime", STORE_INT},   {"action", STORE_INT},  {"uid", STORE_INT},
-    {"gid", STORE_INT},      {"request", STORE_TEXT}, {NULL, STORE_INT},
+    {"vm", STORE_INT},         {"seq", STORE_INT},      {"host", STORE_INT},
+    {"host_name", STORE_TEXT}, {"cluster", STORE_INT},  {"stime", STORE_INT},
+    {"etime", STORE_INT},      {"vm_mad", STORE_TEXT},  {"tm_mad", STORE_TEXT},
+    {"datastore", STORE_INT},  {"pstime", STORE_INT},   {"petime", STORE_INT},
+    {"rstime", STORE_INT},     {"retime", STORE_INT},   {"estime", STORE_INT},
+    {"eetime", STORE_INT},     {"action", STORE_INT},   {"uid", STORE_INT},
+    {"gid", STORE_INT},        {"request", STORE_TEXT}, {NULL, STORE_INT},
 };
 const StoreTable history_table = {"history", 2, history_columns};
 
@@ -311,8 +316,8 @@ static StoreWrite *vm_row(World *world, const Object *object)
 static gboolean vm_load(World *world, const StoreValue *values, GError **error)
 {
     g_autoptr(Template) template = template_parse(values[18].text, TEMPLATE_MODERN, error);
-    g_autoptr(Template) user = template ? template_parse(values[19].text, TEMPLATE_MODERN, error)
-                                        : NULL;
+    g_autoptr(Template) user =
+        template ? template_parse(values[19].text, TEMPLATE_MODERN, error) : NULL;
     if (!user) {
         g_prefix_error(error, "machine %" G_GINT64_FORMAT ": ", values[0].number);
         return FALSE;

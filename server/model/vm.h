@@ -133,26 +133,26 @@ typedef struct Vm {
     gint64 last_poll;
     gint64 stime, etime;
     char *deploy_id;
-    Template *user_template; /* never NULL */
-    char *monitoring;        /* XML inside <MONITORING>, or NULL */
+    Template *user_template;      /* never NULL */
+    char *monitoring;             /* XML inside <MONITORING>, or NULL */
     gint64 memory_used, cpu_used; /* of the last sample, for the old shapes: KiB, percent */
     gint64 net_tx, net_rx;
-    GPtrArray *records;      /* of VmRecord, oldest first */
-    VmCharge charges[2];     /* what hosts give now: the present one, and the other of a migration */
+    GPtrArray *records;  /* of VmRecord, oldest first */
+    VmCharge charges[2]; /* what hosts give now: the present one, and the other of a migration */
 
     /* The work at hand, kept in memory only: after a restart it follows from the state. */
     struct {
-        guint step;         /* which step of the phase */
-        guint64 request;    /* number of the request that is waited for; 0: none */
+        guint step;      /* which step of the phase */
+        guint64 request; /* number of the request that is waited for; 0: none */
         guint64 timer;
-        guint attempts;     /* how often the step was sent again */
-        gboolean asking;    /* the hosts are being asked what is true */
-        guint questions;    /* how often they were asked in vain */
-        char *found[2];     /* what they said: source, destination */
-        gint64 since;       /* steady time, for the log */
-        char *reason;       /* why the last step failed */
+        guint attempts;  /* how often the step was sent again */
+        gboolean asking; /* the hosts are being asked what is true */
+        guint questions; /* how often they were asked in vain */
+        char *found[2];  /* what they said: source, destination */
+        gint64 since;    /* steady time, for the log */
+        char *reason;    /* why the last step failed */
     } work;
-    gint64 resting_since;   /* steady time of the last change of state: older reports say nothing */
+    gint64 resting_since; /* steady time of the last change of state: older reports say nothing */
 } Vm;
 
 #define VM(object) ((Vm *)(object))

@@ -82,16 +82,30 @@ void vm_render(World *world, Object *object, GString *xml)
 }
 
 /* Attributes of vectors that pools show, in this order. */
-static const char *const brief_disk[] = {
-    "DISK_ID", "DATASTORE", "DATASTORE_ID", "IMAGE",     "IMAGE_ID",
-    "SIZE",    "TYPE",      "CLONE",        "CLONE_TARGET", "LN_TARGET",
-    "DISK_SNAPSHOT_TOTAL_SIZE", NULL};
+static const char *const brief_disk[] = {"DISK_ID",
+                                         "DATASTORE",
+                                         "DATASTORE_ID",
+                                         "IMAGE",
+                                         "IMAGE_ID",
+                                         "SIZE",
+                                         "TYPE",
+                                         "CLONE",
+                                         "CLONE_TARGET",
+                                         "LN_TARGET",
+                                         "DISK_SNAPSHOT_TOTAL_SIZE",
+                                         NULL};
 static const char *const brief_nic[] = {
     "IP",  "EXTERNAL_IP", "IP6",        "IP6_LINK", "IP6_ULA",         "IP6_GLOBAL", "NETWORK_MODE",
     "MAC", "NETWORK",     "NETWORK_ID", "NIC_ID",   "SECURITY_GROUPS", NULL};
-static const char *const brief_user[] = {
-    "LABELS",          "ERROR",  "SCHED_MESSAGE", "SCHED_RANK", "SCHED_DS_RANK", "SCHED_REQUIREMENTS",
-    "SCHED_DS_REQUIREMENTS", "USER_PRIORITY", NULL};
+static const char *const brief_user[] = {"LABELS",
+                                         "ERROR",
+                                         "SCHED_MESSAGE",
+                                         "SCHED_RANK",
+                                         "SCHED_DS_RANK",
+                                         "SCHED_REQUIREMENTS",
+                                         "SCHED_DS_REQUIREMENTS",
+                                         "USER_PRIORITY",
+                                         NULL};
 
 static void render_brief_vectors(const Template *template, const char *name,
                                  const char *const *shown, GString *xml)

@@ -17,10 +17,14 @@ static const struct {
     Kind kind;
     const KindOperations *operations;
 } present[] = {
-    {KIND_ZONE, &zone_operations},       {KIND_GROUP, &group_operations},
-    {KIND_USER, &user_operations},       {KIND_CLUSTER, &cluster_operations},
-    {KIND_VDC, &vdc_operations},         {KIND_ACL, &acl_operations},
-    {KIND_DATASTORE, &datastore_operations}, {KIND_HOST, &host_operations},
+    {KIND_ZONE, &zone_operations},
+    {KIND_GROUP, &group_operations},
+    {KIND_USER, &user_operations},
+    {KIND_CLUSTER, &cluster_operations},
+    {KIND_VDC, &vdc_operations},
+    {KIND_ACL, &acl_operations},
+    {KIND_DATASTORE, &datastore_operations},
+    {KIND_HOST, &host_operations},
     {KIND_VM, &vm_operations},
 };
 
@@ -112,8 +116,7 @@ static gboolean load_counter(const StoreValue *values, gpointer data, GError **e
     }
     for (gint kind = 0; kind < KIND_COUNT; kind++)
         if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word))
-            world->pools[kind].last_id =
-                MAX(world->pools[kind].last_id, (gint32)values[1].number);
+            world->pools[kind].last_id = MAX(world->pools[kind].last_id, (gint32)values[1].number);
     return TRUE;
 }
 
@@ -164,24 +167,22 @@ static GArray *one_group(gint32 gid)
 
 static void bootstrap_rules(World *world)
 {
-    static const Kind creatable[] = {KIND_VM,       KIND_IMAGE,    KIND_TEMPLATE, KIND_DOCUMENT,
+    static const Kind creatable[] = {KIND_VM,       KIND_IMAGE,   KIND_TEMPLATE, KIND_DOCUMENT,
                                      KIND_SECGROUP, KIND_VMGROUP, KIND_BACKUPJOB};
     guint64 create = ACL_ALL;
     for (guint i = 0; i < G_N_ELEMENTS(creatable); i++)
         create |= KIND_BIT(creatable[i]);
     acl_create(world, ACL_GROUP | GROUP_USERS, create, RIGHT_CREATE, ACL_ALL, NULL);
     acl_create(world, ACL_ALL, KIND_BIT(KIND_ZONE) | ACL_ALL, RIGHT_USE, ACL_ALL, NULL);
-    acl_create(world, ACL_ALL,
-               KIND_BIT(KIND_MARKETPLACE) | KIND_BIT(KIND_MARKETPLACEAPP) | ACL_ALL, RIGHT_USE,
-               ACL_ALL, NULL);
+    acl_create(world, ACL_ALL, KIND_BIT(KIND_MARKETPLACE) | KIND_BIT(KIND_MARKETPLACEAPP) | ACL_ALL,
+               RIGHT_USE, ACL_ALL, NULL);
 }
 
 void world_bootstrap(World *world, const char *admin, const char *admin_verifier,
                      const char *server_verifier)
 {
-    g_autofree char *endpoint =
-        g_strdup_printf("http://localhost:%" G_GINT64_FORMAT "/RPC2",
-                        config_int(world->config, "PORT"));
+    g_autofree char *endpoint = g_strdup_printf("http://localhost:%" G_GINT64_FORMAT "/RPC2",
+                                                config_int(world->config, "PORT"));
     zone_create(world, 0, "OpenNebula", endpoint);
     group_create(world, GROUP_ONEADMIN, "oneadmin");
     group_create(world, GROUP_USERS, "users");
@@ -241,8 +242,8 @@ static void check_vm(World *world, Vm *vm, GPtrArray *found)
     if (placed && !last)
         violated(found, "machine %d is %s but was never on a host", id, vm_shown_state(vm));
     if (placed && last && !host_get(world, last->host))
-        violated(found, "machine %d is %s on host %d, which does not exist", id,
-                 vm_shown_state(vm), last->host);
+        violated(found, "machine %d is %s on host %d, which does not exist", id, vm_shown_state(vm),
+                 last->host);
     if (vm->state == VM_DONE && vm->etime == 0)
         violated(found, "machine %d is done but has no end time", id);
     if (!pool_get(world, KIND_USER, vm->head.uid) && vm->state != VM_DONE)
@@ -298,16 +299,15 @@ GPtrArray *world_check(World *world)
     for (guint i = 0; i < users->len; i++) {
         User *user = users->pdata[i];
         if (!group_get(world, user->head.gid))
-            violated(found, "user %d has the primary group %d, which does not exist",
-                     user->head.id, user->head.gid);
+            violated(found, "user %d has the primary group %d, which does not exist", user->head.id,
+                     user->head.gid);
     }
     for (gint kind = 0; kind < KIND_COUNT; kind++) {
         Pool *pool = &world->pools[kind];
         for (guint i = 0; i < pool->order->len; i++)
             if (((Object *)pool->order->pdata[i])->id > pool->last_id)
-                violated(found, "%s %d has an id above the counter %d",
-                         kind_row(kind)->words, ((Object *)pool->order->pdata[i])->id,
-                         pool->last_id);
+                violated(found, "%s %d has an id above the counter %d", kind_row(kind)->words,
+                         ((Object *)pool->order->pdata[i])->id, pool->last_id);
     }
     return found;
 }

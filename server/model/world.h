@@ -12,10 +12,10 @@ struct World {
     Config *config;
     Pool pools[KIND_COUNT];
     guint64 epoch; /* how often this database was started; commands of older epochs are refused */
-    char *datastores; /* DATASTORE_LOCATION */
-    char *var;        /* directory of state and logs */
+    char *datastores;   /* DATASTORE_LOCATION */
+    char *var;          /* directory of state and logs */
     GPtrArray *unsaved; /* of Object: changed in the batch at hand */
-    gboolean loading; /* rows are being read: nothing is written */
+    gboolean loading;   /* rows are being read: nothing is written */
 
     /* Set by the floors above; may be NULL. */
     gpointer lifecycle;
@@ -40,5 +40,5 @@ gboolean world_is_empty(const World *world);
 /* Verifies what must always hold; adds a line for each violation. (owned, of char *) */
 GPtrArray *world_check(World *world);
 
-const char *world_user_name(World *world, gint32 uid);   /* borrowed, never NULL */
+const char *world_user_name(World *world, gint32 uid); /* borrowed, never NULL */
 const char *world_group_name(World *world, gint32 gid);

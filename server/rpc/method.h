@@ -30,23 +30,23 @@ typedef struct Request {
 
 /* Which right a method needs; there is no value for "forgotten". */
 typedef enum {
-    NEED_NOTHING = 1,  /* introspection: not even a session */
-    NEED_SESSION,      /* any user */
+    NEED_NOTHING = 1, /* introspection: not even a session */
+    NEED_SESSION,     /* any user */
     NEED_USE,
-    NEED_USE_LOCKED,   /* use, and a lock does not matter: info */
+    NEED_USE_LOCKED, /* use, and a lock does not matter: info */
     NEED_MANAGE,
     NEED_MANAGE_LOCKED, /* lock and unlock themselves */
     NEED_ADMIN,
-    NEED_CREATE,       /* on the kind */
-    NEED_LISTED,       /* pools: each member is filtered */
-    NEED_OWN_CHECK,    /* the handler asks for what depends on its arguments */
-    NEED_ONEADMIN,     /* user 0 and members of group 0 */
+    NEED_CREATE,    /* on the kind */
+    NEED_LISTED,    /* pools: each member is filtered */
+    NEED_OWN_CHECK, /* the handler asks for what depends on its arguments */
+    NEED_ONEADMIN,  /* user 0 and members of group 0 */
 } Need;
 
 /* Flags of a row. */
 enum {
-    ROW_EXACT = 1 << 0, /* only when the number of arguments is exactly this */
-    ROW_OLD = 1 << 1,   /* a shape of 1.2 to 2.2: replies without codes */
+    ROW_EXACT = 1 << 0,  /* only when the number of arguments is exactly this */
+    ROW_OLD = 1 << 1,    /* a shape of 1.2 to 2.2: replies without codes */
     ROW_HIDDEN = 1 << 2, /* not listed by introspection beside the present shape */
 };
 
@@ -62,7 +62,8 @@ struct RpcMethod {
     RpcReply *(*handle)(Request *request);
     const char *help;
     guint flags;
-    guint id_at; /* place of the object's id among the arguments after the session, from 1; 0: none */
+    guint
+        id_at; /* place of the object's id among the arguments after the session, from 1; 0: none */
 };
 
 const RpcMethod *rpc_methods(guint *count);
@@ -80,8 +81,7 @@ RpcReply *reply_int(Request *request, gint64 number);
 RpcReply *reply_text(Request *request, const char *text);
 RpcReply *reply_done(Request *request); /* 1.2: only "true" */
 /* The failure of request->error, or of the code and text given; always returns NULL. */
-RpcReply *reply_error(Request *request, OneError code, const char *format, ...)
-    G_GNUC_PRINTF(3, 4);
+RpcReply *reply_error(Request *request, OneError code, const char *format, ...) G_GNUC_PRINTF(3, 4);
 RpcReply *reply_failure(Request *request); /* request->error is set */
 /* Answers a call whose handler returned NULL without an error, later. */
 void request_finish_later(RpcCall *call, RpcReply *reply);

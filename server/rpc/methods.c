@@ -7,13 +7,19 @@
 
 /* A row cannot be written without saying which right it needs. */
 #define METHOD(name, arguments, result, kind, need, handle, help)                                  \
-    {name, arguments, result, KIND_##kind, NEED_##need, handle, help, 0, 0}
+    {                                                                                              \
+        name, arguments, result, KIND_##kind, NEED_##need, handle, help, 0, 0                      \
+    }
 /* A method of one object, whose id is argument `at`. */
 #define OBJECT(name, arguments, result, kind, need, at, handle, help)                              \
-    {name, arguments, result, KIND_##kind, NEED_##need, handle, help, 0, at}
+    {                                                                                              \
+        name, arguments, result, KIND_##kind, NEED_##need, handle, help, 0, at                     \
+    }
 /* A shape of an older generation. */
-#define OLDER(name, arguments, kind, need, at, handle, help, of)                                \
-    {name, arguments, "string", KIND_##kind, NEED_##need, handle, help, (of), at}
+#define OLDER(name, arguments, kind, need, at, handle, help, of)                                   \
+    {                                                                                              \
+        name, arguments, "string", KIND_##kind, NEED_##need, handle, help, (of), at                \
+    }
 
 #define CHMOD "iiiiiiiiii"
 

@@ -59,9 +59,8 @@ RpcReply *old_vmdeploy(Request *request)
     if (vm->state != VM_PENDING && vm->state != VM_HOLD)
         return reply_error(request, ONE_ERROR_ACTION, "Can not deploy VM %d, wrong state",
                            vm->head.id);
-    return vm_deploy(request->lifecycle, vm, &place, &asker, &request->error)
-               ? reply_done(request)
-               : NULL;
+    return vm_deploy(request->lifecycle, vm, &place, &asker, &request->error) ? reply_done(request)
+                                                                              : NULL;
 }
 
 RpcReply *old_vmaction(Request *request)

@@ -247,8 +247,7 @@ RpcReply *pool_info(Request *request)
 
 RpcReply *pool_info_filtered(Request *request)
 {
-    GPtrArray *objects =
-        request_visible(request, request->method->kind, arg_int(request, 1, -2));
+    GPtrArray *objects = request_visible(request, request->method->kind, arg_int(request, 1, -2));
     if (!objects)
         return NULL;
     request_page(objects, arg_int(request, 2, -1), arg_int(request, 3, -1));

@@ -50,15 +50,15 @@ RpcReply *host_allocate(Request *request)
     return host ? reply_int(request, host->head.id) : NULL;
 }
 
-/* 1.4 to 3.0: name, information, virtualization, transfer. 3.2: one more, the network's driver, before
- * the last. 3.4 to 4.14: the network's driver and the cluster. */
+/* 1.4 to 3.0: name, information, virtualization, transfer. 3.2: one more, the network's driver,
+ * before the last. 3.4 to 4.14: the network's driver and the cluster. */
 RpcReply *host_allocate_old(Request *request)
 {
     guint count = arg_count(request);
     gboolean has_transfer = arg_text(request, count, NULL) != NULL;
-    Host *host = make_host(request, arg_text(request, 1, ""), arg_text(request, 2, ""),
-                           arg_text(request, 3, ""),
-                           has_transfer ? -1 : arg_int(request, count, -1));
+    Host *host =
+        make_host(request, arg_text(request, 1, ""), arg_text(request, 2, ""),
+                  arg_text(request, 3, ""), has_transfer ? -1 : arg_int(request, count, -1));
     if (!host)
         return NULL;
     if (has_transfer) {

@@ -54,8 +54,7 @@ static Object *member_of_call(Request *request, Kind kind)
         return NULL;
     AccessNeed needs[] = {{RIGHT_ADMIN, KIND_CLUSTER, request->object, FALSE},
                           {RIGHT_ADMIN, kind, member, FALSE}};
-    return access_check(request->world, request->caller, needs, 2, &request->error) ? member
-                                                                                    : NULL;
+    return access_check(request->world, request->caller, needs, 2, &request->error) ? member : NULL;
 }
 
 static void move_host(Request *request, Host *host, gint32 cluster)

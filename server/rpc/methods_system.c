@@ -26,10 +26,7 @@ RpcReply *system_config(Request *request)
 
 static const char *type_name(char letter)
 {
-    return letter == 'i'   ? "int"
-           : letter == 'b' ? "boolean"
-           : letter == 'A' ? "array"
-                           : "string";
+    return letter == 'i' ? "int" : letter == 'b' ? "boolean" : letter == 'A' ? "array" : "string";
 }
 
 static gint compare_names(gconstpointer a, gconstpointer b)
@@ -62,8 +59,7 @@ static const GPtrArray *named_rows(Request *request)
 
 static RpcReply *no_such_method(Request *request)
 {
-    g_autofree char *text =
-        g_strdup_printf("Method '%s' not defined", arg_text(request, 1, ""));
+    g_autofree char *text = g_strdup_printf("Method '%s' not defined", arg_text(request, 1, ""));
     request->seen = 0;
     return rpc_reply_fault(-506, text);
 }

@@ -120,8 +120,8 @@ RpcReply *user_allocate(Request *request)
     GArray *groups = wanted_groups(request);
     if (!groups)
         return NULL;
-    User *user = user_create(world, pool_next_id(world, KIND_USER), name,
-                             request->call->verifier, "core", groups);
+    User *user = user_create(world, pool_next_id(world, KIND_USER), name, request->call->verifier,
+                             "core", groups);
     users_changed(request, user);
     return reply_int(request, user->head.id);
 }
@@ -133,12 +133,12 @@ RpcReply *user_delete(Request *request)
     gint32 id = user->head.id;
     guint machines = 0;
     if (id == USER_ONEADMIN || id == USER_SERVERADMIN)
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Cannot delete user. %s cannot be deleted.", user->head.name);
+        return reply_error(request, ONE_ERROR_ACTION, "Cannot delete user. %s cannot be deleted.",
+                           user->head.name);
     GPtrArray *vms = world->pools[KIND_VM].order;
     for (guint i = 0; i < vms->len; i++)
-        machines += ((Vm *)vms->pdata[i])->head.uid == id &&
-                    ((Vm *)vms->pdata[i])->state != VM_DONE;
+        machines +=
+            ((Vm *)vms->pdata[i])->head.uid == id && ((Vm *)vms->pdata[i])->state != VM_DONE;
     if (machines)
         return reply_error(request, ONE_ERROR_ACTION,
                            "Cannot delete user. %s still owns %u virtual machines; terminate them "
@@ -243,8 +243,8 @@ RpcReply *group_delete(Request *request)
         return reply_error(request, ONE_ERROR_ACTION,
                            "Cannot delete group. System Groups (ID < 100) cannot be deleted.");
     if (group_members(world, id))
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Cannot delete group. Group %d is not empty.", id);
+        return reply_error(request, ONE_ERROR_ACTION, "Cannot delete group. Group %d is not empty.",
+                           id);
     vdc_remove_group(world, VDC(pool_get(world, KIND_VDC, 0)), id);
     acl_forget(world, group);
     pool_remove(world, group);

@@ -68,8 +68,7 @@ static gboolean place_allowed(Request *request, const VmPlace *place)
         return FALSE;
     AccessNeed needs[] = {{RIGHT_MANAGE, KIND_HOST, host, FALSE},
                           {RIGHT_USE, KIND_DATASTORE, datastore, FALSE}};
-    return access_check(request->world, request->caller, needs, datastore ? 2 : 1,
-                        &request->error);
+    return access_check(request->world, request->caller, needs, datastore ? 2 : 1, &request->error);
 }
 
 static RpcReply *reply_to_action(Request *request, gboolean success)
@@ -79,8 +78,7 @@ static RpcReply *reply_to_action(Request *request, gboolean success)
 
 RpcReply *vm_method_deploy(Request *request)
 {
-    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 4, -1),
-                     arg_bool(request, 3, FALSE)};
+    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 4, -1), arg_bool(request, 3, FALSE)};
     VmAsker asker = request_asker(request);
     if (!place_allowed(request, &place))
         return NULL;
@@ -90,15 +88,13 @@ RpcReply *vm_method_deploy(Request *request)
 
 RpcReply *vm_method_migrate(Request *request)
 {
-    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 5, -1),
-                     arg_bool(request, 4, FALSE)};
+    VmPlace place = {arg_int(request, 2, -1), arg_int(request, 5, -1), arg_bool(request, 4, FALSE)};
     VmAsker asker = request_asker(request);
     if (!place_allowed(request, &place))
         return NULL;
-    return reply_to_action(request,
-                           vm_migrate(request->lifecycle, VM(request->object), &place,
-                                      arg_bool(request, 3, FALSE), arg_int(request, 6, 0), &asker,
-                                      &request->error));
+    return reply_to_action(request, vm_migrate(request->lifecycle, VM(request->object), &place,
+                                               arg_bool(request, 3, FALSE), arg_int(request, 6, 0),
+                                               &asker, &request->error));
 }
 
 RpcReply *vm_method_action(Request *request)
@@ -109,8 +105,8 @@ RpcReply *vm_method_action(Request *request)
     Right right = needed && !strcmp(needed, "admin") ? RIGHT_ADMIN : RIGHT_MANAGE;
     if (!request_may(request, right, KIND_VM, request->object))
         return NULL;
-    return reply_to_action(request, vm_action(request->lifecycle, VM(request->object), word,
-                                              &asker, &request->error));
+    return reply_to_action(
+        request, vm_action(request->lifecycle, VM(request->object), word, &asker, &request->error));
 }
 
 RpcReply *vm_method_recover(Request *request)
@@ -153,8 +149,8 @@ static void keep_state(GPtrArray *vms, gint32 state)
     guint kept = 0;
     for (guint i = 0; i < vms->len; i++) {
         const Vm *vm = vms->pdata[i];
-        gboolean wanted = state == -2 || (state == -1 ? vm->state != VM_DONE
-                                                      : (gint32)vm->state == state);
+        gboolean wanted =
+            state == -2 || (state == -1 ? vm->state != VM_DONE : (gint32)vm->state == state);
         if (wanted)
             vms->pdata[kept++] = vms->pdata[i];
     }
@@ -222,7 +218,9 @@ RpcReply *vmpool_info_old(Request *request)
 {
     gint32 filter = arg_int(request, 1, -2);
     GPtrArray *vms = request_visible(request, KIND_VM,
-                                     filter <= -2 ? -2 : filter == -1 ? -3 : filter);
+                                     filter <= -2   ? -2
+                                     : filter == -1 ? -3
+                                                    : filter);
     if (!vms)
         return NULL;
     keep_state(vms, arg_int(request, 3, -1));

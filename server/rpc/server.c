@@ -12,8 +12,7 @@
 
 static void read_history(gpointer data, gpointer user_data);
 
-RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions,
-                          History *history)
+RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions, History *history)
 {
     RpcServer *server = g_new0(RpcServer, 1);
     guint count;
@@ -22,8 +21,8 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->lifecycle = lifecycle;
     server->sessions = sessions;
     server->history = history;
-    server->methods = g_hash_table_new_full(g_str_hash, g_str_equal, NULL,
-                                            (GDestroyNotify)g_ptr_array_unref);
+    server->methods =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     for (guint i = 0; i < count; i++) {
         GPtrArray *shapes = g_hash_table_lookup(server->methods, rows[i].name);
         if (!shapes) {
@@ -82,8 +81,7 @@ static gboolean is_of_type(const RpcValue *value, char letter)
 {
     switch (letter) {
     case 'i':
-        return value->type == RPC_INT && value->number >= G_MININT32 &&
-               value->number <= G_MAXINT32;
+        return value->type == RPC_INT && value->number >= G_MININT32 && value->number <= G_MAXINT32;
     case 'b':
         return value->type == RPC_BOOL;
     case 's':
@@ -121,8 +119,8 @@ static gboolean arguments_fit(const Request *request, char **problem)
             return FALSE;
         }
         if (!is_of_type(value, *letter)) {
-            *problem = g_strdup_printf("Parameter that is supposed to be %s is not",
-                                       type_word(*letter));
+            *problem =
+                g_strdup_printf("Parameter that is supposed to be %s is not", type_word(*letter));
             return FALSE;
         }
     }
@@ -163,8 +161,7 @@ static void log_answer(const RpcCall *call, const RpcReply *reply)
                        reply->result->items->len > 1 &&
                        ((RpcValue *)reply->result->items->pdata[0])->type == RPC_BOOL &&
                        !((RpcValue *)reply->result->items->pdata[0])->number);
-    log_debug("ReM", "Req:%" G_GUINT64_FORMAT " UID:%d IP:%s %s result %s, %" G_GINT64_FORMAT
-                     " us",
+    log_debug("ReM", "Req:%" G_GUINT64_FORMAT " UID:%d IP:%s %s result %s, %" G_GINT64_FORMAT " us",
               call->number, call->caller.uid, call->address ? call->address : "-", call->method,
               failed ? "FAILURE" : "SUCCESS", g_get_monotonic_time() - call->started);
 }
@@ -242,9 +239,9 @@ static RpcReply *failure_reply(Request *request, const GError *error, gint32 obj
 {
     RpcValue *tuple = rpc_value_array();
     gboolean of_2009 = !strchr(request->call->method + strlen("one."), '.');
-    g_autofree char *text = of_2009 ? g_strdup(error->message)
-                                    : g_strdup_printf("[%s] %s", request->call->method,
-                                                      error->message);
+    g_autofree char *text = of_2009
+                                ? g_strdup(error->message)
+                                : g_strdup_printf("[%s] %s", request->call->method, error->message);
     gint code = error->domain == ONE_ERROR ? error->code : ONE_ERROR_INTERNAL;
     rpc_value_add(tuple, rpc_value_bool(FALSE));
     rpc_value_add(tuple, rpc_value_text(text));
@@ -284,10 +281,10 @@ static void read_history(gpointer data, gpointer user_data)
     FragmentList *list = fragment_list_new(3);
     fragment_list_add_text(list, "&lt;MONITORING_DATA&gt;");
     if (server->history && job->ids->len) {
-        GString *xml = job->last_only
-                           ? history_read_last(server->history, job->kind, ids, job->ids->len)
-                           : history_read(server->history, job->kind, ids, job->ids->len,
-                                          job->since);
+        GString *xml =
+            job->last_only
+                ? history_read_last(server->history, job->kind, ids, job->ids->len)
+                : history_read(server->history, job->kind, ids, job->ids->len, job->since);
         fragment_list_add(list, fragment_new_escaped(xml->str, xml->len));
         g_string_free(xml, TRUE);
     }
@@ -432,19 +429,24 @@ static void call_handle(Core *core, CoreInput *input)
 {
     RpcCall *call = (RpcCall *)input;
     RpcServer *server = call->server;
-    Request request = {.server = server, .world = server->world, .lifecycle = server->lifecycle,
-                       .call = call, .seen = G_MAXUINT64};
+    Request request = {.server = server,
+                       .world = server->world,
+                       .lifecycle = server->lifecycle,
+                       .call = call,
+                       .seen = G_MAXUINT64};
     GPtrArray *shapes = g_hash_table_lookup(server->methods, call->method);
     if (!shapes) {
         g_autofree char *text = g_strdup_printf("Method '%s' not defined", call->method);
-        core_after_batch(core, 0, &reply_effect(call, rpc_reply_fault(FAULT_NO_METHOD, text))->effect);
+        core_after_batch(core, 0,
+                         &reply_effect(call, rpc_reply_fault(FAULT_NO_METHOD, text))->effect);
         return;
     }
     g_autofree char *problem = NULL;
     const RpcMethod *row = choose_row(&request, shapes, &problem);
     request.old = request.method->flags & ROW_OLD || session_is_old(call);
     if (finds_caller(&request) && !row) {
-        core_after_batch(core, 0, &reply_effect(call, rpc_reply_fault(FAULT_TYPE, problem))->effect);
+        core_after_batch(core, 0,
+                         &reply_effect(call, rpc_reply_fault(FAULT_TYPE, problem))->effect);
         return;
     }
     RpcReply *reply = NULL;

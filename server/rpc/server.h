@@ -9,8 +9,7 @@
 typedef struct RpcServer RpcServer;
 
 /* `sessions` and `history` may be NULL (simulation). All stay the caller's. (owned) */
-RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions,
-                          History *history);
+RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions, History *history);
 void rpc_server_free(RpcServer *server);
 /* Takes an authenticated call; call->finish is called when it is answered. Any thread. */
 void rpc_dispatch(RpcServer *server, RpcCall *call);

@@ -9,7 +9,7 @@ struct RpcServer {
     Lifecycle *lifecycle;
     Sessions *sessions;
     History *history;
-    GHashTable *methods; /* name -> GPtrArray of RpcMethod, in the order of the table */
+    GHashTable *methods;  /* name -> GPtrArray of RpcMethod, in the order of the table */
     GThreadPool *readers; /* of monitoring history */
 };
 

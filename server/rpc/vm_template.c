@@ -8,15 +8,41 @@
 #define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
 
 /* Attributes that the server acts on; all others are the user's. */
-static const char *const server_attributes[] = {
-    "CONTEXT",        "CPU",           "CPU_COST",      "CPU_MODEL",     "DISK",
-    "DISK_COST",      "EMULATOR",      "FEATURES",      "GRAPHICS",      "HYPERV_OPTIONS",
-    "IMPORTED",       "INPUT",         "MEMORY",        "MEMORY_COST",   "MEMORY_ENCRYPTION",
-    "MEMORY_MAX",     "MEMORY_RESIZE_MODE", "MEMORY_SLOTS", "NIC",       "NIC_ALIAS",
-    "NIC_DEFAULT",    "NUMA_NODE",     "OS",            "PCI",           "RAW",
-    "SPICE_OPTIONS",  "SUBMIT_ON_HOLD", "TEMPLATE_ID",  "TOPOLOGY",      "TPM",
-    "VCPU",           "VCPU_MAX",      "VIDEO",         "VMGROUP",       NULL};
-
+static const char *const server_attributes[] = {"CONTEXT",
+                                                "CPU",
+                                                "CPU_COST",
+                                                "CPU_MODEL",
+                                                "DISK",
+                                                "DISK_COST",
+                                                "EMULATOR",
+                                                "FEATURES",
+                                                "GRAPHICS",
+                                                "HYPERV_OPTIONS",
+                                                "IMPORTED",
+                                                "INPUT",
+                                                "MEMORY",
+                                                "MEMORY_COST",
+                                                "MEMORY_ENCRYPTION",
+                                                "MEMORY_MAX",
+                                                "MEMORY_RESIZE_MODE",
+                                                "MEMORY_SLOTS",
+                                                "NIC",
+                                                "NIC_ALIAS",
+                                                "NIC_DEFAULT",
+                                                "NUMA_NODE",
+                                                "OS",
+                                                "PCI",
+                                                "RAW",
+                                                "SPICE_OPTIONS",
+                                                "SUBMIT_ON_HOLD",
+                                                "TEMPLATE_ID",
+                                                "TOPOLOGY",
+                                                "TPM",
+                                                "VCPU",
+                                                "VCPU_MAX",
+                                                "VIDEO",
+                                                "VMGROUP",
+                                                NULL};
 
 void vm_draft_clear(VmDraft *draft)
 {
@@ -87,8 +113,9 @@ static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **
     if (id)
         return wrong(error, "Image with ID: %s does not exist", id);
     if (image)
-        return wrong(error, "User does not own an image with name: %s . Set IMAGE_UNAME or "
-                            "IMAGE_UID of owner in DISK.",
+        return wrong(error,
+                     "User does not own an image with name: %s . Set IMAGE_UNAME or "
+                     "IMAGE_UID of owner in DISK.",
                      image);
     gboolean made = type && (!g_ascii_strcasecmp(type, "swap") || !g_ascii_strcasecmp(type, "fs"));
     if (made || !(source && *source)) {
@@ -107,8 +134,9 @@ static gboolean check_nic(const TemplateAttribute *nic, GError **error)
     if (id)
         return wrong(error, "Virtual network with ID: %s does not exist", id);
     if (network)
-        return wrong(error, "User 0 does not own a network with name: %s . Set NETWORK_UNAME or "
-                            "NETWORK_UID of owner in NIC, or name a BRIDGE of the hosts.",
+        return wrong(error,
+                     "User 0 does not own a network with name: %s . Set NETWORK_UNAME or "
+                     "NETWORK_UID of owner in NIC, or name a BRIDGE of the hosts.",
                      network);
     return TRUE;
 }
@@ -157,8 +185,8 @@ static gboolean number_disks(World *world, Template *template, GError **error)
     if (context) {
         attribute_set_int(context, "DISK_ID", count);
         if (!attribute_get(context, "TARGET")) {
-            g_autofree char *target = free_target(
-                template, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX"));
+            g_autofree char *target =
+                free_target(template, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX"));
             attribute_set(context, "TARGET", target);
         }
     }
@@ -188,9 +216,12 @@ static gboolean is_server_attribute(const char *name)
 }
 
 /* Attributes that only the server may write. */
-static const char *const own_attributes[] = {"VMID", "AUTOMATIC_REQUIREMENTS",
+static const char *const own_attributes[] = {"VMID",
+                                             "AUTOMATIC_REQUIREMENTS",
                                              "AUTOMATIC_DS_REQUIREMENTS",
-                                             "AUTOMATIC_NIC_REQUIREMENTS", "DEPLOY_ID", NULL};
+                                             "AUTOMATIC_NIC_REQUIREMENTS",
+                                             "DEPLOY_ID",
+                                             NULL};
 
 static void split(Template *all, VmDraft *draft)
 {
@@ -275,9 +306,9 @@ void vm_draft_finish(World *world, Template *template, gint32 id)
     for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
         const char *mac = attribute_get(nic, "MAC");
         if (!mac || !*mac) {
-            g_autofree char *given = g_strdup_printf("%s:%02x:%02x:%02x:%02x", prefix,
-                                                     (id >> 16) & 0xff, (id >> 8) & 0xff,
-                                                     id & 0xff, i & 0xff);
+            g_autofree char *given =
+                g_strdup_printf("%s:%02x:%02x:%02x:%02x", prefix, (id >> 16) & 0xff,
+                                (id >> 8) & 0xff, id & 0xff, i & 0xff);
             attribute_set(nic, "MAC", given);
         }
         g_autofree char *target = g_strdup_printf("one-%d-%u", id, i);

@@ -1,0 +1,266 @@
+/* People at random: they make machines, move, stop and end them, and remember what was
+ * acknowledged to them. */
+#include "tests/sim/sim.h"
+
+#include <string.h>
+
+typedef struct Waiting {
+    RpcCall call; /* first */
+    Client *client;
+    gboolean makes_vm;
+    gint32 ends_vm; /* -1: none */
+} Waiting;
+
+struct Client {
+    Sim *sim;
+    GPtrArray *open; /* of Waiting: calls without an answer */
+    GArray *made;    /* ids of machines whose making was acknowledged */
+    guint64 number;
+};
+
+static void waiting_free(Waiting *waiting)
+{
+    g_ptr_array_unref(waiting->call.arguments);
+    g_free(waiting->call.method);
+    g_free(waiting->call.address);
+    g_free(waiting);
+}
+
+static void answered(RpcCall *call, RpcReply *reply)
+{
+    Waiting *waiting = (Waiting *)call;
+    Client *client = waiting->client;
+    Sim *sim = client->sim;
+    if (reply->kind != RPC_REPLY_FAULT && reply->kind == RPC_REPLY_RESULT) {
+        const RpcValue *ok = reply->result->items->pdata[0];
+        const RpcValue *value = reply->result->items->pdata[1];
+        if (ok->number && waiting->makes_vm) {
+            gint32 id = (gint32)value->number;
+            g_array_append_val(client->made, id);
+            if (memory_store_number(sim->memory, "vm", id, 0, -1) != id)
+                sim_wrong(sim, "machine %d was acknowledged before it was committed", id);
+        }
+        if (!ok->number)
+            sim_say(sim, "  refused: %s", value->text);
+    } else if (reply->kind == RPC_REPLY_FAULT) {
+        sim_wrong(sim, "%s: fault %d %s", call->method, reply->fault_code, reply->fault_text);
+    }
+    g_ptr_array_remove_fast(client->open, waiting);
+    rpc_reply_free(reply);
+    waiting_free(waiting);
+}
+
+static Waiting *new_call(Client *client, const char *method)
+{
+    Waiting *waiting = g_new0(Waiting, 1);
+    waiting->client = client;
+    waiting->ends_vm = -1;
+    waiting->call.method = g_strdup(method);
+    waiting->call.arguments = g_ptr_array_new_with_free_func((GDestroyNotify)rpc_value_free);
+    waiting->call.finish = answered;
+    waiting->call.number = ++client->number;
+    waiting->call.started = client->sim->now;
+    waiting->call.caller = (RpcCaller){0, -1};
+    g_ptr_array_add(waiting->call.arguments, rpc_value_text("oneadmin:x"));
+    return waiting;
+}
+
+static void add_int(Waiting *waiting, gint64 number)
+{
+    g_ptr_array_add(waiting->call.arguments, rpc_value_int(number));
+}
+
+static void add_text(Waiting *waiting, const char *text)
+{
+    g_ptr_array_add(waiting->call.arguments, rpc_value_text(text));
+}
+
+static void add_bool(Waiting *waiting, gboolean value)
+{
+    g_ptr_array_add(waiting->call.arguments, rpc_value_bool(value));
+}
+
+static void send_call(Waiting *waiting)
+{
+    Client *client = waiting->client;
+    client->sim->calls++;
+    g_ptr_array_add(client->open, waiting);
+    rpc_dispatch(client->sim->rpc, &waiting->call);
+}
+
+/* ---- what they do ---- */
+
+static gint32 some_vm(Client *client)
+{
+    if (client->made->len == 0)
+        return 0;
+    /* the newest are busiest */
+    guint span = MIN(client->made->len, 8);
+    return g_array_index(client->made, gint32,
+                         client->made->len - 1 - (guint)sim_pick(client->sim, (gint)span));
+}
+
+static void make_vm(Client *client)
+{
+    Waiting *waiting = new_call(client, "one.vm.allocate");
+    waiting->makes_vm = TRUE;
+    add_text(waiting, "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n");
+    add_bool(waiting, sim_chance(client->sim, 0.1));
+    send_call(waiting);
+}
+
+static void deploy(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vm.deploy");
+    add_int(waiting, vm);
+    add_int(waiting, sim_pick(client->sim, 4));
+    add_bool(waiting, sim_chance(client->sim, 0.5));
+    add_int(waiting, -1);
+    send_call(waiting);
+}
+
+static void migrate(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vm.migrate");
+    add_int(waiting, vm);
+    add_int(waiting, sim_pick(client->sim, 4));
+    add_bool(waiting, sim_chance(client->sim, 0.7));
+    add_bool(waiting, FALSE);
+    add_int(waiting, -1);
+    add_int(waiting, sim_pick(client->sim, 3));
+    send_call(waiting);
+}
+
+static void act(Client *client, gint32 vm)
+{
+    static const char *const words[] = {
+        "suspend", "resume",        "stop",        "resume",        "poweroff",       "resume",
+        "reboot",  "poweroff-hard", "undeploy",    "undeploy-hard", "hold",           "release",
+        "resched", "unresched",     "reboot-hard", "terminate",     "terminate-hard", "resume"};
+    Waiting *waiting = new_call(client, "one.vm.action");
+    const char *word = words[sim_pick(client->sim, G_N_ELEMENTS(words))];
+    sim_say(client->sim, "action %s %d", word, vm);
+    add_text(waiting, word);
+    add_int(waiting, vm);
+    send_call(waiting);
+}
+
+static void recover(Client *client, gint32 vm)
+{
+    /* 0 and 1 declare what is not known and may lie; a careful administrator retries or deletes. */
+    Waiting *waiting = new_call(client, "one.vm.recover");
+    add_int(waiting, vm);
+    add_int(waiting, 2 + sim_pick(client->sim, 3));
+    send_call(waiting);
+}
+
+static void change(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vm.update");
+    add_int(waiting, vm);
+    add_text(waiting, "NOTE=\"seen\"");
+    add_int(waiting, 1);
+    send_call(waiting);
+}
+
+static void resize(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vm.resize");
+    g_autofree char *capacity = g_strdup_printf("CPU=%d\nMEMORY=%d", 1 + sim_pick(client->sim, 3),
+                                                64 << sim_pick(client->sim, 4));
+    add_int(waiting, vm);
+    add_text(waiting, capacity);
+    add_bool(waiting, FALSE);
+    send_call(waiting);
+}
+
+static void list(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vmpool.infoextended");
+    for (guint i = 0; i < 4; i++)
+        add_int(waiting, i == 0 ? -2 : -1);
+    send_call(waiting);
+}
+
+static const struct {
+    void (*what)(Client *client, gint32 vm);
+    gint weight;
+} habits[] = {{deploy, 30}, {migrate, 25}, {act, 35}, {recover, 8},
+              {change, 3},  {resize, 4},   {list, 2}};
+
+void client_act(Client *client)
+{
+    gint total = 0, at;
+    if (client->made->len < 2 || sim_chance(client->sim, 0.08)) {
+        make_vm(client);
+        return;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(habits); i++)
+        total += habits[i].weight;
+    at = sim_pick(client->sim, total);
+    for (guint i = 0; i < G_N_ELEMENTS(habits); i++) {
+        if (at < habits[i].weight) {
+            habits[i].what(client, some_vm(client));
+            return;
+        }
+        at -= habits[i].weight;
+    }
+}
+
+void client_add_hosts(Client *client, guint count)
+{
+    for (guint i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("h%u", i);
+        Waiting *waiting = new_call(client, "one.host.allocate");
+        add_text(waiting, name);
+        add_text(waiting, "dummy");
+        add_text(waiting, "dummy");
+        add_int(waiting, -1);
+        send_call(waiting);
+    }
+}
+
+void client_place_pending(Client *client)
+{
+    for (guint i = 0; i < client->made->len; i++) {
+        gint32 id = g_array_index(client->made, gint32, i);
+        Vm *vm = vm_get(client->sim->world, id);
+        if (vm && vm->state == VM_PENDING)
+            deploy(client, id);
+    }
+}
+
+/* ---- keeping oned to its word ---- */
+
+void client_check(Client *client)
+{
+    for (guint i = 0; i < client->made->len; i++) {
+        gint32 id = g_array_index(client->made, gint32, i);
+        if (!vm_get(client->sim->world, id))
+            sim_wrong(client->sim, "machine %d was acknowledged and is gone", id);
+    }
+}
+
+void client_crash(Client *client)
+{
+    for (guint i = 0; i < client->open->len; i++)
+        waiting_free(client->open->pdata[i]);
+    g_ptr_array_set_size(client->open, 0);
+}
+
+Client *client_new(Sim *sim)
+{
+    Client *client = g_new0(Client, 1);
+    client->sim = sim;
+    client->open = g_ptr_array_new();
+    client->made = g_array_new(FALSE, FALSE, sizeof(gint32));
+    return client;
+}
+
+void client_free(Client *client)
+{
+    client_crash(client);
+    g_ptr_array_unref(client->open);
+    g_array_unref(client->made);
+    g_free(client);
+}

@@ -1,0 +1,84 @@
+/* One simulated installation. See README. */
+#pragma once
+
+#include "server/lifecycle/vm_table.h"
+#include "server/rpc/server.h"
+
+typedef struct Sim Sim;
+
+/* ---- memory_store.c: what survives a crash ---- */
+
+typedef struct MemoryStore MemoryStore;
+MemoryStore *memory_store_new(void);
+Store *memory_store_store(MemoryStore *memory);
+/* Commits the oldest batch under way. FALSE: there is none. */
+gboolean memory_store_commit_one(MemoryStore *memory);
+guint memory_store_under_way(const MemoryStore *memory);
+/* What was not committed is gone. */
+void memory_store_crash(MemoryStore *memory);
+/* Number in a committed row: column of the row of `table` with that id; `otherwise` when missing.
+ */
+gint64 memory_store_number(MemoryStore *memory, const char *table, gint64 id, guint column,
+                           gint64 otherwise);
+void memory_store_free(MemoryStore *memory);
+
+/* ---- hosts.c: what is true, and the drivers that act on it ---- */
+
+typedef struct Hosts Hosts;
+Hosts *hosts_new(Sim *sim);
+void hosts_free(Hosts *hosts);
+Outside *hosts_outside(Hosts *hosts);
+/* All drivers die with oned: what they were doing is done or not, nobody hears. */
+void hosts_crash(Hosts *hosts);
+/* How many hosts have the machine running (paused counts). */
+guint hosts_count(const Hosts *hosts, gint32 vm);
+gboolean hosts_has(const Hosts *hosts, const char *host, gint32 vm);
+/* A guest ends by itself, somewhere. */
+void hosts_guest_dies(Hosts *hosts);
+void hosts_driver_dies(Hosts *hosts);
+/* A host cannot be reached for a while. */
+void hosts_network_fails(Hosts *hosts);
+void hosts_calm(Hosts *hosts); /* no more trouble, everything reachable */
+
+/* ---- client.c: what people do ---- */
+
+typedef struct Client Client;
+Client *client_new(Sim *sim);
+void client_free(Client *client);
+void client_act(Client *client);
+/* Calls without an answer when oned died get none; what was acknowledged must be there. */
+void client_crash(Client *client);
+void client_check(Client *client);
+void client_place_pending(Client *client); /* deploys what is pending, for the end */
+void client_add_hosts(Client *client, guint count);
+
+/* ---- sim.c ---- */
+
+struct Sim {
+    guint64 seed;
+    GRand *random;
+    gint64 now; /* microseconds, wall and steady alike */
+    Clock clock;
+    gboolean verbose, calm;
+    MemoryStore *memory;
+    Config *config;
+    Core *core;
+    World *world;
+    Lifecycle *lifecycle;
+    RpcServer *rpc;
+    Hosts *hosts;
+    Client *client;
+    GTree *events; /* of what will happen outside the core */
+    guint64 event_count, steps, crashes, calls, lost;
+};
+
+/* Something that happens later; `act` runs once. Dropped by sim_forget(). */
+void sim_later(Sim *sim, gint64 delay_us, void (*act)(Sim *sim, gpointer data), gpointer data,
+               GDestroyNotify destroy);
+gboolean sim_chance(Sim *sim, double probability);
+gint sim_pick(Sim *sim, gint below);
+void sim_say(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* Ends the program: the seed, the step and what is wrong. */
+void sim_wrong(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3) G_GNUC_NORETURN;
+/* Runs a seed: `steps` with trouble, then calm until all rests. */
+void sim_run(guint64 seed, guint steps, gboolean verbose);
