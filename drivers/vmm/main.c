@@ -32,15 +32,14 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_vmm: give one flavour of: %s\n", names);
         return 2;
     }
-    if (flavour->dialect && !vmm_libvirt_start(flavour, uri, &error)) {
-        g_fprintf(stderr, "one_vmm: %s\n", error->message);
-        return 2;
-    }
+    if (flavour->dialect)
+        vmm_libvirt_start(flavour, uri);
     Driver driver = {
         .program = "one_vmm",
         .actions = flavour->actions,
         .queue_of = vmm_queue_of,
         .prepare = vmm_prepare,
+        .init = flavour->dialect ? vmm_libvirt_init : NULL,
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
     };

@@ -31,9 +31,10 @@ const VmmFlavour *vmm_flavour(const char *name);
 char *vmm_flavour_names(void); /* "kvm qemu ..." (owned) */
 
 /* For flavours of libvirt, before the first request: which row, and the URI of other hosts
- * when it is not the row's (NULL; "%h" is the host). Reads the defaults; what is wrong there
- * is an error. */
-gboolean vmm_libvirt_start(const VmmFlavour *flavour, const char *uri, GError **error);
+ * when it is not the row's (NULL; "%h" is the host). */
+void vmm_libvirt_start(const VmmFlavour *flavour, const char *uri);
+/* Reads the defaults of machines; what is wrong there is an error, a missing file is none. */
+gboolean vmm_libvirt_init(GError **error);
 
 extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];

@@ -27,24 +27,7 @@ const Template *vmm_libvirt_defaults(void)
     return defaults;
 }
 
-/* A missing file means the defaults of the program; a wrong one is an error. */
-static gboolean read_defaults(GError **error)
-{
-    g_autofree char *path = paths_etc(flavour.defaults);
-    g_autofree char *text = NULL;
-    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
-        log_warning("VMM", "%s is missing: machines get no defaults from it", path);
-        defaults = template_new();
-        return TRUE;
-    }
-    if (g_file_get_contents(path, &text, NULL, error))
-        defaults = template_parse(text, TEMPLATE_MODERN, error);
-    if (!defaults)
-        g_prefix_error(error, "%s cannot be used: ", path);
-    return defaults != NULL;
-}
-
-gboolean vmm_libvirt_start(const VmmFlavour *wanted, const char *uri, GError **error)
+void vmm_libvirt_start(const VmmFlavour *wanted, const char *uri)
 {
     flavour = *wanted;
     if (uri) {
@@ -53,8 +36,28 @@ gboolean vmm_libvirt_start(const VmmFlavour *wanted, const char *uri, GError **e
         if (!strstr(uri, "%h"))
             flavour.libvirt.local = flavour.libvirt.remote;
     }
+    defaults = template_new();
     libvirt_pool_start(&flavour.libvirt);
-    return read_defaults(error);
+}
+
+gboolean vmm_libvirt_init(GError **error)
+{
+    g_autofree char *path = paths_etc(flavour.defaults);
+    g_autofree char *text = NULL;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        log_warning("VMM", "%s is missing: machines get no defaults from it", path);
+        return TRUE;
+    }
+    Template *read = g_file_get_contents(path, &text, NULL, error)
+                         ? template_parse(text, TEMPLATE_MODERN, error)
+                         : NULL;
+    if (!read) {
+        g_prefix_error(error, "%s cannot be used: ", path);
+        return FALSE;
+    }
+    template_free(defaults);
+    defaults = read;
+    return TRUE;
 }
 
 static char *setting(const VmmAction *action, const char *vector, const char *name)

@@ -7,6 +7,8 @@
 
 #include "drivers/vmm/vmm.h"
 #include "lib/base/xml.h"
+#include <libxml/parser.h>
+#include <libxml/relaxng.h>
 #include <string.h>
 
 static char *directory;
@@ -73,6 +75,37 @@ static void check_golden(const char *file)
     g_autofree char *want = read_file(path);
     if (strcmp(got, want) != 0)
         g_error("%s: the document is\n%s\ninstead of\n%s", file, got, want);
+}
+
+/* libvirt's own schema, where libvirt is installed, knows each element that we write. */
+static void check_schema(xmlRelaxNG *schema, const char *file)
+{
+    g_autofree char *path = g_build_filename(directory, file, NULL);
+    xmlDoc *document = xmlReadFile(path, NULL, XML_PARSE_NONET);
+    xmlRelaxNGValidCtxt *context = xmlRelaxNGNewValidCtxt(schema);
+    if (xmlRelaxNGValidateDoc(context, document) != 0)
+        g_error("%s is not a domain by libvirt's schema", file);
+    xmlRelaxNGFreeValidCtxt(context);
+    xmlFreeDoc(document);
+}
+
+static void test_schema(void)
+{
+    static const char place[] = "/usr/share/libvirt/schemas/domain.rng";
+    if (!g_file_test(place, G_FILE_TEST_EXISTS)) {
+        g_test_skip("libvirt's schemas are not installed");
+        return;
+    }
+    xmlRelaxNGParserCtxt *parser = xmlRelaxNGNewParserCtxt(place);
+    xmlRelaxNG *schema = xmlRelaxNGParse(parser);
+    xmlRelaxNGFreeParserCtxt(parser);
+    g_assert_nonnull(schema);
+    g_autoptr(GDir) files = g_dir_open(directory, 0, NULL);
+    const char *file;
+    while ((file = g_dir_read_name(files)))
+        if (g_str_has_suffix(file, ".xml"))
+            check_schema(schema, file);
+    xmlRelaxNGFree(schema);
 }
 
 static void test_golden(void)
@@ -165,6 +198,7 @@ int main(int argc, char **argv)
     directory = g_build_filename("tests", "unit", "data", "domain", NULL);
     etc = g_strdup("etc");
     g_test_add_func("/domain_xml/golden", test_golden);
+    g_test_add_func("/domain_xml/schema", test_schema);
     g_test_add_func("/domain_xml/errors", test_errors);
     g_test_add_func("/domain_xml/hostile_text", test_hostile_text);
     g_test_add_func("/domain_xml/relocate", test_relocate);

@@ -206,6 +206,18 @@ static void test_quotes(void)
     g_assert_cmpstr(out->str, ==, "NAME=\"a \\\"b\\\" ] ]> \\ c \"\n");
 }
 
+/* Only what the simulation makes: files, and one level of directories below "dummy". */
+static void remove_tree(const char *path)
+{
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    const char *name;
+    while (directory && (name = g_dir_read_name(directory))) {
+        g_autofree char *below = g_build_filename(path, name, NULL);
+        remove_tree(below);
+    }
+    g_remove(path);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -220,5 +232,7 @@ int main(int argc, char **argv)
     g_test_add_func("/dummy/trouble", test_trouble);
     g_test_add_func("/dummy/monitor", test_monitor);
     g_test_add_func("/dummy/quotes", test_quotes);
-    return g_test_run();
+    int failed = g_test_run();
+    remove_tree(var);
+    return failed;
 }

@@ -1,0 +1,319 @@
+/*
+ * The libvirt flavours of both drivers on libvirt's own simulated hypervisor (test:///), which
+ * lives inside this process: no host, no root, no libvirtd.
+ */
+#include "drivers/common/libvirt_pool.h"
+
+#include "drivers/common/libvirt_stats.h"
+#include "drivers/im/im.h"
+#include "drivers/im/im_libvirt.h"
+#include "drivers/vmm/vmm.h"
+#include "drivers/vmm/vmm_action.h"
+#include "lib/base/error.h"
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const DomainDialect dialect = {
+    .type = "test", .os_kernel = "hvm", .os_plain = "hvm", .prefix = "vd"};
+static const VmmFlavour flavour = {
+    .name = "test",
+    .actions = vmm_libvirt_actions,
+    .libvirt = {"test:///default", "test:///default"},
+    .dialect = &dialect,
+    .defaults = "missing.conf",
+    .abilities = VMM_SAVES | VMM_RESETS,
+};
+static char *scratch;
+
+/* ---- the pool ---- */
+
+static void test_local(void)
+{
+    char own[256] = "";
+    g_assert_cmpint(gethostname(own, sizeof own - 1), ==, 0);
+    g_assert_true(libvirt_host_is_local("localhost"));
+    g_assert_true(libvirt_host_is_local("127.0.0.1"));
+    g_assert_true(libvirt_host_is_local(own));
+    g_assert_false(libvirt_host_is_local("node99.example"));
+    g_assert_false(libvirt_host_is_local(""));
+}
+
+static void test_pool(void)
+{
+    g_autoptr(GError) error = NULL;
+    virConnectPtr first = libvirt_pool_get("h1", &error);
+    g_assert_no_error(error);
+    virConnectPtr second = libvirt_pool_get("h1", &error);
+    virConnectPtr third = libvirt_pool_get("h1", &error);
+    g_assert_true(first == second && second == third);
+    /* A fourth call does not share: libvirtd would stop reading. */
+    virConnectPtr fourth = libvirt_pool_get("h1", &error);
+    g_assert_no_error(error);
+    g_assert_true(fourth != first);
+    virConnectPtr elsewhere = libvirt_pool_get("h2", &error);
+    g_assert_true(elsewhere != first && elsewhere != fourth);
+    /* Forgotten while in use: closed when the last user gives it back. */
+    libvirt_pool_forget("h1");
+    libvirt_pool_release(first);
+    libvirt_pool_release(second);
+    libvirt_pool_release(third);
+    libvirt_pool_release(fourth);
+    libvirt_pool_release(elsewhere);
+    libvirt_pool_release(NULL);
+    virConnectPtr again = libvirt_pool_get("h1", &error);
+    g_assert_no_error(error);
+    libvirt_pool_release(again);
+}
+
+static void test_bad_names(void)
+{
+    static const char *const names[] = {"", "-oProxyCommand=x", "a b", "a/b", "a?b", "a%h"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_null(libvirt_pool_get(names[i], &error));
+        g_assert_error(error, ONE_ERROR, ONE_ERROR_RPC_API);
+    }
+}
+
+/* ---- the drivers ---- */
+
+static char *serve(const Driver *driver, const char *requests)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *name = NULL;
+    g_autofree char *heard = NULL;
+    int in[2];
+    g_assert_cmpint(pipe(in), ==, 0);
+    g_assert_cmpint(write(in[1], requests, strlen(requests)), ==, (gssize)strlen(requests));
+    close(in[1]);
+    int out = g_file_open_tmp("heard-XXXXXX", &name, &error);
+    g_assert_no_error(error);
+    g_assert_cmpint(driver_serve(driver, in[0], out), ==, 0);
+    close(in[0]);
+    close(out);
+    g_file_get_contents(name, &heard, NULL, &error);
+    g_assert_no_error(error);
+    g_unlink(name);
+    return g_steal_pointer(&heard);
+}
+
+/* `stime` tells one machine with id 3 from another. */
+static char *act(const char *action, const char *stime)
+{
+    g_autofree char *xml = g_strdup_printf(
+        "<VMM_DRIVER_ACTION_DATA><HOST>h1</HOST><MIGR_HOST/><DEPLOY_ID/>"
+        "<LOCAL_DEPLOYMENT_FILE>%s/deployment.0</LOCAL_DEPLOYMENT_FILE>"
+        "<CHECKPOINT_FILE>%s/checkpoint</CHECKPOINT_FILE><DISK_TARGET_PATH>%s</DISK_TARGET_PATH>"
+        "<VM><ID>3</ID><NAME>web</NAME><STIME>%s</STIME><TEMPLATE><CPU>1</CPU>"
+        "<MEMORY>64</MEMORY></TEMPLATE></VM></VMM_DRIVER_ACTION_DATA>",
+        scratch, scratch, scratch, stime);
+    g_autofree char *payload = g_base64_encode((const guchar *)xml, strlen(xml));
+    g_autofree char *line = g_strdup_printf("%s 3 %s\n", action, payload);
+    const Driver driver = {.program = "one_vmm",
+                           .actions = vmm_libvirt_actions,
+                           .queue_of = vmm_queue_of,
+                           .prepare = vmm_prepare};
+    return serve(&driver, line);
+}
+
+static void expect(const char *action, const char *stime, const char *pattern)
+{
+    g_autofree char *heard = act(action, stime);
+    if (!g_pattern_match_simple(pattern, heard))
+        g_error("%s: heard \"%s\" instead of \"%s\"", action, heard, pattern);
+}
+
+static void test_life(void)
+{
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=d\n");
+    expect("CANCEL", "1", "CANCEL SUCCESS 3 -\n");
+    expect("SHUTDOWN", "1", "SHUTDOWN SUCCESS 3 -\n");
+    expect("REBOOT", "1",
+           "REBOOT FAILURE 3 one-3 is not there on h1: there is nothing to reboot\n");
+    expect("DEPLOY", "1", "DEPLOY SUCCESS 3 one-3\n");
+    expect("DEPLOY", "1", "DEPLOY SUCCESS 3 one-3\n");
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=a*");
+    expect("MIGRATE", "1", "MIGRATE FAILURE 3 the request names no MIGR_HOST\n");
+    expect("SAVE", "1", "SAVE SUCCESS 3 -\n");
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=d\n");
+    expect("RESTORE", "1", "RESTORE SUCCESS 3 one-3\n");
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=a*");
+    expect("SHUTDOWN", "1", "SHUTDOWN SUCCESS 3 -\n");
+    expect("DEPLOY", "1", "DEPLOY SUCCESS 3 one-3\n");
+    expect("CLEANUP", "1", "CLEANUP SUCCESS 3 -\n");
+    expect("CLEANUP", "1", "CLEANUP SUCCESS 3 -\n");
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=d\n");
+}
+
+/* The document is kept for the administrator, and for nobody else: it may hold a password. */
+static void test_kept_document(void)
+{
+    g_autofree char *path = g_build_filename(scratch, "deployment.0", NULL);
+    GStatBuf facts;
+    g_assert_cmpint(g_stat(path, &facts), ==, 0);
+    g_assert_cmpint(facts.st_mode & 0777, ==, 0600);
+}
+
+/* A domain of our name with another UUID is neither stopped, nor destroyed, nor reported. */
+static void test_other_machine(void)
+{
+    expect("DEPLOY", "1", "DEPLOY SUCCESS 3 one-3\n");
+    expect("DEPLOY", "2", "DEPLOY FAILURE 3 one-3 on h1 is another machine*");
+    expect("CANCEL", "2", "CANCEL FAILURE 3 one-3 on h1 is another machine*");
+    expect("POLL", "2", "POLL SUCCESS 3 STATE=d\n");
+    expect("CLEANUP", "2", "CLEANUP SUCCESS 3 -\n");
+    expect("POLL", "1", "POLL SUCCESS 3 STATE=a*");
+    expect("CANCEL", "1", "CANCEL SUCCESS 3 -\n");
+}
+
+static void test_monitor(void)
+{
+    expect("DEPLOY", "1", "DEPLOY SUCCESS 3 one-3\n");
+    const Driver driver = {.program = "one_im",
+                           .actions = im_libvirt_actions,
+                           .queue_of = im_queue_of,
+                           .prepare = im_prepare};
+    g_autofree char *heard = serve(&driver, "MONITOR 7 h1\n");
+    static const char begin[] = "MONITOR SUCCESS 7 ";
+    if (!g_str_has_prefix(heard, begin))
+        g_error("heard \"%s\"", heard);
+    gsize length;
+    g_autofree guchar *bytes = g_base64_decode(heard + strlen(begin), &length);
+    g_autofree char *report = g_strndup((const char *)bytes, length);
+    static const char *const parts[] = {
+        "TOTALCPU=\"", "TOTALMEMORY=\"", "SYNC_STATE=\"yes\"",
+        "VM=[ID=\"3\",DEPLOY_ID=\"one-3\",UUID=\"", "STATE=\"RUNNING\"",
+        /* The machine that test:///default brings along is none of ours. */
+        "VM=[ID=\"-1\",DEPLOY_ID=\"test\"", "IMPORT_TEMPLATE=\""};
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (!strstr(report, parts[i]))
+            g_error("no %s in %s", parts[i], report);
+    g_autofree char *stopped = serve(&driver, "STOPMONITOR 7 h1\n");
+    g_assert_cmpstr(stopped, ==, "STOPMONITOR SUCCESS 7 -\n");
+    expect("CANCEL", "1", "CANCEL SUCCESS 3 -\n");
+}
+
+/* A wrong file of defaults is told before anything is started with half of them. */
+static void test_defaults(void)
+{
+    g_autofree char *path = g_build_filename(scratch, "missing.conf", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(vmm_libvirt_init(&error));
+    g_assert_true(g_file_set_contents(path, "DISK = [ CACHE = \n", -1, NULL));
+    g_assert_false(vmm_libvirt_init(&error));
+    g_assert_nonnull(strstr(error->message, "missing.conf cannot be used"));
+    g_assert_true(g_file_set_contents(path, "SHUTDOWN_TIMEOUT = 3\n", -1, NULL));
+    g_clear_error(&error);
+    g_assert_true(vmm_libvirt_init(&error));
+    g_unlink(path);
+}
+
+/* ---- what libvirt says, in our words ---- */
+
+static void test_event_states(void)
+{
+    static const struct {
+        int event, detail;
+        const char *state;
+    } cases[] = {
+        {VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_BOOTED, "RUNNING"},
+        {VIR_DOMAIN_EVENT_STARTED, VIR_DOMAIN_EVENT_STARTED_MIGRATED, NULL},
+        {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN, "POWEROFF"},
+        {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED, "POWEROFF"},
+        {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_MIGRATED, NULL},
+        {VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_SAVED, NULL},
+        {VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_PAUSED, "PAUSED"},
+        {VIR_DOMAIN_EVENT_SUSPENDED, VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED, NULL},
+        {VIR_DOMAIN_EVENT_CRASHED, VIR_DOMAIN_EVENT_CRASHED_PANICKED, "FAILURE"},
+        {VIR_DOMAIN_EVENT_DEFINED, VIR_DOMAIN_EVENT_DEFINED_ADDED, NULL},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpstr(im_event_state(cases[i].event, cases[i].detail), ==, cases[i].state);
+}
+
+static void test_state_names(void)
+{
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_RUNNING, 0), ==, "RUNNING");
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER), ==, "PAUSED");
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION), ==,
+                    "RUNNING");
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_SHUTOFF, 0), ==, "POWEROFF");
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_CRASHED), ==,
+                    "FAILURE");
+    g_assert_cmpstr(libvirt_state_name(99, 0), ==, "UNKNOWN");
+}
+
+static void test_usage(void)
+{
+    g_assert_cmpfloat(libvirt_usage("k", -1), <, 0);
+    g_assert_cmpfloat(libvirt_usage("k", 1000000), <, 0);
+    g_usleep(20 * 1000);
+    /* 10 ms of CPU in at least 20 ms of time */
+    double percent = libvirt_usage("k", 11000000);
+    g_assert_cmpfloat(percent, >, 0);
+    g_assert_cmpfloat(percent, <=, 50.0);
+    /* A counter that went back is a new machine. */
+    g_assert_cmpfloat(libvirt_usage("k", 5), <, 0);
+    libvirt_usage_forget("k");
+    g_assert_cmpfloat(libvirt_usage("k", 10), <, 0);
+}
+
+static void test_stats(void)
+{
+    virTypedParameterPtr params = NULL;
+    int count = 0, room = 0;
+    (void)virTypedParamsAddInt(&params, &count, &room, "state.state", VIR_DOMAIN_RUNNING);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "cpu.time", 5000);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "balloon.current", 1024);
+    (void)virTypedParamsAddUInt(&params, &count, &room, "vcpu.current", 2);
+    (void)virTypedParamsAddUInt(&params, &count, &room, "net.count", 2);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "net.0.rx.bytes", 10);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "net.1.rx.bytes", 5);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "net.11.tx.bytes", 7);
+    (void)virTypedParamsAddULLong(&params, &count, &room, "block.0.rd.reqs", 3);
+    const virDomainStatsRecord record = {NULL, params, count};
+    LibvirtStats stats = libvirt_stats_read(&record);
+    g_assert_cmpint(stats.state, ==, VIR_DOMAIN_RUNNING);
+    g_assert_cmpint(stats.cpu_time, ==, 5000);
+    g_assert_cmpint(stats.memory, ==, 1024);
+    g_assert_cmpint(stats.vcpu, ==, 2);
+    g_assert_cmpint(stats.net_rx, ==, 15);
+    g_assert_cmpint(stats.net_tx, ==, 7);
+    g_assert_cmpint(stats.disk_rd_ops, ==, 3);
+    g_assert_cmpint(stats.disk_wr_ops, ==, -1);
+    virTypedParamsFree(params, count);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    scratch = g_dir_make_tmp("libvirt-XXXXXX", NULL);
+    g_assert_nonnull(scratch);
+    g_setenv("ONE_ETC", scratch, TRUE);
+    vmm_libvirt_start(&flavour, NULL);
+    /* test:///default is one and the same for all connections while one is open. */
+    virConnectPtr keep = virConnectOpen("test:///default");
+    g_assert_nonnull(keep);
+    g_test_add_func("/libvirt/local", test_local);
+    g_test_add_func("/libvirt/pool", test_pool);
+    g_test_add_func("/libvirt/bad_names", test_bad_names);
+    g_test_add_func("/libvirt/defaults", test_defaults);
+    g_test_add_func("/libvirt/life", test_life);
+    g_test_add_func("/libvirt/kept_document", test_kept_document);
+    g_test_add_func("/libvirt/other_machine", test_other_machine);
+    g_test_add_func("/libvirt/monitor", test_monitor);
+    g_test_add_func("/libvirt/event_states", test_event_states);
+    g_test_add_func("/libvirt/state_names", test_state_names);
+    g_test_add_func("/libvirt/usage", test_usage);
+    g_test_add_func("/libvirt/stats", test_stats);
+    int failed = g_test_run();
+    (void)virConnectClose(keep);
+    static const char *const files[] = {"deployment.0", "checkpoint"};
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(scratch, files[i], NULL);
+        g_unlink(path);
+    }
+    g_rmdir(scratch);
+    return failed;
+}
