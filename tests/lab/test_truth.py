@@ -149,10 +149,9 @@ def test_guest_death_is_seen_at_once(cloud, machine):
     pid = int(cloud.lab.on("node01", "cat", f"/run/libvirt/qemu/one-{machine.id}.pid"))
     cloud.lab.on("node01", "kill", "-9", pid)
     begun = time.monotonic()
-    wait_for("another state than RUNNING", 10, lambda: cloud.state(machine.name) != RUNNING)
+    cloud.wait(machine.name, POWEROFF, 10)
     took = time.monotonic() - begun
-    assert took < 1.5, f"seen after {took:.1f} s"  # half a second of it is the command line in the namespace
-    assert cloud.state(machine.name) in (POWEROFF, UNKNOWN) or cloud.state(machine.name)[0] in (3, 8)
+    assert took < 1.5, f"seen after {took:.1f} s"  # some of it is the command line entering the namespace
 
 
 def test_poweroff_from_inside_is_seen(cloud, machine):
