@@ -129,6 +129,14 @@ static gboolean moved_before(const Transfer *transfer, SshEnd from, SshEnd to, G
     return FALSE;
 }
 
+/* What will be deleted in the end is looked at before anything is copied. */
+static gboolean check_source(const Transfer *transfer, SshEnd from, GError **error)
+{
+    g_autofree char *guard = safe_path_shell_guard(from.path, error);
+    return guard != NULL && (guard[0] == '\0' ||
+                             ssh_end_do(transfer->ssh, from, guard, transfer->watch, NULL, error));
+}
+
 gboolean remote_move(const Transfer *transfer, const Place *source, const Place *target,
                      GError **error)
 {
@@ -141,7 +149,8 @@ gboolean remote_move(const Transfer *transfer, const Place *source, const Place 
     if (one_host && g_str_equal(from_path, to_path))
         return TRUE;
     SshEndKind kind;
-    if (!ssh_end_look(transfer->ssh, from, &kind, NULL, transfer->watch, error))
+    if (!check_source(transfer, from, error) ||
+        !ssh_end_look(transfer->ssh, from, &kind, NULL, transfer->watch, error))
         return FALSE;
     if (kind == SSH_END_NOTHING)
         return moved_before(transfer, from, to, error);

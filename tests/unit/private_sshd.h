@@ -157,8 +157,9 @@ static inline void sshd_setup(PrivateSshd *sshd)
                "AuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\n"
                "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
                "MaxSessions 20\nRekeyLimit 16M\nSubsystem sftp internal-sftp\n"
-               "SetEnv PATH=%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin\n",
-               sshd->port, d, d, d);
+               /* HOME: what the user's own shell does at each start is not what is tested. */
+               "SetEnv PATH=%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=%s\n",
+               sshd->port, d, d, d, d);
     sshd_write(sshd, "config", "Host *\n  HostName 127.0.0.1\n  Port %u\n  User root\n",
                sshd->port);
     sshd_trust(sshd);
