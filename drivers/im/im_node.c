@@ -5,7 +5,6 @@
 #include "drivers/im/im_libvirt.h"
 #include "lib/base/xml.h"
 #include <libvirt/virterror.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -67,8 +66,26 @@ static void memory(virConnectPtr connection, gint64 *total, gint64 *available)
 
 /* ---- network ---- */
 
+/* A line of /proc/net/dev: "eth0: 8 figures of receiving, 8 of sending", bytes first. */
+static void add_interface(const char *line, gint64 *rx, gint64 *tx)
+{
+    const char *colon = strchr(line, ':');
+    if (!colon)
+        return;
+    g_autofree char *name = g_strndup(line, (gsize)(colon - line));
+    (void)g_strstrip(name);
+    if (g_str_equal(name, "lo") || g_str_has_prefix(name, "vnet") || g_str_has_prefix(name, "one-"))
+        return;
+    char *at = (char *)colon + 1;
+    for (int column = 0; column <= 8; column++) {
+        gint64 value = (gint64)g_ascii_strtoull(at, &at, 10);
+        *rx += column == 0 ? value : 0;
+        *tx += column == 8 ? value : 0;
+    }
+}
+
 /* Bytes of all interfaces but loopback and those of machines; FALSE: not known. libvirt does
- * not tell this of other hosts; theirs is the sum of their machines. */
+ * not tell this of other hosts. */
 static gboolean local_traffic(gint64 *rx, gint64 *tx)
 {
     g_autofree char *text = NULL;
@@ -76,17 +93,8 @@ static gboolean local_traffic(gint64 *rx, gint64 *tx)
         return FALSE;
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     *rx = *tx = 0;
-    for (char **line = lines; *line; line++) {
-        char name[64];
-        unsigned long long in, out;
-        if (sscanf(*line, " %63[^:]: %llu %*u %*u %*u %*u %*u %*u %*u %llu", name, &in, &out) !=
-                3 ||
-            g_str_equal(name, "lo") || g_str_has_prefix(name, "vnet") ||
-            g_str_has_prefix(name, "one-"))
-            continue;
-        *rx += (gint64)in;
-        *tx += (gint64)out;
-    }
+    for (char **line = lines; *line; line++)
+        add_interface(*line, rx, tx);
     return TRUE;
 }
 
