@@ -12,10 +12,12 @@
 #include "server/core/core.h"
 #include "server/http/http.h"
 #include "server/lifecycle/lifecycle.h"
+#include "server/lifecycle/states_page.h"
 #include "server/mads/mads.h"
 #include "server/model/world.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/method.h"
+#include "server/rpc/methods_page.h"
 #include "server/rpc/server.h"
 #include "server/store/store_sqlite.h"
 
@@ -48,7 +50,7 @@ typedef struct Oned {
 
 static struct {
     char *config, *backup;
-    gboolean check, version, keys, foreground;
+    gboolean check, version, keys, foreground, methods, states;
 } options;
 
 static const GOptionEntry entries[] = {
@@ -61,6 +63,10 @@ static const GOptionEntry entries[] = {
      "Make a consistent copy of the database, also while oned runs, then end", "FILE"},
     {"config-keys", 0, 0, G_OPTION_ARG_NONE, &options.keys,
      "List every key of the configuration with its default", NULL},
+    {"print-methods", 0, 0, G_OPTION_ARG_NONE, &options.methods, "Print the page of all methods",
+     NULL},
+    {"print-states", 0, 0, G_OPTION_ARG_NONE, &options.states,
+     "Print the page of a machine's states", NULL},
     {"version", 'v', 0, G_OPTION_ARG_NONE, &options.version, "Print the version", NULL},
     {NULL}};
 
@@ -369,21 +375,27 @@ static int run(Oned *oned)
     return started ? 0 : 1;
 }
 
+/* Options that print something and end. */
+static gboolean prints_only(void)
+{
+    g_autofree char *text = options.version   ? g_strdup("Globule " GLOBULE_VERSION "\n")
+                            : options.keys    ? config_help()
+                            : options.methods ? rpc_methods_page()
+                            : options.states  ? vm_states_page()
+                                              : NULL;
+    if (text)
+        fputs(text, stdout);
+    return text != NULL;
+}
+
 int main(int argc, char **argv)
 {
     Oned oned = {.lock = -1};
     g_autoptr(GError) error = NULL;
     if (!read_options(argc, argv))
         return 2;
-    if (options.version) {
-        printf("Globule %s\n", GLOBULE_VERSION);
+    if (prints_only())
         return 0;
-    }
-    if (options.keys) {
-        g_autofree char *keys = config_help();
-        fputs(keys, stdout);
-        return 0;
-    }
     oned.var = paths_var(NULL);
     oned.database = paths_var("one.db");
     int code = 1;

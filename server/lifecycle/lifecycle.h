@@ -48,7 +48,7 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
 /* `type`: 0 save, 1 power off, 2 power off hard; only for a migration that is not live. */
 gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean live, gint type,
                     const VmAsker *asker, GError **error);
-/* `word`: any of share/doc/actions.md, old words included. */
+/* `word`: any of share/doc/states.md, old words included. */
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
                    GError **error);
 /* `operation`: 0 failure, 1 success, 2 retry, 3 delete, 4 delete-recreate, 5 delete-db. */

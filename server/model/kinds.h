@@ -1,6 +1,6 @@
 /*
  * The kinds of objects, one row each. The order is that of the bits in ACL rules
- * (share/doc/acl.md), so a kind's bit follows from its place.
+ * (share/doc/access.md), so a kind's bit follows from its place.
  */
 #pragma once
 
