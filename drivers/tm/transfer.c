@@ -31,9 +31,12 @@ const Flavour *transfer_flavour(const ScriptCommand *command, const Flavour *oth
                                 GError **error)
 {
     const Flavour *flavour = command->suffix != NULL ? flavour_find(command->suffix) : NULL;
+    const char *own_name = g_getenv("ONE_MAD_NAME");
     if (flavour == NULL && command->flavour != NULL)
         flavour = flavour_find(command->flavour);
-    else if (flavour == NULL)
+    /* In a configuration the driver may have any name: TM_MAD = [ NAME = fast, ARGUMENTS = "-d ssh"
+     * ] */
+    if (flavour == NULL && (command->flavour == NULL || g_strcmp0(command->flavour, own_name) == 0))
         flavour = otherwise;
     if (flavour != NULL)
         return flavour;

@@ -128,6 +128,10 @@ static void test_shared_refusals(void)
     g_assert_nonnull(strstr(said->str, "there is nothing to move"));
     expect_failure("shared", "DELETE lvm node01:@/0/7 7 0\n",
                    "there is no transfer by \"lvm\"; known are shared, ssh, dummy");
+    /* The driver's name in the configuration stands for the flavour that it was started with. */
+    g_setenv("ONE_MAD_NAME", "lvm", TRUE);
+    expect_done("shared", "DELETE lvm node01:@/0/7 7 0\n");
+    g_unsetenv("ONE_MAD_NAME");
     expect_failure("none", "DELETE node01:@/0/7\n", "names no flavour");
     expect_done("none", "DELETE.dummy lvm node01:/etc 7 0\n");
     expect_done("dummy", "CLONE a:/b c:/d\nMKSWAP 1 c:/d\n");
