@@ -64,10 +64,12 @@ static const CliCommand commands[] = {
     {NULL, "terminate shutdown", "vm...", "hard " CLI_WAIT, "one.vm.action", "'terminate/hard' id",
      "DONE", 0, NULL,
      "Shuts a machine down and removes it for good. With --hard the guest is not asked."},
-    {NULL, "delete finalize cancel", "vm...", CLI_WAIT, "one.vm.action", "'terminate-hard' id",
-     "DONE", 0, NULL,
-     "Removes a machine for good without asking the guest. The same as terminate --hard. One that "
-     "hangs in the middle of an action needs recover --delete."},
+    {NULL, "delete finalize", "vm...", CLI_WAIT, NULL, NULL, "DONE", 0, cli_vm_delete,
+     "Removes a machine for good, whatever its state, without asking the guest. One that hangs in "
+     "the middle of an action is taken out of it, as recover --delete does."},
+    {NULL, "cancel", "vm...", CLI_WAIT, "one.vm.action", "'terminate-hard' id", "DONE", 0, NULL,
+     "Stops a running machine without asking the guest, and removes it for good. The same as "
+     "terminate --hard."},
 
     {"Move", "migrate", "vm... host datastore?", "live poff poff-hard enforce " CLI_WAIT,
      "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", CLI_AT_REST, 1, NULL,

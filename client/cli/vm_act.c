@@ -100,6 +100,29 @@ CliExit cli_vm_recover(Cli *cli)
                                                   : cli_run_row(cli);
 }
 
+/* ---- delete ---- */
+
+/* As a user of 2009 expects, from any state: in the middle of an action the server does not
+ * let a machine be terminated, so it is taken out by the way that repairs use. */
+static gboolean delete_one(Cli *cli, gint32 id, GError **error)
+{
+    g_autoptr(GError) refused = NULL;
+    WireClient *wire = cli_wire(cli, error);
+    if (wire == NULL)
+        return FALSE;
+    if (wire_call(wire, NULL, &refused, "one.vm.action", "si", "terminate-hard", id))
+        return TRUE;
+    if (g_error_matches(refused, ONE_ERROR, ONE_ERROR_ACTION))
+        return wire_call(wire, NULL, error, "one.vm.recover", "ii", id, 3);
+    g_propagate_error(error, g_steal_pointer(&refused));
+    return FALSE;
+}
+
+CliExit cli_vm_delete(Cli *cli)
+{
+    return cli_each(cli, delete_one);
+}
+
 /* ---- console, ssh ---- */
 
 static xmlDoc *fetch(Cli *cli, GError **error)

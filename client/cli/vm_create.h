@@ -14,6 +14,7 @@
 CliExit cli_vm_create(Cli *cli);
 CliExit cli_vm_resize(Cli *cli);
 CliExit cli_vm_recover(Cli *cli);
+CliExit cli_vm_delete(Cli *cli);
 CliExit cli_vm_console(Cli *cli);
 CliExit cli_vm_ssh(Cli *cli);
 CliExit cli_vm_disk_attach(Cli *cli);

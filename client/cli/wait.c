@@ -239,8 +239,9 @@ CliExit cli_wait_after(Cli *cli, GArray *ids)
         fprintf(stderr, "--wait=%s: no state of a %s is called so\n", asked, cli->kind->noun);
         return CLI_USAGE;
     }
-    /* For "what it was before" there is nothing to wait for. */
-    guint nth = cli->command->goal_host;
-    gint64 host = nth > 0 && strcmp(goal, cli->command->goal) == 0 ? cli->numbers[nth] : -1;
-    return cli_wait_for(cli, ids, goal, host, asked != NULL && *asked != '\0');
+    /* A state that somebody else must bring about is waited for with patience; the command's
+     * own state, or any on the host that it names, is reached now or not at all. */
+    gint64 host = cli->command->goal_host > 0 ? cli->numbers[cli->command->goal_host] : -1;
+    gboolean own = host >= 0 || strcmp(goal, cli->command->goal) == 0;
+    return cli_wait_for(cli, ids, goal, host, !own);
 }

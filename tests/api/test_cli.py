@@ -265,6 +265,16 @@ def test_calls(shell, cloud, line, calls):
     assert cloud.done() == calls
 
 
+def test_delete_from_any_state(shell, cloud):
+    cloud.refuse["one.vm.action"] = (2048, "Could not terminate VM 3, wrong state BOOT.")
+    shell.run("onevm delete 3")
+    assert cloud.done() == [("one.vm.action", ("terminate-hard", 3)), ("one.vm.recover", (3, 3))]
+    cloud.refuse["one.vm.action"] = (512, "User [2] : Not authorized.")
+    shell.error("onevm delete 3", FORBIDDEN)
+    assert len(cloud.done()) == 3
+    shell.error("onevm cancel 3", FORBIDDEN)
+
+
 def test_ranges_skip_gaps(shell, cloud):
     """0..8 means those that exist; a number that is named must exist."""
     shell.run("onevm hold 0..8")
@@ -384,6 +394,10 @@ def test_wait_for_failure(shell, cloud):
     assert "is BOOT_FAILURE on node1 and not RUNNING: no such kernel. `onevm show 3` tells more" in text
     cloud.course[0] = [(3, 4, "node2"), (3, 3, "node2")]
     assert "is RUNNING on node2 and not on the host asked for" in shell.error("onevm migrate --live xen01 node1 --wait", FAILED)
+    cloud.course[0] = [(3, 4, "node2"), (3, 3, "node2")]
+    shell.error("onevm migrate --live xen01 node1 --wait=running", FAILED)
+    cloud.course[0] = [(3, 4, "node1"), (3, 3, "node1")]
+    shell.run("onevm migrate --live xen01 node1 --wait=running")
     cloud.course[0] = [(3, 6, "node2"), (3, 3, "node2")]
     assert "and not SUSPENDED" in shell.error("onevm suspend xen01 --wait", FAILED)
 
@@ -555,7 +569,11 @@ def test_failures_of_a_real_machine(real, one):
     one.control()
     real.run("onevm recover sad --retry --wait")
     real.run("onevm poweroff sad --wait")
-    real.run("onevm recover sad --delete --wait=done")
+    one.control("DEPLOY * latency=30")
+    real.run("onevm resume sad")
+    assert "not available" in real.error("onevm suspend sad", FAILED)
+    real.run("onevm delete sad --wait")
+    one.control()
     assert real.error("onevm show sad", NO_OBJECT).startswith("no machine is called 'sad'")
 
 
