@@ -21,15 +21,17 @@ const char *wire_client_session(const WireClient *client);
 /* Longest wait for an answer, in seconds; 0 means for ever. Default: ONE_XMLRPC_TIMEOUT or 60. */
 void wire_client_set_timeout(WireClient *client, guint seconds);
 
-/* What a successful call brought: text or a number. */
+/* What a successful call brought: text or a number. A list (system.listMethods) comes as
+ * text with an item a line. */
 typedef struct WireReply {
-    char *text;    /* NULL when the answer is a number */
+    char *text; /* NULL when the answer is a number */
     gint64 number;
 } WireReply;
 void wire_reply_clear(WireReply *reply);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(WireReply, wire_reply_clear)
 
-/* Calls `method`; the session goes first by itself. `format` has a letter for each
+/* Calls `method`; the session goes first by itself, except for system.*, which take none.
+ * `reply` may be NULL. `format` has a letter for each
  * argument: i (int), b (gboolean), s (const char *), A (const gint32 *, guint: array of int).
  * FALSE with an error of domain ONE_ERROR: the server's own code and text,
  * ONE_ERROR_UNREACHABLE, ONE_ERROR_TIMEOUT, or for an XML-RPC fault
