@@ -138,16 +138,29 @@ static CliExit run_show(Cli *cli)
 
 /* ---- Passwords ---- */
 
+/* A new password is asked for twice: nobody sees what is typed. (owned) */
+static char *ask_twice(const char *name, GError **error)
+{
+    g_autofree char *prompt = g_strdup_printf("Password of %s", name);
+    g_autofree char *password = cli_ask_password(prompt, error);
+    g_autofree char *again = password != NULL ? cli_ask_password("Once more", error) : NULL;
+    if (again == NULL)
+        return NULL;
+    if (strcmp(password, again) == 0)
+        return g_steal_pointer(&password);
+    g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "the two differ; nothing is done");
+    return NULL;
+}
+
 /* The nth argument as it is, as a file's content, or asked for; then hashed if told. (owned) */
 static char *password_of(Cli *cli, guint nth, const char *name, GError **error)
 {
     const char *word = cli_word(cli, nth);
-    g_autofree char *prompt = g_strdup_printf("Password of %s", name);
     g_autofree char *password = NULL;
     if (word != NULL && cli_option(cli, "read-file") != NULL)
         password = cli_read_file(word, error);
     else
-        password = word != NULL ? g_strdup(word) : cli_ask_password(prompt, error);
+        password = word != NULL ? g_strdup(word) : ask_twice(name, error);
     if (password == NULL)
         return NULL;
     g_strchomp(password);

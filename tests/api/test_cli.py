@@ -48,8 +48,8 @@ class Shell:
         self.run(line, exit, **options)
         return self.result.stderr
 
-    def on_terminal(self, line, columns=80, exit=DONE):
-        """What appears on a terminal of that width."""
+    def on_terminal(self, line, columns=80, exit=DONE, answers=()):
+        """What appears on a terminal of that width; each question is given the next answer."""
         words = line.split()
         words[0] = str(self.bin / words[0])
         child, terminal = pty.fork()
@@ -71,6 +71,10 @@ class Shell:
             if not piece:
                 break
             seen += piece
+            if answers and seen.endswith(b": "):
+                time.sleep(0.05)  # what is typed before the echo is off would show
+                os.write(terminal, answers[0].encode() + b"\n")
+                answers = answers[1:]
         os.close(terminal)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == exit, seen
         return seen.decode().replace("\r\n", "\n")
@@ -445,6 +449,14 @@ def test_passwords_stay_hidden(shell, cloud):
         assert b"passwd" in line and b"Hidden" not in line
         assert process.wait() == 0
     assert cloud.done() == [("one.user.passwd", (3, "Hidden-Word.3"))]
+
+
+def test_questions_for_passwords(shell, cloud):
+    seen = shell.on_terminal("oneuser passwd bob", answers=["New-Word.1", "New-Word.1"])
+    assert seen == "Password of bob: \nOnce more: \n" and cloud.done() == [("one.user.passwd", (3, "New-Word.1"))]
+    assert "the two differ" in shell.on_terminal("oneuser passwd bob", exit=USAGE, answers=["One", "Other"])
+    assert "xen01" in shell.on_terminal("onevm list --user ann", answers=[SESSION.split(":")[1]])
+    assert len(cloud.done()) == 1
 
 
 def test_login(shell, cloud):
