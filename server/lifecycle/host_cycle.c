@@ -266,31 +266,39 @@ static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report
 
 /* ---- machines in a report ---- */
 
-/* What a sample of a machine may hold, in the order in which it is shown. */
-static const char *const vm_keys[] = {"CPU",         "DISKRDBYTES", "DISKRDIOPS",
-                                      "DISKWRBYTES", "DISKWRIOPS",  "MEMORY",
-                                      "NETRX",       "NETTX",       NULL};
+/* What a sample of a machine may hold, in the order in which it is shown: clients' schemas
+ * want the names sorted, with sizes of disks and the id between them. */
+static const char *const keys_before_id[] = {"CPU",         "DISKRDBYTES", "DISKRDIOPS",
+                                             "DISKWRBYTES", "DISKWRIOPS",  NULL};
+static const char *const keys_after_id[] = {"MEMORY", "NETRX", "NETTX", NULL};
 
-static void append_vm_values(const Template *values, GString *xml)
+static void append_numbers(const Template *values, const char *const *keys, GString *xml)
 {
-    TemplateAttribute *size;
-    for (guint i = 0; vm_keys[i]; i++) {
+    for (guint i = 0; keys[i]; i++) {
         double number;
-        if (!template_get_double(values, vm_keys[i], &number))
+        if (!template_get_double(values, keys[i], &number))
             continue;
         g_autofree char *text =
             g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f", number);
-        xml_cdata(xml, vm_keys[i], text);
+        xml_cdata(xml, keys[i], text);
     }
+}
+
+static void append_vm_values(const Template *values, gint32 id, GString *xml)
+{
+    TemplateAttribute *size;
+    append_numbers(values, keys_before_id, xml);
     for (guint i = 0; (size = template_vector(values, "DISK_SIZE", i)); i++) {
-        gint64 id, size_mb;
-        if (attribute_get_int(size, "ID", &id) && attribute_get_int(size, "SIZE", &size_mb)) {
+        gint64 disk, size_mb;
+        if (attribute_get_int(size, "ID", &disk) && attribute_get_int(size, "SIZE", &size_mb)) {
             g_string_append(xml, "<DISK_SIZE>");
-            xml_int(xml, "ID", id);
+            xml_int(xml, "ID", disk);
             xml_int(xml, "SIZE", size_mb);
             g_string_append(xml, "</DISK_SIZE>");
         }
     }
+    xml_int(xml, "ID", id);
+    append_numbers(values, keys_after_id, xml);
 }
 
 static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
@@ -301,14 +309,13 @@ static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
     if (!values)
         return;
     GString *xml = g_string_sized_new(512);
-    append_vm_values(values, xml);
+    append_vm_values(values, vm->head.id, xml);
     vm->cpu_used = number_of(values, "CPU");
     vm->memory_used = number_of(values, "MEMORY");
     vm->net_rx = number_of(values, "NETRX");
     vm->net_tx = number_of(values, "NETTX");
     vm->last_poll = core_now(world->core);
-    g_string_append_printf(xml, "<ID>%d</ID><TIMESTAMP>%" G_GINT64_FORMAT "</TIMESTAMP>",
-                           vm->head.id, vm->last_poll);
+    xml_int(xml, "TIMESTAMP", vm->last_poll);
     g_free(vm->monitoring);
     vm->monitoring = g_string_free(xml, FALSE);
     object_touched(world, &vm->head);

@@ -83,6 +83,7 @@ static VmRecord *new_record(Lifecycle *lifecycle, Vm *vm, const Host *host,
     record->vm_mad = g_strdup(host->vm_mad);
     record->tm_mad = g_strdup(transfer && *transfer ? transfer : datastore->tm_mad);
     record->datastore = datastore->head.id;
+    template_set(vm->head.template, "TM_MAD_SYSTEM", record->tm_mad);
     vm_record_changed(lifecycle->world, vm, record);
     return record;
 }
