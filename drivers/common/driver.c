@@ -31,6 +31,8 @@ struct DriverJob {
     gint64 due;         /* of JOB_DELAYED */
     GSequenceIter *timer;
     void (*resume)(DriverJob *job);
+    gboolean occupies; /* later requests of the same object wait for this one */
+    gboolean working;  /* its function is running, whatever was answered */
     gpointer data;
     GDestroyNotify destroy;
 };
@@ -39,8 +41,9 @@ static GMutex lock;
 static GCond cancel_cond; /* some job was cancelled */
 static const Driver *driver;
 static DriverPool *pool;
-static GHashTable *jobs;  /* all that have not ended; holds a reference each */
-static GSequence *timers; /* jobs by the time at which something is due */
+static GHashTable *jobs;   /* all that have not ended; holds a reference each */
+static GHashTable *behind; /* id -> GQueue of jobs that wait for the one at work on that object */
+static GSequence *timers;  /* jobs by the time at which something is due */
 static guint64 highest_epoch;
 static GThread *reader;
 static int wake_fd = -1;
@@ -189,6 +192,52 @@ static void set_deadline(DriverJob *job)
         job->deadline = g_get_monotonic_time() + job->action->timeout_seconds * G_TIME_SPAN_SECOND;
 }
 
+/* ---- order (under the lock) ---- */
+
+/* Lets the next request of the object begin, once this one is answered and its function is back. It
+ * begins in the reading thread. */
+static void release_object(DriverJob *job)
+{
+    if (!job->occupies || job->state != JOB_ENDED || job->working)
+        return;
+    job->occupies = FALSE;
+    GQueue *queue = g_hash_table_lookup(behind, &job->line.id);
+    for (DriverJob *next; (next = g_queue_pop_head(queue)); job_unref(next)) {
+        if (next->state == JOB_ENDED)
+            continue;
+        next->occupies = TRUE;
+        timer_clear(next);
+        next->due = g_get_monotonic_time();
+        timer_set(next);
+        job_unref(next);
+        return;
+    }
+    g_hash_table_remove(behind, &job->line.id);
+}
+
+/* TRUE: another request of that object is at work, and this one waits for its end. */
+static gboolean waits_in_order(DriverJob *job, void (*begin)(DriverJob *job))
+{
+    GQueue *queue = g_hash_table_lookup(behind, &job->line.id);
+    if (!queue) {
+        g_hash_table_insert(behind, g_memdup2(&job->line.id, sizeof job->line.id), g_queue_new());
+        job->occupies = TRUE;
+        return FALSE;
+    }
+    job->state = JOB_DELAYED;
+    job->due = G_MAXINT64;
+    job->resume = begin;
+    set_deadline(job);
+    timer_set(job);
+    g_queue_push_tail(queue, job_ref(job));
+    return TRUE;
+}
+
+static void behind_free(gpointer data)
+{
+    g_queue_free_full(data, job_unref);
+}
+
 /* ---- ends ---- */
 
 /* Under the lock; the caller then owns the reference that `jobs` had. */
@@ -196,6 +245,7 @@ static void close_job(DriverJob *job)
 {
     timer_clear(job);
     job->state = JOB_ENDED;
+    release_object(job);
     g_hash_table_steal(jobs, job);
     if (g_hash_table_size(jobs) == 0 && g_thread_self() != reader)
         wake_reader();
@@ -263,6 +313,18 @@ static void cancel_locked(DriverJob *job)
 
 /* ---- running ---- */
 
+static void work(DriverJob *job)
+{
+    g_mutex_lock(&lock);
+    job->working = TRUE;
+    g_mutex_unlock(&lock);
+    job->action->run(job);
+    g_mutex_lock(&lock);
+    job->working = FALSE;
+    release_object(job);
+    g_mutex_unlock(&lock);
+}
+
 static void run_in_worker(gpointer item)
 {
     DriverJob *job = item;
@@ -277,7 +339,7 @@ static void run_in_worker(gpointer item)
     }
     g_mutex_unlock(&lock);
     if (run)
-        job->action->run(job);
+        work(job);
     else if (waiting)
         end_job(job, FALSE, never_began);
     job_unref(job);
@@ -300,7 +362,7 @@ static void start_queued(DriverJob *job)
 static void start_at_once(DriverJob *job)
 {
     job->state = JOB_RUNNING;
-    job->action->run(job);
+    work(job);
     g_mutex_lock(&lock);
     if (job->state == JOB_DELAYED) {
         timer_clear(job);
@@ -341,13 +403,13 @@ static void start_job(MadLine *line, const DriverAction *action)
         job_unref(job);
         return;
     }
+    void (*begin)(DriverJob * job) = action->flags & DRIVER_AT_ONCE ? start_at_once : start_queued;
     g_mutex_lock(&lock);
     g_hash_table_add(jobs, job_ref(job));
+    gboolean waits = driver->in_order && waits_in_order(job, begin);
     g_mutex_unlock(&lock);
-    if (action->flags & DRIVER_AT_ONCE)
-        start_at_once(job);
-    else
-        start_queued(job);
+    if (!waits)
+        begin(job);
     job_unref(job);
 }
 
@@ -559,6 +621,7 @@ static void open_state(const Driver *served, int out)
     driver = served;
     jobs = g_hash_table_new_full(NULL, NULL, job_unref, NULL);
     timers = g_sequence_new(NULL);
+    behind = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, behind_free);
     highest_epoch = 0;
     ending = FALSE;
     reader = g_thread_self();
@@ -582,6 +645,7 @@ static gboolean close_state(void)
     reader = NULL;
     g_clear_pointer(&jobs, g_hash_table_unref);
     g_clear_pointer(&timers, g_sequence_free);
+    g_clear_pointer(&behind, g_hash_table_unref);
     (void)close(wake_fd);
     wake_fd = -1;
     return TRUE;

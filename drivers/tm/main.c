@@ -38,6 +38,7 @@ int main(int argc, char **argv)
         .prepare = tm_prepare,
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
+        .in_order = TRUE,
     };
     return driver_run(&driver);
 }

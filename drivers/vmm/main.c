@@ -42,6 +42,7 @@ int main(int argc, char **argv)
         .init = flavour->dialect ? vmm_libvirt_init : NULL,
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
+        .in_order = TRUE,
     };
     return driver_run(&driver);
 }
