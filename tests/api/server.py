@@ -1,6 +1,7 @@
 """A real oned in a directory of its own, with simulated hosts, and the way to talk to it."""
 import http.client
 import os
+import random
 import re
 import shutil
 import signal
@@ -45,14 +46,25 @@ class Failure(AssertionError):
     """A call that should have succeeded was refused."""
 
 
+class From(xmlrpc.client.Transport):
+    """Calls from an address of its own; wrong passwords make only that one wait."""
+
+    def __init__(self, address):
+        super().__init__()
+        self.address = address
+
+    def make_connection(self, host):
+        return http.client.HTTPConnection(host, source_address=(self.address, 0))
+
+
 class Client:
     """Calls with one session. `ok` wants success and gives the value, `fails` wants the refusal."""
 
-    def __init__(self, server, session):
-        self.server, self.session = server, session
+    def __init__(self, server, session, address="127.0.0.1"):
+        self.server, self.session, self.address = server, session, address
 
     def proxy(self):
-        return xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.server.port}/RPC2")
+        return xmlrpc.client.ServerProxy(f"http://127.0.0.1:{self.server.port}/RPC2", From(self.address))
 
     def call(self, method, *arguments):
         """The whole answer, as it came."""
@@ -108,9 +120,9 @@ class Client:
 
     def allocate(self, template="", hold=False, name=None):
         text = f'NAME = "{name}"\n' if name else ""
-        if "CPU" not in template:
+        if not re.search(r"^CPU\b", template, re.M):
             text += "CPU = 0.1\n"
-        if "MEMORY" not in template:
+        if not re.search(r"^MEMORY\b", template, re.M):
             text += "MEMORY = 64\n"
         return self.ok("one.vm.allocate", text + template, hold)
 
@@ -236,12 +248,12 @@ class Server(Client):
         return f"--- output\n{text}\n--- log\n{self.log()[-6000:]}"
 
     def until(self, condition, what, seconds=None):
-        """Asks again and again; gives the first answer that is true."""
+        """Asks again and again; gives the first answer that is not None or False."""
         end = time.monotonic() + (seconds or PATIENCE)
         pause = 0.002
         while True:
             answer = condition()
-            if answer:
+            if answer is not None and answer is not False:
                 return answer
             if time.monotonic() > end:
                 pytest.fail(f"waited in vain for {what}\n{self.said()}")
@@ -259,7 +271,8 @@ class Server(Client):
         return client
 
     def client(self, session):
-        return Client(self, session)
+        """Somebody with this session, at a computer of its own."""
+        return Client(self, session, f"127.{random.randint(1, 250)}.{random.randint(0, 250)}.{random.randint(1, 250)}")
 
     def host(self, name, mad="dummy", wait=True):
         identity = self.ok("one.host.allocate", name, mad, mad, -1)

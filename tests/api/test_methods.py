@@ -41,22 +41,53 @@ METHODS = [
     ("one.user.passwd", [("id", 2), ("string", "other")], "user"),
     ("one.user.chgrp", [("id", 2), ("int", 1)], "user"),
     ("one.user.delete", [("id", 2)], "user"),
+    ("one.user.enable", [("id", 2), ("boolean", True)], "user"),
     ("one.userpool.info", SESSION_ONLY, None),
+    ("one.group.allocate", [("string", "g1")], None),
+    ("one.group.update", [("id", 1), ("string", "A=1"), ("int?", 1)], "group"),
+    ("one.group.delete", [("id", 100)], "group"),
     ("one.group.info", [("id", 0), ("boolean?", False)], "group"),
     ("one.grouppool.info", SESSION_ONLY, None),
+    ("one.cluster.allocate", [("string", "c1")], None),
+    ("one.cluster.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "cluster"),
+    ("one.cluster.rename", [("id", 100), ("string", "c2")], "cluster"),
+    ("one.cluster.addhost", [("id", 0), ("int", 0)], "cluster"),
+    ("one.cluster.delhost", [("id", 100), ("int", 0)], "cluster"),
+    ("one.cluster.adddatastore", [("id", 0), ("int", 0)], "cluster"),
+    ("one.cluster.deldatastore", [("id", 100), ("int", 0)], "cluster"),
+    ("one.cluster.delete", [("id", 100)], "cluster"),
     ("one.cluster.info", [("id", 0), ("boolean?", False)], "cluster"),
     ("one.clusterpool.info", SESSION_ONLY, None),
+    ("one.datastore.allocate", [("string", "NAME=d1\nTYPE=SYSTEM_DS\nTM_MAD=dummy"), ("int?", -1)], None),
+    ("one.datastore.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "datastore"),
+    ("one.datastore.rename", [("id", 100), ("string", "d2")], "datastore"),
+    ("one.datastore.chmod", [("id", 0)] + [("int", -1)] * 9, "datastore"),
+    ("one.datastore.chown", [("id", 0), ("int", -1), ("int", -1)], "datastore"),
+    ("one.datastore.enable", [("id", 0), ("boolean", True)], "datastore"),
+    ("one.datastore.delete", [("id", 100)], "datastore"),
     ("one.datastore.info", [("id", 0), ("boolean?", False)], "datastore"),
     ("one.datastorepool.info", SESSION_ONLY, None),
+    ("one.acl.addrule", [("string", "100000002"), ("string", "1400000000"), ("string", "1"), ("string?", "400000000")], None),
+    ("one.acl.delrule", [("id", 100)], "ACL"),
     ("one.acl.info", SESSION_ONLY, None),
     ("one.zone.info", [("id", 0), ("boolean?", False)], "zone"),
     ("one.zonepool.info", SESSION_ONLY, None),
+    ("one.vdc.info", [("id", 0), ("boolean?", False)], "VDC"),
     ("one.vdcpool.info", SESSION_ONLY, None),
+    # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
+    ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.vnpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.templatepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.secgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
     ("one.system.config", SESSION_ONLY, None),
 ]
 BY_NAME = {row[0]: row for row in METHODS}
-WRONG = {"id": "text", "int": "text", "string": 5, "boolean": 1, "array": "text"}
+WRONG = {"id": "text", "int": [1], "string": 5, "boolean": 1, "array": "text"}
+# With fewer arguments these are calls of an older generation (test_old.py), and so no mistake.
+OLDER_SHAPES = {("one.vmpool.info", 1)}
 
 
 def needed(arguments):
@@ -101,10 +132,10 @@ def test_right_arguments(stage, method, surplus):
         assert isinstance(reply, list) and isinstance(reply[0], bool), reply
         assert len(reply) == (3 if reply[0] else 5), reply
         if not reply[0]:
-            assert reply[1].startswith(f"[{method}] ") and reply[2] != NO_EXISTS or "delete" in method \
-                or method in ("one.user.passwd", "one.user.chgrp"), reply
-    if method == "one.host.delete":
-        return
+            assert reply[1].startswith(f"[{method}] "), reply
+            # Objects that another row of the table removes may be gone already; 0 and 1 never are.
+            may_be_gone = any(kind == "id" and value > 1 for kind, value in arguments)
+            assert reply[2] != NO_EXISTS or may_be_gone, reply
     refill(stage)
 
 
@@ -113,6 +144,8 @@ def test_too_few_arguments(stage, method):
     _, arguments, _ = BY_NAME[method]
     values = needed(arguments)
     for count in range(len(values)):
+        if (method, count) in OLDER_SHAPES:
+            continue
         fault = stage.fault(method, *values[:count], code=FAULT_TYPE)
         assert "argument" in fault.faultString.lower() or "parameter" in fault.faultString.lower(), fault
 
@@ -143,8 +176,8 @@ def test_object_that_is_not_there(stage, method, word, identity):
 @pytest.mark.parametrize("method", BY_NAME)
 def test_session_comes_first(one, method):
     """A caller who is nobody learns nothing of the arguments."""
-    reply = one.client("nobody:x").call(method, *every(BY_NAME[method][1]))
-    assert reply[0] is False and reply[2] == 0x100, reply
+    reply = one.client(f"nobody{list(BY_NAME).index(method)}:x").call(method, *every(BY_NAME[method][1]))
+    assert reply == [False, f"[{method}] User couldn't be authenticated, aborting call.", 0x100, -1, -1]
 
 
 def test_every_method_of_the_server_is_known_here(one):
