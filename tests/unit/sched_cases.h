@@ -8,11 +8,11 @@
 /* The text from <NAME> to </NAME>. (owned) */
 static inline char *sched_part(const char *text, const char *name)
 {
-    g_autofree char *open = g_strdup_printf("<%s>", name);
-    g_autofree char *close = g_strdup_printf("</%s>", name);
-    const char *begin = strstr(text, open);
-    const char *end = strstr(begin, close);
-    return g_strndup(begin, end - begin + strlen(close));
+    g_autofree char *pattern = g_strdup_printf("<%s>.*</%s>", name, name);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, G_REGEX_DOTALL, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+    g_assert_true(g_regex_match(regex, text, 0, &match));
+    return g_match_info_fetch(match, 0);
 }
 
 static inline SchedPools *sched_test_pools(void)
