@@ -15,11 +15,12 @@ static const struct {
     Amount amount;
     int sign;
 } changing[] = {
-    {"RUNNING_VMS", BY_COUNT, 1}, {"CPU_USAGE", BY_CPU, 1},      {"USED_CPU", BY_CPU, 1},
-    {"FREE_CPU", BY_CPU, -1},     {"MEM_USAGE", BY_MEMORY, 1},   {"USED_MEM", BY_MEMORY, 1},
-    {"FREE_MEM", BY_MEMORY, -1},  {"USED_MEMORY", BY_MEMORY, 1}, {"FREE_MEMORY", BY_MEMORY, -1},
-    {"FREE_DISK", BY_DISK, -1},   {"USED_DISK", BY_DISK, 1},     {"FREE_MB", BY_DISK, -1},
-    {"USED_MB", BY_DISK, 1},
+    {"RUNNING_VMS", BY_COUNT, 1},  {"CPU_USAGE", BY_CPU, 1},      {"USED_CPU", BY_CPU, 1},
+    {"FREE_CPU", BY_CPU, -1},      {"MEM_USAGE", BY_MEMORY, 1},   {"USED_MEM", BY_MEMORY, 1},
+    {"FREE_MEM", BY_MEMORY, -1},   {"USED_MEMORY", BY_MEMORY, 1}, {"FREE_MEMORY", BY_MEMORY, -1},
+    {"FREE_DISK", BY_DISK, -1},    {"USED_DISK", BY_DISK, 1},     {"FREE_MB", BY_DISK, -1},
+    {"USED_MB", BY_DISK, 1},       {"FREECPU", BY_CPU, -1},       {"USEDCPU", BY_CPU, 1},
+    {"FREEMEMORY", BY_MEMORY, -1}, {"USEDMEMORY", BY_MEMORY, 1},
 };
 
 static const char *const host_scopes[] = {"TEMPLATE/",
@@ -145,19 +146,41 @@ static const SchedAttribute *first_of(const GArray *attributes, const char *name
     return NULL;
 }
 
+/* Names of the monitoring of 1.2 to 4.14, and what they are called since: templates of
+ * those years rank by FREECPU. */
+static const char *modern_name(const char *name)
+{
+    static const char *const names[][2] = {{"FREECPU", "FREE_CPU"},
+                                           {"USEDCPU", "USED_CPU"},
+                                           {"FREEMEMORY", "FREE_MEMORY"},
+                                           {"USEDMEMORY", "USED_MEMORY"}};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (strcmp(name, names[i][0]) == 0)
+            return names[i][1];
+    return NULL;
+}
+
+static const char *value_for(const SchedHost *host, const char *name)
+{
+    const SchedAttribute *found = first_of(host->attributes, name);
+    if (found == NULL)
+        found = first_of(host->of_cluster, name);
+    return found != NULL ? found->value : NULL;
+}
+
 static const Column *column_of(const SchedPools *pools, const char *name)
 {
     Column *column = g_hash_table_lookup(pools->columns, name);
     if (column != NULL)
         return column;
+    const char *modern = modern_name(name);
     column = g_malloc0(sizeof *column + pools->hosts->len * sizeof column->values[0]);
     column->changing = changing_index(name);
     for (guint i = 0; i < pools->hosts->len; i++) {
         const SchedHost *host = &g_array_index(pools->hosts, SchedHost, i);
-        const SchedAttribute *found = first_of(host->attributes, name);
-        if (found == NULL)
-            found = first_of(host->of_cluster, name);
-        column->values[i] = found != NULL ? found->value : NULL;
+        column->values[i] = value_for(host, name);
+        if (column->values[i] == NULL && modern != NULL)
+            column->values[i] = value_for(host, modern);
     }
     g_hash_table_insert(pools->columns, g_strdup(name), column);
     return column;

@@ -183,7 +183,7 @@ static gboolean all_by_admins(const SchedPools *pools)
 
 static gboolean names_monitoring(const char *text)
 {
-    static const char *const words[] = {"FREE_", "USED_", "NETRX", "NETTX", "MONITORING"};
+    static const char *const words[] = {"FREE", "USED", "NETRX", "NETTX", "MONITORING"};
     for (guint i = 0; text != NULL && i < G_N_ELEMENTS(words); i++)
         if (strstr(text, words[i]) != NULL)
             return TRUE;
