@@ -31,14 +31,6 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_tm: %s\n", error->message);
         return 2;
     }
-    Driver driver = {
-        .program = "one_tm",
-        .actions = tm_actions(),
-        .queue_of = tm_queue_of,
-        .prepare = tm_prepare,
-        .threads = (guint)MAX(threads, 0),
-        .per_host = (guint)MAX(per_host, 0),
-        .in_order = TRUE,
-    };
+    Driver driver = tm_driver((guint)MAX(threads, 0), (guint)MAX(per_host, 0));
     return driver_run(&driver);
 }

@@ -44,7 +44,7 @@ static void free_commands(gpointer data)
     g_ptr_array_unref(data);
 }
 
-gboolean tm_prepare(DriverJob *job, GError **error)
+static gboolean prepare(DriverJob *job, GError **error)
 {
     if (!g_str_equal(driver_job_action(job), "TRANSFER"))
         return TRUE;
@@ -70,7 +70,7 @@ static const char *host_of(const GPtrArray *commands)
     return host;
 }
 
-char *tm_queue_of(const DriverJob *job)
+static char *queue_of(const DriverJob *job)
 {
     if (g_str_equal(driver_job_action(job), "MONITOR"))
         return g_strdup_printf("datastore %" G_GINT64_FORMAT, driver_job_id(job));
@@ -221,7 +221,14 @@ static const DriverAction dummy_actions[] = {
     {NULL},
 };
 
-const DriverAction *tm_actions(void)
+Driver tm_driver(guint threads, guint per_host)
 {
-    return only_dummy ? dummy_actions : real_actions;
+    return (Driver){
+        .program = "one_tm",
+        .actions = only_dummy ? dummy_actions : real_actions,
+        .queue_of = queue_of,
+        .prepare = prepare,
+        .threads = threads,
+        .per_host = per_host,
+    };
 }

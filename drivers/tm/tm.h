@@ -7,11 +7,9 @@
 /* Sets the flavours that `-d` listed, by name and separated by commas; the first serves commands
  * that name none. NULL: all, and "shared" serves those. Once, before the driver runs. */
 gboolean tm_init(const char *flavours, GError **error);
-/* The rows for the driver frame: answered at once when "dummy" is the only flavour. */
-const DriverAction *tm_actions(void);
-/* Reads the request; the queue is the host that is written to. For the driver frame. */
-gboolean tm_prepare(DriverJob *job, GError **error);
-char *tm_queue_of(const DriverJob *job);
+/* What the driver frame runs; 0: its own default. Transfers by "dummy" alone are answered in the
+ * reading thread. */
+Driver tm_driver(guint threads, guint per_host);
 
 /* "TOTAL_MB=.. USED_MB=.. FREE_MB=.." of the file system that holds the datastore: BASE_PATH of
  * the document, else its directory below ONE_DATASTORES. (owned) */

@@ -7,6 +7,8 @@
 #include "drivers/tm/tm.h"
 #include "lib/base/error.h"
 #include "tests/unit/two_hosts.h"
+#include <stdio.h>
+#include <stdlib.h>
 
 static Sandbox *box; /* of the test that runs */
 static GString *said;
@@ -301,6 +303,71 @@ static void test_monitor(void)
     g_assert_null(tm_monitor_text(1, "no document", &error));
 }
 
+/* ---- the driver program, by its pipes ---- */
+
+typedef struct Served {
+    Driver driver;
+    int in[2], out[2];
+} Served;
+
+static gpointer serve(gpointer data)
+{
+    Served *served = data;
+    driver_serve(&served->driver, served->in[0], served->out[1]);
+    close(served->out[1]);
+    return NULL;
+}
+
+static char *hear(FILE *from)
+{
+    char *line = NULL;
+    size_t room = 0;
+    g_assert_cmpint(getline(&line, &room, from), >, 0);
+    char *copy = g_strdup(g_strchomp(line));
+    free(line);
+    return copy;
+}
+
+static void test_driver(void)
+{
+    if (two_hosts_skip())
+        return;
+    two_hosts_clean();
+    box = &two.box;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *image = sandbox_sparse(box, "ds/1/big", 160 << 20, 150 << 20);
+    g_autofree char *text = g_strdup_printf("CLONE ssh localhost:%s node01:%s/0/7/disk.0 7 0\n",
+                                            image, two.sshd[0].seen);
+    g_autofree char *path = sandbox_text(box, "var/vms/7/transfer.0.prolog", text);
+    g_assert_true(tm_init("ssh", &error));
+    Served served = {.driver = tm_driver(0, 0)};
+    g_assert_cmpint(pipe(served.in) | pipe(served.out), ==, 0);
+    GThread *thread = g_thread_new("driver", serve, &served);
+    FILE *from = fdopen(served.out[0], "r"), *to = fdopen(served.in[1], "w");
+    fprintf(to, "INIT\nTRANSFER 7 %s #1.1\nTRANSFER 8 /nowhere #1.2\n", path);
+    fflush(to);
+    g_autofree char *first = hear(from), *second = hear(from);
+    g_assert_cmpstr(first, ==, "INIT SUCCESS TAGGED");
+    g_assert_true(g_str_has_prefix(second, "TRANSFER FAILURE 8 the transfer script cannot be"));
+    /* In the middle of the copy. */
+    for (int i = 0; i < 1000 && !two_hosts_exists("node01", "ds/0/7/disk.0.part/big"); i++)
+        g_usleep(5000);
+    g_assert_true(two_hosts_exists("node01", "ds/0/7/disk.0.part"));
+    gint64 start = g_get_monotonic_time();
+    fprintf(to, "DRIVER_CANCEL 7\n");
+    fflush(to);
+    g_autofree char *third = hear(from);
+    g_assert_true(g_str_has_prefix(third, "TRANSFER FAILURE 7 "));
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    g_usleep(300000);
+    g_assert_false(two_hosts_exists("node01", "ds/0/7/disk.0"));
+    two_hosts_no_leftovers();
+    fclose(to);
+    g_thread_join(thread);
+    fclose(from);
+    close(served.in[0]);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -310,6 +377,7 @@ int main(int argc, char **argv)
     g_test_add_func("/transfer/ssh/migration", test_ssh_migration);
     g_test_add_func("/transfer/ssh/shared-after-all", test_ssh_shared_after_all);
     g_test_add_func("/transfer/ssh/refusals", test_ssh_refusals);
+    g_test_add_func("/transfer/ssh/driver", test_driver);
     g_test_add_func("/transfer/shared", test_shared);
     g_test_add_func("/transfer/shared/refusals", test_shared_refusals);
     g_test_add_func("/transfer/here", test_here);
