@@ -44,6 +44,7 @@ typedef struct Oned {
     Gate *gate;
     Http *http;
     int lock;
+    gboolean is_copy; /* `database` is one that was made to be checked */
 } Oned;
 
 /* ---- options ---- */
@@ -280,24 +281,48 @@ static void block_signals(void)
 
 /* ---- the other uses of the program ---- */
 
+/* While oned runs, a copy is checked: the file itself is its own. */
+static gboolean check_copy(Oned *oned, GError **error)
+{
+    g_autofree char *copy = paths_var("one.db.check");
+    unlink(copy);
+    if (!store_sqlite_backup(oned->database, copy, error))
+        return FALSE;
+    g_free(oned->database);
+    oned->database = g_steal_pointer(&copy);
+    return TRUE;
+}
+
+static void remove_copy(const Oned *oned)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", ".lock"};
+    for (guint i = 0; i < G_N_ELEMENTS(endings); i++) {
+        g_autofree char *path = g_strconcat(oned->database, endings[i], NULL);
+        unlink(path);
+    }
+}
+
 static int check_database(Oned *oned)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *database = g_strdup(oned->database);
     if (!g_file_test(oned->database, G_FILE_TEST_EXISTS)) {
         fprintf(stderr, "oned: %s does not exist; it is made at the first start\n", oned->database);
         return 1;
     }
-    if (!store_sqlite_verify(oned->database, &error) || !open_state(oned, &error)) {
-        fprintf(stderr, "oned: %s: %s\n", oned->database, error->message);
+    oned->is_copy = !take_lock(oned, NULL) && check_copy(oned, &error);
+    gboolean opened =
+        !error && store_sqlite_verify(oned->database, &error) && open_state(oned, &error);
+    if (!opened) {
+        fprintf(stderr, "oned: %s: %s\n", database, error->message);
         return 1;
     }
     g_autoptr(GPtrArray) found = world_check(oned->world);
     for (guint i = 0; i < found->len; i++)
         printf("%s\n", (const char *)found->pdata[i]);
-    printf("%s: schema %d, %u machines, %u hosts, %u users: %s\n", oned->database,
-           store_sqlite_version(), pool_count(oned->world, KIND_VM),
-           pool_count(oned->world, KIND_HOST), pool_count(oned->world, KIND_USER),
-           found->len ? "NOT in order, see above" : "in order");
+    printf("%s: schema %d, %u machines, %u hosts, %u users: %s\n", database, store_sqlite_version(),
+           pool_count(oned->world, KIND_VM), pool_count(oned->world, KIND_HOST),
+           pool_count(oned->world, KIND_USER), found->len ? "NOT in order, see above" : "in order");
     return found->len ? 1 : 0;
 }
 
@@ -408,5 +433,7 @@ int main(int argc, char **argv)
     else
         return run(&oned);
     stop(&oned);
+    if (oned.is_copy)
+        remove_copy(&oned);
     return code;
 }

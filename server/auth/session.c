@@ -135,9 +135,10 @@ SessionsOptions sessions_options_default(void)
 
 Sessions *sessions_new(const SessionsOptions *options)
 {
+    if (sodium_init() < 0)
+        g_error("libsodium could not be initialized: the system gives no random numbers");
     Sessions *sessions = g_new0(Sessions, 1);
     sessions->options = *options;
-    password_pretend(""); /* prepares what unknown users are compared with */
     crypto_generichash_keygen(sessions->secret);
     g_rw_lock_init(&sessions->lock);
     sessions->by_name = g_hash_table_new(g_str_hash, g_str_equal);

@@ -74,7 +74,7 @@ const ConfigRow config_rows[] = {
      "Seconds that figures of hosts and machines are kept."},
 
     {"Times", CONFIG_SECTION},
-    {"MANAGER_TIMER", CONFIG_INT, "15", 1, DAY, .flags = CONFIG_RELOAD, .help =
+    {"MANAGER_TIMER", CONFIG_INT, "15", 1, DAY, .flags = CONFIG_RELOAD | CONFIG_IDLE, .help =
      "Seconds between looks at what is due."},
     {"MONITORING_INTERVAL_HOST", CONFIG_INT, "60", 1, DAY, .flags = CONFIG_RELOAD,
      .older = "HOST_MONITORING_INTERVAL MONITORING_INTERVAL", .help =
@@ -184,10 +184,10 @@ const ConfigRow config_rows[] = {
     {"Images, storage and networks", CONFIG_SECTION},
     {"DEFAULT_TM_MAD", CONFIG_TEXT, "shared", .flags = CONFIG_OURS, .help =
      "Transfer driver of the datastores made at the first start: shared or ssh."},
-    {"DATASTORE_CAPACITY_CHECK", CONFIG_BOOL, "YES", .flags = CONFIG_RELOAD, .help =
+    {"DATASTORE_CAPACITY_CHECK", CONFIG_BOOL, "YES", .flags = CONFIG_RELOAD | CONFIG_IDLE, .help =
      "Whether free space is looked at before an image is made."},
     {"DEFAULT_IMAGE_TYPE", CONFIG_WORD, "OS", .words = "OS CDROM DATABLOCK",
-     .flags = CONFIG_RELOAD, .help = "Kind of an image that says none."},
+     .flags = CONFIG_RELOAD | CONFIG_IDLE, .help = "Kind of an image that says none."},
     {"DEFAULT_DEVICE_PREFIX", CONFIG_WORD, "sd", .words = "hd sd vd xvd", .flags = CONFIG_RELOAD,
      .help = "First letters of the name of a disk in the guest."},
     {"DEFAULT_CDROM_DEVICE_PREFIX", CONFIG_WORD, "hd", .words = "hd sd vd xvd",
@@ -196,7 +196,7 @@ const ConfigRow config_rows[] = {
      "Whether copies of images are persistent."},
     {"DEFAULT_IMAGE_PERSISTENT_NEW", CONFIG_TEXT, "", .flags = CONFIG_IDLE, .help =
      "Whether new images are persistent."},
-    {"IMAGE_RESTRICTED_ATTR", CONFIG_LIST, "SOURCE", .flags = CONFIG_RELOAD, .help =
+    {"IMAGE_RESTRICTED_ATTR", CONFIG_LIST, "SOURCE", .flags = CONFIG_RELOAD | CONFIG_IDLE, .help =
      "Attributes that only administrators may give to an image."},
     {"INHERIT_IMAGE_ATTR", CONFIG_LIST, "DISK_TYPE SERIAL", .flags = CONFIG_IDLE, .help =
      "Attributes that a disk takes from its image."},

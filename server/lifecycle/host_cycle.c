@@ -342,6 +342,32 @@ static void read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribu
         vm_seen(lifecycle, vm, host, state, attribute_get(report, "DEPLOY_ID"), asked);
 }
 
+/* Machines of ours that run where they should not, for the administrator to look at: nothing is
+ * done to them, since it is not known whether anybody uses them. TRUE when the list changed. */
+static gboolean note_zombies(Lifecycle *lifecycle, Host *host, GHashTable *seen, gint64 asked)
+{
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    GHashTableIter iterator;
+    gpointer key;
+    g_hash_table_iter_init(&iterator, seen);
+    while (g_hash_table_iter_next(&iterator, &key, NULL)) {
+        const Vm *vm = key;
+        if (!vm_is_on(vm, host->head.id) && asked > vm->resting_since)
+            ids_add(ids, vm->head.id);
+    }
+    g_autofree char *list = ids_print(ids);
+    const char *before = template_get(host->head.template, "ZOMBIES");
+    if (!g_strcmp0(before ? before : "", list))
+        return FALSE;
+    if (*list)
+        log_warning("HST", "Host %s (%d) runs machines that should not be there: %s",
+                    host->head.name, host->head.id, list);
+    template_set(host->head.template, "ZOMBIES", *list ? list : NULL);
+    g_autofree char *total = g_strdup_printf("%u", ids->len);
+    template_set(host->head.template, "TOTAL_ZOMBIES", *list ? total : NULL);
+    return TRUE;
+}
+
 static void read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
 {
     gboolean complete = template_get_bool(report, "SYNC_STATE", FALSE);
@@ -349,6 +375,8 @@ static void read_machines(Lifecycle *lifecycle, Host *host, const Template *repo
     TemplateAttribute *vector;
     for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
         read_machine(lifecycle, host, vector, asked, seen);
+    if (note_zombies(lifecycle, host, seen, asked))
+        object_changed(lifecycle->world, &host->head);
     if (!complete)
         return; /* what such a list does not name may well be there */
     g_autoptr(GArray) ids = g_array_copy(host->vms);

@@ -61,6 +61,8 @@ gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gbool
 void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm);
 /* Whether the word is known, and which right it needs: "admin", "manage" or NULL when unknown. */
 const char *vm_action_right(const char *word);
+/* The word of today for an old one; any other word is itself. */
+const char *vm_action_meaning(const char *word);
 
 /* ---- hosts ---- */
 

@@ -19,6 +19,7 @@ void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason)
     g_autofree char *stamp = g_date_time_format(now, "%a %b %e %H:%M:%S %Y");
     g_autofree char *text = g_strdup_printf("%s: %s", stamp, reason);
     template_set(vm->user_template, "ERROR", text);
+    log_warning("VM", "Machine %s (%d): %s", vm->head.name, vm->head.id, reason);
     vm_log(lifecycle, vm, LOG_ERROR, "%s", reason);
     object_changed(lifecycle->world, &vm->head);
 }

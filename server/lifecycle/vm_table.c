@@ -223,6 +223,12 @@ const char *vm_action_right(const char *word)
     return row ? row->right : NULL;
 }
 
+const char *vm_action_meaning(const char *word)
+{
+    const VmActionWord *row = vm_action_word(word);
+    return row && row->meaning ? row->meaning : word;
+}
+
 #define ANY_FAILURE VM_ACTIVE, LCM_INIT
 #define IN(lcm)     VM_ACTIVE, LCM_##lcm
 #define AT(state)   VM_##state, LCM_INIT

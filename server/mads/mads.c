@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -203,6 +204,7 @@ static void write_files(Mads *mads, const DriverRequest *request)
         g_autofree char *directory = g_path_get_dirname(request->files[i].path);
         g_autoptr(GError) error = NULL;
         g_mkdir_with_parents(directory, 0750);
+        g_unlink(request->files[i].path); /* written in place it would keep a longer one's end */
         if (!g_file_set_contents_full(request->files[i].path, request->files[i].text, -1,
                                       G_FILE_SET_CONTENTS_NONE, 0600, &error))
             log_error("DRV", "%s", error->message);

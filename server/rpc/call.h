@@ -10,7 +10,7 @@
 #include <glib.h>
 
 typedef enum {
-    RPC_INT,    /* <int>, <i4>, <i8> */
+    RPC_INT, /* <int>, <i4>, <i8> */
     RPC_BOOL,
     RPC_STRING,
     RPC_DOUBLE,
@@ -43,7 +43,8 @@ void rpc_value_free(RpcValue *value);
 /* What an answer holds. */
 typedef enum {
     RPC_REPLY_RESULT, /* the whole reply is `result`: the tuple, or what introspection gives */
-    RPC_REPLY_TEXT,   /* tuple [true, <string made of fragments>, 0]: large answers, sent without copying */
+    RPC_REPLY_TEXT,   /* tuple [true, <string made of fragments>, 0]: large answers, sent without
+                         copying */
     RPC_REPLY_FAULT,  /* XML-RPC fault */
     RPC_REPLY_MANY,   /* answers of system.multicall, in order; made by the gate only */
 } RpcReplyKind;
@@ -56,13 +57,14 @@ typedef struct RpcReply {
     char *fault_text;
     GPtrArray *parts; /* of RpcReply * */
 } RpcReply;
-RpcReply *rpc_reply_result(RpcValue *result);      /* takes ownership */
-RpcReply *rpc_reply_text(FragmentList *text);      /* takes ownership */
+RpcReply *rpc_reply_result(RpcValue *result); /* takes ownership */
+RpcReply *rpc_reply_text(FragmentList *text); /* takes ownership */
 RpcReply *rpc_reply_fault(gint code, const char *text);
 RpcReply *rpc_reply_many(GPtrArray *parts); /* of RpcReply *, takes ownership */
 void rpc_reply_free(RpcReply *reply);
 
-/* Who calls, as the session says. uid -1: nobody (introspection, a call that failed to authenticate). */
+/* Who calls, as the session says. uid -1: nobody (introspection, a call that failed to
+ * authenticate). */
 typedef struct RpcCaller {
     gint32 uid;
     gint32 token_gid; /* group that a login token is bound to, or -1 */
@@ -70,18 +72,18 @@ typedef struct RpcCaller {
 
 typedef struct RpcCall RpcCall;
 struct RpcCall {
-    CoreInput input;      /* first: the call is an input of the core */
+    CoreInput input; /* first: the call is an input of the core */
     char *method;
     GPtrArray *arguments; /* of RpcValue *, the session included at index 0 when there is one */
     RpcCaller caller;
-    char *address;        /* of the client, for the log */
-    guint64 number;       /* for the log */
-    gint64 started;       /* steady microseconds */
-    char *verifier;       /* of the password that an argument holds, or NULL: the gate hashes it, since
-                           * that takes milliseconds and the core has none to spare */
+    char *address;  /* of the client, for the log */
+    guint64 number; /* for the log */
+    gint64 started; /* steady microseconds */
+    char *verifier; /* of the password that an argument holds, or NULL: the gate hashes it, since
+                     * that takes milliseconds and the core has none to spare */
     /* Gives the answer; called exactly once, in the core thread or a worker. Takes ownership of the
      * reply. The call itself is freed by its owner after this. */
     void (*finish)(RpcCall *call, RpcReply *reply);
-    gpointer owner;       /* for whoever made the call */
-    gpointer server;      /* the RpcServer that handles it; set by rpc_dispatch() */
+    gpointer owner;  /* for whoever made the call */
+    gpointer server; /* the RpcServer that handles it; set by rpc_dispatch() */
 };

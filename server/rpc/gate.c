@@ -7,6 +7,8 @@
 
 struct Gate {
     GateOptions options;
+    GRWLock lock;      /* guards the next */
+    GHashTable *known; /* names of methods that exist; asked for once, then remembered */
 };
 
 /* What a method means to the gate; others have a session and nothing special. */
@@ -62,12 +64,34 @@ Gate *gate_new(const GateOptions *options)
     gate->options = *options;
     if (gate->options.multicall_most == 0)
         gate->options.multicall_most = 1000;
+    g_rw_lock_init(&gate->lock);
+    gate->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     return gate;
 }
 
 void gate_free(Gate *gate)
 {
+    if (!gate)
+        return;
+    g_hash_table_unref(gate->known);
+    g_rw_lock_clear(&gate->lock);
     g_free(gate);
+}
+
+/* Only names that exist are remembered: as many as there are methods. */
+static gboolean exists(Gate *gate, const char *method)
+{
+    if (!gate->options.exists)
+        return TRUE;
+    g_rw_lock_reader_lock(&gate->lock);
+    gboolean known = g_hash_table_contains(gate->known, method);
+    g_rw_lock_reader_unlock(&gate->lock);
+    if (known || !gate->options.exists(method))
+        return known;
+    g_rw_lock_writer_lock(&gate->lock);
+    g_hash_table_add(gate->known, g_strdup(method));
+    g_rw_lock_writer_unlock(&gate->lock);
+    return TRUE;
 }
 
 RpcReply *gate_refusal(const char *method, gboolean old_form)
@@ -162,7 +186,7 @@ static gboolean admit(Gate *gate, RpcCall *call, void (*then)(gpointer), gpointe
 {
     gint special = special_of(call->method);
     gboolean open = special >= 0 && specials[special].special == NO_SESSION;
-    if (open || (gate->options.exists && !gate->options.exists(call->method))) {
+    if (open || !exists(gate, call->method)) {
         gate->options.dispatch(call, gate->options.data);
         return TRUE;
     }

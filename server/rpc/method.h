@@ -62,8 +62,9 @@ struct RpcMethod {
     RpcReply *(*handle)(Request *request);
     const char *help;
     guint flags;
-    guint
-        id_at; /* place of the object's id among the arguments after the session, from 1; 0: none */
+    /* Place of the object's id among the arguments after the session, from 1; 0: none. */
+    guint id_at;
+    const char *operation; /* word of VM_ADMIN_OPERATIONS and its like, which may change `need` */
 };
 
 const RpcMethod *rpc_methods(guint *count);
@@ -90,6 +91,8 @@ VmAsker request_asker(const Request *request);
 /* The object, or an error in the words of the wire. */
 Object *request_object(Request *request, Kind kind, gint32 id);
 gboolean request_may(Request *request, Right right, Kind kind, Object *object);
+/* The right that the configuration asks for an operation on machines, or `otherwise`. */
+Right operation_right(World *world, const char *operation, Right otherwise);
 /* Template argument; a parse error becomes the request's. (owned) */
 Template *request_template(Request *request, guint at);
 /* Members of a pool that the caller may see, in the order of the wire (newest first); filter as in

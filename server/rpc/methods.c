@@ -15,6 +15,11 @@
     {                                                                                              \
         name, arguments, result, KIND_##kind, NEED_##need, handle, help, 0, at                     \
     }
+/* A method of one machine that oned.conf names as an operation. */
+#define ACTION(name, arguments, need, operation, handle, help)                                     \
+    {                                                                                              \
+        name, arguments, "int", KIND_VM, NEED_##need, handle, help, 0, 1, operation                \
+    }
 /* A shape of an older generation. */
 #define OLDER(name, arguments, kind, need, at, handle, help, of)                                   \
     {                                                                                              \
@@ -29,9 +34,9 @@ static const RpcMethod methods[] = {
     METHOD("one.vm.allocate", "s|b", "int", VM, CREATE, vm_allocate,
            "Makes a machine from a template, pending or (second argument) on hold."),
     OBJECT("one.vm.info", "i|b", "string", VM, USE_LOCKED, 1, vm_info, "A machine, whole."),
-    OBJECT("one.vm.update", "is|i", "int", VM, MANAGE, 1, vm_update,
+    ACTION("one.vm.update", "is|i", MANAGE, "update", vm_update,
            "Replaces (0) or merges (1) the user's part of a machine's template."),
-    OBJECT("one.vm.rename", "is", "int", VM, MANAGE, 1, object_rename, "Gives a machine a new name."),
+    ACTION("one.vm.rename", "is", MANAGE, "rename", object_rename, "Gives a machine a new name."),
     OBJECT("one.vm.chmod", CHMOD, "int", VM, MANAGE, 1, object_chmod,
            "Sets the nine permission bits; -1 keeps one."),
     OBJECT("one.vm.chown", "iii", "int", VM, MANAGE, 1, object_chown,
@@ -39,16 +44,16 @@ static const RpcMethod methods[] = {
     OBJECT("one.vm.lock", "ii|b", "int", VM, MANAGE_LOCKED, 1, object_lock,
            "Locks a machine: 1 use, 2 manage, 3 admin, 4 all."),
     OBJECT("one.vm.unlock", "i", "int", VM, MANAGE_LOCKED, 1, object_unlock, "Unlocks a machine."),
-    OBJECT("one.vm.deploy", "ii|bis", "int", VM, ADMIN, 1, vm_method_deploy,
+    ACTION("one.vm.deploy", "ii|bis", ADMIN, "deploy", vm_method_deploy,
            "Starts a pending machine on a host: machine, host, check capacity, system datastore."),
     OBJECT("one.vm.action", "si", "int", VM, OWN_CHECK, 2, vm_method_action,
            "An action by its word: terminate, suspend, resume, stop, poweroff, reboot ..."),
-    OBJECT("one.vm.migrate", "iib|bii", "int", VM, ADMIN, 1, vm_method_migrate,
+    ACTION("one.vm.migrate", "iib|bii", ADMIN, "migrate", vm_method_migrate,
            "Moves a machine: machine, host, live, check capacity, datastore, type (0 save, 1 power "
            "off, 2 power off hard)."),
-    OBJECT("one.vm.recover", "ii", "int", VM, ADMIN, 1, vm_method_recover,
+    ACTION("one.vm.recover", "ii", ADMIN, "recover", vm_method_recover,
            "0 failure, 1 success, 2 retry, 3 delete, 4 delete and make pending, 5 delete the record."),
-    OBJECT("one.vm.resize", "is|b", "int", VM, MANAGE, 1, vm_method_resize,
+    ACTION("one.vm.resize", "is|b", MANAGE, "resize", vm_method_resize,
            "Other CPU, VCPU or MEMORY for a machine that does not run."),
     OBJECT("one.vm.monitoring", "i", "string", VM, USE, 1, vm_monitoring,
            "Monitoring samples of a machine."),

@@ -1,5 +1,6 @@
 /* What all kinds share: info, update, rename, permissions, owner, locks, pools. */
 #include "server/rpc/server_private.h"
+#include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
 #include "server/model/cluster.h"
@@ -109,6 +110,16 @@ RpcReply *object_info(Request *request)
     return reply_object(request, request->object);
 }
 
+/* Lists of attributes that only administrators may give, by kind. */
+static gboolean update_allowed(Request *request, const Template *change)
+{
+    const char *key = request->object->kind == KIND_USER    ? "USER_RESTRICTED_ATTR"
+                      : request->object->kind == KIND_GROUP ? "GROUP_RESTRICTED_ATTR"
+                                                            : NULL;
+    return !key || check_restricted(request->world, request->caller, change, key,
+                                    kind_row(request->object->kind)->words, &request->error);
+}
+
 RpcReply *object_update(Request *request)
 {
     g_autoptr(Template) change = request_template(request, 2);
@@ -118,6 +129,8 @@ RpcReply *object_update(Request *request)
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     Object *object = request->object;
+    if (!update_allowed(request, change))
+        return NULL;
     if (append) {
         template_merge(object->template, change);
     } else {

@@ -103,6 +103,13 @@ RpcReply *vm_method_action(Request *request)
     const char *needed = vm_action_right(word);
     VmAsker asker = request_asker(request);
     Right right = needed && !strcmp(needed, "admin") ? RIGHT_ADMIN : RIGHT_MANAGE;
+    /* "poweroff-hard" is the operation poweroff, "unresched" is resched */
+    g_autofree char *operation =
+        g_strdup(g_str_has_prefix(word, "un") && strstr(word, "resched") ? "resched"
+                                                                         : vm_action_meaning(word));
+    if (g_str_has_suffix(operation, "-hard"))
+        operation[strlen(operation) - strlen("-hard")] = '\0';
+    right = operation_right(request->world, operation, right);
     if (!request_may(request, right, KIND_VM, request->object))
         return NULL;
     return reply_to_action(

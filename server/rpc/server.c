@@ -327,6 +327,27 @@ gboolean request_may(Request *request, Right right, Kind kind, Object *object)
     return access_check(request->world, request->caller, &need, 1, &request->error);
 }
 
+/* Whether a list such as "migrate, delete" names the word. */
+static gboolean list_names(const char *list, const char *word)
+{
+    g_auto(GStrv) items = g_strsplit_set(list, ", \t", -1);
+    return g_strv_contains((const char *const *)items, word);
+}
+
+Right operation_right(World *world, const char *operation, Right otherwise)
+{
+    static const struct {
+        const char *key;
+        Right right;
+    } lists[] = {{"VM_ADMIN_OPERATIONS", RIGHT_ADMIN},
+                 {"VM_MANAGE_OPERATIONS", RIGHT_MANAGE},
+                 {"VM_USE_OPERATIONS", RIGHT_USE}};
+    for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
+        if (list_names(config_text(world->config, lists[i].key), operation))
+            return lists[i].right;
+    return otherwise;
+}
+
 static gboolean has_rights(Request *request)
 {
     const RpcMethod *method = request->method;
@@ -362,6 +383,8 @@ static gboolean has_rights(Request *request)
         need.right = RIGHT_CREATE;
         break;
     }
+    if (method->operation)
+        need.right = operation_right(request->world, method->operation, need.right);
     return access_check(request->world, request->caller, &need, 1, &request->error);
 }
 

@@ -68,25 +68,71 @@ static gboolean has_attribute(const Template *template, const char *path)
     return FALSE;
 }
 
-gboolean vm_check_restricted(World *world, const User *user, const Template *template,
-                             GError **error)
+static gboolean refuse_restricted(const char *what, const char *path, GError **error)
+{
+    g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION, "%s includes a restricted attribute %s",
+                what, path);
+    return FALSE;
+}
+
+gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
+                          const char *what, GError **error)
 {
     const char *path;
     if (user_is_admin(user))
         return TRUE;
-    /* A path of the front-end or a host, given by a user, would open any file there. */
-    const char *found = has_attribute(template, "DISK/SOURCE") ? "DISK/SOURCE"
-                        : has_attribute(template, "OS/KERNEL") ? "OS/KERNEL"
-                        : has_attribute(template, "OS/INITRD") ? "OS/INITRD"
-                                                               : NULL;
-    for (guint i = 0; !found && (path = config_list(world->config, "VM_RESTRICTED_ATTR", i)); i++)
+    for (guint i = 0; (path = config_list(world->config, key, i)); i++)
         if (has_attribute(template, path))
-            found = path;
-    if (!found)
-        return TRUE;
-    g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION,
-                "VM Template includes a restricted attribute %s", found);
+            return refuse_restricted(what, path, error);
+    return TRUE;
+}
+
+gboolean vm_check_restricted(World *world, const User *user, const Template *template,
+                             GError **error)
+{
+    /* A path of the front-end or a host, given by a user, would open any file there. */
+    static const char *const paths[] = {"DISK/SOURCE", "OS/KERNEL", "OS/INITRD"};
+    for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
+        if (has_attribute(template, paths[i]))
+            return refuse_restricted("VM Template", paths[i], error);
+    return check_restricted(world, user, template, "VM_RESTRICTED_ATTR", "VM Template", error);
+}
+
+/* ---- files of the context ---- */
+
+static gboolean is_below(const char *path, const char *directories)
+{
+    g_auto(GStrv) words = g_strsplit_set(directories, " \t", -1);
+    for (guint i = 0; words[i]; i++) {
+        gsize length = strlen(words[i]);
+        while (length > 1 && words[i][length - 1] == '/')
+            length--;
+        if (length && !strncmp(path, words[i], length) &&
+            (path[length] == '/' || !path[length] || words[i][length - 1] == '/'))
+            return TRUE;
+    }
     return FALSE;
+}
+
+/* Files that oned's computer gives to a guest must not come from where its secrets are. */
+static gboolean check_context_files(World *world, const Template *template, GError **error)
+{
+    const char *files = template_get_pair(template, "CONTEXT", "FILES");
+    g_auto(GStrv) words = g_strsplit_set(files ? files : "", " \t\n", -1);
+    for (guint i = 0; words[i]; i++) {
+        if (!*words[i])
+            continue;
+        g_autofree char *path = g_canonicalize_filename(words[i], "/");
+        if (!g_path_is_absolute(words[i]))
+            return wrong(error, "CONTEXT/FILES: \"%s\" is not an absolute path", words[i]);
+        if (is_below(path, config_text(world->config, "CONTEXT_RESTRICTED_DIRS")) &&
+            !is_below(path, config_text(world->config, "CONTEXT_SAFE_DIRS")))
+            return wrong(error,
+                         "CONTEXT/FILES: \"%s\" is in a restricted directory (see "
+                         "CONTEXT_RESTRICTED_DIRS in oned.conf)",
+                         words[i]);
+    }
+    return TRUE;
 }
 
 /* ---- checks ---- */
@@ -251,7 +297,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     split(all, draft);
     Template *template = draft->template;
     if (!check_capacity(template, error) || !number_disks(world, template, error) ||
-        !number_nics(template, error))
+        !number_nics(template, error) || !check_context_files(world, template, error))
         return FALSE;
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
                                     config_bool(world->config, "VM_SUBMIT_ON_HOLD"));

@@ -20,6 +20,10 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
                        GError **error);
 /* What depends on the machine's id; after it is known. */
 void vm_draft_finish(World *world, Template *template, gint32 id);
-/* An administrator's attribute in a template of somebody else. FALSE with the error. */
+/* An administrator's attribute, of the list that the key names, in somebody else's template of
+ * `what`. FALSE with the error. */
+gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
+                          const char *what, GError **error);
+/* The same for machines, with what opens files of the hosts. */
 gboolean vm_check_restricted(World *world, const User *user, const Template *template,
                              GError **error);
