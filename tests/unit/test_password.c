@@ -53,8 +53,10 @@ static void test_time(void)
     gint64 unknown = (g_get_monotonic_time() - start) / 5;
     g_test_message("one verification %.1f ms, of an unknown user %.1f ms", (double)known / 1000,
                    (double)unknown / 1000);
+    /* Nobody can tell by the time whether a user exists. Roughly: the machine may be busy. */
     g_assert_cmpint(known, >, 1000);
-    g_assert_cmpint(unknown, >, 1000);
+    g_assert_cmpint(unknown, >, known / 3);
+    g_assert_cmpint(unknown, <, known * 3);
 }
 
 int main(int argc, char **argv)
