@@ -44,7 +44,8 @@ gboolean ssh_waiter_may_go_on(const SshWaiter *waiter, GError **error)
         g_set_error(error, ONE_ERROR, ONE_ERROR_TIMEOUT, "cancelled");
         return FALSE;
     }
-    if (waiter->deadline != 0 && g_get_monotonic_time() > waiter->deadline) {
+    if (waiter->watch != NULL && waiter->deadline != 0 &&
+        g_get_monotonic_time() > waiter->deadline) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_TIMEOUT, "not done within %u s",
                     waiter->watch->seconds);
         return FALSE;

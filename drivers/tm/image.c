@@ -100,6 +100,7 @@ gboolean image_make_swap(const char *path, guint64 size, GError **error)
                     "swap space of %" G_GUINT64_FORMAT " MB cannot be made", size >> 20);
         return FALSE;
     }
+    static const char magic[10] = {'S', 'W', 'A', 'P', 'S', 'P', 'A', 'C', 'E', '2'};
     guint8 page[PAGE_BYTES] = {0};
     /* union swap_header: 1024 bytes for a boot loader, version, last page, bad pages, UUID,
      * label; the magic word ends the page. Numbers are little-endian, as the guests here are. */
@@ -110,7 +111,7 @@ gboolean image_make_swap(const char *path, guint64 size, GError **error)
         uuid[i] = (guint8)g_random_int_range(0, 256);
     uuid[6] = (guint8)((uuid[6] & 0x0f) | 0x40); /* RFC 4122, version 4 */
     uuid[8] = (guint8)((uuid[8] & 0x3f) | 0x80);
-    memcpy(page + PAGE_BYTES - 10, "SWAPSPACE2", 10);
+    memcpy(page + PAGE_BYTES - sizeof magic, magic, sizeof magic);
     int fd = make_sparse(path, size, error);
     if (fd < 0)
         return FALSE;

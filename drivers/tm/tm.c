@@ -202,7 +202,7 @@ static void monitor(DriverJob *job)
     g_autofree char *text = tm_monitor_text(
         driver_job_id(job), g_str_equal(driver_job_payload(job), "-") ? "" : document, &error);
     if (text == NULL) {
-        driver_job_fail(job, "%s", error->message);
+        driver_job_fail(job, "%s", error != NULL ? error->message : "the room is not known");
         return;
     }
     g_autofree char *encoded = g_base64_encode((const guchar *)text, strlen(text));
