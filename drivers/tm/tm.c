@@ -230,5 +230,6 @@ Driver tm_driver(guint threads, guint per_host)
         .prepare = prepare,
         .threads = threads,
         .per_host = per_host,
+        .in_order = TRUE,
     };
 }
