@@ -71,7 +71,7 @@ else
     etc=$destdir/etc/one var=$destdir/var/lib/one logs=$destdir/var/log/one
     bindir=$prefix/bin
 fi
-mkdir -p "$bin" "$mads" "$etc" "$var" "$logs" "$share/etc" "$man/man1" "$completion" "$units" ||
+mkdir -p "$bin" "$mads" "$etc" "$var" "$logs" "$share/etc" "$man/man1" "$man/man8" "$completion" "$units" ||
     fail "cannot write there: run this as root, or choose another place"
 
 # Programs are replaced by a rename, so that running ones are not disturbed.
@@ -109,7 +109,7 @@ for file in etc/*; do put_configuration "$file"; done
 
 for part in examples schema doc; do put_tree "share/$part" "$share/$part"; done
 for page in share/man/*.[1-8]; do
-    [ ! -e "$page" ] || put 644 "$page" "$man/man1"
+    [ ! -e "$page" ] || put 644 "$page" "$man/man${page##*.}"
 done
 for file in share/completion/*; do
     [ ! -f "$file" ] || put 644 "$file" "$completion"
