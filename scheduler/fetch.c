@@ -107,10 +107,17 @@ static gboolean scan_for_moves(SchedServer *server, SchedPools *pools, double sc
     return good;
 }
 
-static gboolean scan_is_due(const SchedServer *server)
+/* Microseconds until the next search may begin. */
+static gint64 time_to_scan(const SchedServer *server)
 {
-    return server->last_scan == 0 ||
-           g_get_monotonic_time() - server->last_scan >= SCAN_SHARE * server->scan_cost;
+    if (server->last_scan == 0)
+        return 0;
+    return MAX(0, server->last_scan + SCAN_SHARE * server->scan_cost - g_get_monotonic_time());
+}
+
+guint sched_scan_due(const SchedServer *server)
+{
+    return server->owes_scan ? 1 + time_to_scan(server) / G_USEC_PER_SEC : 0;
 }
 
 gboolean sched_fetch_vms(SchedServer *server, SchedPools *pools, const SchedConfig *config,
@@ -128,8 +135,9 @@ gboolean sched_fetch_vms(SchedServer *server, SchedPools *pools, const SchedConf
     if (server->no_extended)
         return all_vms(server, &reply, error) &&
                sched_read_vms(pools, reply.text, config->memory_scale, error);
+    server->owes_scan = time_to_scan(server) > 0;
     return sched_read_vms(pools, reply.text, config->memory_scale, error) &&
-           (!scan_is_due(server) || scan_for_moves(server, pools, config->memory_scale, error));
+           (server->owes_scan || scan_for_moves(server, pools, config->memory_scale, error));
 }
 
 /* ---- Places ---- */

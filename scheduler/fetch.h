@@ -16,9 +16,10 @@ typedef struct SchedServer {
     gboolean no_datastores; /* before 3.4 */
     gboolean zone_known;
     gint32 zone;
-    gint32 sequence;  /* of the last globule.sched.wait */
-    gint64 scan_cost; /* microseconds that the last search for RESCHED machines took */
-    gint64 last_scan; /* steady time of its end, 0: never */
+    gint32 sequence;    /* of the last globule.sched.wait */
+    gint64 scan_cost;   /* microseconds that the last search for RESCHED machines took */
+    gint64 last_scan;   /* steady time of its end, 0: never */
+    gboolean owes_scan; /* the last cycle left it out, because it was too soon */
 } SchedServer;
 
 /* Waits until something is to be placed, at most that long; `something` tells whether it
@@ -29,6 +30,9 @@ gboolean sched_wait(SchedServer *server, guint seconds, gboolean *something, GEr
  * more than a twentieth of the time. */
 gboolean sched_fetch_vms(SchedServer *server, SchedPools *pools, const SchedConfig *config,
                          GError **error);
+/* Seconds until machines to move should be looked for again, because the last cycle left
+ * them out; 0: it did not. */
+guint sched_scan_due(const SchedServer *server);
 /* Where to place them: hosts, clusters, datastores; users and rules when an owner is no
  * administrator; monitoring when a rank or requirement needs it. */
 gboolean sched_fetch_places(SchedServer *server, SchedPools *pools, const SchedConfig *config,

@@ -282,6 +282,8 @@ static gboolean rest(SchedLoop *loop, const SchedOutcome *outcome, GError **erro
         g_usleep(CLAMP(REST_FACTOR * outcome->microseconds, REST_LEAST, REST_MOST));
     if (outcome->next_try > 0)
         seconds = MIN(seconds, outcome->next_try);
+    if (sched_scan_due(&loop->server) > 0)
+        seconds = MIN(seconds, sched_scan_due(&loop->server));
     if (!loop->server.cannot_wait) {
         seconds = MIN(seconds, WAIT_MAX);
         wire_client_set_timeout(loop->client, seconds + loop->config->timeout);

@@ -93,13 +93,13 @@ def test_freed_capacity_is_used(one, scheduler):
 
 
 def test_moves_on_request(one, scheduler):
-    identity = one.running(0)
-    one.action("resched", identity)
-    one.ok("one.vm.info", identity)
-    one.wait(one.allocate(), "RUNNING")  # wakes the scheduler, whose interval is long
-    one.until(lambda: host_of(one, identity) == 1, "the machine to move")
+    identity = one.allocate()
     one.wait(identity, "RUNNING")
-    assert one.vm(identity).findtext("RESCHED") == "0"
+    before = host_of(one, identity)
+    one.action("resched", identity)
+    one.until(lambda: host_of(one, identity) == 1 - before, "the machine to move")
+    vm = one.wait(identity, "RUNNING")
+    assert vm.findtext("RESCHED") == "0"
 
 
 def test_only_where_the_owner_may(one, scheduler):
