@@ -104,8 +104,9 @@ class Cloud:
 
     def pids(self):
         """oned, its drivers and the scheduler."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [self.pid, *map(int, children)] + ([self.scheduler.pid] if self.scheduler else [])
+        children = [int(number) for task in Path(f"/proc/{self.pid}/task").iterdir()
+                    for number in (task / "children").read_text().split()]
+        return [self.pid, *children] + ([self.scheduler.pid] if self.scheduler else [])
 
     def connect(self):
         return Connection(self.address)

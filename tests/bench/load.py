@@ -188,12 +188,12 @@ class Syncs:
         return sum(map(int, counts)) if counts and all(count.isdigit() for count in counts) else None
 
 
-def resident_mb(*pids):
-    """Memory that processes hold, shared pages counted once each as far as the kernel tells."""
+def memory_mb(pids, field="Rss"):
+    """Memory that processes hold. "Pss" counts what they share, such as libraries, once."""
     total = 0
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
+            if line.startswith(field + ":"):
                 total += int(line.split()[1])
     return total / 1024
 
