@@ -10,6 +10,12 @@ Datastore *datastore_get(World *world, gint32 id)
     return DATASTORE(pool_get(world, KIND_DATASTORE, id));
 }
 
+/* Whether the hosts see the same files there, when nobody says. */
+static const char *usually_shared(const char *tm_mad)
+{
+    return strcmp(tm_mad, "ssh") && strcmp(tm_mad, "tm_ssh") ? "YES" : "NO";
+}
+
 Datastore *datastore_create(World *world, gint32 id, const char *name, DatastoreType type,
                             const char *ds_mad, const char *tm_mad)
 {
@@ -29,9 +35,42 @@ Datastore *datastore_create(World *world, gint32 id, const char *name, Datastore
     template_set(template, "DS_MAD", ds_mad);
     template_set(template, "TM_MAD", tm_mad);
     if (type == DATASTORE_SYSTEM)
-        template_set(template, "SHARED", strcmp(tm_mad, "ssh") ? "YES" : "NO");
+        template_set(template, "SHARED", usually_shared(tm_mad));
     pool_add(world, &datastore->head);
     return datastore;
+}
+
+/* Such words go into the lines for drivers as they are. */
+static gboolean is_driver_name(const char *word)
+{
+    static const char others[] = "_-.";
+    for (const char *at = word; at && *at; at++)
+        if (!g_ascii_isalnum(*at) && !strchr(others, *at))
+            return FALSE;
+    return word && *word;
+}
+
+static void follow(Template *template, const char *name, char **driver)
+{
+    const char *wanted = template_get(template, name);
+    if (!is_driver_name(wanted)) {
+        template_set(template, name, *driver);
+        return;
+    }
+    char *before = *driver;
+    *driver = g_strdup(wanted);
+    g_free(before);
+}
+
+void datastore_updated(Datastore *datastore)
+{
+    Template *template = datastore->head.template;
+    const char *before = usually_shared(datastore->tm_mad);
+    follow(template, "TM_MAD", &datastore->tm_mad);
+    follow(template, "DS_MAD", &datastore->ds_mad);
+    const char *shared = template_get(template, "SHARED");
+    if (datastore->type == DATASTORE_SYSTEM && (!shared || !g_ascii_strcasecmp(shared, before)))
+        template_set(template, "SHARED", usually_shared(datastore->tm_mad));
 }
 
 gboolean datastore_is_shared(const Datastore *datastore)

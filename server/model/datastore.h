@@ -21,6 +21,10 @@ typedef struct Datastore {
 Datastore *datastore_get(World *world, gint32 id);
 Datastore *datastore_create(World *world, gint32 id, const char *name, DatastoreType type,
                             const char *ds_mad, const char *tm_mad);
+/* After its template was changed: the drivers follow TM_MAD and DS_MAD, which cannot be taken
+ * away nor be other than one plain word, and SHARED follows a new TM_MAD unless it says something
+ * of its own. */
+void datastore_updated(Datastore *datastore);
 /* Machines may be put there by the scheduler or by default. */
 gboolean datastore_is_shared(const Datastore *datastore);
 

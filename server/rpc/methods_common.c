@@ -4,6 +4,7 @@
 
 #include "lib/base/names.h"
 #include "server/model/cluster.h"
+#include "server/model/datastore.h"
 
 #include <string.h>
 
@@ -139,6 +140,8 @@ RpcReply *object_update(Request *request)
     }
     if (object->kind == KIND_HOST)
         host_reserve(request->world, HOST(object));
+    if (object->kind == KIND_DATASTORE)
+        datastore_updated(DATASTORE(object));
     object_changed(request->world, object);
     return reply_int(request, object->id);
 }

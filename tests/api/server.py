@@ -116,7 +116,7 @@ class Client:
             if not seen or seen[-1] != state:
                 seen.append(state)
             return vm if state in wanted else None
-        return self.server.until(arrived, f"machine {identity} to be {' or '.join(wanted)}; it was {seen}", seconds)
+        return self.server.until(arrived, lambda: f"machine {identity} to be {' or '.join(wanted)}; it was {seen}", seconds)
 
     def allocate(self, template="", hold=False, name=None):
         text = f'NAME = "{name}"\n' if name else ""
@@ -145,7 +145,7 @@ class Server(Client):
         self.var, self.etc = self.directory / "var", self.directory / "etc"
         self.port = free_port()
         self.configuration = CONFIGURATION.format(port=self.port) + configuration
-        self.process, self.started = None, 0
+        self.process, self.started, self.simulated = None, 0, False
         self.extra = environment or {}
         super().__init__(self, f"{user}:{PASSWORD}")
         self.lay_out()
@@ -245,7 +245,8 @@ class Server(Client):
     def said(self):
         output = self.directory / "output"
         text = output.read_text(errors="replace")[-6000:] if output.exists() else ""
-        return f"--- output\n{text}\n--- log\n{self.log()[-6000:]}"
+        log = "\n".join(line for line in self.log().splitlines() if "[ReM]" not in line or "FAILURE" in line)
+        return f"--- output\n{text}\n--- log without successful calls\n{log[-6000:]}"
 
     def until(self, condition, what, seconds=None):
         """Asks again and again; gives the first answer that is not None or False."""
@@ -256,7 +257,7 @@ class Server(Client):
             if answer is not None and answer is not False:
                 return answer
             if time.monotonic() > end:
-                pytest.fail(f"waited in vain for {what}\n{self.said()}")
+                pytest.fail(f"waited in vain for {what() if callable(what) else what}\n{self.said()}")
             time.sleep(pause)
             pause = min(0.1, pause * 1.5)
 
@@ -275,6 +276,9 @@ class Server(Client):
         return Client(self, session, f"127.{random.randint(1, 250)}.{random.randint(0, 250)}.{random.randint(1, 250)}")
 
     def host(self, name, mad="dummy", wait=True):
+        if not self.simulated:
+            self.ok("one.datastore.update", 0, "TM_MAD = dummy", 1)  # its files are simulated too
+            self.simulated = True
         identity = self.ok("one.host.allocate", name, mad, mad, -1)
         if wait:
             self.wait_host(identity, "MONITORED")

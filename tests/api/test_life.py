@@ -1,6 +1,8 @@
 """The life of a machine on simulated hosts: each action from each state that allows it, and from those that do not."""
 import base64
 import itertools
+import time
+import xmlrpc.client
 
 import pytest
 from api.states import ACTION, AUTHORIZATION, INTERNAL
@@ -471,13 +473,24 @@ def set_state(one, host, identity, state):
     beside.rename(path)
 
 
-@pytest.mark.parametrize("state, expected", [("POWEROFF", "POWEROFF"), ("PAUSED", "SUSPENDED")])
-def test_guest_that_changes_by_itself(one, state, expected):
+def test_guest_that_ends_and_starts_by_itself(one):
     identity = one.running(0)
-    set_state(one, "h1", identity, state)
-    one.wait(identity, expected)
+    set_state(one, "h1", identity, "POWEROFF")
+    one.wait(identity, "POWEROFF")
     set_state(one, "h1", identity, "RUNNING")
     one.wait(identity, "RUNNING")
+    end(one, identity)
+
+
+def test_guest_that_is_paused_is_not_lost(one):
+    """Paused by its hypervisor, such as for a full disk: neither gone nor saved, and it goes on by itself."""
+    identity = one.running(0)
+    set_state(one, "h1", identity, "PAUSED")
+    time.sleep(2.5)
+    assert one.state(identity) in ("RUNNING", "UNKNOWN")
+    set_state(one, "h1", identity, "RUNNING")
+    one.wait(identity, "RUNNING")
+    assert one.domain("h1", f"one-{identity}").exists()
     end(one, identity)
 
 
@@ -535,10 +548,21 @@ CONTEXT = [ HOSTNAME = "$NAME" ]
 
 
 def test_odd_texts_survive(one):
-    text = "\u00e9\u4e16\U0001f600 ]]> <&> \"q\" 'a' $x \\n"
+    text = "\u00e9\u4e16\u20ac <&> \"q\" 'a' $x \\n"
     encoded = base64.b64encode(text.encode()).decode()
-    identity = one.ok("one.vm.allocate", f"<T><CPU>1</CPU><MEMORY>64</MEMORY><ODD><![CDATA[{text.replace(']]>', '')}]]></ODD>"
+    identity = one.ok("one.vm.allocate", f"<T><CPU>1</CPU><MEMORY>64</MEMORY><ODD><![CDATA[{text}]]></ODD>"
                       f"<CODE>{encoded}</CODE></T>", True)
     user = one.vm(identity).find("USER_TEMPLATE")
-    assert user.findtext("ODD") == text.replace("]]>", "") and user.findtext("CODE") == encoded
+    assert user.findtext("ODD") == text and user.findtext("CODE") == encoded
+    end(one, identity)
+
+
+def test_text_beyond_the_first_plane(one):
+    """Kept, or refused with a fault that says why; never cut or mangled."""
+    try:
+        identity = one.allocate('FACE = "\U0001f600"', hold=True)
+    except xmlrpc.client.Fault as fault:
+        assert fault.faultCode == -503 and "UTF-8" in fault.faultString
+        return
+    assert one.vm(identity).findtext("USER_TEMPLATE/FACE") == "\U0001f600"
     end(one, identity)

@@ -27,13 +27,6 @@ def stuck(one):
 
     def prolog_failure():
         return failed(one, "TRANSFER * fail=1", "PROLOG_FAILURE", lambda: deploy(one))
-
-    def boot():
-        one.control("DEPLOY * lost=1 fail=1")
-        identity = deploy(one)
-        one.wait(identity, "BOOT")
-        one.control()
-        return identity
     return {"BOOT_FAILURE": boot_failure, "PROLOG_FAILURE": prolog_failure}
 
 
@@ -243,15 +236,61 @@ def test_recreate_from(one, state, allowed):
 
 # ---- answers that never come ----
 
-def test_lost_answer_and_a_driver_that_is_started_again(one):
-    """The machine does run; that nobody said so must not matter."""
-    one.control("DEPLOY * lost=1")
-    identity = deploy(one)
-    one.until(lambda: one.domain("h1", f"one-{identity}").exists(), "the simulated machine")
-    one.control()
-    one.wait(identity, "RUNNING")
-    assert len(records(one.vm(identity))) == 1
-    end(one, identity)
+SOON = "ACTION_TIMEOUTS = [ " + ", ".join(f"{step} = 1" for step in (
+    "DEPLOY", "SHUTDOWN", "CANCEL", "SAVE", "RESTORE", "MIGRATE", "POLL", "PROLOG", "EPILOG")) + " ]\n"
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """A server that soon asks what became of an action."""
+    from api.server import Server
+    server = Server(tmp_path_factory.mktemp("hasty"), SOON).start()
+    server.host("h1"), server.host("h2")
+    yield server
+    server.clean_up()
+
+
+@pytest.mark.parametrize("action, start, word, expected", [
+    ("DEPLOY", "PENDING", "deploy", "RUNNING"), ("SAVE", "RUNNING", "suspend", "SUSPENDED"),
+    ("RESTORE", "SUSPENDED", "resume", "RUNNING"), ("SHUTDOWN", "RUNNING", "poweroff", "POWEROFF"),
+    ("CANCEL", "RUNNING", "poweroff-hard", "POWEROFF"), ("DEPLOY", "POWEROFF", "resume", "RUNNING"),
+    ("SHUTDOWN", "RUNNING", "terminate", "DONE"), ("CANCEL", "RUNNING", "terminate-hard", "DONE"),
+    ("MIGRATE", "RUNNING", "live", "RUNNING"), ("TRANSFER", "PENDING", "deploy", "RUNNING"),
+    ("TRANSFER", "RUNNING", "terminate", "DONE")])
+def test_lost_answer(hasty, action, start, word, expected):
+    """It was done and nobody said so: the host is asked, and what it says counts."""
+    before = usage(hasty, 0), usage(hasty, 1)
+    identity = bring(hasty, start)
+    hasty.control(f"{action} * lost=1")
+    if word == "deploy":
+        hasty.ok("one.vm.deploy", identity, 0)
+    elif word == "live":
+        hasty.ok("one.vm.migrate", identity, 1, True)
+    else:
+        hasty.action(word, identity)
+    if action == "TRANSFER":  # transfers are sent again: they may be done twice
+        hasty.until(lambda: "sent again" in (hasty.var / "vms" / str(identity) / "vm.log").read_text(), "a second try")
+        hasty.control()
+    vm = hasty.wait(identity, expected)
+    hasty.control()
+    if word == "live":
+        vm = hasty.until(lambda: records(v := hasty.vm(identity))[-1].findtext("HOSTNAME") == "h2" and
+                         v.findtext("LCM_STATE") == "3" and v, "it to be on h2")
+    where = [h for h, d in hasty.domains() if d == f"one-{identity}"]
+    assert where == ({"live": ["h2"]}.get(word, ["h1"]) if expected == "RUNNING" else []), where
+    end(hasty, identity)
+    assert (usage(hasty, 0), usage(hasty, 1)) == before
+
+
+def test_lost_and_not_done_is_done_again(hasty):
+    """The driver neither did it nor answered."""
+    identity = hasty.allocate()
+    hasty.control("DEPLOY * latency=3600")
+    hasty.ok("one.vm.deploy", identity, 0)
+    hasty.until(lambda: hasty.state(identity) == "BOOT", "the start")
+    hasty.control()
+    hasty.wait(identity, "RUNNING")
+    end(hasty, identity)
 
 
 def test_lost_answer_of_a_live_migration(one):
