@@ -32,6 +32,7 @@ static const Key keys[] = {
     {"ONE_XMLRPC", KEY_TEXT, 0, 0, NULL, AT(endpoint)},
     {"TIMEOUT", KEY_INTEGER, 1, 86400, "60", AT(timeout)},
     {"SCHED_INTERVAL", KEY_INTEGER, 1, 86400, "15", AT(interval)},
+    {"NEW_MACHINE_DELAY", KEY_INTEGER, 0, 3600, "0", AT(new_machine_delay)},
     {"MAX_VM", KEY_INTEGER, 0, G_MAXINT32, "0", AT(max_vm)},
     {"MAX_DISPATCH", KEY_INTEGER, 0, G_MAXINT32, "10000", AT(max_dispatch)},
     {"MAX_HOST", KEY_INTEGER, 0, G_MAXINT32, "0", AT(max_host)},
@@ -218,7 +219,7 @@ SchedConfig *sched_config_parse(const char *text, const char *path, GError **err
 {
     g_autoptr(Template) template = NULL;
     if (text != NULL) {
-        template = template_parse(text, TEMPLATE_2009, error);
+        template = template_parse(text, TEMPLATE_CONFIG, error);
         if (template == NULL) {
             g_prefix_error(error, "%s: ", path);
             return NULL;

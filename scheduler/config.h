@@ -10,6 +10,7 @@ typedef struct SchedConfig {
     char *endpoint;                        /* NULL: as every client finds it */
     gint64 timeout;                        /* seconds for one answer */
     gint64 interval;                       /* seconds */
+    gint64 new_machine_delay;              /* seconds */
     gint64 max_vm, max_dispatch, max_host; /* 0: no limit */
     gint64 live_rescheds, cold_migrate_mode;
     gint64 policy, ds_policy;

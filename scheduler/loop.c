@@ -251,6 +251,7 @@ gboolean sched_loop_cycle(SchedLoop *loop, SchedOutcome *outcome, GError **error
     wire_client_set_timeout(loop->client, loop->config->timeout);
     if (!sched_fetch_vms(&loop->server, pools, loop->config, error))
         return FALSE;
+    sched_memory_set_delay(loop->memory, (gint64)loop->config->new_machine_delay * 1000 * 1000);
     sched_memory_filter(loop->memory, pools, begin, &outcome->resting, &outcome->next_try);
     gboolean good = TRUE;
     if (pools->vms->len > 0) {

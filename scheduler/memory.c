@@ -18,6 +18,7 @@ typedef struct {
 struct SchedMemory {
     GHashTable *pasts; /* id of a machine -> Past */
     guint cycle;
+    gint64 delay; /* of new machines */
 };
 
 SchedMemory *sched_memory_new(void)
@@ -33,6 +34,11 @@ void sched_memory_free(SchedMemory *memory)
         return;
     g_hash_table_unref(memory->pasts);
     g_free(memory);
+}
+
+void sched_memory_set_delay(SchedMemory *memory, gint64 delay)
+{
+    memory->delay = delay;
 }
 
 static Past *find(const SchedMemory *memory, gint32 vm)
@@ -62,12 +68,16 @@ void sched_memory_filter(SchedMemory *memory, SchedPools *pools, gint64 now, gui
     gint64 first = 0;
     guint kept = 0;
     *resting = *seconds = 0;
-    if (g_hash_table_size(memory->pasts) == 0)
+    if (g_hash_table_size(memory->pasts) == 0 && memory->delay == 0)
         return;
     memory->cycle++;
     for (guint i = 0; i < pools->vms->len; i++) {
         SchedVm *vms = (SchedVm *)pools->vms->data;
         Past *past = find(memory, vms[i].id);
+        if (past == NULL && memory->delay > 0 && !vms[i].resched) {
+            past = find_or_add(memory, vms[i].id);
+            past->next_try = now + memory->delay;
+        }
         if (past != NULL)
             past->cycle = memory->cycle;
         if (past != NULL && past->next_try > now) {

@@ -13,6 +13,9 @@ void sched_memory_free(SchedMemory *memory);
 
 /* All times are steady microseconds. */
 
+/* New machines are left alone for so long, for people who place them by hand. */
+void sched_memory_set_delay(SchedMemory *memory, gint64 delay);
+
 /* Takes machines that rest out of the pool and forgets those that are gone. `seconds`:
  * until the first of them may be tried, at least 1; 0 when none rests. */
 void sched_memory_filter(SchedMemory *memory, SchedPools *pools, gint64 now, guint *resting,

@@ -48,6 +48,21 @@ static void test_rest(void)
     sched_memory_free(memory);
 }
 
+/* People who place machines themselves get the time to say so. */
+static void test_delay(void)
+{
+    SchedMemory *memory = sched_memory_new();
+    guint resting, seconds;
+    sched_memory_set_delay(memory, 30 * SECOND);
+    g_assert_cmpuint(left_at(memory, 10 * SECOND, &resting, &seconds), ==, 0);
+    g_assert_cmpuint(resting, ==, 3);
+    g_assert_cmpuint(seconds, ==, 30);
+    g_assert_cmpuint(left_at(memory, 39 * SECOND, &resting, &seconds), ==, 0);
+    g_assert_cmpuint(seconds, ==, 1);
+    g_assert_cmpuint(left_at(memory, 40 * SECOND, &resting, &seconds), ==, 3);
+    sched_memory_free(memory);
+}
+
 static guint told(SchedMemory *memory, const char *message, const char *text, gint64 now)
 {
     g_autoptr(GArray) tellings = g_array_new(FALSE, FALSE, sizeof(SchedTelling));
@@ -77,6 +92,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/memory/rest", test_rest);
+    g_test_add_func("/memory/delay", test_delay);
     g_test_add_func("/memory/messages", test_messages);
     return g_test_run();
 }
