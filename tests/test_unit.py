@@ -16,7 +16,7 @@ def names_of(program):
                                 env=sanitizer_environment(), cwd=ROOT)
     except OSError:
         return [""]
-    return listed.stdout.split("\n")[:-1] or [""]
+    return [line for line in listed.stdout.split("\n") if line.startswith("/")] or [""]
 
 
 def cases():
