@@ -118,11 +118,15 @@ static int open_socket(const HttpOptions *options, guint16 *port, GError **error
             close(fd);
         fd = -1;
     } else {
-        struct sockaddr_storage bound;
+        union {
+            struct sockaddr any;
+            struct sockaddr_in ipv4;
+            struct sockaddr_in6 ipv6;
+        } bound = {.ipv6 = {0}};
         socklen_t length = sizeof bound;
-        if (getsockname(fd, (struct sockaddr *)&bound, &length) == 0)
-            *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                                      : ((struct sockaddr_in *)&bound)->sin_port);
+        if (getsockname(fd, &bound.any, &length) == 0)
+            *port =
+                ntohs(bound.any.sa_family == AF_INET6 ? bound.ipv6.sin6_port : bound.ipv4.sin_port);
     }
     freeaddrinfo(found);
     return fd;
