@@ -22,6 +22,16 @@ RpcReply *system_config(Request *request)
     return reply_text(request, xml->str);
 }
 
+/* What onezone and Sunstone ask before they list zones. */
+RpcReply *zone_raftstatus(Request *request)
+{
+    request->seen = 0;
+    return reply_text(request, "<RAFT><SERVER_ID>-1</SERVER_ID><STATE>0</STATE><TERM>0</TERM>"
+                               "<VOTEDFOR>-1</VOTEDFOR><COMMIT>0</COMMIT>"
+                               "<LOG_INDEX>-1</LOG_INDEX><LOG_TERM>-1</LOG_TERM>"
+                               "<FEDLOG_INDEX>-1</FEDLOG_INDEX></RAFT>");
+}
+
 /* ---- introspection ---- */
 
 static const char *type_name(char letter)

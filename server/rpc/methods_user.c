@@ -284,11 +284,21 @@ RpcReply *acl_delrule(Request *request)
     return reply_int(request, id);
 }
 
+/* Rules of users, of groups, of everybody: the order in which oneacl shows them. */
+static gint compare_rules(gconstpointer a, gconstpointer b)
+{
+    const AclRule *one = *(AclRule *const *)a, *other = *(AclRule *const *)b;
+    if (one->user != other->user)
+        return one->user < other->user ? -1 : 1;
+    return one->head.id - other->head.id;
+}
+
 RpcReply *acl_info(Request *request)
 {
     GPtrArray *rules = g_ptr_array_new();
     GPtrArray *all = request->world->pools[KIND_ACL].order;
     for (guint i = 0; i < all->len; i++)
         g_ptr_array_add(rules, all->pdata[i]);
+    g_ptr_array_sort(rules, compare_rules);
     return reply_pool(request, KIND_ACL, rules, TRUE, NULL);
 }

@@ -119,8 +119,9 @@ RpcReply *vm_method_action(Request *request)
 RpcReply *vm_method_recover(Request *request)
 {
     VmAsker asker = request_asker(request);
-    return reply_to_action(request, vm_recover(request->lifecycle, VM(request->object),
-                                               arg_int(request, 2, -1), &asker, &request->error));
+    gint32 operation = arg_int(request, 2, arg_bool(request, 2, FALSE));
+    return reply_to_action(request, vm_recover(request->lifecycle, VM(request->object), operation,
+                                               &asker, &request->error));
 }
 
 RpcReply *vm_method_resize(Request *request)

@@ -248,6 +248,8 @@ static RpcReply *failure_reply(Request *request, const GError *error, gint32 obj
     if (request->old)
         return rpc_reply_result(tuple);
     rpc_value_add(tuple, rpc_value_int(code));
+    if (request->method->flags & ROW_HIDDEN)
+        return rpc_reply_result(tuple); /* old libraries do not know the type i8 */
     rpc_value_add(tuple, rpc_value_int(code == ONE_ERROR_NO_EXISTS ? object : -1));
     rpc_value_add(tuple, rpc_value_i8(-1));
     return rpc_reply_result(tuple);

@@ -82,6 +82,7 @@ HANDLER(cluster_adddatastore);
 HANDLER(cluster_deldatastore);
 /* methods_system.c */
 HANDLER(system_version);
+HANDLER(zone_raftstatus);
 HANDLER(system_config);
 HANDLER(system_list_methods);
 HANDLER(system_method_signature);

@@ -72,6 +72,7 @@ METHODS = [
     ("one.acl.info", SESSION_ONLY, None),
     ("one.zone.info", [("id", 0), ("boolean?", False)], "zone"),
     ("one.zonepool.info", SESSION_ONLY, None),
+    ("one.zone.raftstatus", SESSION_ONLY, None),
     ("one.vdc.info", [("id", 0), ("boolean?", False)], "VDC"),
     ("one.vdcpool.info", SESSION_ONLY, None),
     # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
