@@ -100,6 +100,11 @@ static gboolean open_log(Oned *oned, GError **error)
 
 static gboolean load_config(Oned *oned, GError **error)
 {
+    /* The usual file may be missing, then the defaults hold; one that was named may not. */
+    if (options.config && !g_file_test(options.config, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "there is no file %s", options.config);
+        return FALSE;
+    }
     oned->config_path = options.config ? g_strdup(options.config) : paths_etc("oned.conf");
     oned->config = config_load(oned->config_path, error);
     return oned->config != NULL;

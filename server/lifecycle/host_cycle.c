@@ -368,6 +368,39 @@ static gboolean note_zombies(Lifecycle *lifecycle, Host *host, GHashTable *seen,
     return TRUE;
 }
 
+/* Machines that were not made by us: shown, and left alone. TRUE when the list changed. */
+static gboolean note_wilds(Host *host, const Template *report)
+{
+    Template *template = host->head.template;
+    g_autoptr(GString) names = g_string_new(NULL);
+    guint count = 0;
+    TemplateAttribute *vector;
+    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++) {
+        const char *name = attribute_get(vector, "VM_NAME");
+        gint64 id;
+        if (attribute_get_int(vector, "ID", &id) && id == -1 && name)
+            g_string_append_printf(names, "%s%s", count++ ? "," : "", name);
+    }
+    const char *before = template_get(template, "WILDS");
+    if (!g_strcmp0(before ? before : "", names->str))
+        return FALSE;
+    template_set(template, "WILDS", count ? names->str : NULL);
+    g_autofree char *total = g_strdup_printf("%u", count);
+    template_set(template, "TOTAL_WILDS", count ? total : NULL);
+    template_set(template, "VM", NULL);
+    static const char *const kept[] = {"DEPLOY_ID", "VM_NAME", "IMPORT_TEMPLATE", NULL};
+    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++) {
+        gint64 id;
+        if (!attribute_get_int(vector, "ID", &id) || id != -1)
+            continue;
+        TemplateAttribute *wild = template_add_vector(template, "VM");
+        for (guint j = 0; kept[j]; j++)
+            if (attribute_get(vector, kept[j]))
+                attribute_set(wild, kept[j], attribute_get(vector, kept[j]));
+    }
+    return TRUE;
+}
+
 static void read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
 {
     gboolean complete = template_get_bool(report, "SYNC_STATE", FALSE);
@@ -375,7 +408,8 @@ static void read_machines(Lifecycle *lifecycle, Host *host, const Template *repo
     TemplateAttribute *vector;
     for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
         read_machine(lifecycle, host, vector, asked, seen);
-    if (note_zombies(lifecycle, host, seen, asked))
+    gboolean wilds = note_wilds(host, report);
+    if (note_zombies(lifecycle, host, seen, asked) || wilds)
         object_changed(lifecycle->world, &host->head);
     if (!complete)
         return; /* what such a list does not name may well be there */

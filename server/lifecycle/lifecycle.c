@@ -172,6 +172,18 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
     }
 }
 
+/* Asks the driver to stop what it does for the object. */
+static void send_cancel(Lifecycle *lifecycle, const Asked *asked)
+{
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = asked->class;
+    request->driver = g_strdup(asked->driver);
+    request->action = g_strdup("DRIVER_CANCEL");
+    request->id = asked->id;
+    request->payload = g_strdup("");
+    send_after_commit(lifecycle, request);
+}
+
 static void request_overdue(Core *core, gpointer data)
 {
     Overdue *overdue = data;
@@ -185,6 +197,9 @@ static void request_overdue(Core *core, gpointer data)
                         asked->action, (core_steady(core) - asked->sent) / G_USEC_PER_SEC);
     log_warning("DRV", "Request %" G_GUINT64_FORMAT " for object %d: %s", asked->number, asked->id,
                 why);
+    /* Else a question about the machine would wait behind it in the driver, for ever perhaps. */
+    if (asked->about == ASKED_STEP)
+        send_cancel(lifecycle, asked);
     dispatch_lost(lifecycle, asked, why);
     asked_free(asked);
 }
@@ -225,13 +240,7 @@ void lifecycle_cancel(Lifecycle *lifecycle, guint64 number)
     const Asked *asked = number ? g_hash_table_lookup(lifecycle->asked, &number) : NULL;
     if (!asked)
         return;
-    DriverRequest *request = g_new0(DriverRequest, 1);
-    request->class = asked->class;
-    request->driver = g_strdup(asked->driver);
-    request->action = g_strdup("DRIVER_CANCEL");
-    request->id = asked->id;
-    request->payload = g_strdup("");
-    send_after_commit(lifecycle, request);
+    send_cancel(lifecycle, asked);
     lifecycle_forget(lifecycle, number);
 }
 
