@@ -23,7 +23,6 @@ def test_host_from_nothing_to_monitored(one):
     (("h1", "dummy", "dummy", 0), ALLOCATE, "Error allocating a new host. NAME is already taken by HOST 0."),
     (("", "dummy", "dummy", 0), None, "NAME"), (("a/b", "dummy", "dummy", 0), None, "NAME"),
     (("n" * 129, "dummy", "dummy", 0), None, "NAME"), (("x", "", "dummy", 0), None, ""),
-    (("x", "nothing", "dummy", 0), None, "nothing"), (("x", "dummy", "nothing", 0), None, "nothing"),
     (("x", "dummy", "dummy", 4711), None, "cluster"),
 ])
 def test_host_that_is_refused(one, arguments, code, text):
@@ -31,6 +30,18 @@ def test_host_that_is_refused(one, arguments, code, text):
     reply = one.fails("one.host.allocate", *arguments, code=code)
     assert text.lower() in reply[1].lower(), reply
     assert len(one.xml("one.hostpool.info")) == before
+
+
+@pytest.mark.parametrize("drivers", [("nothing", "dummy"), ("nothing", "nothing")])
+def test_host_with_a_driver_that_is_not_configured(one, drivers):
+    """Refused, or shown as an error that names the driver: a host may be made before its driver is."""
+    reply = one.call("one.host.allocate", f"odd-{drivers[1]}", *drivers, 0)
+    if reply[0]:
+        host = one.wait_host(reply[1], "ERROR")
+        assert "nothing" in host.findtext("TEMPLATE/ERROR")
+        one.ok("one.host.delete", reply[1])
+    else:
+        assert "nothing" in reply[1]
 
 
 @pytest.mark.parametrize("status, state", [(1, "DISABLED"), (2, "OFFLINE"), (0, "MONITORED")])
@@ -116,8 +127,11 @@ def test_machines_that_oned_does_not_know(one):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("STATE=RUNNING\nNAME=wild-one\nUUID=00000000-0000-0000-0000-000000000001\nCPU=10\nMEMORY=1024\n")
     one.until(lambda: one.xml("one.host.info", 0).findtext("TEMPLATE/TOTAL_WILDS") == "1", "the wild machine")
+    template = one.xml("one.host.info", 0).find("TEMPLATE")
+    assert template.findtext("WILDS") == "wild-one" and template.findtext("VM/VM_NAME") == "wild-one"
     assert path.exists()
     path.unlink()
+    one.until(lambda: one.xml("one.host.info", 0).find("TEMPLATE/WILDS") is None, "it to be forgotten")
 
 
 # ---- users ----
@@ -165,10 +179,10 @@ def test_change_of_group(one):
 def test_delete_of_users(one):
     user = one.user("removed")
     machine = user.allocate(hold=True)
+    one.fails("one.user.delete", user.uid, code=ACTION, text="Cannot delete user")  # what would become of the machine?
+    end(one, machine)
     assert one.ok("one.user.delete", user.uid) == user.uid
     one.fails("one.user.info", user.uid)
-    one.vm(machine)  # stays, and can be ended by an administrator
-    end(one, machine)
     one.fails("one.user.delete", 0)
     one.ok("one.user.info", 0)
 

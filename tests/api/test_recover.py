@@ -282,8 +282,8 @@ def test_lost_answer(hasty, action, start, word, expected):
     assert (usage(hasty, 0), usage(hasty, 1)) == before
 
 
-def test_lost_and_not_done_is_done_again(hasty):
-    """The driver neither did it nor answered."""
+def test_hung_and_not_done_is_done_again(hasty):
+    """The driver hangs in the start of a machine: it is told to stop, the host is asked, and the start is sent again."""
     identity = hasty.allocate()
     hasty.control("DEPLOY * latency=3600")
     hasty.ok("one.vm.deploy", identity, 0)
