@@ -25,12 +25,14 @@ static char *context_path(Lifecycle *lifecycle, const Vm *vm)
     return g_strdup_printf("%s/vms/%d/context.sh", lifecycle->world->var, vm->head.id);
 }
 
-/* Blanks stand as %20 in scripts, and % as %25. (owned) */
-static char *script_path(const char *path)
+/* Text of a user's as one word of a script: a blank stands as %20, which the driver reads back.
+ * Other bytes that would end the word or the line are written the same way, and name no file.
+ * (owned) */
+static char *script_word(const char *text)
 {
     GString *out = g_string_new(NULL);
-    for (const char *at = path ? path : ""; *at; at++) {
-        if (*at == ' ' || *at == '\t' || *at == '\n' || *at == '%')
+    for (const char *at = text ? text : ""; *at; at++) {
+        if ((guchar)*at <= ' ' || *at == 0x7f)
             g_string_append_printf(out, "%%%02X", (guchar)*at);
         else
             g_string_append_c(out, *at);
@@ -66,10 +68,12 @@ static void script_line(Script *script, const char *format, ...)
     g_string_append_printf(script->text, " %d %d\n", script->vm, script->record->datastore);
 }
 
-static const char *disk_size(const TemplateAttribute *disk)
+/* In MiB, as a number and nothing else. (owned) */
+static char *disk_size(const TemplateAttribute *disk)
 {
-    const char *size = attribute_get(disk, "SIZE");
-    return size ? size : "0";
+    gint64 size = 0;
+    attribute_get_int(disk, "SIZE", &size);
+    return g_strdup_printf("%" G_GINT64_FORMAT, size);
 }
 
 static void prolog_disk(Script *script, const TemplateAttribute *disk)
@@ -78,22 +82,22 @@ static void prolog_disk(Script *script, const TemplateAttribute *disk)
     const char *type = attribute_get(disk, "TYPE");
     const char *source = attribute_get(disk, "SOURCE");
     const char *host = script->record->host_name;
-    g_autofree char *directory = script_path(script->directory);
+    g_autofree char *directory = script_word(script->directory), *size = disk_size(disk);
     if (type && !g_ascii_strcasecmp(type, "swap")) {
-        script_line(script, "MKSWAP %s %s %s:%s/disk.%s", script->tm, disk_size(disk), host,
-                    directory, id);
+        script_line(script, "MKSWAP %s %s %s:%s/disk.%s", script->tm, size, host, directory, id);
     } else if (source && *source) {
         const char *clone = attribute_get(disk, "CLONE");
-        g_autofree char *path = script_path(source);
+        g_autofree char *path = script_word(source);
         /* SOURCE may name its computer itself: host:path or a URL. */
         gboolean placed = strchr(source, ':') != NULL;
         script_line(script, "%s %s %s%s %s:%s/disk.%s",
                     clone && !g_ascii_strcasecmp(clone, "NO") ? "LN" : "CLONE", script->tm,
                     placed ? "" : FRONT_END ":", path, host, directory, id);
     } else {
-        const char *format = attribute_get(disk, "FORMAT");
-        script_line(script, "MKIMAGE %s %s %s %s:%s/disk.%s", script->tm, disk_size(disk),
-                    format && *format ? format : "raw", host, directory, id);
+        const char *wanted = attribute_get(disk, "FORMAT");
+        g_autofree char *format = script_word(wanted && *wanted ? wanted : "raw");
+        script_line(script, "MKIMAGE %s %s %s %s:%s/disk.%s", script->tm, size, format, host,
+                    directory, id);
     }
 }
 
@@ -103,14 +107,16 @@ static void prolog_context(Lifecycle *lifecycle, Script *script, const Vm *vm)
     if (!id)
         return;
     g_autofree char *context = context_path(lifecycle, vm);
-    g_autofree char *path = script_path(context);
-    g_autofree char *directory = script_path(script->directory);
+    g_autofree char *path = script_word(context);
+    g_autofree char *directory = script_word(script->directory);
     g_autoptr(GString) files = g_string_new(NULL);
     const char *listed = template_get_pair(vm->head.template, "CONTEXT", "FILES");
     g_auto(GStrv) words = g_strsplit_set(listed ? listed : "", " \t\n", -1);
-    for (guint i = 0; words[i]; i++)
-        if (*words[i])
-            g_string_append_printf(files, " %s", words[i]);
+    for (guint i = 0; words[i]; i++) {
+        g_autofree char *word = script_word(words[i]);
+        if (*word)
+            g_string_append_printf(files, " %s", word);
+    }
     script_line(script, "CONTEXT %s %s%s %s:%s/disk.%s", script->tm, path, files->str,
                 script->record->host_name, directory, id);
 }
@@ -127,7 +133,7 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
                           gboolean save)
 {
     const TemplateAttribute *disk;
-    g_autofree char *directory = script_path(script->directory);
+    g_autofree char *directory = script_word(script->directory);
     for (guint i = 0; save && (disk = template_vector(vm->head.template, "DISK", i)); i++) {
         const char *wanted = attribute_get(disk, "SAVE");
         const char *id = attribute_get(disk, "DISK_ID");
@@ -135,7 +141,7 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
             continue;
         g_autofree char *kept =
             g_strdup_printf("%s/vms/%d/disk.%s", lifecycle->world->var, vm->head.id, id);
-        g_autofree char *path = script_path(kept);
+        g_autofree char *path = script_word(kept);
         script_line(script, "MV %s %s:%s/disk.%s " FRONT_END ":%s", script->tm, host, directory, id,
                     path);
     }
@@ -155,7 +161,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
 {
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     const char *here = last->host_name, *there = previous ? previous->host_name : here;
-    g_autofree char *directory = script_path(script->directory);
+    g_autofree char *directory = script_word(script->directory);
     switch (step) {
     case STEP_PROLOG:
         script_prolog(lifecycle, script, vm);
@@ -214,7 +220,8 @@ static DriverRequest *transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step
 {
     const VmRecord *record = vm_last_record(vm);
     g_autofree char *directory = machine_directory(lifecycle, vm, record);
-    Script script = {g_string_new(NULL), record->tm_mad, record, directory, vm->head.id};
+    g_autofree char *flavour = script_word(record->tm_mad);
+    Script script = {g_string_new(NULL), flavour, record, directory, vm->head.id};
     if (!write_script(lifecycle, vm, step, &script)) {
         g_string_free(script.text, TRUE);
         return NULL;

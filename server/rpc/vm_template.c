@@ -5,6 +5,12 @@
 
 #include <string.h>
 
+/* Disks, and network cards, of one machine at most: more than any hypervisor takes, and few enough
+ * that the core is not kept busy by a template made for that. */
+#define VECTORS_MAX 256
+/* Attributes of a template at most, with the same thought. */
+#define ATTRIBUTES_MAX    20000
+
 #define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
 
 /* Attributes that the server acts on; all others are the user's. */
@@ -90,8 +96,9 @@ gboolean check_restricted(World *world, const User *user, const Template *templa
 gboolean vm_check_restricted(World *world, const User *user, const Template *template,
                              GError **error)
 {
-    /* A path of the front-end or a host, given by a user, would open any file there. */
-    static const char *const paths[] = {"DISK/SOURCE", "OS/KERNEL", "OS/INITRD"};
+    /* A path of the front-end or a host, given by a user, would open or run any file there. */
+    static const char *const paths[] = {"DISK/SOURCE", "OS/KERNEL", "OS/INITRD", "OS/BOOTLOADER",
+                                        "NIC/SCRIPT"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);
@@ -151,11 +158,20 @@ static gboolean check_capacity(const Template *template, GError **error)
     return TRUE;
 }
 
+/* Letters of the name of a format: it becomes a word of what the transfer driver is told. */
+#define FORMAT_LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+."
+
 static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **error)
 {
     const char *image = attribute_get(disk, "IMAGE"), *id = attribute_get(disk, "IMAGE_ID");
     const char *type = attribute_get(disk, "TYPE"), *source = attribute_get(disk, "SOURCE");
+    const char *format = attribute_get(disk, "FORMAT");
     gint64 size;
+    if (format && format[strspn(format, FORMAT_LETTERS)])
+        return wrong(error, "DISK %u: FORMAT \"%s\" is not the name of a format, such as raw",
+                     place, format);
+    if (source && source[strcspn(source, "\t\n\r")])
+        return wrong(error, "DISK %u: SOURCE must be on one line, without tabs", place);
     if (id)
         return wrong(error, "Image with ID: %s does not exist", id);
     if (image)
@@ -189,60 +205,82 @@ static gboolean check_nic(const TemplateAttribute *nic, GError **error)
 
 /* ---- what the server gives ---- */
 
-static gboolean target_taken(const Template *template, const char *target)
+/* First free device of the prefix: sda, sdb ... sdz, sdaa ...; from now on taken. */
+static const char *free_target(GHashTable *taken, const char *prefix)
 {
-    const TemplateAttribute *disk;
-    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
-        if (!g_strcmp0(attribute_get(disk, "TARGET"), target))
-            return TRUE;
-    return FALSE;
+    for (guint number = 0;; number++) {
+        char letters[8];
+        char *at = letters + sizeof letters - 1;
+        *at = '\0';
+        for (guint rest = number + 1; rest; rest = (rest - 1) / 26)
+            *--at = (char)('a' + (rest - 1) % 26);
+        char *target = g_strconcat(prefix, at, NULL);
+        if (g_hash_table_add(taken, target)) /* which owns it now */
+            return target;
+    }
 }
 
-/* First free device of the prefix: sda, sdb ... (owned) */
-static char *free_target(const Template *template, const char *prefix)
+/* Devices that the template names itself; a later one may ask for the same as before. */
+static GHashTable *taken_targets(const GPtrArray *disks)
 {
-    for (char letter = 'a'; letter <= 'z'; letter++) {
-        g_autofree char *target = g_strdup_printf("%s%c", prefix, letter);
-        if (!target_taken(template, target))
-            return g_steal_pointer(&target);
+    GHashTable *taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < disks->len; i++) {
+        const char *target = attribute_get(disks->pdata[i], "TARGET");
+        if (target && *target)
+            g_hash_table_add(taken, g_strdup(target));
     }
-    return g_strdup_printf("%sz", prefix);
+    return taken;
+}
+
+/* Vectors of that name, to be walked more than once. NULL when there are too many. */
+static GPtrArray *few_vectors(const Template *template, const char *name, GError **error)
+{
+    GPtrArray *vectors = g_ptr_array_new();
+    TemplateAttribute *vector;
+    while (vectors->len <= VECTORS_MAX && (vector = template_vector(template, name, vectors->len)))
+        g_ptr_array_add(vectors, vector);
+    if (vectors->len <= VECTORS_MAX)
+        return vectors;
+    g_ptr_array_unref(vectors);
+    (void)wrong(error, "A machine has at most %d of %s", VECTORS_MAX, name);
+    return NULL;
 }
 
 static gboolean number_disks(World *world, Template *template, GError **error)
 {
     const char *prefix = config_text(world->config, "DEFAULT_DEVICE_PREFIX");
-    TemplateAttribute *disk;
-    guint count = 0;
-    for (; (disk = template_vector(template, "DISK", count)); count++) {
-        if (!check_disk(disk, count, error))
+    g_autoptr(GPtrArray) disks = few_vectors(template, "DISK", error);
+    if (!disks)
+        return FALSE;
+    for (guint i = 0; i < disks->len; i++) {
+        if (!check_disk(disks->pdata[i], i, error))
             return FALSE;
-        attribute_set_int(disk, "DISK_ID", count);
+        attribute_set_int(disks->pdata[i], "DISK_ID", i);
     }
-    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
-        const char *own = attribute_get(disk, "TARGET");
-        if (own && *own)
-            continue;
-        const char *wanted = attribute_get(disk, "DEV_PREFIX");
-        g_autofree char *target = free_target(template, wanted && *wanted ? wanted : prefix);
-        attribute_set(disk, "TARGET", target);
+    g_autoptr(GHashTable) taken = taken_targets(disks);
+    for (guint i = 0; i < disks->len; i++) {
+        const char *own = attribute_get(disks->pdata[i], "TARGET");
+        const char *wanted = attribute_get(disks->pdata[i], "DEV_PREFIX");
+        if (!own || !*own)
+            attribute_set(disks->pdata[i], "TARGET",
+                          free_target(taken, wanted && *wanted ? wanted : prefix));
     }
     TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
     if (context) {
-        attribute_set_int(context, "DISK_ID", count);
-        if (!attribute_get(context, "TARGET")) {
-            g_autofree char *target =
-                free_target(template, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX"));
-            attribute_set(context, "TARGET", target);
-        }
+        attribute_set_int(context, "DISK_ID", disks->len);
+        if (!attribute_get(context, "TARGET"))
+            attribute_set(
+                context, "TARGET",
+                free_target(taken, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX")));
     }
     return TRUE;
 }
 
 static gboolean number_nics(Template *template, GError **error)
 {
-    TemplateAttribute *nic;
-    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
+    g_autoptr(GPtrArray) nics = few_vectors(template, "NIC", error);
+    for (guint i = 0; nics && i < nics->len; i++) {
+        TemplateAttribute *nic = nics->pdata[i];
         g_autofree char *name = g_strdup_printf("NIC%u", i);
         if (!check_nic(nic, error))
             return FALSE;
@@ -250,7 +288,7 @@ static gboolean number_nics(Template *template, GError **error)
         if (!attribute_get(nic, "NAME"))
             attribute_set(nic, "NAME", name);
     }
-    return TRUE;
+    return nics != NULL;
 }
 
 static gboolean is_server_attribute(const char *name)
@@ -289,6 +327,9 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
                        GError **error)
 {
     const char *name = template_get(given, "NAME");
+    if (template_count(given) > ATTRIBUTES_MAX)
+        return wrong(error, "The template has %u attributes; %d are the most",
+                     template_count(given), ATTRIBUTES_MAX);
     if (!vm_check_restricted(world, owner, given, error) ||
         (name && *name && !name_check(name, error)))
         return FALSE;
