@@ -2,7 +2,6 @@
 
 #include "server/model/world.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void object_init(Object *object, Kind kind, gint32 id, const char *name, Template *template)
@@ -261,19 +260,31 @@ void xml_lock(const Object *object, GString *xml)
 
 /* ---- lists of ids ---- */
 
+static gint compare_ids(gconstpointer a, gconstpointer b)
+{
+    gint32 first = *(const gint32 *)a, second = *(const gint32 *)b;
+    return first < second ? -1 : first > second;
+}
+
+/* Sorted once at the end: a list may come from a user and be long. Numbers that are no ids are
+ * left out. */
 GArray *ids_parse(const char *text)
 {
     GArray *ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    guint kept = 0;
     for (const char *at = text ? text : ""; *at;) {
         char *end;
-        gint32 id = (gint32)strtol(at, &end, 10);
-        if (end == at) {
-            at++;
-            continue;
-        }
-        ids_add(ids, id);
-        at = end;
+        gint64 number = g_ascii_strtoll(at, &end, 10);
+        gint32 id = (gint32)number;
+        if (end != at && number == id)
+            g_array_append_val(ids, id);
+        at = end == at ? at + 1 : end;
     }
+    g_array_sort(ids, compare_ids);
+    for (guint i = 0; i < ids->len; i++)
+        if (i == 0 || g_array_index(ids, gint32, i) != g_array_index(ids, gint32, kept - 1))
+            g_array_index(ids, gint32, kept++) = g_array_index(ids, gint32, i);
+    g_array_set_size(ids, kept);
     return ids;
 }
 
