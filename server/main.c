@@ -351,7 +351,7 @@ static gboolean start(Oned *oned, GError **error)
         return FALSE;
     log_info("ONE", "Globule %s starts; state in %s", GLOBULE_VERSION, oned->var);
     if (config_warning(oned->config))
-        log_warning("ONE", "%s: %s", oned->config_path, config_warning(oned->config));
+        log_warning("ONE", "%s", config_warning(oned->config));
     if (!open_state(oned, error) || !bootstrap(oned, error))
         return FALSE;
     oned->history = history_open(samples, config_int(oned->config, "MONITORING_HISTORY"), error);
