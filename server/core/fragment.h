@@ -25,6 +25,6 @@ typedef struct FragmentList {
 } FragmentList;
 
 FragmentList *fragment_list_new(guint expected);
-void fragment_list_add(FragmentList *list, Fragment *fragment);      /* takes the reference */
+void fragment_list_add(FragmentList *list, Fragment *fragment);       /* takes the reference */
 void fragment_list_add_text(FragmentList *list, const char *escaped); /* copied */
 void fragment_list_free(FragmentList *list);

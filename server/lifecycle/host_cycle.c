@@ -7,6 +7,7 @@
 #include "server/model/datastore.h"
 #include "server/model/user.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A host in trouble is asked again after so long, doubling up to the usual interval. */
@@ -108,7 +109,7 @@ void host_stop_monitoring(Lifecycle *lifecycle, Host *host)
 
 void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host)
 {
-    lifecycle->outside->forget(lifecycle->outside, SAMPLE_HOST, host);
+    lifecycle_forget_samples(lifecycle, SAMPLE_HOST, host);
 }
 
 /* ---- states ---- */
@@ -124,6 +125,16 @@ static void set_state(Lifecycle *lifecycle, Host *host, HostState state)
     object_changed(lifecycle->world, &host->head);
 }
 
+static void machines_lost(Lifecycle *lifecycle, Host *host)
+{
+    for (guint i = 0; i < host->vms->len; i++) {
+        Vm *vm = vm_get(lifecycle->world, g_array_index(host->vms, gint32, i));
+        const VmRecord *last = vm ? vm_last_record(vm) : NULL;
+        if (last && last->host == host->head.id)
+            vm_host_lost(lifecycle, vm);
+    }
+}
+
 gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error)
 {
     static const HostState states[] = {HOST_INIT, HOST_DISABLED, HOST_OFFLINE};
@@ -134,6 +145,7 @@ gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError *
     if (status == 2) {
         host_stop_monitoring(lifecycle, host);
         set_state(lifecycle, host, HOST_OFFLINE);
+        machines_lost(lifecycle, host);
         return TRUE;
     }
     gboolean enabled =
@@ -143,16 +155,6 @@ gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError *
     set_state(lifecycle, host, states[status]);
     ask_host(lifecycle, host);
     return TRUE;
-}
-
-static void machines_lost(Lifecycle *lifecycle, Host *host)
-{
-    for (guint i = 0; i < host->vms->len; i++) {
-        Vm *vm = vm_get(lifecycle->world, g_array_index(host->vms, gint32, i));
-        const VmRecord *last = vm ? vm_last_record(vm) : NULL;
-        if (last && last->host == host->head.id)
-            vm_host_lost(lifecycle, vm);
-    }
 }
 
 static void host_failed(Lifecycle *lifecycle, Host *host, const char *reason)
@@ -186,10 +188,14 @@ static char *decoded(const char *base64)
     return text;
 }
 
+/* No host has more of anything; so that sums and differences of numbers stay in 64 bits. */
+#define NUMBER_MAX 1e15
+
 static gint64 number_of(const Template *report, const char *name)
 {
     double value = 0;
-    return template_get_double(report, name, &value) ? (gint64)value : 0;
+    template_get_double(report, name, &value);
+    return (gint64)CLAMP(value, -NUMBER_MAX, NUMBER_MAX);
 }
 
 static gboolean is_kept(const char *name)
@@ -259,9 +265,8 @@ static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report
     g_string_append(xml, "</SYSTEM>");
     g_free(host->monitoring);
     host->monitoring = g_string_free(xml, FALSE);
-    g_autofree char *sample = g_strdup_printf("<MONITORING>%s</MONITORING>", host->monitoring);
-    lifecycle->outside->sample(lifecycle->outside, SAMPLE_HOST, host->head.id,
-                               core_now(world->core), sample);
+    lifecycle_keep_sample(lifecycle, SAMPLE_HOST, host->head.id,
+                          g_strdup_printf("<MONITORING>%s</MONITORING>", host->monitoring));
 }
 
 /* ---- machines in a report ---- */
@@ -276,7 +281,7 @@ static void append_numbers(const Template *values, const char *const *keys, GStr
 {
     for (guint i = 0; keys[i]; i++) {
         double number;
-        if (!template_get_double(values, keys[i], &number))
+        if (!template_get_double(values, keys[i], &number) || fabs(number) > NUMBER_MAX)
             continue;
         g_autofree char *text =
             g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f", number);
@@ -319,15 +324,15 @@ static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
     g_free(vm->monitoring);
     vm->monitoring = g_string_free(xml, FALSE);
     object_touched(world, &vm->head);
-    g_autofree char *sample = g_strdup_printf("<MONITORING>%s</MONITORING>", vm->monitoring);
-    lifecycle->outside->sample(lifecycle->outside, SAMPLE_VM, vm->head.id, vm->last_poll, sample);
+    lifecycle_keep_sample(lifecycle, SAMPLE_VM, vm->head.id,
+                          g_strdup_printf("<MONITORING>%s</MONITORING>", vm->monitoring));
 }
 
 static void read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribute *report,
                          gint64 asked, GHashTable *seen)
 {
     gint64 id;
-    if (!attribute_get_int(report, "ID", &id) || id < 0)
+    if (!attribute_get_int(report, "ID", &id) || id < 0 || id > G_MAXINT32)
         return;
     Vm *vm = vm_get(lifecycle->world, (gint32)id);
     if (!vm)
@@ -447,7 +452,7 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
 void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolean success,
                    const char *info)
 {
-    if (strcmp(asked->action, "MONITOR") || host->request != asked->number)
+    if (strcmp(asked->action, "MONITOR") != 0 || host->request != asked->number)
         return;
     host->request = 0;
     if (!success) {

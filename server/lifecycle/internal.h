@@ -79,7 +79,7 @@ const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 
 /* Asks the hosts what is true, since the answer of the step at hand is missing. */
 void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why);
-void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean success,
+void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info);
 /* What monitoring or an event said of a machine. `asked`: steady time at which the host was asked.
  */
@@ -114,3 +114,6 @@ void lifecycle_forget(Lifecycle *lifecycle, guint64 number);
  * in which they come, so what is sent next finds the work ended. */
 void lifecycle_cancel(Lifecycle *lifecycle, guint64 number);
 guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise);
+/* A whole <MONITORING> element (taken), kept after the commit. */
+void lifecycle_keep_sample(Lifecycle *lifecycle, SampleKind kind, gint32 id, char *xml);
+void lifecycle_forget_samples(Lifecycle *lifecycle, SampleKind kind, gint32 id);

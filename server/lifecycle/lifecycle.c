@@ -124,10 +124,53 @@ void vm_log(Lifecycle *lifecycle, const Vm *vm, LogLevel level, const char *form
 void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 id,
                           const char *text)
 {
-    if (vm_get(lifecycle->world, (gint32)id))
+    if (id == (gint32)id && vm_get(lifecycle->world, (gint32)id))
         log_after_commit(lifecycle, (gint32)id, level, module, g_strdup(text));
     else
         log_write(level, module, "%s", text);
+}
+
+typedef struct SampleEffect {
+    CoreEffect effect;
+    Outside *outside;
+    SampleKind kind;
+    gint32 id;
+    gint64 time;
+    char *xml; /* NULL: all samples are forgotten */
+} SampleEffect;
+
+static void sample_release(CoreEffect *effect)
+{
+    SampleEffect *sample = (SampleEffect *)effect;
+    Outside *outside = sample->outside;
+    if (sample->xml)
+        outside->sample(outside, sample->kind, sample->id, sample->time, sample->xml);
+    else
+        outside->forget(outside, sample->kind, sample->id);
+}
+
+static void sample_destroy(CoreEffect *effect)
+{
+    g_free(((SampleEffect *)effect)->xml);
+    g_free(effect);
+}
+
+void lifecycle_keep_sample(Lifecycle *lifecycle, SampleKind kind, gint32 id, char *xml)
+{
+    Core *core = lifecycle->world->core;
+    SampleEffect *sample = g_new0(SampleEffect, 1);
+    sample->effect = (CoreEffect){NULL, sample_release, sample_destroy};
+    sample->outside = lifecycle->outside;
+    sample->kind = kind;
+    sample->id = id;
+    sample->time = core_now(core);
+    sample->xml = xml;
+    core_after_commit(core, &sample->effect);
+}
+
+void lifecycle_forget_samples(Lifecycle *lifecycle, SampleKind kind, gint32 id)
+{
+    lifecycle_keep_sample(lifecycle, kind, id, NULL);
 }
 
 /* ---- requests ---- */
@@ -154,7 +197,7 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
         break;
     case ASKED_TRUTH:
         if (vm)
-            vm_truth_answered(lifecycle, vm, asked->place, FALSE, why);
+            vm_truth_answered(lifecycle, vm, asked, FALSE, why);
         break;
     case ASKED_ASIDE:
         if (vm)
@@ -220,7 +263,7 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     Overdue *overdue = g_new0(Overdue, 1);
     overdue->lifecycle = lifecycle;
     overdue->number = asked->number;
-    asked->timer = core_timer_add(core, seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
+    asked->timer = core_timer_add(core, (gint64)seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;
@@ -274,7 +317,7 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         break;
     case ASKED_TRUTH:
         if (vm)
-            vm_truth_answered(lifecycle, vm, asked->place, success, info);
+            vm_truth_answered(lifecycle, vm, asked, success, info);
         break;
     case ASKED_ASIDE:
         if (vm)
@@ -310,7 +353,7 @@ void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char
                             gboolean success, gint64 id, const char *payload)
 {
     Host *host = host_get(lifecycle->world, (gint32)id);
-    if (!host || strcmp(host->im_mad, driver)) {
+    if (!host || strcmp(host->im_mad, driver) != 0) {
         log_info("DRV", "Driver %s says %s of host %" G_GINT64_FORMAT ", which it does not watch",
                  driver, action, id);
         return;
@@ -368,6 +411,6 @@ void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
     bell->ring = ring;
     bell->data = data;
     g_ptr_array_add(lifecycle->bells, bell);
-    bell->timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC, bell_time_over,
-                                 bell, NULL);
+    bell->timer = core_timer_add(lifecycle->world->core, (gint64)seconds * G_USEC_PER_SEC,
+                                 bell_time_over, bell, NULL);
 }

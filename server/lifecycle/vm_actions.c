@@ -184,7 +184,7 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean
                       "Cannot migrate from datastore %d to datastore %d: this version moves "
                       "machines between hosts only; leave the datastore out",
                       last->datastore, datastore->head.id);
-    if (strcmp(last->vm_mad, host->vm_mad))
+    if (strcmp(last->vm_mad, host->vm_mad) != 0)
         return refuse(error,
                       "Cannot migrate: host %s uses the virtualization driver %s, the machine "
                       "runs with %s",
@@ -242,8 +242,8 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
         !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
         renew_record(lifecycle, vm, asker);
-    else if (strcmp(row->word, "resume") && strcmp(row->word, "hold") &&
-             strcmp(row->word, "release"))
+    else if (strcmp(row->word, "resume") != 0 && strcmp(row->word, "hold") &&
+             strcmp(row->word, "release") != 0)
         vm_note_action(lifecycle, vm, vm_last_record(vm), row->number, asker);
     vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
 }

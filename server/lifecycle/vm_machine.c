@@ -6,6 +6,8 @@
 void vm_forget_work(Lifecycle *lifecycle, Vm *vm)
 {
     lifecycle_cancel(lifecycle, vm->work.request);
+    lifecycle_forget(lifecycle, vm->work.polls[0]);
+    lifecycle_forget(lifecycle, vm->work.polls[1]);
     core_timer_cancel(lifecycle->world->core, vm->work.timer);
     g_free(vm->work.found[0]);
     g_free(vm->work.found[1]);
@@ -110,7 +112,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     if (state == VM_DONE && !vm->etime) {
         vm->etime = core_now(world->core);
         vm_close_record(lifecycle, vm, vm_last_record(vm));
-        lifecycle->outside->forget(lifecycle->outside, SAMPLE_VM, vm->head.id);
+        lifecycle_forget_samples(lifecycle, SAMPLE_VM, vm->head.id);
     }
     if (state == VM_PENDING || vm->charges[0].cpu + vm->charges[1].cpu < cpu)
         lifecycle_ring(lifecycle);
@@ -232,6 +234,10 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
     }
     if (phase->leave)
         phase->leave(lifecycle, vm, success, &target);
+    /* A driver that could do nothing has not seen it running either. */
+    if (!success && target.state == VM_ACTIVE && target.lcm == LCM_RUNNING &&
+        vm->previous_state == VM_ACTIVE && vm->previous_lcm == LCM_UNKNOWN)
+        target.lcm = LCM_UNKNOWN;
     if (target.state == VM_PENDING && template_get_bool(vm->head.template, "SUBMIT_ON_HOLD", FALSE))
         target.state = VM_HOLD;
     vm_enter(lifecycle, vm, target.state, target.lcm);

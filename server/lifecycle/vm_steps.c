@@ -179,7 +179,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_DELETE:
         /* After stop or undeploy the files are on the front-end. */
         script_epilog(lifecycle, script, vm, last->etime ? FRONT_END : here, step == STEP_EPILOG);
-        if (step == STEP_DELETE && previous && !previous->etime && strcmp(here, there))
+        if (step == STEP_DELETE && previous && !previous->etime && strcmp(here, there) != 0)
             script_epilog(lifecycle, script, vm, there, FALSE);
         return TRUE;
     case STEP_PREMIGRATE:

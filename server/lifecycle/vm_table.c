@@ -301,7 +301,7 @@ const VmActionRow *vm_action_rows(void)
 const VmActionRow *vm_action_row(const char *word, const Vm *vm)
 {
     for (const VmActionRow *row = actions; row->word; row++) {
-        if (row->state != vm->state || strcmp(row->word, word))
+        if (row->state != vm->state || strcmp(row->word, word) != 0)
             continue;
         gboolean any_failure = row->state == VM_ACTIVE && row->lcm == LCM_INIT;
         if (any_failure ? vm_is_failure(vm->lcm) : row->lcm == vm->lcm)

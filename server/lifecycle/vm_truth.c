@@ -25,8 +25,9 @@ static void ask_host(Lifecycle *lifecycle, Vm *vm, guint place, const VmRecord *
 {
     g_clear_pointer(&vm->work.found[place], g_free);
     DriverRequest *request = vm_hypervisor_request(lifecycle, vm, record, "POLL");
-    lifecycle_ask(lifecycle, request, ASKED_TRUTH, vm->head.id, place,
-                  lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
+    lifecycle_forget(lifecycle, vm->work.polls[place]);
+    vm->work.polls[place] = lifecycle_ask(lifecycle, request, ASKED_TRUTH, vm->head.id, place,
+                                          lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
 }
 
 static void ask_hosts(Lifecycle *lifecycle, Vm *vm)
@@ -151,10 +152,11 @@ static void decide(Lifecycle *lifecycle, Vm *vm)
     }
 }
 
-void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, guint place, gboolean success,
+void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info)
 {
-    if (!vm->work.asking || vm->work.timer)
+    guint place = asked->place;
+    if (!vm->work.asking || vm->work.timer || vm->work.polls[place] != asked->number)
         return;
     char letter = answer_letter(success, info);
     if (letter == '?')
@@ -258,7 +260,7 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
 void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info)
 {
-    if (strcmp(asked->action, "POLL")) {
+    if (strcmp(asked->action, "POLL") != 0) {
         if (success)
             vm_log(lifecycle, vm, LOG_INFO, "%s done", asked->action);
         else

@@ -78,8 +78,8 @@ static void hear_line(HeardInput *heard)
                              line.id, line.payload);
     else if (heard->number)
         lifecycle_answer(lifecycle, heard->number, success, line.payload);
-    else if (heard->class == DRIVER_INFORMATION && strcmp(line.action, "MONITOR") &&
-             strcmp(line.action, "STOPMONITOR"))
+    else if (heard->class == DRIVER_INFORMATION && strcmp(line.action, "MONITOR") != 0 &&
+             strcmp(line.action, "STOPMONITOR") != 0)
         lifecycle_driver_event(lifecycle, heard->driver, line.action, success, line.id,
                                line.payload);
     else

@@ -107,13 +107,17 @@ gboolean host_has_room(const Host *host, gint64 cpu, gint64 memory, GError **err
     return TRUE;
 }
 
+/* More than any host has, and little enough to add and subtract. */
+#define RESERVED_MAX 1e15
+
 static gint64 reserved(const char *text, gint64 total)
 {
     char *end;
     double value = text ? g_ascii_strtod(text, &end) : 0;
     if (!text || end == text)
         return 0;
-    return (gint64)(*end == '%' ? value * (double)total / 100 : value);
+    double amount = *end == '%' ? value * (double)total / 100 : value;
+    return (gint64)CLAMP(amount, -RESERVED_MAX, RESERVED_MAX); /* not a number becomes the least */
 }
 
 static const char *reservation(World *world, const Host *host, const char *name)

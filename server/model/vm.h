@@ -149,6 +149,7 @@ typedef struct Vm {
         gboolean asking; /* the hosts are being asked what is true */
         guint questions; /* how often they were asked in vain */
         char *found[2];  /* what they said: source, destination */
+        guint64 polls[2]; /* numbers of the questions to them; older answers do not count */
         gint64 since;    /* steady time, for the log */
         char *reason;    /* why the last step failed */
     } work;

@@ -56,7 +56,7 @@ RpcReply *system_list_methods(Request *request)
     g_ptr_array_sort(names, compare_names);
     RpcValue *list = rpc_value_array();
     for (guint i = 0; i < names->len; i++)
-        if (i == 0 || strcmp(names->pdata[i], names->pdata[i - 1]))
+        if (i == 0 || strcmp(names->pdata[i], names->pdata[i - 1]) != 0)
             rpc_value_add(list, rpc_value_text(names->pdata[i]));
     request->seen = 0;
     return rpc_reply_result(list);

@@ -111,7 +111,7 @@ RpcReply *user_allocate(Request *request)
     if (equal)
         return reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by USER %d.",
                            equal->id);
-    if (*driver && strcmp(driver, "core"))
+    if (*driver && strcmp(driver, "core") != 0)
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "The authentication driver \"%s\" is not in this version; use core",
                            driver);
@@ -164,7 +164,7 @@ RpcReply *user_passwd(Request *request)
     g_autoptr(GError) error = NULL;
     if (!name_check_password(arg_text(request, 2, ""), &error))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
-    if (strcmp(user->auth_driver, "core"))
+    if (strcmp(user->auth_driver, "core") != 0)
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "User %s is authenticated by the driver %s, not by a password here",
                            user->head.name, user->auth_driver);

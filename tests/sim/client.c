@@ -31,7 +31,7 @@ static void answered(RpcCall *call, RpcReply *reply)
     Waiting *waiting = (Waiting *)call;
     Client *client = waiting->client;
     Sim *sim = client->sim;
-    if (reply->kind != RPC_REPLY_FAULT && reply->kind == RPC_REPLY_RESULT) {
+    if (reply->kind == RPC_REPLY_RESULT) {
         const RpcValue *ok = reply->result->items->pdata[0];
         const RpcValue *value = reply->result->items->pdata[1];
         if (ok->number && waiting->makes_vm) {

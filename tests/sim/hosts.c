@@ -100,7 +100,7 @@ guint hosts_count(const Hosts *hosts, gint32 vm)
     guint count = 0;
     g_hash_table_iter_init(&iterator, hosts->running);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
-        count += atoi(strchr(key, '/') + 1) == vm;
+        count += g_ascii_strtoll(strchr(key, '/') + 1, NULL, 10) == vm;
     return count;
 }
 

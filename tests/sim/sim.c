@@ -272,7 +272,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
            " calls, %u machines, %" G_GUINT64_FORMAT " crashes, %" G_GUINT64_FORMAT
            " lost answers, %.1f h\n",
            seed, sim.steps, sim.calls, pool_count(sim.world, KIND_VM), sim.crashes, sim.lost,
-           (double)(sim.now / G_USEC_PER_SEC - 1700000000) / 3600);
+           (double)(sim.now - (gint64)1700000000 * G_USEC_PER_SEC) / 3.6e9);
     g_tree_unref(sim.events);
     memory_store_crash(sim.memory);
     client_crash(sim.client);

@@ -30,7 +30,7 @@ static void test_cases(void)
         const Case *one = g_ptr_array_index(cases, i);
         g_autoptr(GError) error = NULL;
         g_autoptr(SshOptions) options =
-            ssh_options_parse(one->input, "node01", "/home/admin", "admin", &error);
+            ssh_options_parse(one->input, "node01", "/users/admin", "admin", &error);
         g_autofree char *out = options != NULL ? print_options(options) : NULL;
         g_test_message("%s", one->title);
         g_assert_cmpstr(options != NULL ? out : error->message, ==, one->expected);
