@@ -239,28 +239,41 @@ static void append_text(GString *out, const char *text)
     append_valid(out, valid, strlen(valid));
 }
 
+/* Text whose length the compiler knows. */
+#define APPEND(OUT, LITERAL) g_string_append_len(OUT, LITERAL, sizeof(LITERAL) - 1)
+
 static void append_int(GString *out, const RpcValue *value)
 {
+    /* By hand: printf would take as long as the rest of a small reply. */
+    char digits[24], *at = digits + sizeof digits;
+    guint64 left = value->number < 0 ? -(guint64)value->number : (guint64)value->number;
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (value->number < 0)
+        *--at = '-';
     gboolean wide = value->is_i8 || value->number < G_MININT32 || value->number > G_MAXINT32;
-    const char *tag = wide ? "i8" : "i4";
-    g_string_append_printf(out, "<%s>%" G_GINT64_FORMAT "</%s>", tag, value->number, tag);
+    g_string_append_len(out, wide ? "<i8>" : "<i4>", 4);
+    g_string_append_len(out, at, digits + sizeof digits - at);
+    g_string_append_len(out, wide ? "</i8>" : "</i4>", 5);
 }
 
 static void append_value(GString *out, const RpcValue *value)
 {
     char real[G_ASCII_DTOSTR_BUF_SIZE];
-    g_string_append(out, "<value>");
+    APPEND(out, "<value>");
     switch (value->type) {
     case RPC_INT:
         append_int(out, value);
         break;
     case RPC_BOOL:
-        g_string_append(out, value->number ? "<boolean>1</boolean>" : "<boolean>0</boolean>");
+        g_string_append_len(out, value->number ? "<boolean>1</boolean>" : "<boolean>0</boolean>",
+                            20);
         break;
     case RPC_STRING:
-        g_string_append(out, "<string>");
+        APPEND(out, "<string>");
         append_text(out, value->text);
-        g_string_append(out, "</string>");
+        APPEND(out, "</string>");
         break;
     case RPC_DOUBLE:
         /* XML-RPC knows no exponent. */
@@ -268,28 +281,28 @@ static void append_value(GString *out, const RpcValue *value)
         g_string_append_printf(out, "<double>%s</double>", real);
         break;
     case RPC_ARRAY:
-        g_string_append(out, "<array><data>");
+        APPEND(out, "<array><data>");
         for (guint i = 0; i < value->items->len; i++)
             append_value(out, value->items->pdata[i]);
-        g_string_append(out, "</data></array>");
+        APPEND(out, "</data></array>");
         break;
     case RPC_STRUCT:
-        g_string_append(out, "<struct>");
+        APPEND(out, "<struct>");
         for (guint i = 0; i + 1 < value->items->len; i += 2) {
             const RpcValue *name = value->items->pdata[i];
-            g_string_append(out, "<member><name>");
+            APPEND(out, "<member><name>");
             append_text(out, name->text);
-            g_string_append(out, "</name>");
+            APPEND(out, "</name>");
             append_value(out, value->items->pdata[i + 1]);
-            g_string_append(out, "</member>");
+            APPEND(out, "</member>");
         }
-        g_string_append(out, "</struct>");
+        APPEND(out, "</struct>");
         break;
     case RPC_NIL:
-        g_string_append(out, "<nil/>");
+        APPEND(out, "<nil/>");
         break;
     }
-    g_string_append(out, "</value>");
+    APPEND(out, "</value>");
 }
 
 static void append_fault_value(GString *out, gint code, const char *text)
@@ -348,9 +361,9 @@ static void write_reply_value(Writer *writer, const RpcReply *reply)
         append_value(writer->text, reply->result);
         break;
     case RPC_REPLY_TEXT:
-        g_string_append(writer->text, TEXT_HEAD);
+        APPEND(writer->text, TEXT_HEAD);
         write_fragments(writer, reply->text);
-        g_string_append(writer->text, TEXT_TAIL);
+        APPEND(writer->text, TEXT_TAIL);
         break;
     case RPC_REPLY_FAULT:
         append_fault_value(writer->text, reply->fault_code, reply->fault_text);
@@ -380,9 +393,9 @@ static void write_reply(Writer *writer, const RpcReply *reply)
         g_string_append(writer->text, "</fault></methodResponse>\n");
         return;
     }
-    g_string_append(writer->text, HEAD);
+    APPEND(writer->text, HEAD);
     write_reply_value(writer, reply);
-    g_string_append(writer->text, TAIL);
+    APPEND(writer->text, TAIL);
 }
 
 gsize rpc_reply_size(const RpcReply *reply)
