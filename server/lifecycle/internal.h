@@ -72,6 +72,8 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
 /* A request of the hypervisor's driver outside the steps, on the record's host. (owned) */
 DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
                                      const char *action);
+/* The record's host is gone or was set offline: then nothing runs there, people say. */
+gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
 /* Host that the step at hand concerns first. */
 const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 

@@ -263,7 +263,8 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     Overdue *overdue = g_new0(Overdue, 1);
     overdue->lifecycle = lifecycle;
     overdue->number = asked->number;
-    asked->timer = core_timer_add(core, (gint64)seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
+    asked->timer =
+        core_timer_add(core, (gint64)seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;

@@ -238,6 +238,8 @@ static void renew_record(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker)
 static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row,
                             const VmAsker *asker)
 {
+    /* One that was stopped and waits to go on has its files on the front-end. */
+    gboolean has_files = row->target.state == VM_DONE && deploy_phase(vm) != LCM_PROLOG;
     gboolean resumes_here =
         !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
@@ -245,7 +247,10 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
     else if (strcmp(row->word, "resume") != 0 && strcmp(row->word, "hold") &&
              strcmp(row->word, "release") != 0)
         vm_note_action(lifecycle, vm, vm_last_record(vm), row->number, asker);
-    vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
+    if (has_files)
+        vm_enter(lifecycle, vm, VM_ACTIVE, LCM_EPILOG);
+    else
+        vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
 }
 
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,

@@ -308,7 +308,7 @@ static const char *step_action(const Vm *vm, VmStep step, const VmRecord *record
 }
 
 /* An administrator who sets a host offline says that nothing runs there any more. */
-static gboolean is_offline(Lifecycle *lifecycle, const VmRecord *record)
+gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record)
 {
     const Host *host = host_get(lifecycle->world, record->host);
     return !host || host->state == HOST_OFFLINE;
@@ -320,7 +320,8 @@ static gboolean nothing_to_clean(Lifecycle *lifecycle, const Vm *vm)
     gboolean never_booted =
         vm->previous_state == VM_ACTIVE &&
         (vm->previous_lcm == LCM_PROLOG || vm->previous_lcm == LCM_PROLOG_FAILURE);
-    return never_booted || vm_last_record(vm)->etime || is_offline(lifecycle, vm_last_record(vm));
+    return never_booted || vm_last_record(vm)->etime ||
+           vm_record_is_offline(lifecycle, vm_last_record(vm));
 }
 
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
@@ -334,12 +335,12 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
     if ((step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
-        (step == STEP_EVICT && is_offline(lifecycle, record)))
+        ((step == STEP_EVICT || step == STEP_SHUTDOWN) && vm_record_is_offline(lifecycle, record)))
         return NULL;
     if (step == STEP_MIGRATE)
         other = last->host_name;
     else if (step == STEP_CLEANUP && previous && !previous->etime &&
-             !is_offline(lifecycle, previous))
+             !vm_record_is_offline(lifecycle, previous))
         other = previous->host_name;
     return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other);
 }

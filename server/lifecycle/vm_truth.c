@@ -23,12 +23,17 @@ static char answer_letter(gboolean success, const char *info)
 
 static void ask_host(Lifecycle *lifecycle, Vm *vm, guint place, const VmRecord *record)
 {
-    g_clear_pointer(&vm->work.found[place], g_free);
+    if (vm_record_is_offline(lifecycle, record)) {
+        vm->work.found[place] = g_strdup("d");
+        return;
+    }
     DriverRequest *request = vm_hypervisor_request(lifecycle, vm, record, "POLL");
     lifecycle_forget(lifecycle, vm->work.polls[place]);
     vm->work.polls[place] = lifecycle_ask(lifecycle, request, ASKED_TRUTH, vm->head.id, place,
                                           lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
 }
+
+static void decide_when_known(Lifecycle *lifecycle, Vm *vm);
 
 static void ask_hosts(Lifecycle *lifecycle, Vm *vm)
 {
@@ -42,6 +47,7 @@ static void ask_hosts(Lifecycle *lifecycle, Vm *vm)
     } else {
         ask_host(lifecycle, vm, 1, vm_step_record(vm, step));
     }
+    decide_when_known(lifecycle, vm);
 }
 
 static void send_again(Lifecycle *lifecycle, Vm *vm, const char *why)
@@ -152,6 +158,13 @@ static void decide(Lifecycle *lifecycle, Vm *vm)
     }
 }
 
+static void decide_when_known(Lifecycle *lifecycle, Vm *vm)
+{
+    gboolean both = vm_step_row(vm_current_step(vm))->expectation == EXPECT_MOVED;
+    if (vm->work.found[1] && (!both || vm->work.found[0]))
+        decide(lifecycle, vm);
+}
+
 void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info)
 {
@@ -163,9 +176,7 @@ void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         vm_log(lifecycle, vm, LOG_WARNING, "the host could not say: %s", info ? info : "");
     g_free(vm->work.found[place]);
     vm->work.found[place] = g_strdup_printf("%c", letter);
-    gboolean both = vm_step_row(vm_current_step(vm))->expectation == EXPECT_MOVED;
-    if (vm->work.found[1] && (!both || vm->work.found[0]))
-        decide(lifecycle, vm);
+    decide_when_known(lifecycle, vm);
 }
 
 /* ---- what monitoring says ---- */

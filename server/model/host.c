@@ -4,7 +4,7 @@
 #include "server/model/cluster.h"
 #include "server/model/world.h"
 
-#include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 const char *host_state_name(HostState state)
@@ -117,7 +117,7 @@ static gint64 reserved(const char *text, gint64 total)
     if (!text || end == text)
         return 0;
     double amount = *end == '%' ? value * (double)total / 100 : value;
-    return (gint64)CLAMP(amount, -RESERVED_MAX, RESERVED_MAX); /* not a number becomes the least */
+    return isnan(amount) ? 0 : (gint64)CLAMP(amount, -RESERVED_MAX, RESERVED_MAX);
 }
 
 static const char *reservation(World *world, const Host *host, const char *name)

@@ -145,13 +145,13 @@ typedef struct Vm {
         guint step;      /* which step of the phase */
         guint64 request; /* number of the request that is waited for; 0: none */
         guint64 timer;
-        guint attempts;  /* how often the step was sent again */
-        gboolean asking; /* the hosts are being asked what is true */
-        guint questions; /* how often they were asked in vain */
-        char *found[2];  /* what they said: source, destination */
+        guint attempts;   /* how often the step was sent again */
+        gboolean asking;  /* the hosts are being asked what is true */
+        guint questions;  /* how often they were asked in vain */
+        char *found[2];   /* what they said: source, destination */
         guint64 polls[2]; /* numbers of the questions to them; older answers do not count */
-        gint64 since;    /* steady time, for the log */
-        char *reason;    /* why the last step failed */
+        gint64 since;     /* steady time, for the log */
+        char *reason;     /* why the last step failed */
     } work;
     gint64 resting_since; /* steady time of the last change of state: older reports say nothing */
 } Vm;
