@@ -206,6 +206,17 @@ static const char *header(Request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+/*
+ * Any page in a browser may send other types than XML, or none, to this computer unasked; the
+ * browser then names the page in Origin. OpenNebula's library for Go sends no type either, and no
+ * Origin.
+ */
+static gboolean may_be_call(Request *request)
+{
+    const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
+    return type ? is_xml(type) : !header(request, MHD_HTTP_HEADER_ORIGIN);
+}
+
 static void judge_path(Request *request, const char *url, const char *method)
 {
     gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
@@ -220,8 +231,7 @@ static void judge_path(Request *request, const char *url, const char *method)
         refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, 0,
                g_strdup_printf("%.20s is not understood here. XML-RPC calls are sent by POST.\n",
                                method));
-    } else if (!is_xml(header(request, MHD_HTTP_HEADER_CONTENT_TYPE))) {
-        /* Any page in a browser may send other types to this computer unasked. */
+    } else if (!may_be_call(request)) {
         refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, 0,
                g_strdup("An XML-RPC call needs the header \"Content-Type: text/xml\".\n"));
     } else {

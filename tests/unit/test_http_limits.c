@@ -13,7 +13,9 @@ static void test_refusals(void)
         {"DELETE /RPC2 HTTP/1.1\r\nHost: x\r\n\r\n", "405", "Allow: POST"},
         {"GET /else HTTP/1.1\r\nHost: x\r\n\r\n", "404", "nothing at /else"},
         {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "404", "/RPC2"},
-        {"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "415", "text/xml"},
+        {"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "200", "<i4>-503</i4>"},
+        {"POST /RPC2 HTTP/1.1\r\nHost: x\r\nOrigin: null\r\nContent-Length: 3\r\n\r\nabc", "415",
+         "text/xml"},
         {"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: "
          "3\r\n\r\nabc",
          "415", "text/xml"},
