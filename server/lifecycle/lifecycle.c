@@ -337,6 +337,24 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
     asked_free(asked);
 }
 
+void lifecycle_answer_untagged(Lifecycle *lifecycle, DriverClass class, guint64 number,
+                               const char *action, gint64 id, gboolean success, const char *info)
+{
+    GHashTableIter iterator;
+    gpointer value;
+    guint64 oldest = 0;
+    if (!g_hash_table_contains(lifecycle->asked, &number)) {
+        g_hash_table_iter_init(&iterator, lifecycle->asked);
+        while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+            const Asked *asked = value;
+            if (asked->class == class && asked->id == id && !strcmp(asked->action, action) &&
+                (!oldest || asked->number < oldest))
+                oldest = asked->number;
+        }
+    }
+    lifecycle_answer(lifecycle, oldest ? oldest : number, success, info);
+}
+
 void lifecycle_lost(Lifecycle *lifecycle, guint64 number)
 {
     Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);

@@ -21,6 +21,10 @@ void lifecycle_start(Lifecycle *lifecycle);
 
 /* Answer to request `number`. Unknown numbers are logged and dropped. */
 void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, const char *info);
+/* The same for a driver without tags: when nobody waits for the request that seems to be meant, its
+ * answer having been given up, the oldest of the same action and object is answered. */
+void lifecycle_answer_untagged(Lifecycle *lifecycle, DriverClass class, guint64 number,
+                               const char *action, gint64 id, gboolean success, const char *info);
 /* The driver died before it answered: what became of the work is found out by asking the hosts. */
 void lifecycle_lost(Lifecycle *lifecycle, guint64 number);
 /* A message that nobody asked for, such as STATE_VM. */

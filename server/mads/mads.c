@@ -76,8 +76,11 @@ static void hear_line(HeardInput *heard)
     if (line.severity)
         lifecycle_driver_log(lifecycle, severity_level(line.severity), modules[heard->class],
                              line.id, line.payload);
-    else if (heard->number)
+    else if (heard->number && line.request)
         lifecycle_answer(lifecycle, heard->number, success, line.payload);
+    else if (heard->number)
+        lifecycle_answer_untagged(lifecycle, heard->class, heard->number, line.action, line.id,
+                                  success, line.payload);
     else if (heard->class == DRIVER_INFORMATION && strcmp(line.action, "MONITOR") != 0 &&
              strcmp(line.action, "STOPMONITOR") != 0)
         lifecycle_driver_event(lifecycle, heard->driver, line.action, success, line.id,

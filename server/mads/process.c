@@ -18,6 +18,8 @@
 #define PROVED 60
 /* Time to answer INIT, in seconds. */
 #define INIT_SECONDS 30
+/* A complaint longer than this, in bytes, is shown in pieces. */
+#define COMPLAINT_MAX 4096
 
 struct Process {
     GMainContext *context;
@@ -30,9 +32,10 @@ struct Process {
 
     GPid pid; /* 0: not running */
     int in, out, err;
-    GSource *read_source, *write_source, *error_source, *timer;
+    GSource *read_source, *write_source, *error_source, *timer, *death;
     GString *outgoing, *incoming, *complaints;
     gboolean ready, tagged, ending;
+    gboolean served; /* it was ready once in this life */
     guint failures;
     gint64 started;
     GQueue waiting;       /* of DriverRequest, until it is ready */
@@ -90,16 +93,26 @@ static void drop_pipes(Process *process)
     source_drop(&process->write_source);
     source_drop(&process->error_source);
     source_drop(&process->timer);
+    source_drop(&process->death);
     close_fd(&process->in);
     close_fd(&process->out);
     close_fd(&process->err);
 }
 
+/* The driver and what it started; it leads a group of its own. */
+static void kill_all(pid_t pid)
+{
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+}
+
 void process_free(Process *process)
 {
     if (process->pid) {
-        kill(process->pid, SIGKILL);
-        waitpid(process->pid, NULL, 0);
+        kill_all(process->pid);
+        /* One that hangs in the kernel, on a dead file server, is not waited for. */
+        for (guint i = 0; i < 50 && waitpid(process->pid, NULL, WNOHANG) == 0; i++)
+            g_usleep(10000);
     }
     drop_pipes(process);
     g_queue_clear_full(&process->waiting, (GDestroyNotify)driver_request_free);
@@ -206,7 +219,7 @@ void process_send(Process *process, DriverRequest *request)
 
 static void became_ready(Process *process, const MadLine *line)
 {
-    process->ready = TRUE;
+    process->ready = process->served = TRUE;
     process->tagged = strstr(line->payload, "TAGGED") != NULL;
     source_drop(&process->timer);
     log_info("DRV", "Driver %s is ready (process %d)", process->name, process->pid);
@@ -232,6 +245,25 @@ static guint64 number_of_line(Process *process, const MadLine *line)
     return number;
 }
 
+static void refuse_all(Process *process, const char *reason)
+{
+    DriverRequest *request;
+    while ((request = g_queue_pop_head(&process->waiting))) {
+        process->events->refused(process, request, reason, process->data);
+        driver_request_free(request);
+    }
+}
+
+/* It runs and cannot work. Requests must not wait for the day when it can: by then nobody wants
+ * them any more. */
+static void refuse_start(Process *process, const char *why)
+{
+    g_autofree char *reason = g_strdup_printf("driver %s cannot start: %s", process->name,
+                                              *why ? why : "it did not say why");
+    log_error("DRV", "%s", reason);
+    refuse_all(process, reason);
+}
+
 static void got_line(Process *process, const char *text)
 {
     g_auto(MadLine) line = {0};
@@ -247,7 +279,7 @@ static void got_line(Process *process, const char *text)
         if (line.status == MAD_SUCCESS && !process->ready)
             became_ready(process, &line);
         else if (line.status == MAD_FAILURE)
-            log_error("DRV", "Driver %s cannot start: %s", process->name, line.payload);
+            refuse_start(process, line.payload);
         return;
     }
     guint64 number = line.severity ? 0 : number_of_line(process, &line);
@@ -270,7 +302,8 @@ static void take_lines(GString *buffer, Process *process, void (*take)(Process *
     g_string_erase(buffer, 0, (gssize)from);
 }
 
-static void driver_ended(Process *process);
+static void driver_ended(Process *process, int status);
+static void end_driver(Process *process);
 
 static gboolean read_some(int fd, GString *buffer)
 {
@@ -291,16 +324,17 @@ static gboolean can_read(gint fd, GIOCondition condition, gpointer data)
 {
     Process *process = data;
     if (!read_some(fd, process->incoming)) {
-        driver_ended(process);
+        end_driver(process);
         return G_SOURCE_REMOVE;
     }
     take_lines(process->incoming, process, got_line);
     if (process->incoming->len > MAD_LINE_MAX) {
         log_error("DRV", "Driver %s wrote a line of more than %d bytes; it is ended", process->name,
                   MAD_LINE_MAX);
-        kill(process->pid, SIGKILL);
+        end_driver(process);
+        return G_SOURCE_REMOVE;
     }
-    return process->read_source ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+    return G_SOURCE_CONTINUE;
 }
 
 static void got_complaint(Process *process, const char *text)
@@ -317,6 +351,10 @@ static gboolean can_read_complaints(gint fd, GIOCondition condition, gpointer da
         return G_SOURCE_REMOVE;
     }
     take_lines(process->complaints, process, got_complaint);
+    if (process->complaints->len > COMPLAINT_MAX) {
+        got_complaint(process, process->complaints->str);
+        g_string_truncate(process->complaints, 0);
+    }
     return G_SOURCE_CONTINUE;
 }
 
@@ -349,17 +387,28 @@ static void tell_lost(Process *process)
     g_hash_table_remove_all(process->sent);
 }
 
-static void driver_ended(Process *process)
+/* What it wrote before it died counts. */
+static void read_the_rest(Process *process)
 {
-    int status = 0;
+    gsize before;
+    do {
+        before = process->incoming->len;
+        if (process->out < 0 || !read_some(process->out, process->incoming))
+            break;
+    } while (process->incoming->len > before && process->incoming->len <= MAD_LINE_MAX);
+    take_lines(process->incoming, process, got_line);
+}
+
+static void driver_ended(Process *process, int status)
+{
     GPid pid = process->pid;
+    gboolean was_ready = process->served;
     drop_pipes(process);
-    kill(pid, SIGKILL); /* it closed its output: whatever is left of it must not act any more */
-    waitpid(pid, &status, 0);
     process->pid = 0;
-    process->ready = FALSE;
+    process->ready = process->served = FALSE;
     g_string_truncate(process->outgoing, 0);
     g_string_truncate(process->incoming, 0);
+    g_string_truncate(process->complaints, 0);
     g_hash_table_remove_all(process->untagged);
     if (process->ending)
         return;
@@ -367,14 +416,37 @@ static void driver_ended(Process *process)
         process->failures = 0;
     guint pause = MIN(1u << MIN(process->failures, 5), BACKOFF_MAX);
     gboolean at_once = process->failures++ == 0;
-    log_error("DRV", "Driver %s (process %d) ended %s %d; it is started again%s", process->name,
-              pid, WIFSIGNALED(status) ? "by signal" : "with code",
-              WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), at_once ? "" : " soon");
+    g_autofree char *how =
+        g_strdup_printf("ended %s %d", WIFSIGNALED(status) ? "by signal" : "with code",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    log_error("DRV", "Driver %s (process %d) %s; it is started again%s", process->name, pid, how,
+              at_once ? "" : " soon");
     tell_lost(process);
+    if (!was_ready)
+        refuse_start(process, how);
     if (at_once)
         start(process);
     else
         set_timer(process, pause, start_again);
+}
+
+/* It closed its output, or must not go on: whatever is left of it must not act any more. Its death
+ * is told by the kernel; pipes that somebody else still holds do not matter. */
+static void end_driver(Process *process)
+{
+    source_drop(&process->read_source);
+    source_drop(&process->write_source);
+    process->ready = FALSE;
+    kill_all(process->pid);
+}
+
+static void died(GPid pid, gint status, gpointer data)
+{
+    Process *process = data;
+    kill(-pid, SIGKILL); /* what it started */
+    if (process->read_source)
+        read_the_rest(process);
+    driver_ended(process, status);
 }
 
 static gboolean init_overdue(gpointer data)
@@ -383,26 +455,18 @@ static gboolean init_overdue(gpointer data)
     log_error("DRV", "Driver %s did not answer INIT within %d s; it is ended", process->name,
               INIT_SECONDS);
     source_drop(&process->timer);
-    kill(process->pid, SIGKILL);
+    end_driver(process);
     return G_SOURCE_REMOVE;
 }
 
 static void child_setup(gpointer data)
 {
+    setpgid(0, 0); /* so that what it starts can be ended with it */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-}
-
-static void refuse_all(Process *process, const char *reason)
-{
-    DriverRequest *request;
-    while ((request = g_queue_pop_head(&process->waiting))) {
-        process->events->refused(process, request, reason, process->data);
-        driver_request_free(request);
-    }
 }
 
 static GSource *watch(Process *process, int fd, GUnixFDSourceFunc function)
@@ -432,6 +496,9 @@ static void start(Process *process)
     g_unix_set_fd_nonblocking(process->in, TRUE, NULL);
     process->read_source = watch(process, process->out, can_read);
     process->error_source = watch(process, process->err, can_read_complaints);
+    process->death = g_child_watch_source_new(process->pid);
+    g_source_set_callback(process->death, G_SOURCE_FUNC(died), process, NULL);
+    g_source_attach(process->death, process->context);
     set_timer(process, INIT_SECONDS, init_overdue);
     g_string_assign(process->outgoing, "INIT\n");
     flush_outgoing(process);
@@ -449,5 +516,5 @@ void process_finalize(Process *process)
 void process_kill(Process *process)
 {
     if (process->pid)
-        kill(process->pid, SIGKILL);
+        kill_all(process->pid);
 }

@@ -11,9 +11,9 @@ typedef struct ProcessEvents {
     /* An answer, an event or a log line, as read. Tells which request it answers (0: none known).
      */
     void (*line)(Process *process, guint64 number, const char *text, gpointer data);
-    /* The process ended before it answered this request. What waited is sent to the next one. */
+    /* The process ended before it answered this request. */
     void (*lost)(Process *process, guint64 number, gpointer data);
-    /* It cannot be started at all: `request` is answered so. */
+    /* It cannot be started, or ends before it is ready: `request`, which waited, is answered so. */
     void (*refused)(Process *process, const DriverRequest *request, const char *reason,
                     gpointer data);
 } ProcessEvents;
