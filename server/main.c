@@ -390,10 +390,11 @@ static int run(Oned *oned)
     g_autoptr(GError) error = NULL;
     g_mkdir_with_parents(oned->var, 0750);
     block_signals();
-    gboolean started = start(oned, &error);
-    if (started) {
+    gboolean well = start(oned, &error);
+    if (well) {
         GThread *signals = g_thread_new("signals", wait_for_signals, oned);
         core_run(oned->core);
+        well = !core_has_failed(oned->core);
         /* A failed store ends the core without a signal; the thread then waits for ever, and ends
          * with the process. */
         g_thread_unref(signals);
@@ -401,8 +402,7 @@ static int run(Oned *oned)
         log_error("ONE", "%s", error->message);
         fprintf(stderr, "oned: %s\n", error->message);
     }
-    stop(oned);
-    return started ? 0 : 1;
+    return well ? 0 : 1;
 }
 
 /* Options that print something and end. */
@@ -436,9 +436,12 @@ int main(int argc, char **argv)
     else if (options.check)
         code = check_database(&oned);
     else
-        return run(&oned);
+        code = run(&oned);
     stop(&oned);
     if (oned.is_copy)
         remove_copy(&oned);
+    g_free(oned.config_path);
+    g_free(oned.database);
+    g_free(oned.var);
     return code;
 }

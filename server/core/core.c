@@ -342,6 +342,11 @@ static gboolean wait_for_work(Core *core, guint64 seen)
     return !core->stopping;
 }
 
+gboolean core_has_failed(const Core *core)
+{
+    return core->failure != NULL;
+}
+
 void core_run(Core *core)
 {
     guint64 acknowledged = 0;

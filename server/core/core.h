@@ -50,6 +50,8 @@ void core_post(Core *core, CoreInput *input);
 void core_run(Core *core);
 /* Ends core_run() after the batch at hand is committed. Any thread. */
 void core_stop(Core *core);
+/* After core_run(): it ended because the store could not save. */
+gboolean core_has_failed(const Core *core);
 /* For the simulation: handles what is ready now, commits, releases. FALSE: nothing was ready. */
 gboolean core_step(Core *core);
 /* Steady time of the next timer in microseconds, or -1 when there is none. */
