@@ -40,7 +40,7 @@ struct Http {
     guint16 port;
     guint workers_count;
     Worker *workers;
-    _Atomic gint ending;
+    _Atomic gint abandoning, ending;
     char *certificate, *key; /* PEM text */
 };
 
@@ -240,9 +240,10 @@ static void wait_for_work(Worker *worker, int epoll, gint nap)
     MHD_UNSIGNED_LONG_LONG due = 0;
     if (MHD_get_timeout(worker->daemon, &due) == MHD_YES && due < (guint)nap)
         nap = (gint)due;
-    struct pollfd wait[] = {{epoll, POLLIN, 0}, {worker->thread.fd, POLLIN, 0}};
+    struct pollfd wait[] = {{epoll, POLLIN, 0}, {worker->thread.wake, POLLIN, 0}};
+    eventfd_t unused;
     if (poll(wait, G_N_ELEMENTS(wait), nap) > 0 && wait[1].revents)
-        request_thread_awake(&worker->thread);
+        eventfd_read(worker->thread.wake, &unused);
 }
 
 static gpointer serve(gpointer data)
@@ -255,8 +256,11 @@ static gpointer serve(gpointer data)
     request_thread_enter(&worker->thread);
     while (!http->ending) {
         wait_for_work(worker, epoll, listening ? NAP_MSEC : LAST_NAP_MSEC);
+        request_thread_resume(&worker->thread);
         MHD_run(worker->daemon);
         request_hand_on_gathered(hub);
+        if (http->abandoning)
+            request_thread_abandon(&worker->thread);
         if (listening && hub->stopping) {
             close(MHD_quiesce_daemon(worker->daemon));
             listening = FALSE;
@@ -272,7 +276,7 @@ static gboolean start_workers(Http *http, GError **error)
     http->workers = g_new0(Worker, http->workers_count);
     for (guint i = 0; i < http->workers_count; i++) {
         http->workers[i].http = http;
-        http->workers[i].thread.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        http->workers[i].thread.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (!start_daemon(&http->workers[i], error))
             return FALSE;
     }
@@ -305,7 +309,7 @@ static void http_free(Http *http)
         else if (worker->daemon)
             MHD_stop_daemon(worker->daemon);
         if (worker->http)
-            close(worker->thread.fd);
+            close(worker->thread.wake);
     }
     g_free(http->workers);
     if (http->fd >= 0)
@@ -361,12 +365,12 @@ void http_stop(Http *http)
     hub->stopping = TRUE;
     shutdown(http->fd, SHUT_RDWR);
     for (guint i = 0; i < http->workers_count; i++)
-        eventfd_write(http->workers[i].thread.fd, 1);
+        eventfd_write(http->workers[i].thread.wake, 1);
     wait_for_zero(&hub->in_flight, (gint64)hub->options.stop_seconds * G_USEC_PER_SEC);
     guint left = hub->in_flight;
     if (left > 0)
         log_warning("HTTP", "%u calls were not done and are answered 503", left);
-    request_abandon_all(hub);
+    http->abandoning = TRUE;
     /* A finish that came first may still be waking its connection. */
     wait_for_zero(&hub->in_flight, 10 * G_USEC_PER_SEC);
     wait_for_zero(&hub->open, G_USEC_PER_SEC);

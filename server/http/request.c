@@ -36,10 +36,11 @@ struct Request {
     gboolean expects; /* a body that becomes a call */
     Refusal refusal;
 
-    gboolean handed_on; /* the call is, or was, with others */
-    gboolean answered;  /* guarded by the hub's lock; once only */
+    gboolean handed_on;    /* the call is, or was, with others */
+    _Atomic gint answered; /* once only */
     RpcReply *reply;
-    Request *prev, *next; /* of the hub's list */
+    Request *prev, *next; /* of the calls that its thread has handed on */
+    Request *next_done;   /* of those that were answered */
 };
 
 static const char explanation[] =
@@ -56,20 +57,29 @@ void request_thread_enter(RequestThread *thread)
     this_thread = thread;
 }
 
-void request_thread_awake(RequestThread *thread)
-{
-    eventfd_t unused;
-    eventfd_read(thread->fd, &unused);
-    /* What was resumed before is seen by the look that follows; what comes after calls again. */
-    atomic_exchange(&thread->called, 0);
-}
-
-static void resume(Request *request)
+/* Gives an answered request back to its thread, which may be done with it at once. */
+static void give_back(Request *request)
 {
     RequestThread *thread = request->thread;
-    MHD_resume_connection(request->connection);
-    if (!atomic_exchange(&thread->called, 1))
-        eventfd_write(thread->fd, 1);
+    Request *first = atomic_load_explicit(&thread->done, memory_order_relaxed);
+    do
+        request->next_done = first;
+    while (!atomic_compare_exchange_weak_explicit(&thread->done, &first, request,
+                                                  memory_order_release, memory_order_relaxed));
+    if (!first) /* else the thread was called already */
+        eventfd_write(thread->wake, 1);
+}
+
+void request_thread_resume(RequestThread *thread)
+{
+    if (!atomic_load_explicit(&thread->done, memory_order_relaxed))
+        return;
+    Request *request = atomic_exchange_explicit(&thread->done, NULL, memory_order_acquire);
+    while (request) {
+        Request *next = request->next_done;
+        MHD_resume_connection(request->connection);
+        request = next;
+    }
 }
 
 /* ---- life ---- */
@@ -83,7 +93,6 @@ RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, g
                               options->elements};
     hub->dispatch = dispatch;
     hub->data = data;
-    g_mutex_init(&hub->lock);
     return hub;
 }
 
@@ -91,7 +100,6 @@ void request_hub_unref(RequestHub *hub)
 {
     if (!hub || !g_atomic_int_dec_and_test(&hub->references))
         return;
-    g_mutex_clear(&hub->lock);
     g_free(hub);
 }
 
@@ -302,65 +310,49 @@ static enum MHD_Result take_upload(Request *request, const char *upload, gsize s
 
 /* ---- the call ---- */
 
-static void list_insert(RequestHub *hub, Request *request)
+static void list_insert(Request *request)
 {
+    RequestThread *thread = request->thread;
     request->prev = NULL;
-    request->next = hub->flying;
-    if (hub->flying)
-        hub->flying->prev = request;
-    hub->flying = request;
+    request->next = thread->flying;
+    if (thread->flying)
+        thread->flying->prev = request;
+    thread->flying = request;
 }
 
-static void list_remove(RequestHub *hub, Request *request)
+static void list_remove(Request *request)
 {
-    *(request->prev ? &request->prev->next : &hub->flying) = request->next;
+    *(request->prev ? &request->prev->next : &request->thread->flying) = request->next;
     if (request->next)
         request->next->prev = request->prev;
 }
 
-/* Notes the answer and takes the request out of the list; FALSE: it has one already. The
- * caller holds the lock. */
-static gboolean claim(RequestHub *hub, Request *request, RpcReply *reply)
+/* Only one may answer: who finishes the call, or the thread that gives it up. The listener is
+ * there until `in_flight` is counted down. */
+static gboolean answer_once(Request *request, RpcReply *reply)
 {
-    if (request->answered)
+    if (atomic_exchange(&request->answered, 1))
         return FALSE;
-    request->answered = TRUE;
+    RequestHub *hub = request->hub;
     request->reply = reply;
-    list_remove(hub, request);
+    give_back(request);
+    atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
     return TRUE;
 }
 
-/* Any thread. The listener is there until `in_flight` is counted down. */
+/* Any thread. */
 static void request_finish(RpcCall *call, RpcReply *reply)
 {
     Request *request = (Request *)call;
-    RequestHub *hub = request->hub;
-    g_mutex_lock(&hub->lock);
-    gboolean mine = claim(hub, request, reply);
-    g_mutex_unlock(&hub->lock);
-    if (mine) {
-        resume(request);
-        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
-    } else {
+    if (!answer_once(request, reply))
         rpc_reply_free(reply);
-    }
     request_unref(request);
 }
 
-void request_abandon_all(RequestHub *hub)
+void request_thread_abandon(RequestThread *thread)
 {
-    for (;;) {
-        g_mutex_lock(&hub->lock);
-        Request *request = hub->flying;
-        if (request)
-            claim(hub, request, NULL); /* none: 503 */
-        g_mutex_unlock(&hub->lock);
-        if (!request)
-            return;
-        /* Its connection still holds the request: it sleeps until the next line. */
-        resume(request);
-        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_release);
-    }
+    for (Request *request = thread->flying; request; request = request->next)
+        answer_once(request, NULL); /* no reply: 503 */
 }
 
 /* Calls of this thread that wait for the end of its round, by `input.next`. */
@@ -412,9 +404,7 @@ static enum MHD_Result hand_on(Request *request)
         peer_set_phase(request->peer, PEER_WORKING);
 
     MHD_suspend_connection(request->connection);
-    g_mutex_lock(&hub->lock);
-    list_insert(hub, request);
-    g_mutex_unlock(&hub->lock);
+    list_insert(request);
     gather(call);
     return MHD_YES;
 }
@@ -532,6 +522,8 @@ void request_completed(void *data, struct MHD_Connection *connection, void **slo
     *slot = NULL;
     if (request->peer)
         peer_set_phase(request->peer, PEER_IDLE);
+    if (request->handed_on)
+        list_remove(request);
     release_held(request);
     request_unref(request);
     hub->open--;

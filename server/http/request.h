@@ -30,9 +30,6 @@ typedef struct RequestHub {
     _Atomic guint in_flight; /* calls handed on and not finished */
     _Atomic gsize bodies;    /* bytes held for requests */
     _Atomic guint64 calls, refused;
-
-    GMutex lock;     /* guards the list, and who answers a request */
-    Request *flying; /* calls handed on and not finished */
 } RequestHub;
 
 RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, gpointer data);
@@ -46,22 +43,21 @@ enum MHD_Result request_handle(void *hub, struct MHD_Connection *connection, con
 void request_completed(void *hub, struct MHD_Connection *connection, void **request,
                        enum MHD_RequestTerminationCode reason);
 
-/* How a thread that serves connections is woken when replies are ready: `fd` becomes readable
- * once, whatever their number, until request_thread_awake(). */
+/* What belongs to one thread that serves connections. */
 typedef struct RequestThread {
-    int fd; /* eventfd */
-    _Atomic gint called;
+    int wake;              /* eventfd: readable when requests were answered, until read */
+    Request *_Atomic done; /* answered by other threads; newest first */
+    Request *flying;       /* handed on and not over; the thread's own */
 } RequestThread;
 
 /* The requests of the calling thread belong to `thread` from now on. */
 void request_thread_enter(RequestThread *thread);
-/* The thread is about to look at its connections. */
-void request_thread_awake(RequestThread *thread);
+/* Wakes the connections of the requests that were answered. */
+void request_thread_resume(RequestThread *thread);
+/* Answers this thread's calls in flight with 503; their finish has no effect any more. */
+void request_thread_abandon(RequestThread *thread);
 
 /* Hands on the calls that came in this thread since the last time. They are gathered for one
  * round of its loop: the core then wakes once for all that came together, and can commit them
  * together. */
 void request_hand_on_gathered(RequestHub *hub);
-
-/* Answers every call in flight with 503; their finish has no effect any more. */
-void request_abandon_all(RequestHub *hub);
