@@ -65,6 +65,37 @@ const char *vm_lcm_name(VmLcm lcm)
     return lcm < LCM_STATES && lcm_names[lcm] ? lcm_names[lcm] : "?";
 }
 
+void vm_old_state(const Vm *vm, gint *state, gint *lcm)
+{
+    enum { OLD_FAILURE = 14, OLD_DELETE = 15 };
+    static const gint states[VM_STATES] = {
+        [VM_POWEROFF] = VM_SUSPENDED, /* resume starts it again */
+        [VM_UNDEPLOYED] = VM_STOPPED,
+        [VM_CLONING] = VM_PENDING,
+        [VM_CLONING_FAILURE] = VM_FAILED,
+    };
+    static const gint steps[LCM_STATES] = {
+        [LCM_SHUTDOWN_POWEROFF] = LCM_SHUTDOWN,
+        [LCM_BOOT_UNKNOWN] = LCM_BOOT,
+        [LCM_BOOT_POWEROFF] = LCM_BOOT,
+        [LCM_BOOT_SUSPENDED] = LCM_BOOT,
+        [LCM_BOOT_STOPPED] = LCM_BOOT,
+        [LCM_CLEANUP_DELETE] = OLD_DELETE,
+        [LCM_SHUTDOWN_UNDEPLOY] = LCM_SHUTDOWN,
+        [LCM_EPILOG_UNDEPLOY] = LCM_EPILOG_STOP,
+        [LCM_PROLOG_UNDEPLOY] = LCM_PROLOG_RESUME,
+        [LCM_BOOT_UNDEPLOY] = LCM_BOOT,
+        [LCM_BOOT_MIGRATE] = LCM_BOOT,
+        [LCM_PROLOG_MIGRATE_POWEROFF] = LCM_PROLOG_MIGRATE,
+        [LCM_PROLOG_MIGRATE_SUSPEND] = LCM_PROLOG_MIGRATE,
+        [LCM_PROLOG_MIGRATE_UNKNOWN] = LCM_PROLOG_MIGRATE,
+    };
+    *state = states[vm->state] ? states[vm->state] : (gint)vm->state;
+    *lcm = steps[vm->lcm] ? steps[vm->lcm] : (gint)vm->lcm;
+    if (*lcm > LCM_UNKNOWN)
+        *lcm = g_str_has_suffix(vm_lcm_name(vm->lcm), "FAILURE") ? OLD_FAILURE : LCM_RUNNING;
+}
+
 const char *vm_shown_state(const Vm *vm)
 {
     return vm->state == VM_ACTIVE ? vm_lcm_name(vm->lcm) : vm_state_name(vm->state);

@@ -160,6 +160,8 @@ typedef struct Vm {
 
 const char *vm_state_name(VmState state);
 const char *vm_lcm_name(VmLcm lcm);
+/* The numbers of 1.2 to 2.2, whose clients know none above FAILED and UNKNOWN. */
+void vm_old_state(const Vm *vm, gint *state, gint *lcm);
 /* The LCM state's name when active, else the state's: what messages say. */
 const char *vm_shown_state(const Vm *vm);
 

@@ -203,6 +203,8 @@ void vm_render_brief(World *world, Object *object, GString *xml)
 void vm_render_old(World *world, Vm *vm, GString *xml)
 {
     const VmRecord *last = vm_last_record(vm);
+    gint state, lcm;
+    vm_old_state(vm, &state, &lcm);
     g_string_append(xml, "<VM>");
     xml_int(xml, "ID", vm->head.id);
     xml_int(xml, "UID", vm->head.uid);
@@ -212,8 +214,8 @@ void vm_render_old(World *world, Vm *vm, GString *xml)
     xml_text(xml, "GNAME", world_group_name(world, vm->head.gid));
     xml_text(xml, "NAME", vm->head.name);
     xml_int(xml, "LAST_POLL", vm->last_poll);
-    xml_int(xml, "STATE", vm->state);
-    xml_int(xml, "LCM_STATE", vm->lcm);
+    xml_int(xml, "STATE", state);
+    xml_int(xml, "LCM_STATE", lcm);
     xml_int(xml, "STIME", vm->stime);
     xml_int(xml, "ETIME", vm->etime);
     xml_text(xml, "DEPLOY_ID", vm->deploy_id);

@@ -110,10 +110,12 @@ RpcReply *old_vmget_info(Request *request)
         return reply_error(request, ONE_ERROR_NO_EXISTS, "Error getting vm with VID = %d", id);
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *template = template_to_text(vm->head.template);
+    gint state, lcm; /* clients of 1.2 have the names */
+    vm_old_state(vm, &state, &lcm);
     line(text, "VID", "%d", vm->head.id);
     line(text, "UID", "%d", vm->head.uid);
-    line(text, "STATE", "%s", vm_state_name(vm->state));
-    line(text, "LCM STATE", "%s", vm_lcm_name(vm->lcm));
+    line(text, "STATE", "%d", state);
+    line(text, "LCM STATE", "%d", lcm);
     line(text, "DEPLOY ID", "%s", vm->deploy_id);
     line(text, "MEMORY", "%" G_GINT64_FORMAT, vm->memory_used);
     line(text, "CPU", "%" G_GINT64_FORMAT, vm->cpu_used);
