@@ -205,7 +205,7 @@ class Story:
         console = keeper.stop()
         assert len(console.boots) == 1 and not console.breaks(), (len(console.boots), console.breaks())
         answered = ping.communicate()[0]
-        lost = int(re.search(r"(\d+)% packet loss", answered).group(1))
+        lost = float(re.search(r"([\d.]+)% packet loss", answered).group(1))
         assert lost <= 10, answered
 
     def test_delete(self, cloud):
