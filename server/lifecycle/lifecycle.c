@@ -382,6 +382,10 @@ void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char
 
 /* ---- the scheduler's bell ---- */
 
+/* Who waits longest is told first when more than these wait: a call that waits is cheap, not free.
+ */
+#define BELLS_MAX 1000
+
 struct Bell {
     Lifecycle *lifecycle;
     guint64 timer;
@@ -424,6 +428,11 @@ void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
     if (last != lifecycle->pending_sequence || seconds == 0) {
         ring(lifecycle->pending_sequence, data);
         return;
+    }
+    if (lifecycle->bells->len >= BELLS_MAX) {
+        Bell *first = lifecycle->bells->pdata[0];
+        core_timer_cancel(lifecycle->world->core, first->timer);
+        bell_ring(first);
     }
     Bell *bell = g_new0(Bell, 1);
     bell->lifecycle = lifecycle;

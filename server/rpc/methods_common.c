@@ -72,11 +72,13 @@ void request_page(GPtrArray *objects, gint32 start, gint32 end)
             g_ptr_array_set_size(objects, (gint)size);
         return;
     }
-    for (guint i = objects->len; i-- > 0;) {
+    guint kept = 0;
+    for (guint i = 0; i < objects->len; i++) {
         gint32 id = ((Object *)objects->pdata[i])->id;
-        if (id < start || (end != -1 && id > end))
-            g_ptr_array_remove_index(objects, i);
+        if (id >= start && (end == -1 || id <= end))
+            objects->pdata[kept++] = objects->pdata[i];
     }
+    g_ptr_array_set_size(objects, (gint)kept);
 }
 
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
@@ -111,14 +113,12 @@ RpcReply *object_info(Request *request)
     return reply_object(request, request->object);
 }
 
-/* Lists of attributes that only administrators may give, by kind. */
-static gboolean update_allowed(Request *request, const Template *change)
+/* The list of attributes that only administrators may give, by kind; NULL: there is none. */
+static const char *restricted_key(Kind kind)
 {
-    const char *key = request->object->kind == KIND_USER    ? "USER_RESTRICTED_ATTR"
-                      : request->object->kind == KIND_GROUP ? "GROUP_RESTRICTED_ATTR"
-                                                            : NULL;
-    return !key || check_restricted(request->world, request->caller, change, key,
-                                    kind_row(request->object->kind)->words, &request->error);
+    return kind == KIND_USER    ? "USER_RESTRICTED_ATTR"
+           : kind == KIND_GROUP ? "GROUP_RESTRICTED_ATTR"
+                                : NULL;
 }
 
 RpcReply *object_update(Request *request)
@@ -130,8 +130,12 @@ RpcReply *object_update(Request *request)
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     Object *object = request->object;
-    if (!update_allowed(request, change))
+    const char *key = restricted_key(object->kind);
+    if (key && !check_restricted(request->world, request->caller, change, key,
+                                 kind_row(object->kind)->words, &request->error))
         return NULL;
+    if (key && !append)
+        keep_restricted(request->world, request->caller, object->template, change, key);
     if (append) {
         template_merge(object->template, change);
     } else {
@@ -154,6 +158,11 @@ RpcReply *object_rename(Request *request)
     g_autoptr(GError) error = NULL;
     if (!name_check(name, &error))
         return reply_error(request, ONE_ERROR_ACTION, "%s", error->message);
+    if (object->kind == KIND_HOST && strchr(name, ' '))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Invalid NAME, \"%s\" has a blank; it is the name by which the host is "
+                           "reached",
+                           name);
     Object *other = pool_find(request->world, object->kind, name);
     if (other && other != object)
         return reply_error(request, ONE_ERROR_ACTION,

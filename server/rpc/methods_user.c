@@ -78,6 +78,17 @@ void rpc_server_publish_users(RpcServer *server)
 
 /* ---- users ---- */
 
+/* Membership of oneadmin's group is all rights: only an administrator gives it. */
+static gboolean may_give_group(Request *request, gint32 gid)
+{
+    if (gid != GROUP_ONEADMIN || user_is_admin(request->caller))
+        return TRUE;
+    reply_error(request, ONE_ERROR_AUTHORIZATION,
+                "User [%d] : Not authorized to perform MANAGE GROUP [0].",
+                request->caller->head.id);
+    return FALSE;
+}
+
 /* The groups of a new user; the first is the primary one. NULL with the error. */
 static GArray *wanted_groups(Request *request)
 {
@@ -87,7 +98,8 @@ static GArray *wanted_groups(Request *request)
         const RpcValue *item = value->items->pdata[i];
         gint32 gid = item->type == RPC_INT ? (gint32)item->number : -1;
         Object *group = request_object(request, KIND_GROUP, gid);
-        if (!group || !request_may(request, RIGHT_MANAGE, KIND_GROUP, group)) {
+        if (!group || !request_may(request, RIGHT_MANAGE, KIND_GROUP, group) ||
+            !may_give_group(request, gid)) {
             g_array_unref(groups);
             return NULL;
         }
@@ -186,11 +198,8 @@ RpcReply *user_chgrp(Request *request)
     if (user->head.id == USER_ONEADMIN)
         return reply_error(request, ONE_ERROR_ACTION,
                            "The primary group of oneadmin cannot be changed");
-    /* Membership of oneadmin's group is all rights: only an administrator gives it. */
-    if (group->id == GROUP_ONEADMIN && !user_is_admin(request->caller))
-        return reply_error(request, ONE_ERROR_AUTHORIZATION,
-                           "User [%d] : Not authorized to perform MANAGE GROUP [0].",
-                           request->caller->head.id);
+    if (!may_give_group(request, group->id))
+        return NULL;
     user_set_primary_group(request->world, user, group->id);
     return reply_int(request, user->head.id);
 }

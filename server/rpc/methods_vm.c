@@ -45,6 +45,9 @@ RpcReply *vm_update(Request *request)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     if (!vm_check_restricted(request->world, request->caller, change, &request->error))
         return NULL;
+    if (!append)
+        keep_restricted(request->world, request->caller, vm->user_template, change,
+                        "VM_RESTRICTED_ATTR");
     if (append) {
         template_merge(vm->user_template, change);
     } else {

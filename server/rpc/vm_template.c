@@ -93,6 +93,35 @@ gboolean check_restricted(World *world, const User *user, const Template *templa
     return TRUE;
 }
 
+static gboolean is_restricted(World *world, const char *key, const TemplateAttribute *attribute)
+{
+    const char *path;
+    for (guint i = 0; (path = config_list(world->config, key, i)); i++) {
+        g_auto(GStrv) parts = g_strsplit(path, "/", 2);
+        if (!g_ascii_strcasecmp(attribute->name, parts[0]) &&
+            (!parts[1] || (attribute->pairs && attribute_get(attribute, parts[1]))))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+void keep_restricted(World *world, const User *user, const Template *before, Template *after,
+                     const char *key)
+{
+    if (user_is_admin(user))
+        return;
+    g_autoptr(Template) copy = template_copy(before);
+    g_autoptr(Template) kept = template_new();
+    while (template_count(copy)) {
+        TemplateAttribute *attribute = template_steal(copy, template_count(copy) - 1);
+        if (is_restricted(world, key, attribute))
+            template_take(kept, attribute);
+        else
+            template_attribute_free(attribute);
+    }
+    template_merge(after, kept);
+}
+
 gboolean vm_check_restricted(World *world, const User *user, const Template *template,
                              GError **error)
 {

@@ -24,6 +24,9 @@ void vm_draft_finish(World *world, Template *template, gint32 id);
  * `what`. FALSE with the error. */
 gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
                           const char *what, GError **error);
-/* The same for machines, with what opens files of the hosts. */
+/* What an administrator gave (`before`) stays when somebody else replaces a template by `after`. */
+void keep_restricted(World *world, const User *user, const Template *before, Template *after,
+                     const char *key);
+/* check_restricted() for machines, with what opens files of the hosts. */
 gboolean vm_check_restricted(World *world, const User *user, const Template *template,
                              GError **error);
