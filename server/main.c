@@ -215,10 +215,11 @@ static gboolean start_calls(Oned *oned, GError **error)
 
 /* ---- signals ---- */
 
-typedef struct Reload {
+/* A signal, as an input of the core. */
+typedef struct Signalled {
     CoreInput input;
     Oned *oned;
-} Reload;
+} Signalled;
 
 static void log_keys(const char *what, const GPtrArray *keys)
 {
@@ -228,7 +229,7 @@ static void log_keys(const char *what, const GPtrArray *keys)
 
 static void reload_handle(Core *core, CoreInput *input)
 {
-    Oned *oned = ((Reload *)input)->oned;
+    Oned *oned = ((Signalled *)input)->oned;
     g_auto(ConfigChanges) changes = {0};
     g_autoptr(GError) error = NULL;
     log_reopen();
@@ -243,9 +244,15 @@ static void reload_handle(Core *core, CoreInput *input)
         log_warning("ONE", "%s", config_warning(oned->config));
 }
 
-static void reload_destroy(CoreInput *input)
+static void signalled_destroy(CoreInput *input)
 {
     g_free(input);
+}
+
+static void end_handle(Core *core, CoreInput *input)
+{
+    lifecycle_end(((Signalled *)input)->oned->lifecycle);
+    core_stop(core);
 }
 
 static gpointer wait_for_signals(gpointer data)
@@ -260,16 +267,16 @@ static gpointer wait_for_signals(gpointer data)
         int signal_number;
         if (sigwait(&signals, &signal_number) != 0)
             continue;
-        if (signal_number != SIGHUP) {
+        gboolean ends = signal_number != SIGHUP;
+        if (ends)
             log_info("ONE", "Ending, by signal %d", signal_number);
-            core_stop(oned->core);
+        Signalled *signalled = g_new0(Signalled, 1);
+        signalled->input.handle = ends ? end_handle : reload_handle;
+        signalled->input.destroy = signalled_destroy;
+        signalled->oned = oned;
+        core_post(oned->core, &signalled->input);
+        if (ends)
             return NULL;
-        }
-        Reload *reload = g_new0(Reload, 1);
-        reload->input.handle = reload_handle;
-        reload->input.destroy = reload_destroy;
-        reload->oned = oned;
-        core_post(oned->core, &reload->input);
     }
 }
 

@@ -422,6 +422,11 @@ void lifecycle_ring(Lifecycle *lifecycle)
     }
 }
 
+void lifecycle_end(Lifecycle *lifecycle)
+{
+    lifecycle_ring(lifecycle);
+}
+
 void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,
                             void (*ring)(guint64 sequence, gpointer data), gpointer data)
 {

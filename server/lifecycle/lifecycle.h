@@ -16,6 +16,8 @@ Lifecycle *lifecycle_new(World *world, Outside *outside);
 void lifecycle_free(Lifecycle *lifecycle);
 /* After the state was read: hosts are asked, machines in the middle of something go on. */
 void lifecycle_start(Lifecycle *lifecycle);
+/* Answers the schedulers that wait, so that nobody waits for an oned that ends. */
+void lifecycle_end(Lifecycle *lifecycle);
 
 /* ---- what drivers say; called by inputs of the core ---- */
 
