@@ -61,8 +61,6 @@ static const RpcMethod methods[] = {
            "Monitoring samples of a machine."),
     METHOD("one.vmpool.info", "iiii|s", "string", VM, LISTED, vmpool_info,
            "Machines, short: filter, start, end, state."),
-    OLDER("one.vmpool.info", "iiii", VM, LISTED, 0, vmpool_info, "As 3.0 to 5.10 call it.",
-          ROW_EXACT | ROW_HIDDEN),
     OLDER("one.vmpool.info", "i|bi", VM, LISTED, 0, vmpool_info_old,
           "As 1.4 to 2.2 call it: filter, extended, state.", ROW_OLD | ROW_EXACT | ROW_HIDDEN),
     METHOD("one.vmpool.infoextended", "iiii|s", "string", VM, LISTED, vmpool_infoextended,

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_quoting(text);
     for (guint i = 0; commands != NULL && i < commands->len; i++) {
         const ScriptCommand *command = g_ptr_array_index(commands, i);
-        g_autofree char *line = script_command_text(command);
+        g_free(script_command_text(command));
         transfer_flavour(command, NULL, NULL);
         transfer_is_here(command->target.host);
         if (command->target.path[0] != '/')
