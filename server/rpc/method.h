@@ -95,6 +95,10 @@ gboolean request_may(Request *request, Right right, Kind kind, Object *object);
 Right operation_right(World *world, const char *operation, Right otherwise);
 /* Template argument; a parse error becomes the request's. (owned) */
 Template *request_template(Request *request, guint at);
+/* Puts `change` (taken) in the place of the template, or merges it. FALSE with the request's error,
+ * and the template is as it was. */
+gboolean request_change_template(Request *request, Template **template, Template *change,
+                                 gboolean append);
 /* Members of a pool that the caller may see, in the order of the wire (newest first); filter as in
  * share/doc/api.md. NULL with an error for a wrong filter. */
 GPtrArray *request_visible(Request *request, Kind kind, gint32 filter);

@@ -19,6 +19,20 @@ Template *request_template(Request *request, guint at)
     return template;
 }
 
+gboolean request_change_template(Request *request, Template **template, Template *change,
+                                 gboolean append)
+{
+    g_autoptr(Template) given = change;
+    g_autoptr(Template) changed = append ? template_copy(*template) : g_steal_pointer(&given);
+    if (append)
+        template_merge(changed, given);
+    if (!template_fits(request->world, changed, &request->error))
+        return FALSE;
+    template_free(*template);
+    *template = g_steal_pointer(&changed);
+    return TRUE;
+}
+
 static gboolean in_groups(const Request *request, gint32 gid)
 {
     return ids_contain(request->caller->groups, gid);
@@ -136,12 +150,8 @@ RpcReply *object_update(Request *request)
         return NULL;
     if (key && !append)
         keep_restricted(request->world, request->caller, object->template, change, key);
-    if (append) {
-        template_merge(object->template, change);
-    } else {
-        template_free(object->template);
-        object->template = g_steal_pointer(&change);
-    }
+    if (!request_change_template(request, &object->template, g_steal_pointer(&change), append))
+        return NULL;
     if (object->kind == KIND_HOST)
         host_reserve(request->world, HOST(object));
     if (object->kind == KIND_DATASTORE)

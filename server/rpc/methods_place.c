@@ -1,5 +1,6 @@
 /* Clusters and datastores. */
 #include "server/rpc/server_private.h"
+#include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
 #include "server/model/cluster.h"
@@ -133,7 +134,7 @@ RpcReply *datastore_allocate(Request *request)
     g_autoptr(Template) template = request_template(request, 1);
     gint32 cluster_id = arg_int(request, 2, -1);
     DatastoreType type;
-    if (!template)
+    if (!template || !template_fits(world, template, &request->error))
         return NULL;
     Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
     if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))

@@ -8,7 +8,8 @@
 /* Disks, and network cards, of one machine at most: more than any hypervisor takes, and few enough
  * that the core is not kept busy by a template made for that. */
 #define VECTORS_MAX 256
-/* Attributes of a template at most, with the same thought. */
+/* Attributes of a template and of its vectors at most, with the same thought; no more than
+ * template_parse() reads. */
 #define ATTRIBUTES_MAX    20000
 
 #define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
@@ -56,6 +57,32 @@ void vm_draft_clear(VmDraft *draft)
     template_free(draft->template);
     template_free(draft->user_template);
     memset(draft, 0, sizeof *draft);
+}
+
+/* ---- size ---- */
+
+gboolean template_fits(World *world, const Template *template, GError **error)
+{
+    gsize count = template_count(template), bytes = 0;
+    for (guint i = 0; i < template_count(template); i++) {
+        const TemplateAttribute *attribute = template_nth(template, i);
+        bytes += strlen(attribute->name) + (attribute->value ? strlen(attribute->value) : 0);
+        count += attribute->pairs ? attribute->pairs->len : 0;
+        for (guint j = 0; attribute->pairs && j < attribute->pairs->len; j++) {
+            const TemplatePair *pair = attribute->pairs->pdata[j];
+            bytes += strlen(pair->name) + strlen(pair->value);
+        }
+    }
+    gsize most = (gsize)config_int(world->config, "MESSAGE_SIZE");
+    if (count > ATTRIBUTES_MAX)
+        return wrong(error, "The template has %" G_GSIZE_FORMAT " attributes; %d are the most",
+                     count, ATTRIBUTES_MAX);
+    if (bytes > most)
+        return wrong(error,
+                     "The template has %" G_GSIZE_FORMAT " bytes; %" G_GSIZE_FORMAT
+                     " are the most (MESSAGE_SIZE of oned.conf)",
+                     bytes, most);
+    return TRUE;
 }
 
 /* ---- restricted attributes ---- */
@@ -356,10 +383,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
                        GError **error)
 {
     const char *name = template_get(given, "NAME");
-    if (template_count(given) > ATTRIBUTES_MAX)
-        return wrong(error, "The template has %u attributes; %d are the most",
-                     template_count(given), ATTRIBUTES_MAX);
-    if (!vm_check_restricted(world, owner, given, error) ||
+    if (!template_fits(world, given, error) || !vm_check_restricted(world, owner, given, error) ||
         (name && *name && !name_check(name, error)))
         return FALSE;
     draft->name = g_strdup(name ? name : "");

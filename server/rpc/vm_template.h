@@ -20,6 +20,8 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
                        GError **error);
 /* What depends on the machine's id; after it is known. */
 void vm_draft_finish(World *world, Template *template, gint32 id);
+/* Not too much: what is kept must be readable again, and cheap to show. FALSE with the error. */
+gboolean template_fits(World *world, const Template *template, GError **error);
 /* An administrator's attribute, of the list that the key names, in somebody else's template of
  * `what`. FALSE with the error. */
 gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,

@@ -244,6 +244,38 @@ static void test_long_lists_of_ids(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(g_get_monotonic_time() - from, <, 5 * G_USEC_PER_SEC);
 }
 
+static char *many(const char *prefix, guint count)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < count; i++)
+        g_string_append_printf(text, "%s%u=1\n", prefix, i);
+    return g_string_free(text, FALSE);
+}
+
+/* A template grows by updates to what could not be read again at the next start. */
+static void test_growing_templates(Fixture *fixture, gconstpointer data)
+{
+    gint32 ann = small_user(fixture->small, "ann", GROUP_USERS)->head.id;
+    g_autofree char *first = many("A", 15000), *second = many("B", 15000);
+    g_autofree char *pairs = g_strdelimit(many("P", 10000), "\n", ',');
+    pairs[strlen(pairs) - 1] = '\0';
+    g_autofree char *wide = g_strdup_printf("V=[%s]\nV=[%s]\nV=[%s]", pairs, pairs, pairs);
+    g_autofree char *large = g_strdup_printf("L=\"%*d\"", 9 << 20, 1);
+    g_autofree char *larger = g_strdup_printf("M=\"%*d\"", 9 << 20, 1);
+    g_assert_true(call(fixture, ann, "one.vm.allocate", "s", "CPU=1\nMEMORY=64\n"));
+    g_assert_true(call(fixture, ann, "one.vm.update", "isi", 0, first, 1));
+    g_assert_false(call(fixture, ann, "one.vm.update", "isi", 0, second, 1));
+    g_assert_cmpuint(template_count(vm_get(fixture->small->world, 0)->user_template), ==, 15000);
+    g_assert_true(call(fixture, ann, "one.vm.update", "isi", 0, second, 0));
+    g_assert_true(call(fixture, ann, "one.vm.update", "isi", 0, large, 0));
+    g_assert_false(call(fixture, ann, "one.vm.update", "isi", 0, larger, 1));
+    g_assert_nonnull(strstr(told(fixture), "MESSAGE_SIZE"));
+    g_assert_true(call(fixture, ann, "one.user.update", "isi", ann, first, 1));
+    g_assert_false(call(fixture, ann, "one.user.update", "isi", ann, second, 1));
+    g_assert_false(call(fixture, ann, "one.user.update", "isi", ann, wide, 0));
+    g_assert_false(call(fixture, 0, "one.datastore.allocate", "si", wide, -1));
+}
+
 static void count_ring(guint64 sequence, gpointer data)
 {
     ++*(guint *)data;
@@ -277,6 +309,7 @@ int main(int argc, char **argv)
     ADD("/methods/reservations", test_absurd_reservations);
     ADD("/methods/pages", test_pages);
     ADD("/methods/long-lists", test_long_lists_of_ids);
+    ADD("/methods/growing", test_growing_templates);
     ADD("/methods/bells", test_waiting_schedulers);
     return g_test_run();
 }
