@@ -375,8 +375,15 @@ static gboolean start(Oned *oned, GError **error)
 
 static void stop(Oned *oned)
 {
-    if (oned->http)
+    /* Calls that came are answered: those that wait for something, and those still queued. */
+    if (oned->lifecycle) {
+        lifecycle_end_waits(oned->lifecycle);
+        core_finish(oned->core);
+    }
+    if (oned->http) {
         http_stop(oned->http);
+        core_finish(oned->core);
+    }
     if (oned->mads)
         mads_stop(oned->mads);
     g_clear_pointer(&oned->sessions, sessions_free);

@@ -342,6 +342,16 @@ static gboolean wait_for_work(Core *core, guint64 seen)
     return !core->stopping;
 }
 
+void core_finish(Core *core)
+{
+    gboolean any = TRUE;
+    for (guint i = 0; any && !core_has_failed(core) && i < 100; i++) {
+        any = core_step(core);
+        core->store->flush(core->store);
+        any |= core_step(core);
+    }
+}
+
 gboolean core_has_failed(const Core *core)
 {
     return core->failure != NULL;

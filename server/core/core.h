@@ -50,6 +50,8 @@ void core_post(Core *core, CoreInput *input);
 void core_run(Core *core);
 /* Ends core_run() after the batch at hand is committed. Any thread. */
 void core_stop(Core *core);
+/* After core_run(), in its thread: what is still queued is handled, committed and told. */
+void core_finish(Core *core);
 /* After core_run(): it ended because the store could not save. */
 gboolean core_has_failed(const Core *core);
 /* For the simulation: handles what is ready now, commits, releases. FALSE: nothing was ready. */

@@ -415,6 +415,11 @@ static void bell_time_over(Core *core, gpointer data)
 void lifecycle_ring(Lifecycle *lifecycle)
 {
     lifecycle->pending_sequence++;
+    lifecycle_end_waits(lifecycle);
+}
+
+void lifecycle_end_waits(Lifecycle *lifecycle)
+{
     while (lifecycle->bells->len) {
         Bell *bell = lifecycle->bells->pdata[0];
         core_timer_cancel(lifecycle->world->core, bell->timer);

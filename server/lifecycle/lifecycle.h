@@ -81,6 +81,8 @@ void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
 
 /* ---- the scheduler's bell ---- */
 
+/* Everybody who waits is told now: oned ends. */
+void lifecycle_end_waits(Lifecycle *lifecycle);
 /* A number that grows when a machine becomes pending or capacity is freed. */
 guint64 lifecycle_pending_sequence(const Lifecycle *lifecycle);
 /* Calls `ring` once, in the core thread: at once when the number is not `last` any more, else when
