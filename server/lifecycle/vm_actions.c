@@ -244,7 +244,7 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
         !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
         renew_record(lifecycle, vm, asker);
-    else if (strcmp(row->word, "resume") != 0 && strcmp(row->word, "hold") &&
+    else if (strcmp(row->word, "resume") != 0 && strcmp(row->word, "hold") != 0 &&
              strcmp(row->word, "release") != 0)
         vm_note_action(lifecycle, vm, vm_last_record(vm), row->number, asker);
     if (has_files)

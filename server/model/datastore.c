@@ -13,7 +13,7 @@ Datastore *datastore_get(World *world, gint32 id)
 /* Whether the hosts see the same files there, when nobody says. */
 static const char *usually_shared(const char *tm_mad)
 {
-    return strcmp(tm_mad, "ssh") != 0 && strcmp(tm_mad, "tm_ssh") ? "YES" : "NO";
+    return strcmp(tm_mad, "ssh") != 0 && strcmp(tm_mad, "tm_ssh") != 0 ? "YES" : "NO";
 }
 
 Datastore *datastore_create(World *world, gint32 id, const char *name, DatastoreType type,

@@ -1,4 +1,5 @@
 /* Machines. */
+#include "server/rpc/context.h"
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_template.h"
 
@@ -30,6 +31,7 @@ RpcReply *vm_allocate(Request *request)
                        template, g_steal_pointer(&draft.user_template), hold);
     vm->head.permissions = new_permissions(world, request->caller);
     vm_draft_finish(world, template, vm->head.id);
+    context_complete(world, vm);
     lifecycle_vm_created(request->lifecycle, vm);
     return reply_int(request, vm->head.id);
 }
@@ -48,12 +50,8 @@ RpcReply *vm_update(Request *request)
     if (!append)
         keep_restricted(request->world, request->caller, vm->user_template, change,
                         "VM_RESTRICTED_ATTR");
-    if (append) {
-        template_merge(vm->user_template, change);
-    } else {
-        template_free(vm->user_template);
-        vm->user_template = g_steal_pointer(&change);
-    }
+    if (!request_change_template(request, &vm->user_template, g_steal_pointer(&change), append))
+        return NULL;
     object_changed(request->world, &vm->head);
     return reply_int(request, vm->head.id);
 }

@@ -154,16 +154,27 @@ typedef struct ReplyEffect {
     RpcReply *reply;
 } ReplyEffect;
 
+/* Why a call failed, or NULL: the text of the fault, or of [false, text, ...]. */
+static const char *failure_of(const RpcReply *reply)
+{
+    if (reply->kind == RPC_REPLY_FAULT)
+        return reply->fault_text ? reply->fault_text : "";
+    if (reply->kind != RPC_REPLY_RESULT || reply->result->type != RPC_ARRAY ||
+        reply->result->items->len < 2)
+        return NULL;
+    const RpcValue *done = reply->result->items->pdata[0], *text = reply->result->items->pdata[1];
+    return done->type == RPC_BOOL && !done->number && text->type == RPC_STRING ? text->text : NULL;
+}
+
 static void log_answer(const RpcCall *call, const RpcReply *reply)
 {
-    gboolean failed = reply->kind == RPC_REPLY_FAULT ||
-                      (reply->kind == RPC_REPLY_RESULT && reply->result->type == RPC_ARRAY &&
-                       reply->result->items->len > 1 &&
-                       ((RpcValue *)reply->result->items->pdata[0])->type == RPC_BOOL &&
-                       !((RpcValue *)reply->result->items->pdata[0])->number);
-    log_debug("ReM", "Req:%" G_GUINT64_FORMAT " UID:%d IP:%s %s result %s, %" G_GINT64_FORMAT " us",
+    const char *failure = failure_of(reply);
+    log_debug("ReM",
+              "Req:%" G_GUINT64_FORMAT " UID:%d IP:%s %s result %s, %" G_GINT64_FORMAT
+              " us%s%.300s",
               call->number, call->caller.uid, call->address ? call->address : "-", call->method,
-              failed ? "FAILURE" : "SUCCESS", g_get_monotonic_time() - call->started);
+              failure ? "FAILURE" : "SUCCESS", g_get_monotonic_time() - call->started,
+              failure ? ": " : "", failure ? failure : "");
 }
 
 static void reply_release(CoreEffect *effect)
