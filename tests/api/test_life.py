@@ -547,6 +547,36 @@ CONTEXT = [ HOSTNAME = "$NAME" ]
     end(one, identity)
 
 
+def test_variables_of_a_context(one):
+    user = one.user("contextual")
+    one.ok("one.user.update", user.uid, 'SSH_PUBLIC_KEY = "ssh-rsa AAAA"', 1)
+    identity = user.ok("one.vm.allocate", """NAME = web
+CPU = 1
+MEMORY = 64
+ROLE = "front $NAME"
+NIC = [ NAME = one, IP = 10.0.0.5, GATEWAY = 10.0.0.1 ]
+NIC = [ NAME = two, IP = 10.1.0.5 ]
+CONTEXT = [ HOST = "$NAME-$VMID", WHO = "$UNAME/$UID/$GNAME", KEY = "$USER[SSH_PUBLIC_KEY]", ROLE = "$ROLE",
+  FIRST = "$NIC[IP]", SECOND = "$NIC[IP, NAME=\\"two\\"]", NONE = "<$NOTHING><$NIC[NOTHING]>", COST = "5$ or $5",
+  OPEN = "$NIC[IP", NETWORK = "YES", ETH1_DNS = "9.9.9.9", ALL = "$TEMPLATE" ]
+""", True)
+    context = {e.tag: e.text for e in one.vm(identity).find("TEMPLATE/CONTEXT")}
+    assert context["HOST"] == f"web-{identity}" and context["WHO"] == f"contextual/{user.uid}/users"
+    assert context["KEY"] == "ssh-rsa AAAA" and context["ROLE"] == "front $NAME"  # values are not read again
+    assert (context["FIRST"], context["SECOND"], context["NONE"]) == ("10.0.0.5", "10.1.0.5", "<><>")
+    assert context["COST"] == "5$ or $5" and context["OPEN"] == "[IP"
+    assert (context["ETH0_IP"], context["ETH0_GATEWAY"], context["ETH1_IP"]) == ("10.0.0.5", "10.0.0.1", "10.1.0.5")
+    assert context["ETH1_DNS"] == "9.9.9.9" and context["ETH0_MAC"].count(":") == 5
+    assert b"<TEMPLATE>" in base64.b64decode(context["ALL"])
+    end(one, identity)
+
+
+def test_variables_that_would_grow(one):
+    identity = one.ok("one.vm.allocate", 'CPU = 1\nMEMORY = 64\nBIG = "' + "b" * 50000 + '"\nCONTEXT = [ A = "' + "$BIG" * 2000 + '" ]', True)
+    assert len(one.vm(identity).findtext("TEMPLATE/CONTEXT/A")) == 250000
+    end(one, identity)
+
+
 def test_odd_texts_survive(one):
     text = "\u00e9\u4e16\u20ac <&> \"q\" 'a' $x \\n"
     encoded = base64.b64encode(text.encode()).decode()

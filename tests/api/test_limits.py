@@ -259,4 +259,4 @@ def test_memory_stays_flat(limited):
     before = limited.resident()
     many()
     many()
-    assert limited.resident() < before + (40 if SANITIZED else 4)
+    assert limited.resident() < before + (300 if SANITIZED else 4)  # a sanitizer keeps what is freed for a while

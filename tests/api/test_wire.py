@@ -291,5 +291,5 @@ def test_log_names_the_call_and_hides_secrets(one):
     one.fails("one.user.allocate", "forthelog", "Hidden-Word-1", "core")
     lines = [line for line in one.log().splitlines() if "one.user.allocate" in line][-2:]
     assert re.search(r"\[ReM\].*Req:\d+ UID:0 .*one\.user\.allocate result SUCCESS", lines[0]), lines
-    assert "FAILURE" in lines[1] and "NAME is already taken" in lines[1], lines  # and why
+    assert "result FAILURE" in lines[1] and "NAME is already taken" in lines[1], lines  # and why
     assert "Hidden-Word-1" not in one.log()
