@@ -301,8 +301,22 @@ static void step_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboo
     vm_step_ended(lifecycle, vm, success, info);
 }
 
+/* Reasons are shown in lists, logs and columns: a driver's whole output is not one. (owned) */
+#define REASON_MAX 1000
+
+static char *short_reason(const char *text)
+{
+    if (!text || g_utf8_strlen(text, -1) <= REASON_MAX)
+        return g_strdup(text);
+    g_autofree char *begin = g_utf8_substring(text, 0, REASON_MAX);
+    return g_strconcat(begin, " ...", NULL);
+}
+
 void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, const char *info)
 {
+    g_autofree char *reason = success ? NULL : short_reason(info);
+    if (!success)
+        info = reason;
     Asked *asked = g_hash_table_lookup(lifecycle->asked, &number);
     if (!asked) {
         log_info("DRV", "Answer to request %" G_GUINT64_FORMAT ", which nobody waits for: %s %s",
@@ -377,7 +391,8 @@ void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char
                  driver, action, id);
         return;
     }
-    host_event(lifecycle, host, action, success, payload);
+    g_autofree char *reason = success ? NULL : short_reason(payload);
+    host_event(lifecycle, host, action, success, success ? payload : reason);
 }
 
 /* ---- the scheduler's bell ---- */

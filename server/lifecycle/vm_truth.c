@@ -223,7 +223,7 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
     gboolean here = last->host == host->head.id;
     if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN && !here)
         found_elsewhere(lifecycle, vm, host);
-    else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) || is_off(vm) ||
+    else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) ||
                         (vm->state == VM_ACTIVE && vm_is_failure(vm->lcm) &&
                          g_str_has_prefix(vm_lcm_name(vm->lcm), "BOOT"))))
         return;
@@ -237,9 +237,10 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
 }
 
-/* Evidence that it is gone is confirmed by a question to the hypervisor: a report may be older
- * than what happened since. */
-static void confirm_gone(Lifecycle *lifecycle, Vm *vm)
+/* Evidence that it is gone, or runs though it was put to rest, is confirmed by a question to the
+ * hypervisor: what was told may be older than what happened since. A suspended machine that was
+ * wrongly taken for a running one would lose its memory. */
+static void confirm(Lifecycle *lifecycle, Vm *vm)
 {
     DriverRequest *request = vm_hypervisor_request(lifecycle, vm, vm_last_record(vm), "POLL");
     lifecycle_ask(lifecycle, request, ASKED_ASIDE, vm->head.id, 0,
@@ -257,14 +258,17 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
         return;
     VmRecord *previous = vm_previous_record(vm);
     gboolean gone = !strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE");
-    if (!strcmp(state, "RUNNING")) {
+    if (!strcmp(state, "RUNNING") && is_off(vm)) {
+        if (last->host == host->head.id)
+            confirm(lifecycle, vm);
+    } else if (!strcmp(state, "RUNNING")) {
         seen_running(lifecycle, vm, host, deploy_id);
     } else if (gone && vm_is_lost(vm)) {
         /* One host of the two less; the other must say what is true. */
         if (previous->host == host->head.id)
             vm_close_record(lifecycle, vm, previous);
     } else if (gone && is_up(vm) && last->host == host->head.id) {
-        confirm_gone(lifecycle, vm);
+        confirm(lifecycle, vm);
     }
 }
 
@@ -279,9 +283,16 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         return;
     }
     char letter = answer_letter(success, info);
-    if (!is_up(vm) || asked->sent <= vm->resting_since || (letter != 'd' && letter != 'e'))
-        return;
     VmRecord *last = vm_last_record(vm);
+    if (asked->sent <= vm->resting_since)
+        return;
+    if (is_off(vm) && letter == 'a') {
+        vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine runs", last->host_name);
+        vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
+        return;
+    }
+    if (!is_up(vm) || (letter != 'd' && letter != 'e'))
+        return;
     last->retime = core_now(lifecycle->world->core);
     vm_note_action(lifecycle, vm, last, VM_ACTION_MONITOR, NULL);
     vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s", last->host_name,

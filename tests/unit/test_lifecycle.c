@@ -543,8 +543,38 @@ static void test_guest_dies(Fixture *fixture, gconstpointer data)
     answer(fixture, "POLL", TRUE, "STATE=d CPU=0");
     expect(fixture, VM_POWEROFF, LCM_INIT);
     g_assert_cmpint(vm_last_record(fixture->vm)->action, ==, VM_ACTION_MONITOR);
+    event(fixture, 0, "VM=[ID=0,STATE=RUNNING,DEPLOY_ID=one-0]"); /* of before */
+    answer(fixture, "POLL", TRUE, "STATE=d");
+    expect(fixture, VM_POWEROFF, LCM_INIT);
     event(fixture, 0, "VM=[ID=0,STATE=RUNNING,DEPLOY_ID=one-0]"); /* somebody started it */
+    answer(fixture, "POLL", TRUE, "STATE=a");
     expect(fixture, VM_ACTIVE, LCM_RUNNING);
+}
+
+/* An event of before it was suspended must not cost it its memory. */
+static void test_suspended(Fixture *fixture, gconstpointer data)
+{
+    put(fixture, VM_SUSPENDED, LCM_INIT);
+    event(fixture, 1, "VM=[ID=0,STATE=RUNNING]");
+    g_assert_null(sent_last(fixture, "POLL"));
+    event(fixture, 0, "VM=[ID=0,STATE=RUNNING]");
+    answer(fixture, "POLL", TRUE, "STATE=d");
+    expect(fixture, VM_SUSPENDED, LCM_INIT);
+    event(fixture, 0, "VM=[ID=0,STATE=POWEROFF]");
+    expect(fixture, VM_SUSPENDED, LCM_INIT);
+}
+
+static void test_long_reasons(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *text = g_strdup_printf("%*d", 3 << 20, 7);
+    put(fixture, VM_ACTIVE, LCM_BOOT);
+    answer(fixture, "DEPLOY", FALSE, text);
+    expect(fixture, VM_ACTIVE, LCM_BOOT_FAILURE);
+    g_assert_cmpuint(strlen(template_get(fixture->vm->user_template, "ERROR")), <, 1200);
+    until_asked(fixture, 0);
+    say(fixture, host_get(fixture->small->world, 0)->request, FALSE, FALSE, text);
+    g_assert_cmpuint(
+        strlen(template_get(host_get(fixture->small->world, 0)->head.template, "ERROR")), <, 1200);
 }
 
 static void test_old_reports(Fixture *fixture, gconstpointer data)
@@ -806,6 +836,8 @@ int main(int argc, char **argv)
     ADD("migration/unknown", test_migration_unknown);
     ADD("late-truth", test_late_truth);
     ADD("monitoring/guest-dies", test_guest_dies);
+    ADD("monitoring/suspended", test_suspended);
+    ADD("long-reasons", test_long_reasons);
     ADD("monitoring/old", test_old_reports);
     ADD("monitoring/work", test_monitoring_starts_nothing);
     ADD("monitoring/samples", test_samples);
