@@ -31,7 +31,7 @@ def results_of(program):
     """Runs a program once: its output, and for each case "ok", "skip" or "not ok"."""
     ended = run([program, "--tap"], timeout=300, env=sanitizer_environment())
     results = {}
-    for verdict, name, skip in re.findall(r"^(ok|not ok) \d+ (\S+)(.*# SKIP.*)?$", ended.stdout, re.M):
+    for verdict, name, skip in re.findall(r"^(ok|not ok) \d+ (/.*?)(\s*# SKIP.*)?$", ended.stdout, re.M):
         results[name] = "skip" if skip else verdict
     return ended, results
 

@@ -140,13 +140,13 @@ static void decide_moved(Lifecycle *lifecycle, Vm *vm, char source, char destina
     }
 }
 
-static void decide(Lifecycle *lifecycle, Vm *vm)
+/* `there` is what the host it comes from says, `here` the one it is on or goes to. */
+static void decide(Lifecycle *lifecycle, Vm *vm, char there, char here)
 {
     VmExpectation expectation = vm_step_row(vm_current_step(vm))->expectation;
-    char here = *vm->work.found[1];
     g_autofree char *reason = g_strdup(vm->work.reason);
     if (expectation == EXPECT_MOVED) {
-        decide_moved(lifecycle, vm, *vm->work.found[0], here);
+        decide_moved(lifecycle, vm, there, here);
     } else if (here == '?') {
         ask_later(lifecycle, vm);
     } else if (expectation == EXPECT_RUNNING ? here == 'a' : here != 'a' && here != 'p') {
@@ -161,8 +161,9 @@ static void decide(Lifecycle *lifecycle, Vm *vm)
 static void decide_when_known(Lifecycle *lifecycle, Vm *vm)
 {
     gboolean both = vm_step_row(vm_current_step(vm))->expectation == EXPECT_MOVED;
-    if (vm->work.found[1] && (!both || vm->work.found[0]))
-        decide(lifecycle, vm);
+    const char *there = vm->work.found[0], *here = vm->work.found[1];
+    if (here && (there || !both))
+        decide(lifecycle, vm, there ? *there : '?', *here);
 }
 
 void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,

@@ -40,7 +40,7 @@ static gint32 uid_of(World *world, const char *name)
 /* "#3", "@3", "%3" or "*". */
 static guint64 id_word(const char *text)
 {
-    guint64 id = *text == '*' ? 0 : (guint64)atoi(text + 1);
+    guint64 id = *text == '*' ? 0 : (guint64)(gint)g_ascii_strtoll(text + 1, NULL, 10);
     return id | (*text == '#'   ? ACL_ONE
                  : *text == '@' ? ACL_GROUP
                  : *text == '%' ? ACL_CLUSTER
@@ -66,7 +66,7 @@ static void make_user(World *world, char **words)
 {
     g_autoptr(GArray) sorted = ids_parse(words[2]);
     GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
-    gint32 first = atoi(words[2]);
+    gint32 first = (gint)g_ascii_strtoll(words[2], NULL, 10);
     g_array_append_val(groups, first);
     for (guint i = 0; i < sorted->len; i++)
         if (g_array_index(sorted, gint32, i) != first)
@@ -77,7 +77,7 @@ static void make_user(World *world, char **words)
 static void own(World *world, Object *object, char **words)
 {
     object->uid = uid_of(world, words[0]);
-    object->gid = atoi(words[1]);
+    object->gid = (gint)g_ascii_strtoll(words[1], NULL, 10);
     object->permissions = (guint)strtoul(words[2], NULL, 8);
 }
 
@@ -90,13 +90,13 @@ static void make_thing(World *world, char **words)
     } else if (!strcmp(words[0], "user")) {
         make_user(world, words);
     } else if (!strcmp(words[0], "host")) {
-        host_create(world, words[1], "im", "vmm", atoi(words[2]));
+        host_create(world, words[1], "im", "vmm", (gint)g_ascii_strtoll(words[2], NULL, 10));
     } else if (!strcmp(words[0], "vm")) {
         Vm *vm = vm_create(world, "", 0, 0, template_new(), template_new(), FALSE);
         own(world, &vm->head, words + 1);
-        vm->head.lock.level = words[4] ? atoi(words[5]) : 0;
+        vm->head.lock.level = words[4] ? (gint)g_ascii_strtoll(words[5], NULL, 10) : 0;
     } else if (!strcmp(words[0], "datastore")) {
-        gint32 cluster = atoi(words[5]);
+        gint32 cluster = (gint)g_ascii_strtoll(words[5], NULL, 10);
         Datastore *datastore = datastore_create(world, pool_next_id(world, KIND_DATASTORE),
                                                 words[1], DATASTORE_SYSTEM, "-", "shared");
         own(world, &datastore->head, words + 2);
@@ -116,14 +116,15 @@ static void ask(World *world, const char *line)
     g_auto(GStrv) words = g_strsplit(line, " ", -1);
     const User *user = user_get(world, uid_of(world, words[1]));
     Kind kind = kind_of(words[3]);
-    Object *object = words[4] ? pool_get(world, kind, atoi(words[4])) : NULL;
+    Object *object =
+        words[4] ? pool_get(world, kind, (gint)g_ascii_strtoll(words[4], NULL, 10)) : NULL;
     AccessNeed need = {right_of(words[2]), kind, object, FALSE};
     g_autoptr(GError) error = NULL;
     g_test_message("%s", line);
     gboolean may = access_check(world, user, &need, 1, &error);
     g_assert_cmpint(may, ==, !strcmp(words[0], "yes"));
     g_assert_cmpint(may, ==, error == NULL);
-    if (object && strcmp(words[2], "CREATE"))
+    if (object && strcmp(words[2], "CREATE") != 0)
         g_assert_cmpint(access_has(world, user, need.right, object), ==,
                         strcmp(words[0], "no") != 0);
     if (error) {

@@ -82,7 +82,7 @@ static guint64 poll_of(const Fixture *fixture, const char *host)
     for (guint i = fixture->small->sent->len; i-- > fixture->seen;) {
         const DriverRequest *request = fixture->small->sent->pdata[i];
         gsize length;
-        if (strcmp(request->action, "POLL"))
+        if (strcmp(request->action, "POLL") != 0)
             continue;
         g_autofree char *document = (char *)g_base64_decode(request->payload, &length);
         g_autofree char *text = g_strndup(document, length);
@@ -339,7 +339,8 @@ static void test_phases(gconstpointer data)
 
 static gboolean state_exists(VmState state, VmLcm lcm)
 {
-    return state == VM_ACTIVE ? lcm != LCM_INIT && strcmp(vm_lcm_name(lcm), "?") : lcm == LCM_INIT;
+    return state == VM_ACTIVE ? lcm != LCM_INIT && strcmp(vm_lcm_name(lcm), "?") != 0
+                              : lcm == LCM_INIT;
 }
 
 static void check_action(const char *word, VmState state, VmLcm lcm)
@@ -356,7 +357,7 @@ static void check_action(const char *word, VmState state, VmLcm lcm)
         g_assert_cmpint(done, ==, error == NULL);
         if (!strcmp(vm_action_meaning(word), "delete")) {
             g_assert_true(done);
-        } else if (strcmp(vm_action_meaning(word), "delete-recreate")) {
+        } else if (strcmp(vm_action_meaning(word), "delete-recreate") != 0) {
             g_assert_cmpint(done, ==, row != NULL);
             if (row)
                 expect(&fixture, row->target.state, row->target.lcm);

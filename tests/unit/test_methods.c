@@ -190,7 +190,8 @@ static char *ids_in(const Fixture *fixture)
     }
     static const char mark[] = "&lt;VM&gt;&lt;ID&gt;";
     for (const char *at = text->str; (at = strstr(at, mark)); at++)
-        g_string_append_printf(ids, "%s%d", ids->len ? " " : "", atoi(at + strlen(mark)));
+        g_string_append_printf(ids, "%s%d", ids->len ? " " : "",
+                               (gint)g_ascii_strtoll(at + strlen(mark), NULL, 10));
     return g_string_free(ids, FALSE);
 }
 
