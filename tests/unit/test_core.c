@@ -1,6 +1,8 @@
 /* The one rule of the core: nothing leaves before what explains it is committed. */
 #include "server/core/core.h"
 
+#include <string.h>
+
 static const StoreColumn columns[] = {{"id", STORE_INT}, {NULL, STORE_INT}};
 static const StoreTable table = {"thing", 1, columns};
 
@@ -213,6 +215,20 @@ static void test_timers(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(core_next_timer(fixture->core), ==, -1);
 }
 
+/* However many calls come, time goes on. */
+static void test_timers_in_a_flood(Fixture *fixture, gconstpointer data)
+{
+    core_timer_add(fixture->core, 1000, timer_fired, fixture->seen, NULL);
+    fake_now += 2000;
+    for (guint i = 0; i < 5000; i++)
+        ask(fixture->core, fixture->seen, '.', FALSE, 0);
+    core_step(fixture->core);
+    g_assert_nonnull(strchr(fixture->seen->str, 't'));
+    g_assert_cmpuint(fixture->seen->len, <, 5000);
+    core_finish(fixture->core);
+    g_assert_cmpuint(fixture->seen->len, ==, 5001);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -223,5 +239,6 @@ int main(int argc, char **argv)
     ADD("/core/readers", test_readers_of_old_things_do_not_wait);
     ADD("/core/crash", test_what_is_lost_in_a_crash_is_never_seen);
     ADD("/core/timers", test_timers);
+    ADD("/core/timers-in-a-flood", test_timers_in_a_flood);
     return g_test_run();
 }
