@@ -37,9 +37,15 @@ TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-d dummy,shared,ssh" ]
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback below those that the kernel gives to outgoing connections: nobody takes it meanwhile."""
+    while True:
+        port = random.SystemRandom().randint(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Failure(AssertionError):
