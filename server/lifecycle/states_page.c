@@ -87,7 +87,9 @@ char *vm_states_page(void)
         "running\".\n"
         "A machine is started on another host only after its old host said that it is off there; "
         "`onehost\n"
-        "offline` is the administrator's word that a dead host stays off.\n\n");
+        "offline` is the administrator's word that a dead host stays off: its machines are UNKNOWN "
+        "then, and\n"
+        "can be ended or started elsewhere.\n\n");
     append_phases(page);
     append_actions(page);
     append_diagram(page);
