@@ -125,8 +125,8 @@ static void test_in_flight(void)
     for (int i = 0; i < 3; i++) {
         fds[i] = connect_to(http);
         ask(fds[i], "", "one.never");
+        wait_kept(core, i + 1); /* one after the other, so that it is known which is whose */
     }
-    wait_kept(core, 3);
     fds[3] = connect_to(http);
     ask(fds[3], "", "one.system.version");
     g_autofree char *busy = read_reply(fds[3], NULL);
