@@ -46,7 +46,7 @@ def machine(identity, name, state=1, lcm=0, host=None, owner="ann", **more):
                 "UID": 2, "GID": 1, "REQUEST_ID": 77}] if host else []
     vm = {"ID": identity, "UID": 2 if owner == "ann" else 3, "GID": 1, "UNAME": owner, "GNAME": "users", "NAME": name,
           "PERMISSIONS": rights(), "LAST_POLL": 0, "STATE": state, "LCM_STATE": lcm, "RESCHED": 0,
-          "STIME": NOW - 90061 - 20, "ETIME": 0, "DEPLOY_ID": f"one-{identity}" if host else "",
+          "STIME": int(time.time()) - 90061 - 20, "ETIME": 0, "DEPLOY_ID": f"one-{identity}" if host else "",
           "MONITORING": {"CPU": "12.5", "MEMORY": 262144, "NETRX": 2048, "NETTX": 1048576} if lcm == 3 else {},
           "TEMPLATE": {"CPU": "0.5", "MEMORY": 512, "VMID": identity,
                        "DISK": [{"DISK_ID": 0, "SOURCE": "/srv/a.img", "TARGET": "vda", "SIZE": 2048, "TYPE": "FILE",
