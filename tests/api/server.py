@@ -1,4 +1,5 @@
 """A real oned in a directory of its own, with simulated hosts, and the way to talk to it."""
+import ctypes
 import http.client
 import os
 import random
@@ -22,6 +23,7 @@ SANITIZED = BUILD.name != "build"
 # How long anything may take; instrumented programs are slower.
 PATIENCE = float(os.environ.get("GLOBULE_PATIENCE", 60 if SANITIZED else 20))
 
+PRCTL = ctypes.CDLL(None).prctl
 PASSWORD = "Some-Secret.7"
 CONFIGURATION = """
 PORT = {port}
@@ -34,6 +36,11 @@ IM_MAD = [ NAME = "dummy", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]
 VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm", ARGUMENTS = "dummy" ]
 TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-d dummy,shared,ssh" ]
 """
+
+
+def end_with_the_tests():
+    """In the child: killed when the tests are, so that an aborted run leaves nothing behind."""
+    PRCTL(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def free_port():
@@ -194,7 +201,7 @@ class Server(Client):
         output = open(self.directory / "output", "ab")
         self.process = subprocess.Popen([BUILD / "bin" / "oned", "-f"], env=self.environment(), cwd=self.directory,
                                         stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                                        start_new_session=True)
+                                        start_new_session=True, preexec_fn=end_with_the_tests)
         output.close()
         if wait:
             self.until(self.answers, "oned to answer")
