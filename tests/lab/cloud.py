@@ -88,10 +88,11 @@ class Lab:
 class Cloud:
     """A front-end: an installation of its own on `fe`, started with settings added to oned.conf."""
 
-    def __init__(self, lab, name, datastores, settings=""):
+    def __init__(self, lab, name, datastores, settings="", scheduler=""):
         self.lab = lab
         self.home = lab.dir / f"one-{name}"
         self.datastores = datastores  # path on the hosts
+        self.scheduler = scheduler
         self.settings = f'\nDATASTORE_LOCATION = "{datastores}"\n{settings}\n'
 
     def environment(self):
@@ -108,6 +109,9 @@ class Cloud:
             raise Failed(installed.stdout + installed.stderr)
         with open(self.home / "etc/oned.conf", "a") as conf:
             conf.write(self.settings)
+        if self.scheduler:  # before the shipped keys: of a key that sched.conf has twice the first counts
+            conf = self.home / "etc/sched.conf"
+            conf.write_text(f"{self.scheduler}\n{conf.read_text()}")
         self.cli("one", "start")
 
     def stop(self):
