@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 
 #include <glib.h>
 

@@ -1,6 +1,6 @@
 #include "drivers/tm/safe_path.h"
 
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 #include "lib/base/error.h"
 #include "lib/base/paths.h"
 #include <errno.h>

@@ -2,7 +2,7 @@
  * Transfer scripts from anywhere: reading them, and judging the paths and the words for the
  * shell that come of them, must neither break nor let a path out of the datastores.
  */
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 #include "drivers/tm/safe_path.h"
 #include "drivers/tm/script.h"
 #include "drivers/tm/transfer.h"

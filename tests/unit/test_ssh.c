@@ -1,4 +1,4 @@
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 #include "tests/unit/private_sshd.h"
 
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 #include "tests/unit/private_sshd.h"
 #include "tests/unit/sandbox.h"
 

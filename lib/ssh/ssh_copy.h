@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 
 typedef struct SshEnd {
     const char *host; /* NULL: this computer */

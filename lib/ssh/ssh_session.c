@@ -1,7 +1,7 @@
-#include "drivers/common/ssh_session.h"
+#include "lib/ssh/ssh_session.h"
 
-#include "drivers/common/ssh_config.h"
-#include "drivers/common/ssh_known.h"
+#include "lib/ssh/ssh_config.h"
+#include "lib/ssh/ssh_known.h"
 #include "lib/base/error.h"
 #include <errno.h>
 #include <netinet/in.h>

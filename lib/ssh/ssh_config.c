@@ -1,4 +1,4 @@
-#include "drivers/common/ssh_config.h"
+#include "lib/ssh/ssh_config.h"
 
 #include "lib/base/error.h"
 #include <glob.h>

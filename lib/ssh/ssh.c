@@ -1,6 +1,6 @@
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 
-#include "drivers/common/ssh_session.h"
+#include "lib/ssh/ssh_session.h"
 #include "lib/base/error.h"
 #include <errno.h>
 #include <fcntl.h>

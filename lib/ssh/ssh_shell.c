@@ -1,4 +1,4 @@
-#include "drivers/common/ssh.h"
+#include "lib/ssh/ssh.h"
 
 char *ssh_quote(const char *word)
 {

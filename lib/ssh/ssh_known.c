@@ -1,4 +1,4 @@
-#include "drivers/common/ssh_known.h"
+#include "lib/ssh/ssh_known.h"
 
 #include "lib/base/error.h"
 #include <string.h>
