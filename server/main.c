@@ -177,6 +177,16 @@ static void to_server(RpcCall *call, gpointer server)
     rpc_dispatch(server, call);
 }
 
+static gboolean is_stateless(const char *method, gpointer server)
+{
+    return rpc_is_stateless(server, method);
+}
+
+static RpcReply *answer_now(RpcCall *call, gpointer server)
+{
+    return rpc_answer_now(server, call);
+}
+
 static const char *text_or_null(const Config *config, const char *key)
 {
     const char *text = config_text(config, key);
@@ -192,7 +202,12 @@ static gboolean start_calls(Oned *oned, GError **error)
     oned->sessions = sessions_new(&sessions);
     oned->rpc = rpc_server_new(oned->world, oned->lifecycle, oned->sessions, oned->history);
     rpc_server_publish_users(oned->rpc);
-    GateOptions gate = {oned->sessions, to_server, oned->rpc, method_exists, 0};
+    GateOptions gate = {.sessions = oned->sessions,
+                        .dispatch = to_server,
+                        .data = oned->rpc,
+                        .exists = method_exists,
+                        .is_stateless = is_stateless,
+                        .answer_now = answer_now};
     oned->gate = gate_new(&gate);
     HttpOptions http = http_options_default();
     http.address = config_text(config, "LISTEN_ADDRESS");
@@ -205,6 +220,7 @@ static gboolean start_calls(Oned *oned, GError **error)
     http.in_flight = (guint)config_int(config, "MAX_REQUESTS");
     http.request_seconds = (guint)config_int(config, "TIMEOUT");
     http.idle_seconds = (guint)config_int(config, "KEEPALIVE_TIMEOUT");
+    http.answer_now = gate_answer_now;
     http.tls_certificate = text_or_null(config, "TLS_CERT");
     http.tls_key = text_or_null(config, "TLS_KEY");
     oned->http = http_start(&http, gate_dispatch, oned->gate, error);

@@ -473,6 +473,16 @@ gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, Sessi
     return !ask_workers(sessions, question, colon, &digest, done, data);
 }
 
+gboolean sessions_recall(Sessions *sessions, const char *session, SessionAnswer *answer)
+{
+    const char *colon = strchr(session, ':');
+    if (!colon)
+        return FALSE;
+    Digest digest = digest_of(sessions, session);
+    *answer = (SessionAnswer){recall(sessions, &digest), -1, password_is_digest(colon + 1)};
+    return answer->uid >= 0;
+}
+
 void sessions_hash(Sessions *sessions, const char *password, SessionHashed done, gpointer data)
 {
     Job *job = g_new0(Job, 1);

@@ -61,6 +61,9 @@ typedef void (*SessionDone)(const SessionAnswer *answer, gpointer data);
 gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, SessionAnswer *answer,
                       SessionDone done, gpointer data);
 
+/* TRUE: this session was verified lately, and `*answer` is filled. FALSE: it must be asked for. */
+gboolean sessions_recall(Sessions *sessions, const char *session, SessionAnswer *answer);
+
 /* Makes a verifier in a worker; `verifier` is given to `done` (owned), NULL on failure. */
 typedef void (*SessionHashed)(char *verifier, gpointer data);
 void sessions_hash(Sessions *sessions, const char *password, SessionHashed done, gpointer data);

@@ -8,10 +8,16 @@
 #define BATCH_INPUTS 2048
 
 /* A batch under way: its effects wait for the commit. */
+typedef struct Effects {
+    CoreEffect *first, **last;
+} Effects;
+
 typedef struct Flight {
+    Core *core;
     guint64 batch;
     gboolean committed;
-    CoreEffect *first, **last;
+    Effects own;      /* let go by the core thread */
+    Effects anywhere; /* by the thread that commits; sealed when the batch is handed to the store */
 } Flight;
 
 struct Core {
@@ -38,11 +44,13 @@ struct Core {
     CoreFigures figures;
 };
 
-static Flight *flight_new(guint64 batch)
+static Flight *flight_new(Core *core, guint64 batch)
 {
     Flight *flight = g_new0(Flight, 1);
+    flight->core = core;
     flight->batch = batch;
-    flight->last = &flight->first;
+    flight->own.last = &flight->own.first;
+    flight->anywhere.last = &flight->anywhere.first;
     return flight;
 }
 
@@ -58,7 +66,8 @@ static void effects_drop(CoreEffect *effect)
 static void flight_free(gpointer data)
 {
     Flight *flight = data;
-    effects_drop(flight->first);
+    effects_drop(flight->own.first);
+    effects_drop(flight->anywhere.first);
     g_free(flight);
 }
 
@@ -75,7 +84,7 @@ Core *core_new(Store *store, const Clock *clock)
     core->timers = timers_new();
     g_queue_init(&core->flights);
     core->batch = 1;
-    core->open = flight_new(core->batch);
+    core->open = flight_new(core, core->batch);
     core->wall = clock->wall(clock);
     core->steady = clock->steady(clock);
     return core;
@@ -118,9 +127,9 @@ void core_post(Core *core, CoreInput *input)
     gboolean idle = core->inputs == NULL;
     *core->inputs_last = input;
     core->inputs_last = &input->next;
-    if (idle)
-        g_cond_signal(&core->wake);
     g_mutex_unlock(&core->lock);
+    if (idle) /* after the lock, which the woken thread takes first */
+        g_cond_signal(&core->wake);
 }
 
 void core_stop(Core *core)
@@ -131,10 +140,25 @@ void core_stop(Core *core)
     g_mutex_unlock(&core->lock);
 }
 
+static guint release_list(CoreEffect *effect)
+{
+    guint count = 0;
+    for (; effect; count++) {
+        CoreEffect *next = effect->next;
+        effect->release(effect);
+        effect->destroy(effect);
+        effect = next;
+    }
+    return count;
+}
+
 /* Comes from the store's thread. */
 static void batch_done(gpointer data, guint64 batch, const GError *error)
 {
-    Core *core = data;
+    Flight *flight = data; /* there until the core learns below that it is committed */
+    Core *core = flight->core;
+    if (!error)
+        release_list(g_steal_pointer(&flight->anywhere.first));
     g_mutex_lock(&core->lock);
     if (error && !core->failure) {
         core->failure = g_error_copy(error);
@@ -142,8 +166,8 @@ static void batch_done(gpointer data, guint64 batch, const GError *error)
     }
     if (!error && batch > core->acknowledged)
         core->acknowledged = batch;
-    g_cond_signal(&core->wake);
     g_mutex_unlock(&core->lock);
+    g_cond_signal(&core->wake);
 }
 
 gint64 core_now(const Core *core)
@@ -168,29 +192,43 @@ void core_write(Core *core, StoreWrite *write)
     core->writes_last = &write->next;
 }
 
-static void flight_add(Flight *flight, CoreEffect *effect)
+static void effects_add(Effects *effects, CoreEffect *effect)
 {
     effect->next = NULL;
-    *flight->last = effect;
-    flight->last = &effect->next;
+    *effects->last = effect;
+    effects->last = &effect->next;
+}
+
+static void effects_move(Effects *to, Effects *from)
+{
+    if (!from->first)
+        return;
+    *to->last = from->first;
+    to->last = from->last;
+    *from = (Effects){NULL, &from->first};
+}
+
+static void add_to_open(Core *core, CoreEffect *effect)
+{
+    effects_add(effect->anywhere ? &core->open->anywhere : &core->open->own, effect);
 }
 
 void core_after_commit(Core *core, CoreEffect *effect)
 {
-    flight_add(core->open, effect);
+    add_to_open(core, effect);
 }
 
 void core_after_batch(Core *core, guint64 seen, CoreEffect *effect)
 {
     if (seen >= core->batch) {
-        flight_add(core->open, effect);
+        add_to_open(core, effect);
         return;
     }
     if (seen > core->released) {
         for (GList *link = core->flights.head; link; link = link->next) {
             Flight *flight = link->data;
             if (flight->batch >= seen) {
-                flight_add(flight, effect);
+                effects_add(&flight->own, effect);
                 return;
             }
         }
@@ -222,17 +260,6 @@ CoreFigures core_figures(const Core *core)
     return core->figures;
 }
 
-static void release_list(Core *core, CoreEffect *effect)
-{
-    while (effect) {
-        CoreEffect *next = effect->next;
-        effect->release(effect);
-        effect->destroy(effect);
-        core->figures.effects++;
-        effect = next;
-    }
-}
-
 /* Lets go the effects of every batch whose commit is known, in order. */
 static gboolean release_committed(Core *core, guint64 acknowledged)
 {
@@ -243,9 +270,9 @@ static gboolean release_committed(Core *core, guint64 acknowledged)
             return any;
         g_queue_pop_head(&core->flights);
         core->released = flight->batch;
-        CoreEffect *effects = g_steal_pointer(&flight->first);
+        CoreEffect *effects = g_steal_pointer(&flight->own.first);
         flight_free(flight);
-        release_list(core, effects);
+        core->figures.effects += release_list(effects);
         any = TRUE;
     }
 }
@@ -257,22 +284,23 @@ static void close_batch(Core *core)
         core->before_commit(core->before_commit_data);
     CoreEffect *ready = g_steal_pointer(&core->ready);
     core->ready_last = &core->ready;
-    if (core->writes || core->open->first) {
+    if (core->writes || core->open->own.first || core->open->anywhere.first) {
         Flight *flight = core->open;
         StoreWrite *writes = g_steal_pointer(&core->writes);
         core->writes_last = &core->writes;
         g_queue_push_tail(&core->flights, flight);
         core->batch++;
-        core->open = flight_new(core->batch);
+        core->open = flight_new(core, core->batch);
         core->figures.batches++;
         if (writes) {
             core->figures.commits++;
-            core->store->commit(core->store, flight->batch, writes, batch_done, core);
+            core->store->commit(core->store, flight->batch, writes, batch_done, flight);
         } else {
             flight->committed = TRUE; /* nothing of its own to save: follows those before it */
+            effects_move(&flight->own, &flight->anywhere);
         }
     }
-    release_list(core, ready);
+    core->figures.effects += release_list(ready);
 }
 
 /* Handles what is ready: some inputs and the timers that are due. */

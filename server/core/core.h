@@ -25,10 +25,13 @@ struct CoreInput {
 };
 
 /* Something that the outside will see. `release` runs once, in the core thread, after
- * the commit; `destroy` always follows, also when the batch is lost in a crash. */
+ * the commit; `destroy` always follows, also when the batch is lost in a crash.
+ * An effect that touches nothing of the core's, such as the reply to a call, says `anywhere`:
+ * the thread that learns of the commit lets it go then, which saves waking another. */
 typedef struct CoreEffect CoreEffect;
 struct CoreEffect {
     CoreEffect *next;
+    gboolean anywhere;
     void (*release)(CoreEffect *effect);
     void (*destroy)(CoreEffect *effect);
 };
@@ -84,7 +87,8 @@ void core_timer_cancel(Core *core, guint64 timer); /* 0 and fired timers are fin
 
 /* How the core did, for `oned`'s own figures. */
 typedef struct CoreFigures {
-    guint64 inputs, batches, commits, effects;
+    guint64 inputs, batches, commits;
+    guint64 effects; /* let go by the core thread; those of `anywhere` are not counted */
     guint64 largest_batch;
 } CoreFigures;
 CoreFigures core_figures(const Core *core);

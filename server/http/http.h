@@ -29,6 +29,10 @@ typedef struct HttpOptions {
     guint idle_seconds;            /* until a silent connection is closed */
     guint stop_seconds;            /* that http_stop() waits for calls in flight */
 
+    /* Asked first, in a thread of the listener, with the data of HttpDispatch: the answer to a call
+     * that nobody else is needed for (owned), or NULL to have it dispatched. May be NULL. */
+    RpcReply *(*answer_now)(RpcCall *call, gpointer data);
+
     const char *tls_certificate; /* PEM files; NULL: plain HTTP */
     const char *tls_key;
 } HttpOptions;

@@ -398,6 +398,10 @@ static enum MHD_Result hand_on(Request *request)
     call->number = atomic_fetch_add_explicit(&hub->calls, 1, memory_order_relaxed) + 1;
     call->started = g_get_monotonic_time();
     call->finish = request_finish;
+    if (hub->options.answer_now && (request->reply = hub->options.answer_now(call, hub->data))) {
+        atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_relaxed);
+        return MHD_YES;
+    }
     request->handed_on = TRUE;
     g_atomic_int_inc(&request->references);
     if (request->peer)

@@ -159,7 +159,7 @@ void lifecycle_keep_sample(Lifecycle *lifecycle, SampleKind kind, gint32 id, cha
 {
     Core *core = lifecycle->world->core;
     SampleEffect *sample = g_new0(SampleEffect, 1);
-    sample->effect = (CoreEffect){NULL, sample_release, sample_destroy};
+    sample->effect = (CoreEffect){.release = sample_release, .destroy = sample_destroy};
     sample->outside = lifecycle->outside;
     sample->kind = kind;
     sample->id = id;

@@ -214,6 +214,24 @@ static gboolean admit(Gate *gate, RpcCall *call, void (*then)(gpointer), gpointe
     return judge(gate, call, &answer, then, data);
 }
 
+RpcReply *gate_answer_now(RpcCall *call, gpointer data)
+{
+    Gate *gate = data;
+    if (!gate->options.is_stateless ||
+        !gate->options.is_stateless(call->method, gate->options.data))
+        return NULL;
+    gint special = special_of(call->method);
+    if (special < 0 || specials[special].special != NO_SESSION) {
+        const RpcValue *session = call->arguments->len > 0 ? call->arguments->pdata[0] : NULL;
+        SessionAnswer answer;
+        if (!session || session->type != RPC_STRING ||
+            !sessions_recall(gate->options.sessions, session->text, &answer))
+            return NULL;
+        call->caller = (RpcCaller){answer.uid, answer.token_gid};
+    }
+    return gate->options.answer_now(call, gate->options.data);
+}
+
 /* ---- many in one ---- */
 
 typedef struct Series {

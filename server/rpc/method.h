@@ -48,6 +48,9 @@ enum {
     ROW_EXACT = 1 << 0,  /* only when the number of arguments is exactly this */
     ROW_OLD = 1 << 1,    /* a shape of 1.2 to 2.2: replies without codes */
     ROW_HIDDEN = 1 << 2, /* not listed by introspection beside the present shape */
+    /* The answer depends on nothing but the arguments and this table: the thread that took the
+     * call gives it. Its handler must not touch the world, which is NULL then. */
+    ROW_STATELESS = 1 << 3,
 };
 
 struct RpcMethod {

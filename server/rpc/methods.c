@@ -20,6 +20,11 @@
     {                                                                                              \
         name, arguments, "int", KIND_VM, NEED_##need, handle, help, 0, 1, operation                \
     }
+/* A method whose answer needs nothing of the model. */
+#define STATELESS(name, arguments, result, need, handle, help)                                     \
+    {                                                                                              \
+        name, arguments, result, KIND_NONE, NEED_##need, handle, help, ROW_STATELESS, 0            \
+    }
 /* A shape of an older generation. */
 #define OLDER(name, arguments, kind, need, at, handle, help, of)                                   \
     {                                                                                              \
@@ -179,21 +184,21 @@ static const RpcMethod methods[] = {
            "All virtual routers."),
 
     /* the server */
-    METHOD("one.system.version", "", "string", NONE, SESSION, system_version,
+    STATELESS("one.system.version", "", "string", SESSION, system_version,
            "The generation of this interface."),
     METHOD("one.system.config", "", "string", NONE, SESSION, system_config,
            "The configuration in force."),
     METHOD("globule.sched.wait", "i|i", "int", NONE, SESSION, sched_wait,
            "Answers when something became pending since the number given, or after some seconds."),
-    METHOD("system.listMethods", "", "array", NONE, NOTHING, system_list_methods,
+    STATELESS("system.listMethods", "", "array", NOTHING, system_list_methods,
            "Names of all methods."),
-    METHOD("system.methodSignature", "s", "array", NONE, NOTHING, system_method_signature,
+    STATELESS("system.methodSignature", "s", "array", NOTHING, system_method_signature,
            "Types of a method's result and arguments, a list for each shape."),
-    METHOD("system.methodHelp", "s", "string", NONE, NOTHING, system_method_help,
+    STATELESS("system.methodHelp", "s", "string", NOTHING, system_method_help,
            "What a method does."),
-    METHOD("system.capabilities", "", "struct", NONE, NOTHING, system_capabilities,
+    STATELESS("system.capabilities", "", "struct", NOTHING, system_capabilities,
            "What this server can do beyond XML-RPC."),
-    METHOD("system.getCapabilities", "", "struct", NONE, NOTHING, system_capabilities,
+    STATELESS("system.getCapabilities", "", "struct", NOTHING, system_capabilities,
            "The same."),
 
     /* 1.2 */

@@ -197,6 +197,7 @@ static ReplyEffect *reply_effect(RpcCall *call, RpcReply *reply)
     ReplyEffect *answer = g_new0(ReplyEffect, 1);
     answer->effect.release = reply_release;
     answer->effect.destroy = reply_destroy;
+    answer->effect.anywhere = TRUE;
     answer->call = call;
     answer->reply = reply;
     return answer;
@@ -489,6 +490,26 @@ static void call_handle(Core *core, CoreInput *input)
     if (!request.error && finds_object(&request) && has_rights(&request))
         reply = request.method->handle(&request);
     answer(&request, reply);
+}
+
+gboolean rpc_is_stateless(const RpcServer *server, const char *method)
+{
+    const GPtrArray *shapes = g_hash_table_lookup(server->methods, method);
+    return shapes && ((const RpcMethod *)shapes->pdata[0])->flags & ROW_STATELESS;
+}
+
+RpcReply *rpc_answer_now(RpcServer *server, RpcCall *call)
+{
+    Request request = {.server = server, .call = call};
+    g_autofree char *problem = NULL;
+    const GPtrArray *shapes = g_hash_table_lookup(server->methods, call->method);
+    const RpcMethod *row = choose_row(&request, shapes, &problem);
+    if (!row || !(row->flags & ROW_STATELESS))
+        return NULL;
+    request.old = session_is_old(call);
+    RpcReply *reply = row->handle(&request);
+    log_answer(call, reply);
+    return reply;
 }
 
 static void call_destroy(CoreInput *input)

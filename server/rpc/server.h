@@ -13,5 +13,10 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
 void rpc_server_free(RpcServer *server);
 /* Takes an authenticated call; call->finish is called when it is answered. Any thread. */
 void rpc_dispatch(RpcServer *server, RpcCall *call);
+/* Whether the method's answer needs nothing of the model. Any thread. */
+gboolean rpc_is_stateless(const RpcServer *server, const char *method);
+/* The answer to an authenticated call of such a method, given by the calling thread; NULL: it
+ * must go by rpc_dispatch() after all, since its arguments do not fit. (owned) */
+RpcReply *rpc_answer_now(RpcServer *server, RpcCall *call);
 /* Tells the table of sessions about every user; at the start. */
 void rpc_server_publish_users(RpcServer *server);

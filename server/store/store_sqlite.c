@@ -138,8 +138,8 @@ static void store_commit(Store *store, guint64 number, StoreWrite *writes, Store
     }
     g_mutex_lock(&self->lock);
     g_queue_push_tail(&self->waiting, batch);
-    g_cond_signal(&self->arrived);
     g_mutex_unlock(&self->lock);
+    g_cond_signal(&self->arrived);
 }
 
 static gboolean store_load(Store *store, const StoreTable *table, StoreRow row, gpointer data,

@@ -10,18 +10,18 @@ static const StoreTable table = {"thing", 1, columns};
 typedef struct SlowStore {
     Store store;
     guint64 waiting[16];
+    gpointer data[16];
     guint count;
     StoreDone done;
-    gpointer data;
 } SlowStore;
 
 static void slow_commit(Store *store, guint64 batch, StoreWrite *writes, StoreDone done,
                         gpointer data)
 {
     SlowStore *slow = (SlowStore *)store;
+    slow->data[slow->count] = data;
     slow->waiting[slow->count++] = batch;
     slow->done = done;
-    slow->data = data;
     while (writes) {
         StoreWrite *next = writes->next;
         store_write_free(writes);
@@ -33,13 +33,21 @@ static void slow_flush(Store *store)
 {
 }
 
-static void slow_finish(SlowStore *slow, Core *core)
+/* The oldest batch is committed, or fails, and the core has not been told to look yet. */
+static void slow_tell(SlowStore *slow, const GError *error)
 {
     g_assert_cmpuint(slow->count, >, 0);
-    slow->done(slow->data, slow->waiting[0], NULL);
-    for (guint i = 1; i < slow->count; i++)
+    slow->done(slow->data[0], slow->waiting[0], error);
+    for (guint i = 1; i < slow->count; i++) {
         slow->waiting[i - 1] = slow->waiting[i];
+        slow->data[i - 1] = slow->data[i];
+    }
     slow->count--;
+}
+
+static void slow_finish(SlowStore *slow, Core *core)
+{
+    slow_tell(slow, NULL);
     core_step(core);
 }
 
@@ -55,7 +63,7 @@ static const Clock fake_clock = {fake_time, fake_time};
 typedef struct Note {
     CoreEffect effect;
     GString *seen;
-    char letter;
+    char letter; /* capital: of the kind that any thread may let go */
 } Note;
 
 static void note_release(CoreEffect *effect)
@@ -75,6 +83,7 @@ static CoreEffect *note(GString *seen, char letter)
     effect->effect.destroy = note_destroy;
     effect->seen = seen;
     effect->letter = letter;
+    effect->effect.anywhere = g_ascii_isupper(letter);
     return &effect->effect;
 }
 
@@ -193,6 +202,37 @@ static void test_what_is_lost_in_a_crash_is_never_seen(Fixture *fixture, gconstp
     fixture->core = core_new(&fixture->slow.store, &fake_clock);
 }
 
+/* The thread that commits lets some go at once; still nothing goes early, or twice, or is lost. */
+static void test_any_thread_lets_go(Fixture *fixture, gconstpointer data)
+{
+    ask(fixture->core, fixture->seen, 'A', TRUE, 0);
+    ask(fixture->core, fixture->seen, 'b', TRUE, 0);
+    core_step(fixture->core);
+    ask(fixture->core, fixture->seen, 'C', FALSE, 0); /* has no commit of its own to wait for */
+    ask(fixture->core, fixture->seen, 'd', FALSE, 0);
+    core_step(fixture->core);
+    ask(fixture->core, fixture->seen, 'E', FALSE, 2); /* tells of what batch 2 has done */
+    core_step(fixture->core);
+    g_assert_cmpstr(fixture->seen->str, ==, "");
+    slow_tell(&fixture->slow, NULL);
+    g_assert_cmpstr(fixture->seen->str, ==, "A");
+    core_step(fixture->core);
+    g_assert_cmpuint(fixture->seen->len, ==, 5);
+    for (const char *letter = "AbCdE"; *letter; letter++)
+        g_assert_nonnull(strchr(fixture->seen->str, *letter));
+}
+
+static void test_a_failed_commit_tells_nothing(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = g_error_new(G_FILE_ERROR, G_FILE_ERROR_NOSPC, "disk full");
+    ask(fixture->core, fixture->seen, 'A', TRUE, 0);
+    core_step(fixture->core);
+    slow_tell(&fixture->slow, error);
+    core_step(fixture->core);
+    g_assert_cmpstr(fixture->seen->str, ==, "");
+    g_assert_true(core_has_failed(fixture->core));
+}
+
 static void timer_fired(Core *core, gpointer data)
 {
     core_after_commit(core, note(data, 't'));
@@ -238,6 +278,8 @@ int main(int argc, char **argv)
     ADD("/core/order", test_order_over_batches);
     ADD("/core/readers", test_readers_of_old_things_do_not_wait);
     ADD("/core/crash", test_what_is_lost_in_a_crash_is_never_seen);
+    ADD("/core/any-thread", test_any_thread_lets_go);
+    ADD("/core/failed", test_a_failed_commit_tells_nothing);
     ADD("/core/timers", test_timers);
     ADD("/core/timers-in-a-flood", test_timers_in_a_flood);
     return g_test_run();

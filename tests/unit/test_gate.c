@@ -62,6 +62,19 @@ static gboolean exists(const char *method)
     return strcmp(method, "one.unknown") != 0;
 }
 
+static gboolean is_stateless(const char *method, gpointer data)
+{
+    return g_str_has_prefix(method, "one.still");
+}
+
+/* Leaves "one.still.not" to the core. */
+static RpcReply *answer_now(RpcCall *call, gpointer data)
+{
+    if (strcmp(call->method, "one.still.not") == 0)
+        return NULL;
+    return rpc_reply_result(rpc_value_int(call->caller.uid));
+}
+
 static Bench *bench_new(gboolean later)
 {
     Bench *bench = g_new0(Bench, 1);
@@ -70,7 +83,13 @@ static Bench *bench_new(gboolean later)
     bench->sessions = sessions_new(&options);
     g_autofree char *verifier = password_verifier("secret", NULL);
     sessions_put_user(bench->sessions, "alice", 2, TRUE, "core", verifier);
-    bench->gate = gate_new(&(GateOptions){bench->sessions, core, bench, exists, 5});
+    bench->gate = gate_new(&(GateOptions){.sessions = bench->sessions,
+                                          .dispatch = core,
+                                          .data = bench,
+                                          .exists = exists,
+                                          .is_stateless = is_stateless,
+                                          .answer_now = answer_now,
+                                          .multicall_most = 5});
     bench->seen = g_string_new(NULL);
     bench->later = later;
     bench->pool = g_thread_pool_new(answer_call, NULL, 3, FALSE, NULL);
@@ -232,12 +251,44 @@ static void test_multicall_refused(void)
     bench_free(bench);
 }
 
+/* What gate_answer_now() says of a call: a user id, or -2 for nothing. */
+static gint64 now(Bench *bench, const char *method, const char *session)
+{
+    RpcCall made = {.method = (char *)method,
+                    .arguments = g_ptr_array_new_with_free_func((GDestroyNotify)rpc_value_free)};
+    if (session)
+        g_ptr_array_add(made.arguments, rpc_value_text(session));
+    RpcReply *reply = gate_answer_now(&made, bench->gate);
+    gint64 uid = reply ? reply->result->number : -2;
+    rpc_reply_free(reply);
+    g_ptr_array_unref(made.arguments);
+    return uid;
+}
+
+/* Only calls that need nothing of the model, and only of sessions that were verified before. */
+static void test_answer_now(void)
+{
+    Bench *bench = bench_new(FALSE);
+    g_assert_cmpint(now(bench, "one.still", "alice:secret"), ==, -2);
+    g_autofree char *verified = call(bench, "127.0.0.1", "one.x", STRING("alice:secret"));
+    g_assert_cmpint(now(bench, "one.still", "alice:secret"), ==, 2);
+    g_assert_cmpint(now(bench, "one.still.not", "alice:secret"), ==, -2);
+    g_assert_cmpint(now(bench, "one.x", "alice:secret"), ==, -2);
+    g_assert_cmpint(now(bench, "one.still", "alice:wrong"), ==, -2);
+    g_assert_cmpint(now(bench, "one.still", "alice"), ==, -2);
+    g_assert_cmpint(now(bench, "one.still", NULL), ==, -2);
+    sessions_put_user(bench->sessions, "alice", 2, FALSE, "core", "");
+    g_assert_cmpint(now(bench, "one.still", "alice:secret"), ==, -2);
+    bench_free(bench);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     log_set_level(LOG_ERROR);
     g_test_add_func("/gate/sessions", test_sessions);
     g_test_add_func("/gate/password", test_password);
+    g_test_add_func("/gate/answer-now", test_answer_now);
     g_test_add_func("/gate/multicall", test_multicall);
     g_test_add_func("/gate/multicall-refused", test_multicall_refused);
     return g_test_run();
