@@ -3,6 +3,7 @@
 
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/vm_table.h"
+#include "server/model/migration.h"
 
 /* What a request in flight is about. */
 typedef enum {
@@ -65,6 +66,18 @@ void vm_leave_evict(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *ta
 void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 
+/* ---- vm_migration.c ---- */
+
+/* An order to move was given, and its history record made: opens the migration's record. `options`
+ * holds MIGRATE of the order, or is NULL. */
+void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, gint type,
+                          const Template *options);
+/* What the driver said of a live migration that is done. */
+void vm_migration_figures(Lifecycle *lifecycle, Vm *vm, const char *info);
+/* The machine is in another state: closes the record when that is the end of the order. `reason`:
+ * why a step failed, or NULL. */
+void vm_migration_follow(Lifecycle *lifecycle, Vm *vm, const char *reason);
+
 /* ---- vm_steps.c ---- */
 
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
@@ -72,8 +85,14 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
 /* A request of the hypervisor's driver outside the steps, on the record's host. (owned) */
 DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
                                      const char *action);
+/* Asks whether the machine could be moved live; `options` as text, "" when there are none. (owned)
+ */
+DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destination,
+                                const char *options);
 /* The record's host is gone or was set offline: then nothing runs there, people say. */
 gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
+/* Storage that every host sees needs nothing done before and after a live migration. */
+gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record);
 /* Host that the step at hand concerns first. */
 const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 

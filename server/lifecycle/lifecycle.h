@@ -47,6 +47,8 @@ typedef struct VmPlace {
     gint32 host;
     gint32 datastore; /* -1: the server picks */
     gboolean enforce; /* refuse when the host has no room */
+    /* Holds MIGRATE = [...], what this one migration shall be like; NULL: nothing in particular. */
+    const Template *options;
 } VmPlace;
 
 gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,

@@ -194,6 +194,7 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean
     vm_log(lifecycle, vm, LOG_INFO, "%s migration from host %s to host %s",
            lcm == LCM_MIGRATE ? "live" : "cold", last->host_name, host->head.name);
     new_record(lifecycle, vm, host, datastore);
+    vm_migration_ordered(lifecycle, vm, lcm, type, place->options);
     vm->resched = FALSE;
     vm_enter(lifecycle, vm, VM_ACTIVE, lcm);
     return TRUE;

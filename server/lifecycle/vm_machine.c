@@ -104,11 +104,13 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
 {
     World *world = lifecycle->world;
     gint64 cpu = vm->charges[0].cpu + vm->charges[1].cpu;
+    g_autofree char *reason = g_steal_pointer(&vm->work.reason);
     vm_forget_work(lifecycle, vm);
     vm_set_state(world, vm, state, lcm);
     vm_log(lifecycle, vm, LOG_INFO, "New state is %s%s%s", vm_state_name(state),
            state == VM_ACTIVE ? ", active state is " : "",
            state == VM_ACTIVE ? vm_lcm_name(lcm) : "");
+    vm_migration_follow(lifecycle, vm, reason);
     if (state == VM_DONE && !vm->etime) {
         vm->etime = core_now(world->core);
         vm_close_record(lifecycle, vm, vm_last_record(vm));
@@ -200,6 +202,8 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         return;
     if (success || row->best_effort) {
         note_deploy_id(lifecycle, vm, step, success ? info : NULL);
+        if (step == STEP_MIGRATE)
+            vm_migration_figures(lifecycle, vm, info);
         next_step(lifecycle, vm);
         return;
     }
@@ -229,6 +233,8 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
         g_autofree char *text = g_strdup_printf("%s failed: %s", vm_lcm_name(vm->lcm),
                                                 reason ? reason : "the driver gave no reason");
         vm_note_failure(lifecycle, vm, text);
+        g_free(vm->work.reason);
+        vm->work.reason = g_strdup(reason); /* vm_enter() puts it on record */
     } else if (template_get(vm->user_template, "ERROR")) {
         template_set(vm->user_template, "ERROR", NULL);
     }

@@ -148,8 +148,7 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
     script_line(script, "DELETE %s %s:%s", script->tm, host, directory);
 }
 
-/* Storage that every host sees needs nothing done before and after a live migration. */
-static gboolean is_shared(Lifecycle *lifecycle, const VmRecord *record)
+gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record)
 {
     Datastore *datastore = datastore_get(lifecycle->world, record->datastore);
     if (record->tm_mad && (!strcmp(record->tm_mad, "ssh") || !strcmp(record->tm_mad, "tm_ssh")))
@@ -185,7 +184,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_PREMIGRATE:
     case STEP_POSTMIGRATE:
     case STEP_FAILMIGRATE:
-        if (is_shared(lifecycle, last))
+        if (vm_storage_is_shared(lifecycle, last))
             return FALSE;
         script_line(script, "%s %s %s %s %s", vm_step_row(step)->timeout, script->tm, there, here,
                     directory);
@@ -245,8 +244,26 @@ static DriverRequest *transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step
 
 /* ---- documents of the hypervisor's driver ---- */
 
+/* Wishes for a live migration: the order's and the host's own. The machine's are in its template.
+ * The driver puts them together. */
+static void add_migrate_options(Lifecycle *lifecycle, const VmRecord *from, const char *order,
+                                GString *xml)
+{
+    const Host *host = host_get(lifecycle->world, from->host);
+    const TemplateAttribute *own = host ? template_vector(host->head.template, "MIGRATE", 0) : NULL;
+    g_autoptr(Template) asked =
+        order && *order ? template_parse(order, TEMPLATE_MODERN, NULL) : NULL;
+    if (asked)
+        template_append_xml(asked, xml);
+    if (!own)
+        return;
+    g_string_append(xml, "<HOST_TEMPLATE>");
+    template_attribute_append_xml(own, xml);
+    g_string_append(xml, "</HOST_TEMPLATE>");
+}
+
 static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
-                             const char *other_host)
+                             const char *other_host, const char *options)
 {
     World *world = lifecycle->world;
     g_autofree char *directory = machine_directory(lifecycle, vm, record);
@@ -259,6 +276,8 @@ static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *recor
     g_string_append(xml, "<VMM_DRIVER_ACTION_DATA>");
     xml_text(xml, "HOST", record->host_name);
     xml_text(xml, "MIGR_HOST", other_host);
+    if (options)
+        add_migrate_options(lifecycle, record, options, xml);
     xml_text(xml, "DEPLOY_ID", vm->deploy_id);
     xml_text(xml, "LOCAL_DEPLOYMENT_FILE", local);
     xml_text(xml, "REMOTE_DEPLOYMENT_FILE", remote);
@@ -275,21 +294,36 @@ static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *recor
 }
 
 static DriverRequest *hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
-                                         const char *action, const char *other_host)
+                                         const char *action, const char *other_host,
+                                         const char *options)
 {
     DriverRequest *request = g_new0(DriverRequest, 1);
     request->class = DRIVER_VIRTUALIZATION;
     request->driver = g_strdup(record->vm_mad);
     request->action = g_strdup(action);
     request->id = vm->head.id;
-    request->payload = action_document(lifecycle, vm, record, other_host);
+    request->payload = action_document(lifecycle, vm, record, other_host, options);
     return request;
 }
 
 DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
                                      const char *action)
 {
-    return hypervisor_request(lifecycle, vm, record, action, NULL);
+    return hypervisor_request(lifecycle, vm, record, action, NULL, NULL);
+}
+
+DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destination,
+                                const char *options)
+{
+    return hypervisor_request(lifecycle, vm, vm_last_record(vm), "MIGRATECHECK", destination,
+                              options);
+}
+
+/* What the order at hand asked for; "" when nothing. */
+static const char *order_options(const Vm *vm)
+{
+    const Migration *migration = migration_last(vm);
+    return migration && migration->options ? migration->options : "";
 }
 
 static gboolean was_hard(gint action)
@@ -342,5 +376,6 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     else if (step == STEP_CLEANUP && previous && !previous->etime &&
              !vm_record_is_offline(lifecycle, previous))
         other = previous->host_name;
-    return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other);
+    return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other,
+                              step == STEP_MIGRATE ? order_options(vm) : NULL);
 }

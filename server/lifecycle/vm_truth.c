@@ -114,6 +114,8 @@ static void nobody_knows(Lifecycle *lifecycle, Vm *vm)
         "no host could say whether the machine runs (%s); it is UNKNOWN until one does",
         vm->work.reason ? vm->work.reason : "no answer");
     vm_note_failure(lifecycle, vm, text);
+    g_free(vm->work.reason);
+    vm->work.reason = g_steal_pointer(&text);
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
 }
 

@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/host.h"
+#include "server/model/migration.h"
 #include "server/model/world.h"
 
 static const char *const state_names[VM_STATES] = {
@@ -122,6 +123,7 @@ static Vm *vm_new(gint32 id, const char *name, Template *template, Template *use
     object_init(&vm->head, KIND_VM, id, name, template);
     vm->user_template = user_template ? user_template : template_new();
     vm->records = g_ptr_array_new_with_free_func(record_free);
+    vm->migrations = g_ptr_array_new_with_free_func(migration_free);
     vm->deploy_id = g_strdup("");
     vm->charges[0].host = vm->charges[1].host = -1;
     return vm;
@@ -131,6 +133,7 @@ static void vm_free(Object *object)
 {
     Vm *vm = VM(object);
     g_ptr_array_unref(vm->records);
+    g_ptr_array_unref(vm->migrations);
     g_free(vm->deploy_id);
     g_free(vm->monitoring);
     g_free(vm->work.found[0]);
@@ -229,6 +232,22 @@ static gboolean is_between_hosts(const Vm *vm)
     case LCM_CLEANUP_DELETE:
     case LCM_CLEANUP_RESUBMIT:
     case LCM_UNKNOWN: /* sight was lost while it moved */
+        return vm->state == VM_ACTIVE;
+    default:
+        return FALSE;
+    }
+}
+
+gboolean vm_is_moving(const Vm *vm)
+{
+    switch (vm->lcm) {
+    case LCM_MIGRATE:
+    case LCM_SAVE_MIGRATE:
+    case LCM_PROLOG_MIGRATE:
+    case LCM_PROLOG_MIGRATE_POWEROFF:
+    case LCM_PROLOG_MIGRATE_SUSPEND:
+    case LCM_PROLOG_MIGRATE_UNKNOWN:
+    case LCM_BOOT_MIGRATE:
         return vm->state == VM_ACTIVE;
     default:
         return FALSE;

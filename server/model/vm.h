@@ -137,8 +137,9 @@ typedef struct Vm {
     char *monitoring;             /* XML inside <MONITORING>, or NULL */
     gint64 memory_used, cpu_used; /* of the last sample, for the old shapes: KiB, percent */
     gint64 net_tx, net_rx;
-    GPtrArray *records;  /* of VmRecord, oldest first */
-    VmCharge charges[2]; /* what hosts give now: the present one, and the other of a migration */
+    GPtrArray *records;    /* of VmRecord, oldest first */
+    GPtrArray *migrations; /* of Migration, oldest first */
+    VmCharge charges[2];   /* what hosts give now: the present one, and the other of a migration */
 
     /* The work at hand, kept in memory only: after a restart it follows from the state. */
     struct {
@@ -184,6 +185,9 @@ void vm_capacity(const Vm *vm, gint64 *cpu, gint64 *memory);
  * whenever records or capacity change. */
 void vm_recharge(World *world, Vm *vm);
 gboolean vm_is_on(const Vm *vm, gint32 host); /* holds capacity there */
+/* On its way from the host of the record before the last to the last one's. In BOOT it may be too:
+ * one that was powered off to be moved starts there. */
+gboolean vm_is_moving(const Vm *vm);
 /* Removes the machine's row and records for good (tests and delete-db keep them as DONE). */
 extern const KindOperations vm_operations;
 extern const StoreTable vm_table, history_table;

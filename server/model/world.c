@@ -4,6 +4,7 @@
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/host.h"
+#include "server/model/migration.h"
 #include "server/model/user.h"
 #include "server/model/vm.h"
 #include "server/model/zone.h"
@@ -79,11 +80,12 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 3];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 4];
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
     tables[count++] = &history_table;
+    tables[count++] = &migration_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -105,6 +107,11 @@ static gboolean load_row(const StoreValue *values, gpointer data, GError **error
 static gboolean load_record_row(const StoreValue *values, gpointer data, GError **error)
 {
     return vm_load_record(data, values, error);
+}
+
+static gboolean load_migration_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return migration_load(data, values, error);
 }
 
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
@@ -138,6 +145,7 @@ gboolean world_load(World *world, Store *store, GError **error)
             return FALSE;
     }
     if (!store->load(store, &history_table, load_record_row, world, error) ||
+        !store->load(store, &migration_table, load_migration_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;
@@ -227,6 +235,11 @@ static void violated(GPtrArray *found, const char *format, ...)
     va_end(arguments);
 }
 
+static void migration_violated(const char *text, gpointer found)
+{
+    g_ptr_array_add(found, g_strdup(text));
+}
+
 static void check_vm(World *world, Vm *vm, GPtrArray *found)
 {
     const VmRecord *last = vm_last_record(vm);
@@ -241,6 +254,9 @@ static void check_vm(World *world, Vm *vm, GPtrArray *found)
         vm->state == VM_ACTIVE || vm->state == VM_POWEROFF || vm->state == VM_SUSPENDED;
     if (placed && !last)
         violated(found, "machine %d is %s but was never on a host", id, vm_shown_state(vm));
+    if (vm_is_moving(vm) && vm->lcm != LCM_BOOT_MIGRATE && last && !vm_previous_record(vm))
+        violated(found, "machine %d is in %s but has a history record of one host only", id,
+                 vm_shown_state(vm));
     if (placed && last && !host_get(world, last->host))
         violated(found, "machine %d is %s on host %d, which does not exist", id, vm_shown_state(vm),
                  last->host);
@@ -255,6 +271,7 @@ static void check_vm(World *world, Vm *vm, GPtrArray *found)
         if (i + 1 < vm->records->len && record->etime == 0 && !vm_is_on(vm, record->host))
             violated(found, "machine %d: history record %d has no end", id, record->seq);
     }
+    migrations_check(vm, migration_violated, found);
 }
 
 static void check_hosts(World *world, GPtrArray *found)

@@ -9,10 +9,12 @@
     extern const char symbol[] __attribute__((visibility("hidden")))
 
 EMBED(schema_sql_001, "server/store/schema/001.sql");
+EMBED(schema_sql_002, "server/store/schema/002.sql");
 
 /* Step i brings version i to i + 1. */
 static const char *const steps[] = {
     schema_sql_001,
+    schema_sql_002,
 };
 
 gint schema_version(void)

@@ -2,19 +2,29 @@
  * acknowledged to them. */
 #include "tests/sim/sim.h"
 
+#include "server/model/migration.h"
+
 #include <string.h>
 
 typedef struct Waiting {
     RpcCall call; /* first */
     Client *client;
     gboolean makes_vm;
-    gint32 ends_vm; /* -1: none */
+    gint32 ends_vm;  /* -1: none */
+    gint32 moves_vm; /* -1: none */
 } Waiting;
+
+/* Orders to move a machine. */
+typedef struct Moves {
+    guint given;     /* acknowledged: each has left a record */
+    guint uncertain; /* oned died before it answered: it may have */
+} Moves;
 
 struct Client {
     Sim *sim;
-    GPtrArray *open; /* of Waiting: calls without an answer */
-    GArray *made;    /* ids of machines whose making was acknowledged */
+    GPtrArray *open;   /* of Waiting: calls without an answer */
+    GArray *made;      /* ids of machines whose making was acknowledged */
+    GHashTable *moves; /* id -> Moves */
     guint64 number;
 };
 
@@ -24,6 +34,16 @@ static void waiting_free(Waiting *waiting)
     g_free(waiting->call.method);
     g_free(waiting->call.address);
     g_free(waiting);
+}
+
+static Moves *moves_of(Client *client, gint32 vm)
+{
+    Moves *moves = g_hash_table_lookup(client->moves, GINT_TO_POINTER(vm));
+    if (!moves) {
+        moves = g_new0(Moves, 1);
+        g_hash_table_insert(client->moves, GINT_TO_POINTER(vm), moves);
+    }
+    return moves;
 }
 
 static void answered(RpcCall *call, RpcReply *reply)
@@ -40,6 +60,8 @@ static void answered(RpcCall *call, RpcReply *reply)
             if (memory_store_number(sim->memory, "vm", id, 0, -1) != id)
                 sim_wrong(sim, "machine %d was acknowledged before it was committed", id);
         }
+        if (ok->number && waiting->moves_vm >= 0)
+            moves_of(client, waiting->moves_vm)->given++;
         if (!ok->number)
             sim_say(sim, "  refused: %s", value->text);
     } else if (reply->kind == RPC_REPLY_FAULT) {
@@ -54,7 +76,7 @@ static Waiting *new_call(Client *client, const char *method)
 {
     Waiting *waiting = g_new0(Waiting, 1);
     waiting->client = client;
-    waiting->ends_vm = -1;
+    waiting->ends_vm = waiting->moves_vm = -1;
     waiting->call.method = g_strdup(method);
     waiting->call.arguments = g_ptr_array_new_with_free_func((GDestroyNotify)rpc_value_free);
     waiting->call.finish = answered;
@@ -122,6 +144,7 @@ static void deploy(Client *client, gint32 vm)
 static void migrate(Client *client, gint32 vm)
 {
     Waiting *waiting = new_call(client, "one.vm.migrate");
+    waiting->moves_vm = vm;
     add_int(waiting, vm);
     add_int(waiting, sim_pick(client->sim, 4));
     add_bool(waiting, sim_chance(client->sim, 0.7));
@@ -232,19 +255,41 @@ void client_place_pending(Client *client)
 
 /* ---- keeping oned to its word ---- */
 
+/* Each order to move a machine has left one record. That a record is under way as long as the
+ * machine is, and no longer, world_check() looks at. */
+static void check_moves(Client *client, gint32 id)
+{
+    const Moves *moves = moves_of(client, id);
+    const Vm *vm = vm_get(client->sim->world, id);
+    const Migration *last = migration_last(vm);
+    guint records = last ? (guint)last->number + 1 : 0, open = 0;
+    for (guint i = 0; i < client->open->len; i++)
+        open += ((const Waiting *)client->open->pdata[i])->moves_vm == id;
+    if (records < moves->given || records > moves->given + moves->uncertain + open)
+        sim_wrong(client->sim,
+                  "machine %d was ordered to move %u times (%u more are not sure), and has %u "
+                  "records of that",
+                  id, moves->given, moves->uncertain + open, records);
+}
+
 void client_check(Client *client)
 {
     for (guint i = 0; i < client->made->len; i++) {
         gint32 id = g_array_index(client->made, gint32, i);
         if (!vm_get(client->sim->world, id))
             sim_wrong(client->sim, "machine %d was acknowledged and is gone", id);
+        check_moves(client, id);
     }
 }
 
 void client_crash(Client *client)
 {
-    for (guint i = 0; i < client->open->len; i++)
-        waiting_free(client->open->pdata[i]);
+    for (guint i = 0; i < client->open->len; i++) {
+        Waiting *waiting = client->open->pdata[i];
+        if (waiting->moves_vm >= 0)
+            moves_of(client, waiting->moves_vm)->uncertain++;
+        waiting_free(waiting);
+    }
     g_ptr_array_set_size(client->open, 0);
 }
 
@@ -254,6 +299,7 @@ Client *client_new(Sim *sim)
     client->sim = sim;
     client->open = g_ptr_array_new();
     client->made = g_array_new(FALSE, FALSE, sizeof(gint32));
+    client->moves = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     return client;
 }
 
@@ -262,5 +308,6 @@ void client_free(Client *client)
     client_crash(client);
     g_ptr_array_unref(client->open);
     g_array_unref(client->made);
+    g_hash_table_unref(client->moves);
     g_free(client);
 }

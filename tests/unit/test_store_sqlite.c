@@ -1,5 +1,6 @@
 /* The embedded store: what was told to be done is there again, whatever happens between. */
 #include "lib/base/error.h"
+#include "server/model/world.h"
 #include "server/store/store_sqlite.h"
 #include <glib/gstdio.h>
 #include <signal.h>
@@ -325,6 +326,58 @@ static void failed_upgrade_changes_nothing(Fixture *fixture, gconstpointer data)
     store->destroy(store);
 }
 
+/* ---- a database of the version before ---- */
+
+static void make_version_one(const Fixture *fixture)
+{
+    g_autofree char *sql = NULL;
+    g_assert_true(g_file_get_contents("server/store/schema/001.sql", &sql, NULL, NULL));
+    run_sql(fixture, sql);
+    run_sql(fixture, "PRAGMA user_version = 1;"
+                     "INSERT INTO host (id, name, state, vm_mad) VALUES (3, 'old', 2, 'kvm');"
+                     "INSERT INTO vm (id, name, state, lcm_state) VALUES (7, 'web', 3, 3);"
+                     "INSERT INTO history (vm, seq, host, host_name) VALUES (7, 0, 3, 'old')");
+}
+
+static gint64 number_in(const Fixture *fixture, const char *sql)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    g_assert_cmpint(sqlite3_open(fixture->path, &db), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), ==, SQLITE_OK);
+    g_assert_cmpint(sqlite3_step(statement), ==, SQLITE_ROW);
+    gint64 number = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return number;
+}
+
+static void upgrade_from_one(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    make_version_one(fixture);
+    Store *store = store_sqlite_open(fixture->path, world_tables(), &error);
+    g_assert_no_error(error);
+    g_autofree char *found = hosts(store);
+    g_assert_cmpstr(found, ==, "3:old:2:;");
+    store->destroy(store);
+    g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, store_sqlite_version());
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM migration"), ==, 0);
+}
+
+/* What stands in the way of the last table keeps all of it from being done. */
+static void failed_second_step_changes_nothing(Fixture *fixture, gconstpointer data)
+{
+    make_version_one(fixture);
+    run_sql(fixture, "CREATE TABLE migration (something TEXT)");
+    assert_refused(fixture, tables, "upgrade to version 2");
+    g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, 1);
+    run_sql(fixture, "DROP TABLE migration");
+    Store *store = open_store(fixture);
+    store->destroy(store);
+}
+
 static void wrong_columns(Fixture *fixture, gconstpointer data)
 {
     static const struct {
@@ -509,6 +562,8 @@ int main(int argc, char **argv)
     ADD(kill_nine);
     ADD(newer_version);
     ADD(failed_upgrade_changes_nothing);
+    ADD(upgrade_from_one);
+    ADD(failed_second_step_changes_nothing);
     ADD(wrong_columns);
     ADD(not_a_database);
     ADD(one_at_a_time);
