@@ -38,6 +38,8 @@ struct Process {
     gboolean served; /* it was ready once in this life */
     guint failures;
     gint64 started;
+    char *complaint;      /* the last it made in this life */
+    char *trouble;        /* why it could not start the last time; NULL: it could */
     GQueue waiting;       /* of DriverRequest, until it is ready */
     GHashTable *sent;     /* numbers of requests that are not answered yet */
     GHashTable *untagged; /* "ACTION ID" -> GQueue of numbers, for drivers without tags */
@@ -121,6 +123,8 @@ void process_free(Process *process)
     g_string_free(process->outgoing, TRUE);
     g_string_free(process->incoming, TRUE);
     g_string_free(process->complaints, TRUE);
+    g_free(process->complaint);
+    g_free(process->trouble);
     g_strfreev(process->argv);
     g_strfreev(process->environment);
     g_free(process->name);
@@ -210,6 +214,12 @@ void process_send(Process *process, DriverRequest *request)
         flush_outgoing(process);
         return;
     }
+    if (process->trouble && !process->pid && process->timer) {
+        /* It waits for its next try, which will hardly go better. */
+        process->events->refused(process, request, process->trouble, process->data);
+        driver_request_free(request);
+        return;
+    }
     g_queue_push_tail(&process->waiting, request);
     if (!process->pid && !process->timer && !process->ending)
         start(process);
@@ -220,6 +230,7 @@ void process_send(Process *process, DriverRequest *request)
 static void became_ready(Process *process, const MadLine *line)
 {
     process->ready = process->served = TRUE;
+    g_clear_pointer(&process->trouble, g_free);
     process->tagged = strstr(line->payload, "TAGGED") != NULL;
     source_drop(&process->timer);
     log_info("DRV", "Driver %s is ready (process %d)", process->name, process->pid);
@@ -258,10 +269,11 @@ static void refuse_all(Process *process, const char *reason)
  * them any more. */
 static void refuse_start(Process *process, const char *why)
 {
-    g_autofree char *reason = g_strdup_printf("driver %s cannot start: %s", process->name,
-                                              *why ? why : "it did not say why");
-    log_error("DRV", "%s", reason);
-    refuse_all(process, reason);
+    g_free(process->trouble);
+    process->trouble = g_strdup_printf("driver %s cannot start: %s", process->name,
+                                       *why ? why : "it did not say why");
+    log_error("DRV", "%s", process->trouble);
+    refuse_all(process, process->trouble);
 }
 
 static void got_line(Process *process, const char *text)
@@ -339,8 +351,11 @@ static gboolean can_read(gint fd, GIOCondition condition, gpointer data)
 
 static void got_complaint(Process *process, const char *text)
 {
-    if (*text)
-        log_warning("DRV", "%s: %s", process->name, text);
+    if (!*text)
+        return;
+    log_warning("DRV", "%s: %s", process->name, text);
+    g_free(process->complaint);
+    process->complaint = g_strdup(text);
 }
 
 static gboolean can_read_complaints(gint fd, GIOCondition condition, gpointer data)
@@ -399,6 +414,14 @@ static void read_the_rest(Process *process)
     take_lines(process->incoming, process, got_line);
 }
 
+static void read_last_complaints(Process *process)
+{
+    if (process->err >= 0)
+        (void)read_some(process->err, process->complaints);
+    g_string_append_c(process->complaints, '\n');
+    take_lines(process->complaints, process, got_complaint);
+}
+
 static void driver_ended(Process *process, int status)
 {
     GPid pid = process->pid;
@@ -416,9 +439,10 @@ static void driver_ended(Process *process, int status)
         process->failures = 0;
     guint pause = MIN(1u << MIN(process->failures, 5), BACKOFF_MAX);
     gboolean at_once = process->failures++ == 0;
-    g_autofree char *how =
-        g_strdup_printf("ended %s %d", WIFSIGNALED(status) ? "by signal" : "with code",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    g_autofree char *how = g_strdup_printf(
+        "ended %s %d%s%s", WIFSIGNALED(status) ? "by signal" : "with code",
+        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+        process->complaint ? ": " : "", process->complaint ? process->complaint : "");
     log_error("DRV", "Driver %s (process %d) %s; it is started again%s", process->name, pid, how,
               at_once ? "" : " soon");
     tell_lost(process);
@@ -446,6 +470,7 @@ static void died(GPid pid, gint status, gpointer data)
     kill(-pid, SIGKILL); /* what it started */
     if (process->read_source)
         read_the_rest(process);
+    read_last_complaints(process);
     driver_ended(process, status);
 }
 
@@ -493,6 +518,7 @@ static void start(Process *process)
         return;
     }
     process->started = g_get_monotonic_time();
+    g_clear_pointer(&process->complaint, g_free);
     g_unix_set_fd_nonblocking(process->in, TRUE, NULL);
     process->read_source = watch(process, process->out, can_read);
     process->error_source = watch(process, process->err, can_read_complaints);

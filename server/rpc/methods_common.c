@@ -183,7 +183,14 @@ RpcReply *object_rename(Request *request)
                            "Host %d cannot be renamed while it has machines: their drivers reach "
                            "it by its name",
                            object->id);
+    /* A driver knows hosts by their names: it forgets the old one, with what it holds open to it.
+     */
+    gboolean other_host = object->kind == KIND_HOST && strcmp(object->name, name) != 0;
+    if (other_host)
+        host_stop_monitoring(request->lifecycle, HOST(object));
     object_set_name(request->world, object, name);
+    if (other_host)
+        host_start_monitoring(request->lifecycle, HOST(object));
     if (object->kind == KIND_CLUSTER)
         for (guint i = 0; i < request->world->pools[KIND_HOST].order->len; i++)
             object_touched(request->world, request->world->pools[KIND_HOST].order->pdata[i]);

@@ -1,4 +1,5 @@
 """A shell script as driver of all three kinds: the line protocol is all that a driver needs."""
+import pytest
 from api.test_life import records
 
 SCRIPTED = """
@@ -70,3 +71,31 @@ def test_script_that_is_not_there(fresh):
     one.wait_host(host, "ERROR")
     assert "one_nothing" in one.log()
     one.host("s1", "script")
+
+
+def test_renamed_host_is_no_longer_watched_under_its_old_name(fresh):
+    one = fresh(SCRIPTED)
+    host = one.host("old-name", "script")
+    one.ok("one.host.rename", host, "new-name")
+    stopped = one.var / "script" / "stopped"
+    one.until(lambda: stopped.exists() and stopped.read_text().split() == ["old-name"], "STOPMONITOR for the old name")
+    one.until(lambda: one.xml("one.host.info", host).findtext("TEMPLATE/HOSTNAME") == "new-name", "a look at the new name")
+    assert one.xml("one.host.info", host).findtext("STATE") == "2"
+
+
+@pytest.mark.parametrize("program, reason", [
+    ("#!/bin/sh\necho 'a library is missing' >&2\nexit 7\n", "ended with code 7: a library is missing"),
+    ("#!/bin/sh\nread -r init\nkill -9 $$\n", "ended by signal 9"),
+    ("#!/bin/sh\nread -r init\necho INIT SUCCESS\nread -r request\nexit 3\n", "ended"),
+    ("#!/bin/sh\nread -r init\necho INIT SUCCESS\nexit 3\n", "ended"),
+], ids=["at once", "by a signal", "at the first request", "when it is ready"])
+def test_driver_that_dies_at_every_start(fresh, tmp_path, program, reason):
+    """Its hosts are in error at once, with what it said: nobody waits for a time-out."""
+    path = tmp_path / "one_dies"
+    path.write_text(program)
+    path.chmod(0o755)
+    one = fresh(f'IM_MAD = [ NAME = "dies", EXECUTABLE = "{path}" ]')
+    for name in ("d1", "d2", "d3"):
+        host = one.host(name, "dies", wait=False)
+        shown = one.wait_host(host, "ERROR")
+        assert reason in shown.findtext("TEMPLATE/ERROR"), shown.findtext("TEMPLATE/ERROR")

@@ -72,6 +72,11 @@ class Lab:
         """What the host has at /srv/local, seen from outside."""
         return self.dir / host / "local"
 
+    def root(self, host):
+        """The host's own view of its files, mounts of its own included, seen from outside."""
+        pid = (self.dir / host / "pid").read_text().strip() if (self.dir / host / "pid").exists() else "none"
+        return Path(f"/proc/{pid}/root")
+
     def domains(self, host):
         """Names of the domains that run on a host, by its own libvirt."""
         return self.on(host, "virsh", "-q", "list", "--name").split()

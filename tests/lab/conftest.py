@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -39,3 +40,16 @@ def pytest_runtest_makereport(item, call):
 def pytest_runtest_setup(item):
     if item.cls is not None and getattr(item.cls, "broken", None):
         pytest.fail(f"not tried: {item.cls.broken} failed before", pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What became of each injected fault, as a table."""
+    results = getattr(sys.modules.get("lab.faults.test_faults"), "RESULTS", [])
+    if not results:
+        return
+    columns = list(dict.fromkeys(key for row in results for key in row))
+    rows = [columns, *([str(row.get(key, "-")) for key in columns] for row in results)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    terminalreporter.section("injected faults")
+    for row in rows:
+        terminalreporter.line("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
