@@ -82,8 +82,8 @@ char *cli_args_usage(const CliCommand *command)
     g_autoptr(GPtrArray) args = cli_args_of(command, NULL);
     for (guint i = 0; args != NULL && i < args->len; i++) {
         const CliArg *arg = args->pdata[i];
-        g_string_append_printf(usage, arg->optional ? "%s[<%s>]" : "%s<%s>", i > 0 ? " " : "",
-                               arg->label);
+        g_string_append_printf(usage, arg->optional ? "%s[<%s>]%s" : "%s<%s>%s", i > 0 ? " " : "",
+                               arg->label, arg->list && arg->type == CLI_ARG_TEXT ? "..." : "");
     }
     return g_string_free(usage, FALSE);
 }
@@ -254,7 +254,9 @@ static gboolean check_count(Cli *cli, GError **error)
                     cli->kind->program, cli->called, usage);
         return FALSE;
     }
-    if (cli->words->len > args->len) {
+    const CliArg *last = args->len > 0 ? args->pdata[args->len - 1] : NULL;
+    gboolean open = last != NULL && last->list && last->type == CLI_ARG_TEXT;
+    if (cli->words->len > args->len && !open) {
         fail_usage(cli, error, "\"%s\" is one word too many",
                    (const char *)cli->words->pdata[args->len]);
         return FALSE;

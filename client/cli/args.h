@@ -7,7 +7,7 @@
  * A word of a kind (vm, host, user, ...) is an id or a name of that kind; "text" is taken
  * as it is, "number" is a number, "file" a file name, "password" is hidden; what stands
  * behind ":" is the word to print in the help; "..." takes a list of ids, names and
- * ranges (0,3,5..9); "?" may be left out.
+ * ranges (0,3,5..9), of a last "text" all words that follow; "?" may be left out.
  */
 #pragma once
 

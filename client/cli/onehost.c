@@ -2,6 +2,7 @@
 #include "client/cli/edit.h"
 #include "client/cli/format.h"
 #include "client/cli/generic.h"
+#include "client/cli/host_prepare.h"
 #include "client/cli/kinds.h"
 #include "client/cli/names.h"
 #include "client/cli/options.h"
@@ -387,6 +388,17 @@ static const CliCommand commands[] = {
      "Adds a host. By its drivers as options (-i kvm -v kvm), or as in 2009 by three words behind "
      "its name: information, virtualization and transfer driver. One word is the file of a "
      "template for it."},
+    {NULL, "prepare", "text:servers...?",
+     "check dry-run hosts-file hypervisor add-host cluster accept-new login ask-password "
+     "public-key "
+     "service-user datastores nfs new-bridge bridge-nic only skip parallel " CLI_FORMATS,
+     NULL, NULL, NULL, 0, cli_host_prepare,
+     "Makes a new server a host over ssh, or says what is missing. Names, addresses and ranges "
+     "such "
+     "as node[01-40]: packages, the service user with its key, host keys, libvirt, directories, "
+     "mount, bridge, clock, names, ssh between the hosts. What is there already is left alone, so "
+     "that it can be run again at any time; --check only looks. share/doc/hosts.md explains each "
+     "item."},
     {NULL, "list", "", CLI_LIST, NULL, NULL, NULL, 0, cli_run_list, "Lists the hosts."},
     {NULL, "top", "", "delay count " CLI_LIST, NULL, NULL, NULL, 0, cli_run_top,
      "Lists the hosts again and again. Ctrl-C ends it."},
@@ -432,6 +444,8 @@ const CliKind cli_host = {
     .examples = "  onehost create node01 -i kvm -v kvm --wait   add it, wait for its first answer\n"
                 "  onehost add node01 im_xen vmm_xen tm_nfs     the same as in 2009\n"
                 "  onehost list\n"
+                "  onehost prepare node[01-40] --check          what do new servers lack?\n"
+                "  onehost prepare node[01-40] --add            set them up, add them\n"
                 "  onehost disable node01                       no new machines there\n"
                 "  onehost monitoring node01 USED_CPU --csv\n",
     .commands = commands,

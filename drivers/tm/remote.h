@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "lib/ssh/ssh_copy.h"
+#include "drivers/common/ssh_copy.h"
 #include "drivers/tm/transfer.h"
 
 /* The place with that path, as the copying functions want it. (borrows both) */

@@ -3,7 +3,7 @@
  * A place on this computer is served without ssh. Nothing is deleted at one host
  * because of a copy at another without asking whether both are the same directory.
  */
-#include "lib/ssh/ssh_copy.h"
+#include "drivers/common/ssh_copy.h"
 #include "drivers/tm/files.h"
 #include "drivers/tm/image.h"
 #include "drivers/tm/migrate.h"

@@ -29,6 +29,7 @@ struct Ssh {
     GMutex lock;
     GHashTable *hosts; /* name -> Host; grows only */
     guint patience;
+    char *password;
 };
 
 /* One command on its way. */
@@ -86,12 +87,19 @@ void ssh_free(Ssh *ssh)
         return;
     g_hash_table_unref(ssh->hosts);
     g_mutex_clear(&ssh->lock);
+    g_free(ssh->password);
     g_free(ssh);
 }
 
 void ssh_set_patience(Ssh *ssh, guint seconds)
 {
     ssh->patience = seconds;
+}
+
+void ssh_set_password(Ssh *ssh, const char *password)
+{
+    g_free(ssh->password);
+    ssh->password = g_strdup(password);
 }
 
 static Host *find_host(Ssh *ssh, const char *name)
@@ -132,7 +140,7 @@ static SshSession *take_session(Ssh *ssh, Host *host, SshWaiter *waiter, gboolea
     }
     host->connecting = TRUE;
     g_mutex_unlock(&host->lock);
-    session = ssh_session_open(host->name, ssh->patience, waiter, error);
+    session = ssh_session_open(host->name, ssh->password, ssh->patience, waiter, error);
     g_mutex_lock(&host->lock);
     host->connecting = FALSE;
     if (session != NULL)

@@ -6,8 +6,8 @@
  * made anew for the next command; a command that had begun is never repeated.
  *
  * Host keys are checked against the known hosts (ssh_known.h) and never learned;
- * users are known by key only: the agent of SSH_AUTH_SOCK, then the files of
- * ssh_config.h. Encrypted key files need the agent.
+ * users are known by key: the agent of SSH_AUTH_SOCK, then the files of
+ * ssh_config.h. Encrypted key files need the agent. A host is "host" or "user@host".
  *
  * All functions may be called from any thread.
  */
@@ -41,6 +41,8 @@ void ssh_free(Ssh *ssh);
 /* How long a host may be wholly silent (no packet at all, though asked) before its session is
  * given up; the default is 45 s. Connecting and opening a channel have the same limit. */
 void ssh_set_patience(Ssh *ssh, guint seconds);
+/* For hosts that accept no key yet; before the first call. NULL: none. */
+void ssh_set_password(Ssh *ssh, const char *password);
 
 /*
  * Runs a command of /bin/sh on the host. TRUE: it ran, `result` tells how it ended.

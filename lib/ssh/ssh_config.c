@@ -158,8 +158,8 @@ static gboolean refuse_proxy(const Reading *reading, const char *word, GError **
     if (value == NULL || g_ascii_strcasecmp(value, "none") == 0)
         return TRUE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
-                "host %s is reached by %s (%s) in the ssh configuration, which the transfer "
-                "driver does not do: make the host reachable directly, or give it "
+                "host %s is reached by %s (%s) in the ssh configuration, which is "
+                "not done here: make the host reachable directly, or give it "
                 "\"%s none\" and a HostName",
                 reading->host, word, value, word);
     return FALSE;
@@ -277,9 +277,16 @@ SshOptions *ssh_options_read(const char *host, GError **error)
         append_file(text, own);
         append_file(text, "/etc/ssh/ssh_config");
     }
-    SshOptions *options = ssh_options_parse(text->str, host, home, g_get_user_name(), error);
+    const char *at = strrchr(host, '@');
+    g_autofree char *user = at != NULL ? g_strndup(host, (gsize)(at - host)) : NULL;
+    SshOptions *options =
+        ssh_options_parse(text->str, at != NULL ? at + 1 : host, home, g_get_user_name(), error);
     if (options == NULL)
         return NULL;
+    if (user != NULL) {
+        g_free(options->user);
+        options->user = g_steal_pointer(&user);
+    }
     const char *known_hosts = g_getenv("SSH_KNOWN_HOSTS");
     if (known_hosts != NULL)
         replace_files(options->known_hosts, known_hosts);

@@ -25,7 +25,8 @@ typedef struct SshOptions {
     guint connect_seconds;    /* 0: not told */
 } SshOptions;
 
-/* Reads the files of the user who runs this program. (owned) */
+/* Reads the files of the user who runs this program. "user@host" names the user before any
+ * file does. (owned) */
 SshOptions *ssh_options_read(const char *host, GError **error);
 void ssh_options_free(SshOptions *options); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SshOptions, ssh_options_free)

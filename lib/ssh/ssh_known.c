@@ -198,6 +198,14 @@ SshTrust ssh_known_decide(const SshKnown *known, const char *host, guint port, c
     return trust;
 }
 
+char *ssh_known_line(const char *host, guint port, const guint8 *key, gsize length)
+{
+    g_autofree char *name = name_with_port(host, port);
+    g_autofree char *type = ssh_key_type(key, length);
+    g_autofree char *text = g_base64_encode(key, length);
+    return g_strdup_printf("%s %s %s\n", name, type, text);
+}
+
 static char *how_to_scan(const char *host, guint port)
 {
     return port == 22 ? g_strdup_printf("ssh-keyscan %s", host)

@@ -2,9 +2,9 @@
  * Decides whether a host's key is the one that the administrator trusts, from
  * files in the format of OpenSSH's known_hosts (sshd(8), "SSH_KNOWN_HOSTS FILE
  * FORMAT"): plain, hashed and pattern names, [host]:port, @revoked.
- * Nothing is ever added to these files: an unknown or a changed key is refused,
- * with a text that tells how to make it known. Certificates (@cert-authority)
- * are not understood; such lines are passed over.
+ * Nothing is added to these files by looking: an unknown or a changed key is refused,
+ * with a text that tells how to make it known. ssh_hostkey.h adds one, when a person says so.
+ * Certificates (@cert-authority) are not understood; such lines are passed over.
  */
 #pragma once
 
@@ -35,6 +35,8 @@ SshTrust ssh_known_decide(const SshKnown *known, const char *host, guint port, c
 /* The same, with an error that a person can act on unless the key is trusted. */
 gboolean ssh_known_check(const SshKnown *known, const char *host, guint port, const guint8 *key,
                          gsize length, GError **error);
+/* The line that makes a key known, with its line end. (owned) */
+char *ssh_known_line(const char *host, guint port, const guint8 *key, gsize length);
 /* Names of the key types listed for the host, in the order of the files, each once: the
  * server is to be asked for one of these. Empty when the host is not listed. (owned) */
 char **ssh_known_types(const SshKnown *known, const char *host, guint port);

@@ -1,7 +1,5 @@
 #include "lib/ssh/ssh_session.h"
 
-#include "lib/ssh/ssh_config.h"
-#include "lib/ssh/ssh_known.h"
 #include "lib/base/error.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -370,13 +368,9 @@ static void prefer_known_types(LIBSSH2_SESSION *raw, const SshKnown *known, cons
     prefer(raw, LIBSSH2_METHOD_HOSTKEY, names->str);
 }
 
-static gboolean shake_hands(SshSession *session, const SshOptions *options, const SshWaiter *waiter,
-                            GError **error)
+static gboolean shake_hands(SshSession *session, const SshOptions *options, const SshKnown *known,
+                            const SshWaiter *waiter, GError **error)
 {
-    g_autoptr(SshKnown) known = ssh_known_new();
-    for (guint i = 0; i < options->known_hosts->len; i++)
-        if (!ssh_known_add_file(known, g_ptr_array_index(options->known_hosts, i), error))
-            return FALSE;
     prefer_known_types(session->raw, known, options->known_name, options->port);
     /* The cheapest that all servers of today have; libssh2 1.10 has none with its own check. */
     static const char ciphers[] = "aes128-gcm@openssh.com,aes128-ctr,aes256-ctr,aes192-ctr";
@@ -388,21 +382,18 @@ static gboolean shake_hands(SshSession *session, const SshOptions *options, cons
     do {
         code = libssh2_session_handshake(session->raw, session->fd);
     } while (step_again(session, waiter, deadline, code, &failed, error));
-    if (failed)
-        return FALSE;
-    if (code != 0) {
+    if (!failed && code != 0)
         ssh_session_fail(session, "no ssh connection", error);
-        return FALSE;
-    }
-    size_t length = 0;
+    return !failed && code == 0;
+}
+
+const guint8 *ssh_session_hostkey(SshSession *session, gsize *length, GError **error)
+{
     int type = 0;
-    const char *key = libssh2_session_hostkey(session->raw, &length, &type);
-    if (key == NULL) {
+    const char *key = libssh2_session_hostkey(session->raw, length, &type);
+    if (key == NULL)
         ssh_session_fail(session, "it showed no host key", error);
-        return FALSE;
-    }
-    return ssh_known_check(known, options->known_name, options->port, (const guint8 *)key, length,
-                           error);
+    return (const guint8 *)key;
 }
 
 /* ---- authentication ---- */
@@ -455,7 +446,19 @@ static gboolean try_file(SshSession *session, const char *user, const char *path
     return FALSE;
 }
 
-static gboolean authenticate(SshSession *session, const SshOptions *options,
+static gboolean try_password(SshSession *session, const char *user, const char *password,
+                             const SshWaiter *waiter, gint64 deadline, gboolean *failed,
+                             GError **error)
+{
+    int code;
+    do {
+        code = libssh2_userauth_password_ex(session->raw, user, (unsigned)strlen(user), password,
+                                            (unsigned)strlen(password), NULL);
+    } while (step_again(session, waiter, deadline, code, failed, error));
+    return code == 0;
+}
+
+static gboolean authenticate(SshSession *session, const SshOptions *options, const char *password,
                              const SshWaiter *waiter, GError **error)
 {
     gint64 deadline = patience_ends(session);
@@ -471,6 +474,11 @@ static gboolean authenticate(SshSession *session, const SshOptions *options,
         if (try_file(session, options->user, g_ptr_array_index(options->identities, i), waiter,
                      deadline, &failed, tried, error))
             return TRUE;
+    if (!failed && password != NULL) {
+        if (try_password(session, options->user, password, waiter, deadline, &failed, error))
+            return TRUE;
+        g_string_append_printf(tried, "%sthe password", tried->len > 0 ? ", " : "");
+    }
     if (failed)
         return FALSE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHENTICATION,
@@ -525,11 +533,9 @@ static gboolean open_raw(SshSession *session, GError **error)
     return TRUE;
 }
 
-SshSession *ssh_session_open(const char *host, guint patience, SshWaiter *waiter, GError **error)
+SshSession *ssh_session_greet(const char *host, const SshOptions *options, const SshKnown *known,
+                              guint patience, SshWaiter *waiter, GError **error)
 {
-    g_autoptr(SshOptions) options = ssh_options_read(host, error);
-    if (options == NULL)
-        return NULL;
     guint seconds = options->connect_seconds > 0 ? options->connect_seconds : patience;
     GSocketConnection *connection = connect_socket(options, seconds, waiter, error);
     if (connection == NULL) {
@@ -545,8 +551,34 @@ SshSession *ssh_session_open(const char *host, guint patience, SshWaiter *waiter
     session->patience = patience;
     session->received_at = session->sent_at = g_get_monotonic_time();
     tune_socket(session->fd);
-    if (open_raw(session, error) && shake_hands(session, options, waiter, error) &&
-        authenticate(session, options, waiter, error))
+    if (open_raw(session, error) && shake_hands(session, options, known, waiter, error))
+        return session;
+    ssh_session_unref(session);
+    return NULL;
+}
+
+static SshKnown *read_known(const SshOptions *options, GError **error)
+{
+    g_autoptr(SshKnown) known = ssh_known_new();
+    for (guint i = 0; i < options->known_hosts->len; i++)
+        if (!ssh_known_add_file(known, g_ptr_array_index(options->known_hosts, i), error))
+            return NULL;
+    return g_steal_pointer(&known);
+}
+
+SshSession *ssh_session_open(const char *host, const char *password, guint patience,
+                             SshWaiter *waiter, GError **error)
+{
+    g_autoptr(SshOptions) options = ssh_options_read(host, error);
+    g_autoptr(SshKnown) known = options != NULL ? read_known(options, error) : NULL;
+    if (known == NULL)
+        return NULL;
+    SshSession *session = ssh_session_greet(host, options, known, patience, waiter, error);
+    gsize length = 0;
+    const guint8 *key = session != NULL ? ssh_session_hostkey(session, &length, error) : NULL;
+    if (key != NULL &&
+        ssh_known_check(known, options->known_name, options->port, key, length, error) &&
+        authenticate(session, options, password, waiter, error))
         return session;
     ssh_session_unref(session);
     return NULL;

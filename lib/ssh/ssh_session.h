@@ -10,6 +10,8 @@
 #pragma once
 
 #include "lib/ssh/ssh.h"
+#include "lib/ssh/ssh_config.h"
+#include "lib/ssh/ssh_known.h"
 
 #include <gio/gio.h>
 #include <libssh2.h>
@@ -45,8 +47,16 @@ void ssh_waiter_clear(SshWaiter *waiter);
 /* FALSE with an error when the time is over or the caller gave up. */
 gboolean ssh_waiter_may_go_on(const SshWaiter *waiter, GError **error);
 
-/* Connects, checks the host's key and authenticates. (owned) */
-SshSession *ssh_session_open(const char *host, guint patience, SshWaiter *waiter, GError **error);
+/* Connects and exchanges keys, no more: the host's key is neither known nor checked, and nobody
+ * is authenticated. `known` decides only which type of key is asked for. (owned) */
+SshSession *ssh_session_greet(const char *host, const SshOptions *options, const SshKnown *known,
+                              guint patience, SshWaiter *waiter, GError **error);
+/* The key that the host showed, NULL with an error when it showed none. (borrowed) */
+const guint8 *ssh_session_hostkey(SshSession *session, gsize *length, GError **error);
+/* Connects, checks the host's key and authenticates; with the password (may be NULL) when no key
+ * is accepted. (owned) */
+SshSession *ssh_session_open(const char *host, const char *password, guint patience,
+                             SshWaiter *waiter, GError **error);
 SshSession *ssh_session_ref(SshSession *session);
 void ssh_session_unref(SshSession *session);
 

@@ -40,8 +40,9 @@ def wait_for(what, seconds, look):
 class Lab:
     """N hosts and a front-end. Others may run at the same time: the name holds this process's number."""
 
-    def __init__(self, hosts=2):
-        self.prefix = f"t{os.getpid()}"
+    def __init__(self, hosts=2, bare=False):
+        self.bare = bare  # servers as an installer leaves them
+        self.prefix = f"{'b' if bare else 't'}{os.getpid()}"
         self.dir = Path(f"/var/tmp/globule-{self.prefix}")
         self.environment = dict(os.environ, LAB_PREFIX=self.prefix, LAB_NET="10.90.0", LAB_DIR=str(self.dir))
         self.hosts = [f"node{number:02}" for number in range(1, hosts + 1)]
@@ -56,7 +57,7 @@ class Lab:
         return ended.stdout
 
     def up(self):
-        self.call("up", len(self.hosts))
+        self.call("up", len(self.hosts), *["bare"] * self.bare)
 
     def down(self):
         self.call("down", check=False)

@@ -1,4 +1,5 @@
 #include "lib/ssh/ssh.h"
+#include "lib/ssh/ssh_hostkey.h"
 #include "tests/unit/private_sshd.h"
 
 #include <fcntl.h>
@@ -254,6 +255,41 @@ static void test_host_key(void)
     ssh_free(ssh);
 }
 
+/* A first meeting: the key is shown, pinned once, and then accepted by everything else. */
+static void test_first_meeting(void)
+{
+    if (skipped())
+        return;
+    g_autofree char *path = sshd_file(&sshd, "known_hosts");
+    g_autofree char *before = NULL, *after = NULL;
+    g_auto(SshHostKey) key = {0};
+    g_auto(SshHostKey) again = {0};
+    g_autoptr(GError) error = NULL;
+    g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
+    sshd_write(&sshd, "known_hosts", "other ssh-ed25519 AAAA"); /* the last line without an end */
+    g_assert_true(ssh_hostkey_ask("root@node01", 10, &key, &error));
+    g_assert_no_error(error);
+    g_assert_cmpint(key.trust, ==, SSH_KEY_UNKNOWN);
+    g_assert_cmpstr(key.type, ==, "ssh-ed25519");
+    g_assert_cmpstr(key.address, ==, "127.0.0.1");
+    g_assert_nonnull(strstr(key.distrust->message, key.print));
+    g_assert_true(ssh_hostkey_pin(&key, &error));
+    g_assert_false(ssh_hostkey_pin(&key, &error)); /* it is known now */
+    g_clear_error(&error);
+    g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+    g_assert_true(g_str_has_prefix(after, "other ssh-ed25519 AAAA\n[127.0.0.1]:"));
+    g_assert_true(ssh_hostkey_ask("node01", 10, &again, &error));
+    g_assert_cmpint(again.trust, ==, SSH_KEY_TRUSTED);
+    g_assert_null(again.distrust);
+    Ssh *ssh = ssh_new();
+    g_assert_true(ssh_do(ssh, "root@node01", "true", NULL, NULL, &error));
+    g_assert_no_error(error);
+    g_assert_false(ssh_do(ssh, "nobody-here@node01", "true", NULL, NULL, &error));
+    g_assert_nonnull(strstr(error->message, "keys of user nobody-here"));
+    ssh_free(ssh);
+    sshd_write(&sshd, "known_hosts", "%s", before);
+}
+
 static void test_no_key(void)
 {
     if (skipped())
@@ -280,6 +316,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ssh/reconnect", test_reconnect);
     g_test_add_func("/ssh/hung-host", test_hung_host);
     g_test_add_func("/ssh/host-key", test_host_key);
+    g_test_add_func("/ssh/first-meeting", test_first_meeting);
     g_test_add_func("/ssh/no-key", test_no_key);
     int result = g_test_run();
     if (!sshd_missing())

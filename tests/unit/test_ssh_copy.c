@@ -2,7 +2,7 @@
  * Copies between this computer and two others. The others are private sshds which see a
  * directory of their own as the datastores: each of the three has its own files.
  */
-#include "lib/ssh/ssh_copy.h"
+#include "drivers/common/ssh_copy.h"
 #include "lib/base/error.h"
 #include "tests/unit/private_sshd.h"
 #include "tests/unit/two_hosts.h"

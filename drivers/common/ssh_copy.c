@@ -1,4 +1,4 @@
-#include "lib/ssh/ssh_copy.h"
+#include "drivers/common/ssh_copy.h"
 
 #include "drivers/common/program.h"
 #include "lib/base/error.h"

@@ -1,0 +1,346 @@
+#!/bin/sh
+# shellcheck disable=SC2154 # user, uid, home, key ... are set in front of this: prepare_variables()
+# What `onehost prepare` does on a server, as root; its table is items.c. For each item a function
+# that looks: 0 good, 1 missing, 2 only a person can help, 3 does not matter here. What it prints
+# is told to the user. And for most a function that puts it right, which runs after a 1; then the
+# first looks again. Doing all of it twice must change nothing.
+
+end() { # CODE TEXT
+    echo "$2"
+    exit "$1"
+}
+
+# ---- system ----
+
+check_system() {
+    # shellcheck disable=SC1091
+    . /etc/os-release
+    echo "$PRETTY_NAME, $(uname -m)"
+    version=${VERSION_ID:-99}
+    case $ID in debian) least=11 ;; ubuntu) least=22 ;; *) least=0 ;; esac
+    [ "${version%%.*}" -ge $least ] || end 2 "too old: $ID $least or later is needed"
+    case " $ID $ID_LIKE " in *' debian '*) command -v apt-get >/dev/null && exit 0 ;; esac
+    end 2 'only systems with apt-get are known: install libvirt, QEMU and sshd yourself and use --skip system,packages'
+}
+
+# ---- cpu ----
+
+check_cpu() {
+    flag=$(grep -m 1 -o -w -E 'vmx|svm' /proc/cpuinfo | head -n 1)
+    case $hypervisor in
+    kvm)
+        [ ! -e /dev/kvm ] || end 0 "/dev/kvm ${flag:+($flag)}"
+        [ -z "$flag" ] || end 1 "the processor has $flag, but /dev/kvm is not there"
+        end 2 'the processor has neither vmx nor svm: switch virtualization on in its firmware; --hypervisor qemu does without' ;;
+    xen)
+        ! grep -q control_d /proc/xen/capabilities 2>/dev/null || end 0 'dom0 of Xen'
+        end 2 'this is no dom0: start the host again with Xen once its packages are installed' ;;
+    *) echo "$hypervisor needs none" ;;
+    esac
+}
+
+fix_cpu() {
+    modprobe kvm_intel || modprobe kvm_amd
+}
+
+# ---- packages ----
+
+check_packages() {
+    missing=
+    for name in $packages; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing="$missing $name"
+    done
+    [ -z "$missing" ] || end 1 "not installed:$missing"
+    echo "$packages"
+}
+
+# shellcheck disable=SC2086 # $packages is a list
+fix_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    get() { apt-get -q -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" </dev/null >/dev/null; }
+    get --no-install-recommends install $packages 2>/dev/null ||
+        { get update && get --no-install-recommends install $packages; }
+}
+
+# ---- user ----
+
+check_user() {
+    number=$(id -u "$user" 2>/dev/null) || end 1 "there is no user $user"
+    home=$(getent passwd "$user" | cut -d: -f6)
+    echo "$user ($number), $home"
+    if [ -n "$nfs$uid" ] && [ "${uid:-$number}" != "$number" ]; then
+        echo "on the front-end $user is $uid: files of shared storage would be somebody else's"
+        [ -z "$nfs" ] || exit 2
+    fi
+    [ -d "$home" ] || end 1 'its home is missing'
+}
+
+fix_user() {
+    if ! id "$user" >/dev/null 2>&1; then
+        ! getent passwd "${uid:-none}" >/dev/null || uid=
+        useradd --system --password '*' ${uid:+--uid "$uid"} --user-group --no-create-home --home-dir "$home" --shell /bin/bash "$user" || exit
+    fi
+    home=$(getent passwd "$user" | cut -d: -f6)
+    install -d -m 755 -o "$user" -g "$(id -gn "$user")" "$home"
+}
+
+# ---- key ----
+
+check_key() {
+    home=$(getent passwd "$user" | cut -d: -f6)
+    [ -n "$home" ] || end 1 "there is no user $user"
+    word=$(echo "$key" | cut -d' ' -f2)
+    grep -qsF "$word" "$home/.ssh/authorized_keys" || end 1 "$user does not accept the front-end's key"
+    echo "in $home/.ssh/authorized_keys"
+}
+
+fix_key() {
+    home=$(getent passwd "$user" | cut -d: -f6)
+    group=$(id -gn "$user") && install -d -m 700 -o "$user" -g "$group" "$home/.ssh" || exit
+    file=$home/.ssh/authorized_keys
+    [ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
+    echo "$key" >>"$file" && chown "$user:$group" "$file" && chmod 600 "$file"
+}
+
+# ---- libvirt ----
+
+check_libvirt() {
+    missing=
+    for group in libvirt kvm; do
+        ! getent group $group >/dev/null || id -nG "$user" 2>/dev/null | grep -qw $group || missing="$missing $group"
+    done
+    [ -z "$missing" ] || end 1 "$user is not in:$missing"
+    said=$(virsh -q -c "$uri" version --daemon 2>&1) || end 1 "$uri does not answer: $said"
+    echo "$said" | sed -n -e 's/^Running hypervisor: //p' -e 's/^Running against daemon: /libvirt /p'
+}
+
+fix_libvirt() {
+    for group in libvirt kvm; do
+        ! getent group $group >/dev/null || usermod -a -G $group "$user" || exit
+    done
+    virsh -q -c "$uri" version >/dev/null 2>&1 ||
+        if command -v systemctl >/dev/null; then
+            systemctl enable --now libvirtd
+        else
+            service libvirtd start
+        fi
+}
+
+# ---- owner ----
+
+check_owner() {
+    case $hypervisor in kvm | qemu) ;; *) exit 3 ;; esac
+    file=/etc/libvirt/qemu.conf
+    [ -e $file ] || end 1 "there is no $file yet"
+    group=$(id -gn "$user" 2>/dev/null)
+    for line in "user = \"$user\"" "group = \"$group\"" 'dynamic_ownership = 0'; do
+        sed 's/  */ /g' $file | grep -qxF "$line" || end 1 "$file does not say $line"
+    done
+    echo "QEMU runs as $user"
+}
+
+fix_owner() {
+    file=/etc/libvirt/qemu.conf
+    group=$(id -gn "$user") || exit
+    [ -e $file ] || end 2 'libvirt is not installed'
+    sed -i -E '/^ *(user|group|dynamic_ownership) *=/d' $file || exit
+    printf 'user = "%s"\ngroup = "%s"\ndynamic_ownership = 0\n' "$user" "$group" >>$file || exit
+    if command -v systemctl >/dev/null; then
+        systemctl restart libvirtd
+    else
+        service libvirtd restart
+    fi
+    tries=10
+    until virsh -q -c "$uri" list >/dev/null 2>&1; do
+        [ $((tries = tries - 1)) -gt 0 ] || end 2 'libvirtd does not answer after its restart'
+        sleep 1
+    done
+}
+
+# ---- mount ----
+
+check_mount() {
+    [ -n "$nfs" ] || exit 3
+    source=$(findmnt -rn -M "$datastores" -o SOURCE)
+    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" /etc/fstab || end 1 "/etc/fstab has no line for $nfs"
+    [ -n "$source" ] || end 1 "$nfs is not mounted at $datastores"
+    [ "$source" = "$nfs" ] || end 2 "$source is mounted at $datastores, not $nfs"
+    echo "$nfs at $datastores"
+}
+
+fix_mount() {
+    source=$(findmnt -rn -M "$datastores" -o SOURCE)
+    [ -z "$source" ] || [ "$source" = "$nfs" ] || end 2 "$source is mounted at $datastores already"
+    mkdir -p "$datastores" || exit
+    [ -n "$source" ] || [ -z "$(ls -A "$datastores")" ] || end 2 "$datastores is not empty: the mount would hide what is there"
+    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" /etc/fstab ||
+        echo "$nfs $datastores nfs rw,hard,_netdev,nofail 0 0" >>/etc/fstab || exit
+    [ -n "$source" ] || mount "$datastores"
+}
+
+# ---- datastores ----
+
+check_datastores() {
+    [ -d "$datastores" ] || end 1 "there is no $datastores"
+    owner=$(stat -c %U "$datastores")
+    [ "$owner" = "$user" ] || end 1 "$datastores belongs to $owner"
+    echo "$datastores, $(df -Ph "$datastores" | awk 'NR == 2 { print $4 }') free"
+}
+
+fix_datastores() {
+    group=$(id -gn "$user") && install -d -m 755 -o "$user" -g "$group" "$datastores"
+}
+
+# ---- bridge ----
+
+check_bridge() {
+    found=$(ip -o link show type bridge 2>/dev/null | awk -F': ' '{ print $2 }' | grep -v '^virbr' | tr '\n' ' ')
+    [ -n "$bridge" ] || end 0 "${found:-none; machines with network cards need one: --bridge br0 --nic eth0}"
+    ip -o link show dev "$bridge" type bridge 2>/dev/null | grep -q . || end 1 "there is no bridge $bridge${found:+, but $found}"
+    [ -z "$nic" ] || [ -e "/sys/class/net/$bridge/brif/$nic" ] || end 1 "$nic is not in $bridge"
+    echo "$bridge${nic:+ with $nic}"
+}
+
+# shellcheck disable=SC2086 # SSH_CONNECTION is a list
+fix_bridge() {
+    [ -n "$nic" ] || end 2 "name the network card that shall be in $bridge: --nic eth0"
+    [ -e "/sys/class/net/$nic" ] || end 2 "there is no network card $nic"
+    set -- $SSH_CONNECTION
+    if [ -n "$3" ] && ip -o address show dev "$nic" | grep -qwF "$3"; then
+        end 2 "this connection comes in through $nic ($3): the change would cut it. Do it on the host's console"
+    fi
+    if [ -n "$(ip -o address show dev "$nic" scope global)" ] || ip route show default | grep -qw "dev $nic"; then
+        end 2 "$nic has an address or the default route, which would have to move to $bridge: do it on the host's console"
+    fi
+    ip link show dev "$bridge" >/dev/null 2>&1 || ip link add name "$bridge" type bridge || exit
+    ip link set dev "$nic" master "$bridge" && ip link set dev "$nic" up && ip link set dev "$bridge" up || exit
+    if [ -d /etc/network/interfaces.d ]; then
+        printf 'auto %s\niface %s inet manual\n    pre-up ip link add name %s type bridge || true\n    up ip link set dev %s master %s && ip link set dev %s up\n' \
+            "$bridge" "$bridge" "$bridge" "$nic" "$bridge" "$nic" >"/etc/network/interfaces.d/$bridge"
+    elif [ -d /etc/systemd/network ]; then
+        printf '[NetDev]\nName=%s\nKind=bridge\n' "$bridge" >"/etc/systemd/network/50-$bridge.netdev"
+        printf '[Match]\nName=%s\n[Network]\nBridge=%s\n' "$nic" "$bridge" >"/etc/systemd/network/50-$nic.network"
+    fi
+}
+
+# ---- clock ----
+
+check_clock() {
+    ahead=$(($(date +%s) - front))
+    echo "$ahead s from the front-end's"
+    [ "${ahead#-}" -le 2 ]
+}
+
+fix_clock() {
+    command -v timedatectl >/dev/null || end 2 'install chrony or another time service'
+    timedatectl set-ntp true && sleep 10
+}
+
+# ---- rootkey ----
+
+check_rootkey() {
+    [ "$hosts" -gt 1 ] || exit 3
+    [ -s /root/.ssh/id_ed25519.pub ] || end 1 'root has no key'
+    echo /root/.ssh/id_ed25519.pub
+}
+
+fix_rootkey() {
+    install -d -m 700 /root/.ssh || exit
+    rm -f /root/.ssh/id_ed25519.pub
+    if [ -s /root/.ssh/id_ed25519 ]; then
+        ssh-keygen -y -f /root/.ssh/id_ed25519 >/root/.ssh/id_ed25519.pub
+    else
+        ssh-keygen -q -t ed25519 -N '' -C "root@$(hostname)" -f /root/.ssh/id_ed25519
+    fi
+}
+
+# ---- names ----
+
+check_names() {
+    name=$(hostname)
+    own=$({ getent ahostsv4 "$name"; getent ahostsv6 "$name"; } | awk '{ print $1; exit }')
+    case $own in
+    '') end 1 "its own name $name is not known here" ;;
+    127.*) end 1 "its own name $name leads to $own, which other hosts cannot use" ;;
+    esac
+    for peer in $peers; do
+        getent hosts "${peer%%=*}" >/dev/null || end 1 "the name ${peer%%=*} is not known here"
+    done
+    echo "$name is $own"
+}
+
+fix_names() {
+    name=$(hostname)
+    work=$(mktemp) && cat /etc/hosts >"$work" || exit
+    case $(getent ahostsv4 "$name") in
+    '' | 127.*)
+        # Its own name leaves the lines of loopback addresses.
+        awk -v name="$name" '/^127\./ { line = $1; for (i = 2; i <= NF; i++) if ($i != name && index($i, name ".") != 1) line = line " " $i; if (line != $1) print line; next } 1' /etc/hosts >"$work"
+        echo "$address $name" >>"$work" ;;
+    esac
+    for peer in $peers; do
+        getent hosts "${peer%%=*}" >/dev/null || grep -qwF "${peer%%=*}" "$work" || echo "${peer#*=} ${peer%%=*}" >>"$work"
+    done
+    cat "$work" >/etc/hosts && rm -f "$work"
+}
+
+# ---- trust ----
+
+check_trust() {
+    [ "$hosts" -gt 1 ] || exit 3
+    home=$(getent passwd "$user" | cut -d: -f6)
+    echo "$peer_keys" | { while read -r type word rest; do
+        [ -z "$word" ] || grep -qsF "$word" "$home/.ssh/authorized_keys" || end 1 "$user does not accept root of ${rest#root@}"
+    done; } || exit
+    echo "$peer_hostkeys" | { while read -r names type word; do
+        [ -z "$word" ] || grep -qsF "$names $type $word" /etc/ssh/ssh_known_hosts || end 1 "the key of $names is not in /etc/ssh/ssh_known_hosts"
+    done; } || exit
+    for peer in $peers; do
+        [ "$(ssh -G "${peer%%=*}" 2>/dev/null | awk '$1 == "user" { print $2 }')" = "$user" ] || end 1 "root goes to ${peer%%=*} as another user than $user"
+    done
+    echo "root goes to the others as $user"
+}
+
+fix_trust() {
+    home=$(getent passwd "$user" | cut -d: -f6)
+    group=$(id -gn "$user") && install -d -m 700 -o "$user" -g "$group" "$home/.ssh" || exit
+    file=$home/.ssh/authorized_keys
+    echo "$peer_keys" | while read -r type word rest; do
+        [ -z "$word" ] || grep -qsF "$word" "$file" || echo "$type $word $rest" >>"$file"
+    done
+    chown "$user:$group" "$file" && chmod 600 "$file" || exit
+    echo "$peer_hostkeys" | while read -r names type word; do
+        [ -z "$word" ] || grep -qsF "$names $type $word" /etc/ssh/ssh_known_hosts || echo "$names $type $word" >>/etc/ssh/ssh_known_hosts
+    done
+    chmod 644 /etc/ssh/ssh_known_hosts || exit
+    work=$(mktemp) && config=/root/.ssh/config && touch "$config" || exit
+    {
+        echo '# globule: begin'
+        echo "Host $(for peer in $peers; do printf '%s ' "${peer%%=*}"; done)"
+        echo "    User $user"
+        echo '# globule: end'
+        sed '/^# globule: begin/,/^# globule: end/d' "$config"
+    } >"$work" || exit
+    chmod 600 "$work" && mv "$work" "$config"
+}
+
+# ---- peers ----
+
+check_peers() {
+    [ "$hosts" -gt 1 ] || exit 3
+    count=0
+    for peer in $peers; do
+        [ "${peer#*=}" != "$address" ] || continue
+        said=$(ssh -n -o BatchMode=yes -o ConnectTimeout=10 "${peer%%=*}" true 2>&1) || end 2 "${peer%%=*}: $said"
+        count=$((count + 1))
+    done
+    echo "reaches $count names"
+}
+
+# ---- access ----
+
+check_access() {
+    said=$(virsh -q -c "$uri" list 2>&1) || end 2 "$user cannot use libvirt: $said"
+    [ -w "$datastores" ] || end 2 "$user cannot write to $datastores"
+    echo "$user uses libvirt and $datastores"
+}

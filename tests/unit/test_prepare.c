@@ -1,0 +1,180 @@
+#include "client/prepare/hosts.h"
+#include "client/prepare/prepare.h"
+#include "tests/unit/cases.h"
+
+/* ---- lists of hosts ---- */
+
+static void test_hosts(void)
+{
+    g_autoptr(GPtrArray) cases = cases_load("prepare/hosts.txt");
+    for (guint i = 0; i < cases->len; i++) {
+        const Case *one = cases->pdata[i];
+        g_autoptr(GPtrArray) hosts = g_ptr_array_new_with_free_func(g_free);
+        g_autoptr(GError) error = NULL;
+        gboolean ok = host_list_add(hosts, one->input, &error);
+        g_ptr_array_add(hosts, NULL);
+        g_autofree char *names = g_strjoinv(" ", (char **)hosts->pdata);
+        g_test_message("%s", one->title);
+        g_assert_cmpstr(ok ? "hosts" : "error", ==, one->section);
+        g_assert_cmpstr(ok ? names : error->message, ==, one->expected);
+    }
+}
+
+static void test_file(void)
+{
+    g_autoptr(GPtrArray) hosts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(host_list_add_text(hosts, "# rack 1\nnode[1-2] # both\n\nnode9\n", "rack", NULL));
+    g_assert_cmpuint(hosts->len, ==, 3);
+    g_assert_cmpstr(hosts->pdata[2], ==, "node9");
+    g_assert_false(host_list_add_text(hosts, "node3\n;\n", "rack", &error));
+    g_assert_true(g_str_has_prefix(error->message, "rack, line 2: \";\" is no name"));
+}
+
+/* ---- the table and its script ---- */
+
+static int run_script(const char *variables, const char *call, char **out)
+{
+    g_autofree char *command = g_strconcat(variables, "\n", prepare_script(), call, NULL);
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", command, NULL};
+    int status = -1;
+    g_assert_true(g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, out, NULL, &status, NULL));
+    g_assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_rows_have_their_functions(void)
+{
+    for (const PrepareItem *item = prepare_items; item->name != NULL; item++) {
+        g_autofree char *check = g_strdup_printf("\ncheck_%s() {", item->name);
+        g_autofree char *fix = g_strdup_printf("\nfix_%s() {", item->name);
+        g_assert_nonnull(strstr(prepare_script(), check));
+        g_assert_true((strstr(prepare_script(), fix) != NULL) == item->fixable);
+        g_assert_true(g_str_has_suffix(item->why, "."));
+        g_assert_true(prepare_item_named(item->name, strlen(item->name)) == item);
+        g_assert_cmpint(item->phase, >=, item > prepare_items ? item[-1].phase : PHASE_HOST);
+    }
+    g_assert_null(prepare_item_named("use", 3));
+    g_assert_null(prepare_item_named("nothing", 7));
+}
+
+static void test_looks(void)
+{
+    static const struct {
+        const char *variables, *call;
+        int code;
+        const char *said;
+    } cases[] = {
+        {"user=nobody-here", "check_user", 1, "there is no user nobody-here"},
+        {"user=root nfs= uid=", "check_user", 0, "root (0), /root"},
+        {"user=root nfs=a:/b uid=7", "check_user", 2, "on the front-end root is 7"},
+        {"user=nobody-here", "check_key", 1, "there is no user nobody-here"},
+        {"hypervisor=lxc", "check_cpu", 0, "lxc needs none"},
+        {"hypervisor=lxc", "check_owner", 3, ""},
+        {"nfs=", "check_mount", 3, ""},
+        {"nfs=a:/b datastores=/nowhere", "check_mount", 1, "/etc/fstab has no line for a:/b"},
+        {"datastores=/nowhere", "check_datastores", 1, "there is no /nowhere"},
+        {"datastores=/ user=nobody", "check_datastores", 1, "/ belongs to root"},
+        {"datastores=/ user=root", "check_datastores", 0, "/, "},
+        {"bridge=br-nowhere nic=", "check_bridge", 1, "there is no bridge br-nowhere"},
+        {"bridge=br-nowhere nic=", "fix_bridge", 2, "name the network card"},
+        {"bridge=br-nowhere nic=nowhere0", "fix_bridge", 2, "there is no network card nowhere0"},
+        {"bridge=br-nowhere nic=lo SSH_CONNECTION='127.0.0.9 1 127.0.0.1 22'", "fix_bridge", 2,
+         "this connection comes in through lo (127.0.0.1): the change would cut it"},
+        {"front=$(date +%s)", "check_clock", 0, "0 s from"},
+        {"front=$(($(date +%s) - 60))", "check_clock", 1, "60 s from"},
+        {"hosts=1", "check_rootkey", 3, ""},
+        {"hosts=1", "check_trust", 3, ""},
+        {"hosts=1", "check_peers", 3, ""},
+        {"packages=no-such-package-anywhere", "check_packages", 1,
+         "not installed: no-such-package-anywhere"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *said = NULL;
+        g_test_message("%s %s", cases[i].variables, cases[i].call);
+        g_assert_cmpint(run_script(cases[i].variables, cases[i].call, &said), ==, cases[i].code);
+        if (strstr(said, cases[i].said) == NULL)
+            g_assert_cmpstr(said, ==, cases[i].said);
+    }
+}
+
+/* ---- what is wanted ---- */
+
+static PrepareWish usual_wish(void)
+{
+    return (PrepareWish){.hypervisor = prepare_hypervisor_named("kvm"),
+                         .login = "root",
+                         .user = "oneadmin",
+                         .key = "ssh-ed25519 AAAA it's",
+                         .datastores = "/var/lib/one/datastores",
+                         .parallel = 2};
+}
+
+static void expect_refused(const PrepareWish *wish, const char *reason)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_false(prepare_wish_check(wish, &error));
+    if (strstr(error->message, reason) == NULL)
+        g_assert_cmpstr(error->message, ==, reason);
+}
+
+static void test_wishes(void)
+{
+    PrepareWish wish = usual_wish();
+    g_assert_true(prepare_wish_check(&wish, NULL));
+    wish.user = "one admin";
+    expect_refused(&wish, "--service-user \"one admin\"");
+    wish = usual_wish();
+    wish.datastores = "here";
+    expect_refused(&wish, "a path from / on is needed");
+    wish = usual_wish();
+    wish.nfs = "server";
+    expect_refused(&wish, "write server:/path");
+    wish.nfs = "server:/a'b";
+    expect_refused(&wish, "--nfs");
+    wish = usual_wish();
+    wish.nic = "eth0";
+    expect_refused(&wish, "--bridge br0");
+    wish.bridge = "a-very-long-name-for-a-bridge";
+    expect_refused(&wish, "15 letters");
+    wish = usual_wish();
+    wish.skip = "user,nothing";
+    expect_refused(&wish, "--skip \"nothing\": no such item; there are: system cpu");
+    wish.skip = "user,bridge";
+    g_assert_true(prepare_wish_check(&wish, NULL));
+    g_assert_false(prepare_does(&wish, prepare_item_named("user", 4)));
+    g_assert_true(prepare_does(&wish, prepare_item_named("key", 3)));
+    wish.only = "key,user";
+    g_assert_true(prepare_does(&wish, prepare_item_named("key", 3)));
+    g_assert_false(prepare_does(&wish, prepare_item_named("user", 4)));
+    g_assert_false(prepare_does(&wish, prepare_item_named("clock", 5)));
+}
+
+/* The variables are shell, whatever is in them. */
+static void test_variables(void)
+{
+    PrepareWish wish = usual_wish();
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    g_autofree char *said = NULL;
+    wish.nfs = "server:/srv";
+    g_ptr_array_add(names, (gpointer) "node01");
+    g_autoptr(Prepare) prepare = prepare_new(&wish, names, NULL, NULL);
+    g_autofree char *variables = prepare_variables(prepare, NULL);
+    g_assert_cmpint(run_script(variables, "echo \"$key|$user|$hosts|$packages|$uri\"", &said), ==,
+                    0);
+    g_assert_true(
+        g_str_has_prefix(said, "ssh-ed25519 AAAA it's|oneadmin|1|libvirt-daemon-system "));
+    g_assert_nonnull(strstr(said, " qemu-utils nfs-common|qemu:///system\n"));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/prepare/hosts", test_hosts);
+    g_test_add_func("/prepare/file", test_file);
+    g_test_add_func("/prepare/rows", test_rows_have_their_functions);
+    g_test_add_func("/prepare/looks", test_looks);
+    g_test_add_func("/prepare/wishes", test_wishes);
+    g_test_add_func("/prepare/variables", test_variables);
+    return g_test_run();
+}
