@@ -5,6 +5,7 @@
 #include "server/model/datastore.h"
 #include "server/model/host.h"
 #include "server/model/migration.h"
+#include "server/model/plain.h"
 #include "server/model/user.h"
 #include "server/model/vm.h"
 #include "server/model/zone.h"
@@ -26,6 +27,9 @@ static const struct {
     {KIND_ACL, &acl_operations},
     {KIND_DATASTORE, &datastore_operations},
     {KIND_HOST, &host_operations},
+    {KIND_TEMPLATE, &template_operations},
+    {KIND_VNTEMPLATE, &vntemplate_operations},
+    {KIND_DOCUMENT, &document_operations},
     {KIND_VM, &vm_operations},
 };
 

@@ -98,6 +98,13 @@ gboolean request_may(Request *request, Right right, Kind kind, Object *object);
 Right operation_right(World *world, const char *operation, Right otherwise);
 /* Template argument; a parse error becomes the request's. (owned) */
 Template *request_template(Request *request, guint at);
+/* The permissions that a new object of the caller gets. */
+guint request_new_permissions(const Request *request);
+/* A new machine of the caller, made from `given`, which is left as it is; NULL with the request's
+ * error. Without a name of its own it is called `otherwise_named` and its id, when that is given.
+ * `trusted`: an administrator wrote the template, who may use restricted attributes. */
+Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
+                        gboolean hold, gboolean trusted);
 /* Puts `change` (taken) in the place of the template, or merges it. FALSE with the request's error,
  * and the template is as it was. */
 gboolean request_change_template(Request *request, Template **template, Template *change,

@@ -120,6 +120,14 @@ RpcReply *reply_object(Request *request, Object *object)
     return rpc_reply_text(list);
 }
 
+guint request_new_permissions(const Request *request)
+{
+    const char *own = template_get(request->caller->head.template, "UMASK");
+    const char *mask = own && *own ? own : config_text(request->world->config, "DEFAULT_UMASK");
+    /* A mask gives use and manage; the admin bits are set by chmod only. */
+    return 0666 & ~(guint)g_ascii_strtoull(mask, NULL, 8);
+}
+
 /* ---- handlers ---- */
 
 RpcReply *object_info(Request *request)
@@ -130,9 +138,10 @@ RpcReply *object_info(Request *request)
 /* The list of attributes that only administrators may give, by kind; NULL: there is none. */
 static const char *restricted_key(Kind kind)
 {
-    return kind == KIND_USER    ? "USER_RESTRICTED_ATTR"
-           : kind == KIND_GROUP ? "GROUP_RESTRICTED_ATTR"
-                                : NULL;
+    return kind == KIND_USER       ? "USER_RESTRICTED_ATTR"
+           : kind == KIND_GROUP    ? "GROUP_RESTRICTED_ATTR"
+           : kind == KIND_TEMPLATE ? "VM_RESTRICTED_ATTR"
+                                   : NULL;
 }
 
 RpcReply *object_update(Request *request)
@@ -145,6 +154,9 @@ RpcReply *object_update(Request *request)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     Object *object = request->object;
     const char *key = restricted_key(object->kind);
+    if (object->kind == KIND_TEMPLATE &&
+        !vm_check_restricted(request->world, request->caller, change, &request->error))
+        return NULL;
     if (key && !check_restricted(request->world, request->caller, change, key,
                                  kind_row(object->kind)->words, &request->error))
         return NULL;

@@ -40,6 +40,7 @@ static UserEffect *user_effect(RpcServer *server, gint32 uid)
     UserEffect *effect = g_new0(UserEffect, 1);
     effect->effect.release = user_release;
     effect->effect.destroy = user_destroy;
+    effect->effect.anywhere = TRUE; /* like the reply, which it must not follow */
     effect->sessions = server->sessions;
     effect->uid = uid;
     return effect;

@@ -9,31 +9,34 @@
 
 /* ---- making and changing ---- */
 
-/* The permissions that a new object of this user gets. */
-static guint new_permissions(World *world, const User *owner)
+Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
+                        gboolean hold, gboolean trusted)
 {
-    const char *own = template_get(owner->head.template, "UMASK");
-    const char *mask = own && *own ? own : config_text(world->config, "DEFAULT_UMASK");
-    /* A mask gives use and manage; the admin bits are set by chmod only. */
-    return 0666 & ~(guint)g_ascii_strtoull(mask, NULL, 8);
+    World *world = request->world;
+    g_auto(VmDraft) draft = {.trusted = trusted};
+    if (!vm_draft_make(world, request->caller, given, &draft, &request->error))
+        return NULL;
+    hold |= draft.hold;
+    Template *template = g_steal_pointer(&draft.template);
+    Vm *vm = vm_create(world, draft.name, request->caller->head.id, request->caller->head.gid,
+                       template, g_steal_pointer(&draft.user_template), hold);
+    if (otherwise_named && !*draft.name) {
+        g_autofree char *name = g_strdup_printf("%s-%d", otherwise_named, vm->head.id);
+        object_set_name(world, &vm->head, name);
+    }
+    vm->head.permissions = request_new_permissions(request);
+    vm_draft_finish(world, template, vm->head.id);
+    context_complete(world, vm);
+    lifecycle_vm_created(request->lifecycle, vm);
+    return vm;
 }
 
 RpcReply *vm_allocate(Request *request)
 {
-    World *world = request->world;
     g_autoptr(Template) given = request_template(request, 1);
-    g_auto(VmDraft) draft = {0};
-    if (!given || !vm_draft_make(world, request->caller, given, &draft, &request->error))
-        return NULL;
-    gboolean hold = draft.hold || arg_bool(request, 2, FALSE);
-    Template *template = g_steal_pointer(&draft.template);
-    Vm *vm = vm_create(world, draft.name, request->caller->head.id, request->caller->head.gid,
-                       template, g_steal_pointer(&draft.user_template), hold);
-    vm->head.permissions = new_permissions(world, request->caller);
-    vm_draft_finish(world, template, vm->head.id);
-    context_complete(world, vm);
-    lifecycle_vm_created(request->lifecycle, vm);
-    return reply_int(request, vm->head.id);
+    Vm *vm = given ? request_new_machine(request, given, NULL, arg_bool(request, 2, FALSE), FALSE)
+                   : NULL;
+    return vm ? reply_int(request, vm->head.id) : NULL;
 }
 
 RpcReply *vm_update(Request *request)

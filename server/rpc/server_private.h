@@ -80,6 +80,12 @@ HANDLER(datastore_delete);
 HANDLER(datastore_enable);
 HANDLER(cluster_adddatastore);
 HANDLER(cluster_deldatastore);
+/* methods_template.c */
+HANDLER(template_allocate);
+HANDLER(template_clone);
+HANDLER(template_delete);
+HANDLER(template_instantiate);
+HANDLER(documentpool_info);
 /* methods_system.c */
 HANDLER(system_version);
 HANDLER(zone_raftstatus);

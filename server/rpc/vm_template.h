@@ -10,6 +10,7 @@ typedef struct VmDraft {
     Template *template;
     Template *user_template;
     gboolean hold;
+    gboolean trusted; /* given: restricted attributes were written by an administrator */
 } VmDraft;
 
 void vm_draft_clear(VmDraft *draft);

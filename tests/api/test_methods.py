@@ -75,10 +75,44 @@ METHODS = [
     ("one.zone.raftstatus", SESSION_ONLY, None),
     ("one.vdc.info", [("id", 0), ("boolean?", False)], "VDC"),
     ("one.vdcpool.info", SESSION_ONLY, None),
+    ("one.template.allocate", [("string", "NAME=m1\nCPU=1\nMEMORY=64")], None),
+    ("one.template.info", [("id", 0), ("boolean?", False), ("boolean?", False)], "virtual machine template"),
+    ("one.template.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "virtual machine template"),
+    ("one.template.rename", [("id", 0), ("string", "m2")], "virtual machine template"),
+    ("one.template.chmod", [("id", 0)] + [("int", -1)] * 9 + [("boolean?", False)], "virtual machine template"),
+    ("one.template.chown", [("id", 0), ("int", -1), ("int", -1)], "virtual machine template"),
+    ("one.template.lock", [("id", 0), ("int", 2), ("boolean?", False)], "virtual machine template"),
+    ("one.template.unlock", [("id", 0)], "virtual machine template"),
+    ("one.template.clone", [("id", 0), ("string", "m3"), ("boolean?", False)], "virtual machine template"),
+    ("one.template.delete", [("id", 2), ("boolean?", False)], "virtual machine template"),
+    ("one.template.instantiate", [("id", 0), ("string", ""), ("boolean?", True), ("string?", ""), ("boolean?", False)],
+     "virtual machine template"),
+    ("one.templatepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.vntemplate.allocate", [("string", "NAME=m1")], None),
+    ("one.vntemplate.info", [("id", 0), ("boolean?", False)], "virtual network template"),
+    ("one.vntemplate.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "virtual network template"),
+    ("one.vntemplate.rename", [("id", 0), ("string", "m2")], "virtual network template"),
+    ("one.vntemplate.chmod", [("id", 0)] + [("int", -1)] * 9, "virtual network template"),
+    ("one.vntemplate.chown", [("id", 0), ("int", -1), ("int", -1)], "virtual network template"),
+    ("one.vntemplate.lock", [("id", 0), ("int", 2), ("boolean?", False)], "virtual network template"),
+    ("one.vntemplate.unlock", [("id", 0)], "virtual network template"),
+    ("one.vntemplate.clone", [("id", 0), ("string", "m3")], "virtual network template"),
+    ("one.vntemplate.delete", [("id", 2)], "virtual network template"),
+    ("one.vntemplatepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.document.allocate", [("string", "NAME=m1"), ("int", 100)], None),
+    ("one.document.info", [("id", 0), ("boolean?", False)], "document"),
+    ("one.document.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "document"),
+    ("one.document.rename", [("id", 0), ("string", "m2")], "document"),
+    ("one.document.chmod", [("id", 0)] + [("int", -1)] * 9, "document"),
+    ("one.document.chown", [("id", 0), ("int", -1), ("int", -1)], "document"),
+    ("one.document.lock", [("id", 0), ("int", 2), ("boolean?", False)], "document"),
+    ("one.document.unlock", [("id", 0)], "document"),
+    ("one.document.clone", [("id", 0), ("string", "m3")], "document"),
+    ("one.document.delete", [("id", 2)], "document"),
+    ("one.documentpool.info", [("int?", -2), ("int?", -1), ("int?", -1), ("int?", 100)], None),
     # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
     ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vnpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
-    ("one.templatepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.secgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
@@ -105,6 +139,8 @@ def stage(one):
     assert one.allocate(hold=True, name="stage") == 0
     assert one.host("h3") == 2
     assert one.user("m0").uid == 2
+    for family, *more in (("template",), ("vntemplate",), ("document", 100)):
+        assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64", *more) == 0
     return one
 
 
@@ -113,6 +149,8 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
+    for family in ("template", "vntemplate", "document"):
+        one.call(f"one.{family}.unlock", 0)
 
 
 @pytest.mark.parametrize("method", BY_NAME)

@@ -32,3 +32,51 @@ CREATE TABLE migration (
     more             TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (vm, number)
 ) STRICT, WITHOUT ROWID;
+
+-- A template of machines.
+CREATE TABLE vm_template (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    regtime      INTEGER NOT NULL DEFAULT 0,
+    type         INTEGER NOT NULL DEFAULT 0,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;
+
+-- A template of networks.
+CREATE TABLE vnet_template (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    regtime      INTEGER NOT NULL DEFAULT 0,
+    type         INTEGER NOT NULL DEFAULT 0,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;
+
+-- A document of a client; "type" is as its makers count.
+CREATE TABLE document (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    regtime      INTEGER NOT NULL DEFAULT 0,
+    type         INTEGER NOT NULL DEFAULT 0,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;

@@ -1,0 +1,159 @@
+/* Templates of machines: kept, cloned, and made into machines. Documents and templates of
+ * networks, which are kept in the same way. */
+#include "server/rpc/server_private.h"
+#include "server/rpc/vm_template.h"
+
+#include "lib/base/names.h"
+#include "server/model/plain.h"
+
+#include <string.h>
+
+/* What a template of machines may hold that was written by this caller. */
+static gboolean may_write(Request *request, Kind kind, const Template *template)
+{
+    return template_fits(request->world, template, &request->error) &&
+           (kind != KIND_TEMPLATE ||
+            vm_check_restricted(request->world, request->caller, template, &request->error));
+}
+
+/* A user's objects of one kind have different names. */
+static gboolean name_is_free(Request *request, Kind kind, const char *name, gint32 type)
+{
+    g_autoptr(GError) error = NULL;
+    const KindRow *row = kind_row(kind);
+    Object *equal;
+    if (!name || !*name)
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "Error allocating a new %s. No NAME in template for the %s.", row->words,
+                    row->words);
+    else if (!name_check(name, &error))
+        reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new %s. %s.", row->words,
+                    error->message);
+    else if ((equal = pool_find_own(request->world, kind, request->caller->head.id, name)) &&
+             PLAIN(equal)->type == type)
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "Error allocating a new %s. NAME is already taken by %s %d.", row->words,
+                    row->acl_word, equal->id);
+    return !request->error;
+}
+
+/* The template is taken, and has no NAME any more: that is the object's. */
+static Plain *create(Request *request, Kind kind, const char *name, Template *template, gint32 type)
+{
+    g_autofree char *own = g_strdup(name); /* it may be the template's */
+    template_remove(template, "NAME");
+    Plain *plain = plain_create(request->world, kind, own, request->caller->head.id,
+                                request->caller->head.gid, template, type);
+    plain->head.permissions = request_new_permissions(request);
+    return plain;
+}
+
+RpcReply *template_allocate(Request *request)
+{
+    Kind kind = request->method->kind;
+    gint32 type = kind == KIND_DOCUMENT ? arg_int(request, 2, 0) : 0;
+    g_autoptr(Template) template = request_template(request, 1);
+    if (!template || !may_write(request, kind, template) ||
+        !name_is_free(request, kind, template_get(template, "NAME"), type))
+        return NULL;
+    const char *name = template_get(template, "NAME");
+    Plain *plain = create(request, kind, name, g_steal_pointer(&template), type);
+    return reply_int(request, plain->head.id);
+}
+
+/* A copy of the request's object that is the caller's. NULL with the error. */
+static Plain *copy_of(Request *request, const char *name)
+{
+    const Object *object = request->object;
+    if (!name_is_free(request, object->kind, name, PLAIN(object)->type))
+        return NULL;
+    g_autoptr(Template) copy = template_copy(object->template);
+    /* What an administrator wrote into a template must not become a user's to change. */
+    if (!may_write(request, object->kind, copy))
+        return NULL;
+    return create(request, object->kind, name, g_steal_pointer(&copy), PLAIN(object)->type);
+}
+
+RpcReply *template_clone(Request *request)
+{
+    if (!request_may(request, RIGHT_CREATE, request->object->kind, NULL))
+        return NULL;
+    Plain *plain = copy_of(request, arg_text(request, 2, ""));
+    return plain ? reply_int(request, plain->head.id) : NULL;
+}
+
+RpcReply *template_delete(Request *request)
+{
+    gint32 id = request->object->id;
+    acl_forget(request->world, request->object);
+    pool_remove(request->world, request->object);
+    return reply_int(request, id);
+}
+
+/* An administrator's template, and so whatever it holds was meant. */
+static gboolean is_trusted(const Object *template)
+{
+    return template->uid == USER_ONEADMIN || template->gid == GROUP_ONEADMIN;
+}
+
+/* The template with what the caller adds; their own part is not trusted. (owned) */
+static Template *complete(Request *request, const Object *source)
+{
+    const char *name = arg_text(request, 2, "");
+    g_autoptr(Template) extra = template_parse(arg_text(request, 4, ""), TEMPLATE_MODERN, NULL);
+    g_autoptr(Template) all = template_copy(source->template);
+    template_remove(all, "NAME");
+    if (extra && template_count(extra)) {
+        if (!request_may(request, RIGHT_CREATE, KIND_VM, NULL) ||
+            !vm_check_restricted(request->world, request->caller, extra, &request->error))
+            return NULL;
+        template_merge(all, extra);
+    } else if (!extra) {
+        g_autoptr(Template) again = request_template(request, 4); /* sets the error */
+        return NULL;
+    }
+    if (*name)
+        template_set(all, "NAME", name);
+    template_set_int(all, "TEMPLATE_ID", source->id);
+    return g_steal_pointer(&all);
+}
+
+/* Arguments: template, name, hold, extra template, persistent: the machine then has a template of
+ * its own, which stays when the machine is gone. */
+RpcReply *template_instantiate(Request *request)
+{
+    const Object *source = request->object;
+    gboolean persistent = arg_bool(request, 5, FALSE), trusted = is_trusted(source);
+    g_autoptr(Template) all = complete(request, source);
+    if (!all)
+        return NULL;
+    if (persistent && !(request_may(request, RIGHT_CREATE, KIND_TEMPLATE, NULL) &&
+                        request_may(request, RIGHT_CREATE, KIND_VM, NULL)))
+        return NULL;
+    Plain *own = NULL;
+    if (persistent) {
+        const char *name = arg_text(request, 2, "");
+        g_autofree char *made = g_strdup_printf("%s-copy", source->name);
+        if (!(own = copy_of(request, *name ? name : made)))
+            return NULL;
+        template_set_int(all, "TEMPLATE_ID", own->head.id);
+    }
+    Vm *vm = request_new_machine(request, all, source->name, arg_bool(request, 3, FALSE), trusted);
+    if (!vm && own)
+        pool_remove(request->world, &own->head);
+    return vm ? reply_int(request, vm->head.id) : NULL;
+}
+
+/* Documents of one type. */
+RpcReply *documentpool_info(Request *request)
+{
+    GPtrArray *objects = request_visible(request, KIND_DOCUMENT, arg_int(request, 1, -2));
+    gint32 type = arg_int(request, 4, 0);
+    if (!objects)
+        return NULL;
+    for (guint i = objects->len; i > 0; i--)
+        if (PLAIN(objects->pdata[i - 1])->type != type)
+            g_ptr_array_remove_index(objects, i - 1);
+    request_page(objects, arg_int(request, 2, -1), arg_int(request, 3, -1));
+    return reply_pool(request, KIND_DOCUMENT, objects, FALSE, NULL);
+}

@@ -1,0 +1,160 @@
+"""Templates of machines, and what is kept like them: templates of networks, documents."""
+import pytest
+from api.states import ALLOCATE, AUTHORIZATION, INTERNAL, NO_EXISTS
+
+SMALL = "CPU = 0.1\nMEMORY = 64\n"
+FAMILIES = [("template", "virtual machine template", ()), ("vntemplate", "virtual network template", ()),
+            ("document", "document", (7,))]
+
+
+def template_of(document):
+    return {child.tag: child.text for child in document.find("TEMPLATE")}
+
+
+def allowed(client, word):
+    """What the rules of the first start give to users: machines, templates and documents, no networks."""
+    return word != "virtual network template"
+
+
+@pytest.mark.parametrize("family, words, more", FAMILIES)
+def test_life(one, family, words, more):
+    identity = one.ok(f"one.{family}.allocate", "NAME = first\nA = 1\nB = [ C = 2, D = \"x<y\" ]", *more)
+    document = one.xml(f"one.{family}.info", identity)
+    assert document.findtext("NAME") == "first" and document.findtext("TEMPLATE/A") == "1"
+    assert document.findtext("TEMPLATE/B/D") == "x<y" and document.find("TEMPLATE/NAME") is None
+    assert document.findtext("UNAME") == "oneadmin"
+    one.ok(f"one.{family}.update", identity, "A = 3", 1)
+    assert template_of(one.xml(f"one.{family}.info", identity)).keys() == {"A", "B"}
+    one.ok(f"one.{family}.update", identity, "E = 4", 0)
+    assert template_of(one.xml(f"one.{family}.info", identity)) == {"E": "4"}
+    one.ok(f"one.{family}.rename", identity, "second")
+    copy = one.ok(f"one.{family}.clone", identity, "third")
+    listed = one.xml(f"one.{family}pool.info", -2, -1, -1, *more)
+    assert {"second", "third"} <= {item.findtext("NAME") for item in listed}
+    one.ok(f"one.{family}.delete", identity)
+    one.ok(f"one.{family}.delete", copy)
+    one.fails(f"one.{family}.info", identity, code=NO_EXISTS, text=f"Error getting {words} [{identity}].")
+
+
+@pytest.mark.parametrize("family, words, more", FAMILIES)
+def test_names(one, family, words, more):
+    one.fails(f"one.{family}.allocate", "A = 1", *more, code=ALLOCATE, text="No NAME in template")
+    one.fails(f"one.{family}.allocate", 'NAME = "a\tb"', *more, code=ALLOCATE, text=words)
+    one.fails(f"one.{family}.allocate", "NAME = ", *more, code=ALLOCATE, text="No NAME in template")
+    one.fails(f"one.{family}.allocate", "NAME = [", *more, code=INTERNAL, text="Parse error")
+    identity = one.ok(f"one.{family}.allocate", "NAME = taken", *more)
+    reply = one.fails(f"one.{family}.allocate", "NAME = taken", *more, code=ALLOCATE)
+    assert f"NAME is already taken by {family.upper()} {identity}." in reply[1]
+    one.fails(f"one.{family}.clone", identity, "taken", code=ALLOCATE)
+    one.fails(f"one.{family}.clone", identity, "", code=ALLOCATE)
+    if allowed(one, words):
+        other = one.user(f"namesake-{family}")
+        assert other.ok(f"one.{family}.allocate", "NAME = taken", *more) > identity
+
+
+def test_documents_by_type(one):
+    first = one.ok("one.document.allocate", "NAME = typed", 100)
+    second = one.ok("one.document.allocate", "NAME = typed", 101)
+    for kind, identity in ((100, first), (101, second)):
+        ids = [item.findtext("ID") for item in one.xml("one.documentpool.info", -2, -1, -1, kind)]
+        assert str(identity) in ids and str(first + second - identity) not in ids
+    assert one.xml("one.document.info", second).findtext("TYPE") == "101"
+
+
+def test_instantiate(one):
+    identity = one.ok("one.template.allocate", f'NAME = web\n{SMALL}NOTE = "a note"\nCONTEXT = [ A = "1" ]')
+    vm = one.vm(one.ok("one.template.instantiate", identity, "", True))
+    assert vm.findtext("NAME") == f"web-{vm.findtext('ID')}"
+    assert vm.findtext("TEMPLATE/TEMPLATE_ID") == str(identity)
+    assert vm.findtext("USER_TEMPLATE/NOTE") == "a note" and vm.findtext("TEMPLATE/CONTEXT/A") == "1"
+    named = one.vm(one.ok("one.template.instantiate", identity, "mine", True, 'MEMORY = 128\nEXTRA = "yes"', False))
+    assert named.findtext("NAME") == "mine" and named.findtext("TEMPLATE/MEMORY") == "128"
+    assert named.findtext("USER_TEMPLATE/EXTRA") == "yes" and named.findtext("TEMPLATE/CPU") == "0.1"
+    # The template is as it was.
+    assert one.xml("one.template.info", identity).findtext("TEMPLATE/MEMORY") == "64"
+    one.fails("one.template.instantiate", identity, "bad", True, "MEMORY = -1", False, code=INTERNAL, text="MEMORY")
+    one.fails("one.template.instantiate", identity, "bad", True, "MEMORY = [", False, code=INTERNAL, text="Parse error")
+    one.fails("one.template.instantiate", identity, "a\tb", True)
+
+
+def test_instantiated_machine_runs(one):
+    identity = one.ok("one.template.allocate", f"NAME = runs\n{SMALL}")
+    vm = one.ok("one.template.instantiate", identity, "runs")
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    one.ok("one.template.delete", identity)
+    assert one.state(vm) == "RUNNING"
+    one.ok("one.vm.recover", vm, 3)
+
+
+def test_persistent_copy(one):
+    identity = one.ok("one.template.allocate", f"NAME = base\n{SMALL}")
+    before = len(one.xml("one.templatepool.info", -2, -1, -1))
+    vm = one.vm(one.ok("one.template.instantiate", identity, "kept", True, "", True))
+    own = vm.findtext("TEMPLATE/TEMPLATE_ID")
+    assert own != str(identity)
+    assert one.xml("one.template.info", int(own)).findtext("NAME") == "kept"
+    # A machine that cannot be made leaves no copy behind.
+    one.fails("one.template.instantiate", identity, "never", True, "MEMORY = -1", True, code=INTERNAL)
+    assert len(one.xml("one.templatepool.info", -2, -1, -1)) == before + 1
+
+
+def test_rights(one):
+    owner, other = one.user("template-owner"), one.user("template-other")
+    identity = owner.ok("one.template.allocate", f"NAME = private\n{SMALL}")
+    other.fails("one.template.info", identity, code=AUTHORIZATION, text=f"USE TEMPLATE [{identity}]")
+    other.fails("one.template.instantiate", identity, "", code=AUTHORIZATION)
+    other.fails("one.template.clone", identity, "stolen", code=AUTHORIZATION)
+    owner.ok("one.template.chmod", identity, -1, -1, -1, 1, -1, -1, -1, -1, -1)
+    vm = other.vm(other.ok("one.template.instantiate", identity, "", True))
+    assert vm.findtext("UNAME") == "template-other"
+    other.fails("one.template.update", identity, "A = 1", 1, code=AUTHORIZATION, text="MANAGE TEMPLATE")
+    other.fails("one.template.delete", identity, code=AUTHORIZATION)
+    owner.fails("one.vntemplate.allocate", "NAME = net", code=AUTHORIZATION, text="CREATE VNTEMPLATE")
+
+
+def test_restricted_attributes(one):
+    """An administrator may hand out what users may not write; users cannot get at it by a detour."""
+    user = one.user("restricted-user")
+    raw = 'RAW = [ TYPE = "kvm", DATA = "<x/>" ]\n'
+    user.fails("one.template.allocate", f"NAME = evil\n{SMALL}{raw}", code=AUTHORIZATION, text="RAW/DATA")
+    given = one.ok("one.template.allocate", f"NAME = given\n{SMALL}{raw}")
+    one.ok("one.template.chmod", given, -1, -1, -1, -1, -1, -1, 1, 1, -1)
+    vm = user.vm(user.ok("one.template.instantiate", given, "", True))
+    assert vm.findtext("TEMPLATE/RAW/DATA") == "<x/>"
+    for extra in ('RAW = [ TYPE = "kvm", DATA = "<y/>" ]', 'OS = [ KERNEL = "/etc/shadow" ]',
+                  'DISK = [ SOURCE = "/etc/shadow", TYPE = "file" ]'):
+        user.fails("one.template.instantiate", given, "", True, extra, False, code=AUTHORIZATION, text="restricted")
+        user.fails("one.template.update", given, extra, 1, code=AUTHORIZATION, text="restricted")
+        user.fails("one.template.update", given, extra, 0, code=AUTHORIZATION, text="restricted")
+    user.fails("one.template.clone", given, "mine", code=AUTHORIZATION, text="restricted")
+    # Whoever may manage the administrator's template may not throw away what was set there.
+    user.ok("one.template.update", given, SMALL, 0)
+    assert one.xml("one.template.info", given).findtext("TEMPLATE/RAW/DATA") == "<x/>"
+
+
+def test_locks(one):
+    user = one.user("lock-user")
+    identity = user.ok("one.template.allocate", f"NAME = locked\n{SMALL}")
+    user.ok("one.template.lock", identity, 2, False)
+    user.fails("one.template.update", identity, "A = 1", 1, text="locked")
+    user.fails("one.template.delete", identity, text="locked")
+    user.ok("one.template.instantiate", identity, "", True)
+    user.ok("one.template.lock", identity, 1, False)
+    user.fails("one.template.instantiate", identity, "", True, text="locked")
+    user.ok("one.template.unlock", identity)
+    user.ok("one.template.delete", identity)
+
+
+def test_they_outlive_a_restart(fresh):
+    server = fresh()
+    for family, _, more in FAMILIES:
+        server.ok(f"one.{family}.allocate", 'NAME = kept\nA = "line\nbreak"', *more)
+        server.ok(f"one.{family}.chmod", 0, 1, 1, 1, 1, 0, 0, 0, 0, 0)
+        server.ok(f"one.{family}.lock", 0, 3, False)
+    before = [server.ok(f"one.{family}.info", 0) for family, *_ in FAMILIES]
+    server.kill()
+    server.start()
+    assert [server.ok(f"one.{family}.info", 0) for family, *_ in FAMILIES] == before
+    assert server.ok("one.template.allocate", "NAME = next") == 1
+    assert "in order" in server.command("--check").stdout
