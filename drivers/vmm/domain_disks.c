@@ -171,7 +171,7 @@ static void place(const DomainRequest *request, GPtrArray *disks, guint round)
         Target target = {NULL};
         gboolean named = disk->wanted && parse_target(disk->wanted, &target);
         gboolean whole = named && (!target.partition || partitions);
-        if (disk->target || (round == 0 && !whole) || (round == 1 && !named))
+        if (disk->directory || disk->target || (round == 0 && !whole) || (round == 1 && !named))
             continue;
         const char *prefix = prefix_for(request, disk);
         if (whole && g_str_equal(prefix, target.prefix) && !taken(disks, disk->wanted))
@@ -233,35 +233,52 @@ static char *format_of(const DomainRequest *request, const DomainDisk *disk)
     return g_strdup(standard && *standard ? standard : "raw");
 }
 
-static gboolean is_network(const char *type)
+static const DomainProtocol protocols[] = {
+    {"RBD", "rbd", "CEPH_HOST", 6789, NULL, "CEPH_USER", "CEPH_SECRET", "ceph", "uuid"},
+    {"ISCSI", "iscsi", "ISCSI_HOST", 3260, NULL, "ISCSI_USER", "ISCSI_USAGE", "iscsi", "usage"},
+    {"GLUSTER", "gluster", "GLUSTER_HOST", 24007, "tcp"},
+    {"SHEEPDOG", "sheepdog", "SHEEPDOG_HOST", 0, "tcp"},
+};
+
+/* "RBD_CDROM" is a CD-ROM by the protocol "RBD". */
+static const DomainProtocol *find_protocol(const char *type, gboolean *cdrom)
 {
-    static const char *const types[] = {"RBD",           "RBD_CDROM", "GLUSTER",
-                                        "GLUSTER_CDROM", "SHEEPDOG",  "ISCSI"};
-    for (guint i = 0; i < G_N_ELEMENTS(types); i++)
-        if (!g_ascii_strcasecmp(type, types[i]))
-            return TRUE;
-    return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(protocols); i++) {
+        gsize length = strlen(protocols[i].word);
+        if (g_ascii_strncasecmp(type, protocols[i].word, length) != 0)
+            continue;
+        *cdrom = !g_ascii_strcasecmp(type + length, "_CDROM");
+        if (*cdrom || type[length] == '\0')
+            return &protocols[i];
+    }
+    return NULL;
 }
 
-static gboolean read_kind(DomainDisk *disk, GError **error)
+/* DISK_TYPE says what the image is stored on, TYPE also what the guest sees. */
+static gboolean read_kind(const DomainRequest *request, DomainDisk *disk, GError **error)
 {
-    g_autofree char *type = domain_text(disk->node, "TYPE");
-    g_autofree char *storage = domain_text(disk->node, "DISK_TYPE");
-    const char *word = storage && g_ascii_strcasecmp(storage, "FILE") ? storage : type;
-    for (guint i = 0; i < 2; i++, word = type) {
+    static const char *const names[] = {"DISK_TYPE", "TYPE"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *word = domain_text(disk->node, names[i]);
+        gboolean cdrom = FALSE;
         if (!word)
             continue;
-        if (!g_ascii_strcasecmp(word, "CDROM"))
+        const DomainProtocol *protocol = find_protocol(word, &cdrom);
+        if (cdrom || !g_ascii_strcasecmp(word, "CDROM") || !g_ascii_strcasecmp(word, "BLOCK_CDROM"))
             disk->kind = DISK_CDROM;
-        else if (!g_ascii_strcasecmp(word, "FLOPPY"))
+        if (!g_ascii_strcasecmp(word, "FLOPPY"))
             disk->kind = DISK_FLOPPY;
-        else if (!g_ascii_strcasecmp(word, "BLOCK"))
+        if (!g_ascii_strcasecmp(word, "BLOCK") || !g_ascii_strcasecmp(word, "BLOCK_CDROM"))
             disk->block = TRUE;
-        else if (is_network(word)) {
+        if (!g_ascii_strcasecmp(word, "FILESYSTEM"))
+            disk->directory = TRUE;
+        if (protocol)
+            disk->protocol = protocol;
+        if ((protocol || disk->directory) && !(request->dialect->traits & DOMAIN_QEMU)) {
             g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                        "disk %s is of type %s, which this driver cannot use; files and block "
-                        "devices can be used",
-                        disk->id, word);
+                        "disk %s: %s=\"%s\" is for KVM only; files and block devices can be used "
+                        "on this host",
+                        disk->id, names[i], word);
             return FALSE;
         }
     }
@@ -278,7 +295,8 @@ static DomainDisk *read_disk(const DomainRequest *request, const xmlNode *node, 
     if (!disk->id)
         disk->id = g_strdup_printf("%u", place_number);
     disk->wanted = domain_text(node, "TARGET");
-    if (!read_kind(disk, error)) {
+    disk->unit = -1;
+    if (!read_kind(request, disk, error)) {
         disk_free(disk);
         return NULL;
     }
@@ -298,6 +316,7 @@ static DomainDisk *read_context(const DomainRequest *request)
     DomainDisk *disk = g_new0(DomainDisk, 1);
     disk->node = node;
     disk->context = TRUE;
+    disk->unit = -1;
     disk->kind = DISK_CDROM;
     disk->readonly = TRUE;
     disk->wanted = domain_text(node, "TARGET");
@@ -307,6 +326,32 @@ static DomainDisk *read_context(const DomainRequest *request)
     disk->path = g_strdup_printf("%s/disk.%s", request->directory ? request->directory : ".", id);
     disk->id = g_steal_pointer(&id);
     return disk;
+}
+
+static gboolean unit_taken(const GPtrArray *disks, const char *bus, gint unit)
+{
+    for (guint i = 0; i < disks->len; i++) {
+        const DomainDisk *disk = disks->pdata[i];
+        if (disk->unit == unit && g_strcmp0(disk->bus, bus) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* libvirt counts from the letters of the target, and would give sda and hda one place when they
+ * are on one bus; so places are given here: that of the letters, else the next that is free. */
+static void give_units(const DomainRequest *request, GPtrArray *disks)
+{
+    for (guint i = 0; (request->dialect->traits & DOMAIN_QEMU) && i < disks->len; i++) {
+        DomainDisk *disk = disks->pdata[i];
+        Target target = {NULL};
+        if (g_strcmp0(disk->bus, "sata") != 0 && g_strcmp0(disk->bus, "scsi") != 0)
+            continue;
+        gint unit = parse_target(disk->target, &target) ? (gint)target.index : 0;
+        while (unit_taken(disks, disk->bus, unit))
+            unit++;
+        disk->unit = unit;
+    }
 }
 
 GPtrArray *domain_disks_plan(const DomainRequest *request, GError **error)
@@ -324,87 +369,6 @@ GPtrArray *domain_disks_plan(const DomainRequest *request, GError **error)
         g_ptr_array_add(disks, context);
     for (guint round = 0; round < 3; round++)
         place(request, disks, round);
+    give_units(request, disks);
     return g_steal_pointer(&disks);
-}
-
-gboolean domain_disks_use(const GPtrArray *disks, const char *bus)
-{
-    for (guint i = 0; i < disks->len; i++)
-        if (g_strcmp0(((DomainDisk *)disks->pdata[i])->bus, bus) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-/* ---- elements ---- */
-
-static void write_limits(const DomainDisk *disk, DomainWriter *writer)
-{
-    static const struct {
-        const char *attribute, *element;
-    } limits[] = {
-        {"TOTAL_BYTES_SEC", "total_bytes_sec"}, {"READ_BYTES_SEC", "read_bytes_sec"},
-        {"WRITE_BYTES_SEC", "write_bytes_sec"}, {"TOTAL_IOPS_SEC", "total_iops_sec"},
-        {"READ_IOPS_SEC", "read_iops_sec"},     {"WRITE_IOPS_SEC", "write_iops_sec"},
-    };
-    gboolean open = FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS(limits); i++) {
-        g_autofree char *value = domain_text(disk->node, limits[i].attribute);
-        if (value && !open)
-            domain_open(writer, "iotune");
-        open = open || value;
-        domain_leaf(writer, limits[i].element, value);
-    }
-    if (open)
-        domain_close(writer);
-}
-
-static void write_driver(const DomainRequest *request, const DomainDisk *disk, DomainWriter *writer)
-{
-    domain_open(writer, "driver");
-    domain_attribute(writer, "name", "qemu");
-    domain_attribute(writer, "type", disk->format);
-    if (disk->kind == DISK_PLAIN && (request->dialect->traits & DOMAIN_QEMU)) {
-        g_autofree char *cache = domain_setting(request, disk->node, "DISK", "CACHE");
-        g_autofree char *io = domain_setting(request, disk->node, "DISK", "IO");
-        g_autofree char *discard = domain_setting(request, disk->node, "DISK", "DISCARD");
-        domain_attribute(writer, "cache", cache);
-        domain_attribute(writer, "io", io);
-        domain_attribute(writer, "discard", discard);
-    }
-    domain_close(writer);
-}
-
-static void write_disk(const DomainRequest *request, const DomainDisk *disk, DomainWriter *writer)
-{
-    static const char *const devices[] = {"disk", "cdrom", "floppy"};
-    g_autofree char *serial = disk->context ? NULL : domain_text(disk->node, "SERIAL");
-    guint order = disk->context ? 0 : domain_boot_order(request, "disk", disk->id);
-    domain_open(writer, "disk");
-    domain_attribute(writer, "type", disk->block ? "block" : "file");
-    domain_attribute(writer, "device", devices[disk->kind]);
-    write_driver(request, disk, writer);
-    domain_empty(writer, "source", disk->block ? "dev" : "file", disk->path);
-    domain_open(writer, "target");
-    domain_attribute(writer, "dev", disk->target);
-    domain_attribute(writer, "bus", disk->bus);
-    domain_close(writer);
-    if (disk->readonly) {
-        domain_open(writer, "readonly");
-        domain_close(writer);
-    }
-    domain_leaf(writer, "serial", serial);
-    if (order) {
-        domain_open(writer, "boot");
-        domain_attribute_int(writer, "order", order);
-        domain_close(writer);
-    }
-    if (!disk->context)
-        write_limits(disk, writer);
-    domain_close(writer);
-}
-
-void domain_disks_write(const DomainRequest *request, const GPtrArray *disks, DomainWriter *writer)
-{
-    for (guint i = 0; i < disks->len; i++)
-        write_disk(request, disks->pdata[i], writer);
 }

@@ -1,5 +1,6 @@
 /*
- * Disks of a domain: which device and bus each gets, and their elements.
+ * Disks of a domain: what each is made of, and which device and bus it gets. Their elements
+ * are written by domain_drives.c.
  *
  * A target such as sda2 is a partition for Xen, which can give an image that place. For
  * QEMU each image is a whole disk, so sda2 becomes the first whole disk of its kind that
@@ -13,6 +14,18 @@
 
 typedef enum { DISK_PLAIN, DISK_CDROM, DISK_FLOPPY } DomainDiskKind;
 
+/* How the hypervisor itself reaches disks over the network: words of TYPE and DISK_TYPE, and the
+ * attributes that tell where. */
+typedef struct DomainProtocol {
+    const char *word;                    /* "RBD"; a CD-ROM is "RBD_CDROM" */
+    const char *name;                    /* libvirt's */
+    const char *hosts;                   /* attribute: "ceph1 ceph2:6789" */
+    guint port;                          /* when a host names none; 0: leave it out */
+    const char *transport;               /* may be NULL */
+    const char *user, *secret;           /* attributes; NULL: no authentication */
+    const char *secret_type, *secret_by; /* "ceph" by its "uuid" */
+} DomainProtocol;
+
 typedef struct DomainDisk {
     const xmlNode *node; /* the DISK or CONTEXT element */
     char *id;
@@ -23,15 +36,15 @@ typedef struct DomainDisk {
     gboolean context;
     gboolean block;
     gboolean readonly;
+    gboolean directory;             /* of the host, shown to the guest: no disk and no target */
+    const DomainProtocol *protocol; /* NULL: a file or a block device */
+    gint unit;                      /* on a SATA or SCSI bus; -1: another bus */
     char *path;
     char *format;
 } DomainDisk;
 
 /* The machine's disks and its context, with targets; (owned, frees its DomainDisks). */
 GPtrArray *domain_disks_plan(const DomainRequest *request, GError **error);
-void domain_disks_write(const DomainRequest *request, const GPtrArray *disks, DomainWriter *writer);
-/* TRUE when some disk is on that bus. */
-gboolean domain_disks_use(const GPtrArray *disks, const char *bus);
 /* The device of OS/ROOT in the guest: "sda2" -> "sda" when that disk was mapped so. (owned) */
 char *domain_disks_root(const GPtrArray *disks, const char *root);
 

@@ -27,6 +27,18 @@ static char *find_directory(const xmlNode *devices)
     return NULL;
 }
 
+/* The file of UEFI's variables is named by the text of its element. */
+static void move_text(xmlNode *node, const char *from, const char *to)
+{
+    gsize length = strlen(from);
+    g_autofree char *text = node ? xml_content(node) : NULL;
+    if (!text || !g_str_has_prefix(text, from) || text[length] != '/')
+        return;
+    g_autofree char *moved = g_strconcat(to, text + length, NULL);
+    xmlNodeSetContent(node, NULL);
+    xmlNodeAddContent(node, BAD_CAST moved);
+}
+
 static void move_paths(xmlNode *node, const char *from, const char *to)
 {
     gsize length = strlen(from);
@@ -53,6 +65,7 @@ char *domain_xml_relocate(const char *saved, const char *directory, GError **err
     if (!from || g_str_equal(from, directory))
         return NULL;
     move_paths(root, from, directory);
+    move_text(xml_find(root, "os/nvram"), from, directory);
     xmlChar *text = NULL;
     xmlDocDumpMemory(document, &text, NULL);
     char *result = g_strdup((const char *)text);

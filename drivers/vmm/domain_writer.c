@@ -73,6 +73,17 @@ void domain_empty(DomainWriter *writer, const char *element, const char *name, c
     domain_close(writer);
 }
 
+void domain_put(DomainWriter *writer, const char *text)
+{
+    (void)xmlTextWriterWriteString(writer->writer, BAD_CAST text);
+}
+
+void domain_put_int(DomainWriter *writer, gint64 value)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, value);
+    domain_put(writer, text);
+}
+
 void domain_raw(DomainWriter *writer, const char *text)
 {
     (void)xmlTextWriterWriteRaw(writer->writer, BAD_CAST text);

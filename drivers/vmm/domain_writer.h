@@ -22,5 +22,8 @@ void domain_leaf_int(DomainWriter *writer, const char *element, gint64 value);
 void domain_cdata(DomainWriter *writer, const char *element, const char *text);
 /* <element name="value"/>; left out when the value is NULL */
 void domain_empty(DomainWriter *writer, const char *element, const char *name, const char *value);
+/* Text of the element that is open, escaped. */
+void domain_put(DomainWriter *writer, const char *text);
+void domain_put_int(DomainWriter *writer, gint64 value);
 /* Appends text as it is. */
 void domain_raw(DomainWriter *writer, const char *text);

@@ -14,6 +14,7 @@ typedef enum {
     DOMAIN_CONTAINER = 1 << 1,  /* no kernel, no devices of a computer: LXC */
     DOMAIN_QEMU = 1 << 2,       /* QEMU's driver elements, virtio, a logged serial line */
     DOMAIN_SHARES = 1 << 3,     /* CPU becomes cputune/shares */
+    DOMAIN_XEN = 1 << 4,        /* para-virtual machines, boot loaders of the host */
 } DomainTraits;
 
 typedef struct DomainDialect {
@@ -39,6 +40,14 @@ typedef struct DomainRequest {
 
 /* The whole document (owned). Errors name the attribute that cannot be used, and why. */
 char *domain_xml(const DomainRequest *request, GError **error);
+
+/* RAW/VALIDATE: libvirt shall compare the document with its schema before it starts it. */
+gboolean domain_wants_validation(const DomainRequest *request);
+
+/* One device of that document, as hot plug gives it to a machine that runs (owned): the disk or
+ * the NIC of that id, with the target it has in the whole document. */
+char *domain_disk_xml(const DomainRequest *request, const char *disk_id, GError **error);
+char *domain_nic_xml(const DomainRequest *request, const char *nic_id, GError **error);
 
 /* The saved document of another host, fitted to this one: files that were in the machine's
  * directory there are in `directory` here. NULL without error: nothing had to change. (owned) */

@@ -23,7 +23,7 @@ static const DomainDialect xen = {
     .os_kernel = "linux",
     .os_plain = "hvm",
     .prefix = "xvd",
-    .traits = DOMAIN_PARTITIONS,
+    .traits = DOMAIN_PARTITIONS | DOMAIN_XEN,
 };
 
 static const DomainDialect lxc = {

@@ -1,6 +1,7 @@
 #include "drivers/vmm/vmm_libvirt.h"
 
 #include "drivers/common/libvirt_stats.h"
+#include "drivers/vmm/domain_check.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
@@ -51,8 +52,9 @@ gboolean vmm_libvirt_init(GError **error)
     Template *read = g_file_get_contents(path, &text, NULL, error)
                          ? template_parse(text, TEMPLATE_MODERN, error)
                          : NULL;
-    if (!read) {
+    if (!read || !domain_check_defaults(read, error)) {
         g_prefix_error(error, "%s cannot be used: ", path);
+        template_free(read);
         return FALSE;
     }
     template_free(defaults);
@@ -205,9 +207,9 @@ gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *h
 
 /* ---- DEPLOY ---- */
 
-static char *make_domain_xml(const VmmAction *action, gboolean without_shares, GError **error)
+static DomainRequest domain_request(const VmmAction *action)
 {
-    DomainRequest request = {
+    return (DomainRequest){
         .dialect = flavour.dialect,
         .vm = action->vm,
         .vid = action->vid,
@@ -216,9 +218,7 @@ static char *make_domain_xml(const VmmAction *action, gboolean without_shares, G
         .directory = action->directory,
         .defaults = defaults,
         .now = g_get_real_time() / G_USEC_PER_SEC,
-        .without_shares = without_shares,
     };
-    return domain_xml(&request, error);
 }
 
 /* The administrator finds what was started beside the machine's log. It may hold the
@@ -253,12 +253,15 @@ static void set_weight(const VmmAction *action, virDomainPtr domain)
 
 static virDomainPtr create(const VmmAction *action, virConnectPtr connection, GError **error)
 {
+    DomainRequest request = domain_request(action);
+    unsigned flags = domain_wants_validation(&request) ? VIR_DOMAIN_START_VALIDATE : 0;
     for (int without_shares = 0; without_shares < 2; without_shares++) {
-        g_autofree char *text = make_domain_xml(action, without_shares, error);
+        request.without_shares = without_shares;
+        g_autofree char *text = domain_xml(&request, error);
         if (!text)
             return NULL;
         keep_document(action, text);
-        virDomainPtr domain = virDomainCreateXML(connection, text, 0);
+        virDomainPtr domain = virDomainCreateXML(connection, text, flags);
         if (domain)
             return domain;
         if (without_shares || !strstr(virGetLastErrorMessage(), "CPU tuning is not available"))

@@ -15,41 +15,24 @@
 #define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
 
 /* Attributes that the server acts on; all others are the user's. */
-static const char *const server_attributes[] = {"CONTEXT",
-                                                "CPU",
-                                                "CPU_COST",
-                                                "CPU_MODEL",
-                                                "DISK",
-                                                "DISK_COST",
-                                                "EMULATOR",
-                                                "FEATURES",
-                                                "GRAPHICS",
-                                                "HYPERV_OPTIONS",
-                                                "IMPORTED",
-                                                "INPUT",
-                                                "MEMORY",
-                                                "MEMORY_COST",
-                                                "MEMORY_ENCRYPTION",
-                                                "MEMORY_MAX",
-                                                "MEMORY_RESIZE_MODE",
-                                                "MEMORY_SLOTS",
-                                                "NIC",
-                                                "NIC_ALIAS",
-                                                "NIC_DEFAULT",
-                                                "NUMA_NODE",
-                                                "OS",
-                                                "PCI",
-                                                "RAW",
-                                                "SPICE_OPTIONS",
-                                                "SUBMIT_ON_HOLD",
-                                                "TEMPLATE_ID",
-                                                "TOPOLOGY",
-                                                "TPM",
-                                                "VCPU",
-                                                "VCPU_MAX",
-                                                "VIDEO",
-                                                "VMGROUP",
-                                                NULL};
+static const char *const server_attributes[] = {"CONTEXT",       "CPU",
+                                                "CPU_COST",      "CPU_MODEL",
+                                                "DISK",          "DISK_COST",
+                                                "EMULATOR",      "FEATURES",
+                                                "GRAPHICS",      "HYPERV_OPTIONS",
+                                                "IMPORTED",      "INPUT",
+                                                "IOMMU",         "MEMORY",
+                                                "MEMORY_COST",   "MEMORY_ENCRYPTION",
+                                                "MEMORY_MAX",    "MEMORY_RESIZE_MODE",
+                                                "MEMORY_SLOTS",  "NIC",
+                                                "NIC_ALIAS",     "NIC_DEFAULT",
+                                                "NUMA_NODE",     "OS",
+                                                "PCI",           "RAW",
+                                                "SPICE_OPTIONS", "SUBMIT_ON_HOLD",
+                                                "TEMPLATE_ID",   "TOPOLOGY",
+                                                "TPM",           "VCPU",
+                                                "VCPU_MAX",      "VIDEO",
+                                                "VMGROUP",       NULL};
 
 void vm_draft_clear(VmDraft *draft)
 {
@@ -152,9 +135,14 @@ void keep_restricted(World *world, const User *user, const Template *before, Tem
 gboolean vm_check_restricted(World *world, const User *user, const Template *template,
                              GError **error)
 {
-    /* A path of the front-end or a host, given by a user, would open or run any file there. */
-    static const char *const paths[] = {"DISK/SOURCE", "OS/KERNEL", "OS/INITRD", "OS/BOOTLOADER",
-                                        "NIC/SCRIPT"};
+    /* What a user could open any file, disk or device of the hosts with: paths, names of disks
+     * on the network, and XML that becomes part of the domain. */
+    static const char *const paths[] = {
+        "DISK/SOURCE",        "OS/KERNEL",        "OS/INITRD",         "OS/BOOTLOADER",
+        "NIC/SCRIPT",         "SPICE_OPTIONS",    "HYPERV_OPTIONS",    "FEATURES/DEVICE_MODEL",
+        "DISK/ISCSI_IQN",     "DISK/ISCSI_HOST",  "DISK/ISCSI_USAGE",  "DISK/CEPH_HOST",
+        "DISK/CEPH_SECRET",   "DISK/POOL_NAME",   "DISK/GLUSTER_HOST", "DISK/GLUSTER_VOLUME",
+        "DISK/SHEEPDOG_HOST", "DISK/LUKS_SECRET", "NUMA_NODE",         "DISK/SHAREABLE"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);
