@@ -109,7 +109,47 @@ static gboolean migrate(const VmmAction *action, char **info, GError **error)
     if (!restart(action, info, error) ||
         !dummy_domain_move(action->domain, action->host, action->destination, error))
         return FALSE;
-    *info = g_strdup("total time 0 ms, downtime 0 ms (simulated)");
+    (void)dummy_domain_read(action->destination, action->domain, &domain, NULL);
+    const xmlNode *root = xmlDocGetRootElement(action->document);
+    g_autofree char *postcopy = xml_get(root, "MIGRATE/POSTCOPY");
+    gint64 bytes = domain.memory * 1024;
+    *info = g_strdup_printf("total_ms=%d downtime_ms=0 setup_ms=0 bytes=%" G_GINT64_FORMAT
+                            " memory_bytes=%" G_GINT64_FORMAT
+                            " disk_bytes=0 rounds=1 dirty_rate=0 mode=%s "
+                            "storage=shared",
+                            (gint)(dummy_odds("MIGRATE", action->host).latency * 1000), bytes,
+                            bytes, vmm_is_yes(postcopy) ? "postcopy" : "precopy");
+    return TRUE;
+}
+
+/* A simulated host takes what fits into its memory, and has a link of 1000 MiB/s. */
+#define LINK_RATE 1000
+
+static gboolean check_migration(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1}, other = {.vid = -1};
+    if (!action->destination)
+        return set_error(error, "the request names no MIGR_HOST");
+    if (dummy_host(action->destination).down)
+        return set_error(error, "%s does not answer (simulated)", action->destination);
+    if (!restart(action, info, error) || !read_existing(action, &domain, error))
+        return FALSE;
+    gint64 room = dummy_host(action->destination).total_memory;
+    gboolean taken = dummy_domain_read(action->destination, action->domain, &other, NULL);
+    g_autoptr(GString) text = g_string_new("STORAGE=\"shared\"\n");
+    g_string_append_printf(text, "MEMORY_MB=\"%" G_GINT64_FORMAT "\"\nDIRTY_RATE_MBS=\"0\"\n",
+                           domain.memory / 1024);
+    g_string_append_printf(text, "LINK_RATE_MBS=\"%d\"\nDOWNTIME_MS=\"0\"\n", LINK_RATE);
+    g_string_append_printf(text, "TOTAL_MS=\"%" G_GINT64_FORMAT "\"\n",
+                           domain.memory / 1024 * 1000 / LINK_RATE);
+    g_string_append_printf(text, "CHECK=[NAME=\"name\",RESULT=\"%s\",TEXT=\"%s %s on %s\"]\n",
+                           taken ? "no" : "ok", action->domain,
+                           taken ? "is there already:" : "is free", action->destination);
+    g_string_append_printf(text,
+                           "CHECK=[NAME=\"memory\",RESULT=\"%s\",TEXT=\"%s has %" G_GINT64_FORMAT
+                           " MiB in all (simulated)\"]\n",
+                           room < domain.memory ? "no" : "ok", action->destination, room / 1024);
+    *info = g_base64_encode((const guchar *)text->str, text->len);
     return TRUE;
 }
 
@@ -155,10 +195,17 @@ static const struct {
     const char *name;
     Deed deed;
 } deeds[] = {
-    {"DEPLOY", deploy},    {"SHUTDOWN", remove_machine}, {"CANCEL", remove_machine},
-    {"REBOOT", restart},   {"RESET", restart},           {"SAVE", save},
-    {"RESTORE", restore},  {"MIGRATE", migrate},         {"POLL", poll_machine},
+    {"DEPLOY", deploy},
+    {"SHUTDOWN", remove_machine},
+    {"CANCEL", remove_machine},
+    {"REBOOT", restart},
+    {"RESET", restart},
+    {"SAVE", save},
+    {"RESTORE", restore},
+    {"MIGRATE", migrate},
+    {"POLL", poll_machine},
     {"CLEANUP", clean_up},
+    {"MIGRATECHECK", check_migration},
 };
 
 static Deed find_deed(const char *name)
@@ -199,15 +246,10 @@ static void run(DriverJob *job)
 }
 
 const DriverAction vmm_dummy_actions[] = {
-    {"DEPLOY", run, 0, DRIVER_AT_ONCE},
-    {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
-    {"CANCEL", run, 0, DRIVER_AT_ONCE},
-    {"REBOOT", run, 0, DRIVER_AT_ONCE},
-    {"RESET", run, 0, DRIVER_AT_ONCE},
-    {"SAVE", run, 0, DRIVER_AT_ONCE},
-    {"RESTORE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATE", run, 0, DRIVER_AT_ONCE},
-    {"POLL", run, 0, DRIVER_AT_ONCE},
-    {"CLEANUP", run, 0, DRIVER_AT_ONCE},
-    {NULL},
+    {"DEPLOY", run, 0, DRIVER_AT_ONCE},       {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
+    {"CANCEL", run, 0, DRIVER_AT_ONCE},       {"REBOOT", run, 0, DRIVER_AT_ONCE},
+    {"RESET", run, 0, DRIVER_AT_ONCE},        {"SAVE", run, 0, DRIVER_AT_ONCE},
+    {"RESTORE", run, 0, DRIVER_AT_ONCE},      {"MIGRATE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE}, {"POLL", run, 0, DRIVER_AT_ONCE},
+    {"CLEANUP", run, 0, DRIVER_AT_ONCE},      {NULL},
 };

@@ -116,6 +116,8 @@ const ConfigRow config_rows[] = {
      "Reading it back."},
     {"ACTION_TIMEOUTS/MIGRATE", CONFIG_INT, "3600", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Live migration."},
+    {"ACTION_TIMEOUTS/MIGRATECHECK", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD,
+     .help = "Asking two hosts whether a machine could be moved live."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =

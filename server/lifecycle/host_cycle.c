@@ -179,7 +179,7 @@ static void host_failed(Lifecycle *lifecycle, Host *host, const char *reason)
 
 /* ---- what a report holds ---- */
 
-static char *decoded(const char *base64)
+char *lifecycle_decoded(const char *base64)
 {
     gsize length = 0;
     guchar *bytes = g_base64_decode(base64, &length);
@@ -309,7 +309,7 @@ static void append_vm_values(const Template *values, gint32 id, GString *xml)
 static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
 {
     World *world = lifecycle->world;
-    g_autofree char *text = decoded(base64);
+    g_autofree char *text = lifecycle_decoded(base64);
     g_autoptr(Template) values = template_parse(text, TEMPLATE_MODERN, NULL);
     if (!values)
         return;
@@ -459,7 +459,7 @@ void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolea
         host_failed(lifecycle, host, info);
         return;
     }
-    g_autofree char *text = decoded(info);
+    g_autofree char *text = lifecycle_decoded(info);
     g_autoptr(GError) error = NULL;
     g_autoptr(Template) report = template_parse(text, TEMPLATE_MODERN, &error);
     if (!report) {
@@ -481,7 +481,7 @@ void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean s
             host_failed(lifecycle, host, payload);
         return;
     }
-    g_autofree char *text = decoded(payload);
+    g_autofree char *text = lifecycle_decoded(payload);
     g_autoptr(Template) report = template_parse(text, TEMPLATE_MODERN, NULL);
     if (!report || !success)
         return;
@@ -529,7 +529,7 @@ void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const
     Datastore *datastore = datastore_get(lifecycle->world, id);
     if (!datastore)
         return;
-    g_autofree char *text = success ? decoded(info) : NULL;
+    g_autofree char *text = success ? lifecycle_decoded(info) : NULL;
     g_autoptr(Template) report = text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
     if (!report) {
         log_warning("DSM", "Datastore %s (%d) could not be measured: %s", datastore->head.name, id,
@@ -551,6 +551,13 @@ static void resume_work(Lifecycle *lifecycle, Vm *vm)
         return;
     vm_log(lifecycle, vm, LOG_INFO, "oned was started again while the machine was in %s",
            vm_lcm_name(vm->lcm));
+    if (!vm_last_record(vm) || (vm_is_moving(vm) && !vm_previous_record(vm))) {
+        vm_note_failure(lifecycle, vm,
+                        "the database does not say which hosts it is on or between (oned --check): "
+                        "it is left alone until a host says that it has it");
+        vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
+        return;
+    }
     for (guint i = 0; i < G_N_ELEMENTS(phase->steps); i++) {
         if (vm_step_row(phase->steps[i])->expectation == EXPECT_NOTHING)
             continue;

@@ -3,6 +3,7 @@
 
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/vm_table.h"
+#include "server/model/datastore.h"
 #include "server/model/migration.h"
 
 /* What a request in flight is about. */
@@ -10,6 +11,7 @@ typedef enum {
     ASKED_STEP,     /* the work at hand of a machine */
     ASKED_TRUTH,    /* POLL: where is it */
     ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
+    ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
     ASKED_HOST,     /* MONITOR of a host */
     ASKED_DATASTORE /* MONITOR of a datastore */
 } AskedAbout;
@@ -34,7 +36,8 @@ struct Lifecycle {
     GHashTable *asked; /* number -> Asked */
     guint64 last_number;
     guint64 pending_sequence;
-    GPtrArray *bells; /* of Bell: schedulers that wait */
+    GPtrArray *bells;   /* of Bell: schedulers that wait */
+    GHashTable *checks; /* number -> Check: calls that wait for a driver */
 };
 
 /* ---- vm_machine.c ---- */
@@ -66,12 +69,29 @@ void vm_leave_evict(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *ta
 void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 
+/* ---- vm_actions.c ---- */
+
+/* A machine that may be on either of two hosts is left alone until one of them has said so. TRUE
+ * with the reason. */
+gboolean vm_refuse_lost(const Vm *vm, GError **error);
+/* The host and the system datastore of an order, or NULL with the reason. */
+Host *vm_place_host(World *world, const VmPlace *place, GError **error);
+Datastore *vm_place_datastore(World *world, const VmPlace *place, const Host *host,
+                              const VmRecord *last, GError **error);
+VmRecord *vm_new_record(Lifecycle *lifecycle, Vm *vm, const Host *host, const Datastore *datastore);
+
+/* ---- vm_move.c ---- */
+
+GHashTable *vm_checks_new(void); /* (owned) */
+void vm_check_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
+                       const char *info);
+/* Everybody who waits for a check is told that oned ends. */
+void vm_checks_end(Lifecycle *lifecycle);
+
 /* ---- vm_migration.c ---- */
 
-/* An order to move was given, and its history record made: opens the migration's record. `options`
- * holds MIGRATE of the order, or is NULL. */
-void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, gint type,
-                          const Template *options);
+/* An order to move was given, and its history record made: opens the migration's record. */
+void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order);
 /* What the driver said of a live migration that is done. */
 void vm_migration_figures(Lifecycle *lifecycle, Vm *vm, const char *info);
 /* The machine is in another state: closes the record when that is the end of the order. `reason`:
@@ -135,6 +155,8 @@ void lifecycle_forget(Lifecycle *lifecycle, guint64 number);
  * in which they come, so what is sent next finds the work ended. */
 void lifecycle_cancel(Lifecycle *lifecycle, guint64 number);
 guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise);
+/* Text of a payload in base64. (owned) */
+char *lifecycle_decoded(const char *base64);
 /* A whole <MONITORING> element (taken), kept after the commit. */
 void lifecycle_keep_sample(Lifecycle *lifecycle, SampleKind kind, gint32 id, char *xml);
 void lifecycle_forget_samples(Lifecycle *lifecycle, SampleKind kind, gint32 id);

@@ -32,6 +32,7 @@ Lifecycle *lifecycle_new(World *world, Outside *outside)
     lifecycle->outside = outside;
     lifecycle->asked = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, asked_free);
     lifecycle->bells = g_ptr_array_new();
+    lifecycle->checks = vm_checks_new();
     lifecycle->pending_sequence = 1;
     world->lifecycle = lifecycle;
     return lifecycle;
@@ -42,6 +43,7 @@ void lifecycle_free(Lifecycle *lifecycle)
     if (!lifecycle)
         return;
     g_hash_table_unref(lifecycle->asked);
+    g_hash_table_unref(lifecycle->checks);
     g_ptr_array_foreach(lifecycle->bells, (GFunc)(void (*)(void))g_free, NULL);
     g_ptr_array_unref(lifecycle->bells);
     g_free(lifecycle);
@@ -203,6 +205,9 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
         if (vm)
             vm_aside_answered(lifecycle, vm, asked, FALSE, why);
         break;
+    case ASKED_CHECK:
+        vm_check_answered(lifecycle, asked, FALSE, why);
+        break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);
         if (host)
@@ -241,7 +246,8 @@ static void request_overdue(Core *core, gpointer data)
     log_warning("DRV", "Request %" G_GUINT64_FORMAT " for object %d: %s", asked->number, asked->id,
                 why);
     /* Else a question about the machine would wait behind it in the driver, for ever perhaps. */
-    if (asked->about == ASKED_STEP)
+    const Vm *vm = asked->about == ASKED_CHECK ? vm_get(lifecycle->world, asked->id) : NULL;
+    if (asked->about == ASKED_STEP || (vm && !vm->work.request))
         send_cancel(lifecycle, asked);
     dispatch_lost(lifecycle, asked, why);
     asked_free(asked);
@@ -338,6 +344,9 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         if (vm)
             vm_aside_answered(lifecycle, vm, asked, success, info);
         break;
+    case ASKED_CHECK:
+        vm_check_answered(lifecycle, asked, success, info);
+        break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);
         if (host)
@@ -427,13 +436,7 @@ static void bell_time_over(Core *core, gpointer data)
     bell_ring(bell);
 }
 
-void lifecycle_ring(Lifecycle *lifecycle)
-{
-    lifecycle->pending_sequence++;
-    lifecycle_end_waits(lifecycle);
-}
-
-void lifecycle_end_waits(Lifecycle *lifecycle)
+static void ring_all(Lifecycle *lifecycle)
 {
     while (lifecycle->bells->len) {
         Bell *bell = lifecycle->bells->pdata[0];
@@ -442,9 +445,22 @@ void lifecycle_end_waits(Lifecycle *lifecycle)
     }
 }
 
+void lifecycle_ring(Lifecycle *lifecycle)
+{
+    lifecycle->pending_sequence++;
+    ring_all(lifecycle);
+}
+
+void lifecycle_end_waits(Lifecycle *lifecycle)
+{
+    ring_all(lifecycle);
+    vm_checks_end(lifecycle);
+}
+
 void lifecycle_end(Lifecycle *lifecycle)
 {
-    lifecycle_ring(lifecycle);
+    lifecycle->pending_sequence++;
+    lifecycle_end_waits(lifecycle);
 }
 
 void lifecycle_wait_pending(Lifecycle *lifecycle, guint64 last, guint seconds,

@@ -47,15 +47,26 @@ typedef struct VmPlace {
     gint32 host;
     gint32 datastore; /* -1: the server picks */
     gboolean enforce; /* refuse when the host has no room */
-    /* Holds MIGRATE = [...], what this one migration shall be like; NULL: nothing in particular. */
-    const Template *options;
 } VmPlace;
 
 gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,
                    GError **error);
-/* `type`: 0 save, 1 power off, 2 power off hard; only for a migration that is not live. */
-gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean live, gint type,
+/* How a machine shall move. */
+typedef struct VmMove {
+    gboolean live;
+    gint type;               /* when it is not live: 0 save, 1 power off, 2 power off hard */
+    const Template *options; /* holds MIGRATE = [...] for the driver; NULL: nothing in particular */
+} VmMove;
+
+gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmMove *order,
                     const VmAsker *asker, GError **error);
+/* Told once, in the core thread: <MIGRATION_CHECK>, or why the hosts could not be asked. */
+typedef void (*VmCheckDone)(const char *xml, const GError *error, gpointer data);
+/* Says what stands in the way of that order, and changes nothing. For a live migration the driver
+ * is asked too, so `done` may come later; it does come, also when the driver dies, does not answer,
+ * or oned ends. FALSE: it will not come. */
+gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmMove *order,
+                          VmCheckDone done, gpointer data, GError **error);
 /* `word`: any of share/doc/states.md, old words included. */
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
                    GError **error);
@@ -83,7 +94,7 @@ void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
 
 /* ---- the scheduler's bell ---- */
 
-/* Everybody who waits is told now: oned ends. */
+/* Everybody who waits, for the bell or for a check, is told now: oned ends. */
 void lifecycle_end_waits(Lifecycle *lifecycle);
 /* A number that grows when a machine becomes pending or capacity is freed. */
 guint64 lifecycle_pending_sequence(const Lifecycle *lifecycle);

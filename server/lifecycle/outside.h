@@ -45,4 +45,7 @@ struct Outside {
     /* A monitoring sample: a whole <MONITORING> element. */
     void (*sample)(Outside *outside, SampleKind kind, gint32 id, gint64 time, const char *xml);
     void (*forget)(Outside *outside, SampleKind kind, gint32 id);
+    /* Whether two names stand for one driver: the same program with the same arguments. NULL: no
+     * two names do. */
+    gboolean (*same)(Outside *outside, DriverClass class, const char *one, const char *other);
 };

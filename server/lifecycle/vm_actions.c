@@ -1,4 +1,4 @@
-/* What users and the scheduler ask for: deploy, migrate, the action words, recover, resize. */
+/* What users and the scheduler ask for: deploy, the action words, recover, resize. */
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
@@ -9,7 +9,7 @@
 #define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)
 
 /* A machine that may be on either of two hosts is left alone until one of them has said so. */
-static gboolean refuse_lost(const Vm *vm, GError **error)
+gboolean vm_refuse_lost(const Vm *vm, GError **error)
 {
     if (!vm_is_lost(vm))
         return FALSE;
@@ -34,8 +34,8 @@ static Datastore *pick_datastore(World *world, const Host *host)
     return NULL;
 }
 
-static Datastore *place_datastore(World *world, const VmPlace *place, const Host *host,
-                                  const VmRecord *last, GError **error)
+Datastore *vm_place_datastore(World *world, const VmPlace *place, const Host *host,
+                              const VmRecord *last, GError **error)
 {
     gint32 id = place->datastore >= 0 ? place->datastore : last ? last->datastore : -1;
     Datastore *datastore = id >= 0 ? datastore_get(world, id) : pick_datastore(world, host);
@@ -54,7 +54,7 @@ static Datastore *place_datastore(World *world, const VmPlace *place, const Host
     return datastore;
 }
 
-static Host *place_host(World *world, Vm *vm, const VmPlace *place, GError **error)
+Host *vm_place_host(World *world, const VmPlace *place, GError **error)
 {
     Host *host = host_get(world, place->host);
     if (!host) {
@@ -65,15 +65,10 @@ static Host *place_host(World *world, Vm *vm, const VmPlace *place, GError **err
         (void)refuse(error, "Host is offline, cannot use it to deploy VM");
         return NULL;
     }
-    gint64 cpu, memory;
-    vm_capacity(vm, &cpu, &memory);
-    if (place->enforce && !vm_is_on(vm, host->head.id) && !host_has_room(host, cpu, memory, error))
-        return NULL;
     return host;
 }
 
-static VmRecord *new_record(Lifecycle *lifecycle, Vm *vm, const Host *host,
-                            const Datastore *datastore)
+VmRecord *vm_new_record(Lifecycle *lifecycle, Vm *vm, const Host *host, const Datastore *datastore)
 {
     const char *transfer = template_get(host->head.template, "TM_MAD"); /* hosts of 2009 */
     VmRecord *record = vm_add_record(lifecycle->world, vm);
@@ -109,94 +104,23 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
     if (vm->state != VM_PENDING && vm->state != VM_HOLD && vm->state != VM_STOPPED &&
         vm->state != VM_UNDEPLOYED)
         return refuse(error, "Deploy action is not available for state %s", vm_shown_state(vm));
-    Host *host = place_host(world, vm, place, error);
-    if (!host)
+    Host *host = vm_place_host(world, place, error);
+    gint64 cpu, memory;
+    vm_capacity(vm, &cpu, &memory);
+    if (!host || (place->enforce && !vm_is_on(vm, host->head.id) &&
+                  !host_has_room(host, cpu, memory, error)))
         return FALSE;
     VmLcm phase = deploy_phase(vm);
-    Datastore *datastore =
-        place_datastore(world, place, host, phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
+    Datastore *datastore = vm_place_datastore(
+        world, place, host, phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
     if (!datastore)
         return FALSE;
-    new_record(lifecycle, vm, host, datastore);
+    vm_new_record(lifecycle, vm, host, datastore);
     if (template_get(vm->user_template, "SCHED_MESSAGE"))
         template_set(vm->user_template, "SCHED_MESSAGE", NULL);
     vm_log(lifecycle, vm, LOG_INFO, "deploy on host %s, datastore %d", host->head.name,
            datastore->head.id);
     vm_enter(lifecycle, vm, VM_ACTIVE, phase);
-    return TRUE;
-}
-
-/* ---- migrate ---- */
-
-static gboolean migrate_target(const Vm *vm, gboolean live, VmLcm *lcm)
-{
-    switch (vm->state) {
-    case VM_POWEROFF:
-        *lcm = LCM_PROLOG_MIGRATE_POWEROFF;
-        return TRUE;
-    case VM_SUSPENDED:
-        *lcm = LCM_PROLOG_MIGRATE_SUSPEND;
-        return TRUE;
-    case VM_ACTIVE:
-        if (vm->lcm == LCM_RUNNING)
-            *lcm = live ? LCM_MIGRATE : LCM_SAVE_MIGRATE;
-        else if (vm->lcm == LCM_UNKNOWN)
-            *lcm = LCM_PROLOG_MIGRATE_UNKNOWN;
-        else
-            return FALSE;
-        return TRUE;
-    default:
-        return FALSE;
-    }
-}
-
-gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, gboolean live, gint type,
-                    const VmAsker *asker, GError **error)
-{
-    static const gint numbers[] = {VM_ACTION_MIGRATE, VM_ACTION_POWEROFF_MIGRATE,
-                                   VM_ACTION_POWEROFF_HARD_MIGRATE};
-    World *world = lifecycle->world;
-    VmLcm lcm;
-    if (!migrate_target(vm, live, &lcm))
-        return refuse(error, "Migrate action is not available for state %s", vm_shown_state(vm));
-    if (type < 0 || type > 2) {
-        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
-                    "Migration type %d is not known: 0 saves, 1 powers off, 2 powers off hard",
-                    type);
-        return FALSE;
-    }
-    if (refuse_lost(vm, error))
-        return FALSE;
-    Host *host = place_host(world, vm, place, error);
-    if (!host)
-        return FALSE;
-    VmRecord *last = vm_last_record(vm);
-    Datastore *datastore = place_datastore(world, place, host, last, error);
-    if (!datastore)
-        return FALSE;
-    if (last->host == host->head.id && last->datastore == datastore->head.id)
-        return refuse(error, "VM is already running on host [%d] and datastore [%d]", last->host,
-                      last->datastore);
-    if (lcm == LCM_MIGRATE && last->datastore != datastore->head.id)
-        return refuse(error, "Cannot live migrate host and datastore at the same time.");
-    if (last->datastore != datastore->head.id)
-        return refuse(error,
-                      "Cannot migrate from datastore %d to datastore %d: this version moves "
-                      "machines between hosts only; leave the datastore out",
-                      last->datastore, datastore->head.id);
-    if (strcmp(last->vm_mad, host->vm_mad) != 0)
-        return refuse(error,
-                      "Cannot migrate: host %s uses the virtualization driver %s, the machine "
-                      "runs with %s",
-                      host->head.name, host->vm_mad, last->vm_mad);
-    vm_note_action(lifecycle, vm, last, lcm == LCM_MIGRATE ? VM_ACTION_LIVE_MIGRATE : numbers[type],
-                   asker);
-    vm_log(lifecycle, vm, LOG_INFO, "%s migration from host %s to host %s",
-           lcm == LCM_MIGRATE ? "live" : "cold", last->host_name, host->head.name);
-    new_record(lifecycle, vm, host, datastore);
-    vm_migration_ordered(lifecycle, vm, lcm, type, place->options);
-    vm->resched = FALSE;
-    vm_enter(lifecycle, vm, VM_ACTIVE, lcm);
     return TRUE;
 }
 
@@ -275,7 +199,7 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
         return refuse(error,
                       "Error performing action \"%s\": This action is not available for state %s",
                       word, vm_shown_state(vm));
-    if (row->what == DO_ENTER && refuse_lost(vm, error))
+    if (row->what == DO_ENTER && vm_refuse_lost(vm, error))
         return FALSE;
     vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
     switch (row->what) {
@@ -300,12 +224,31 @@ static gboolean wrong_recover(const Vm *vm, const char *what, GError **error)
                   vm->head.id, vm_shown_state(vm));
 }
 
+/* What is declared of a live migration may be wrong, and then the machine would run twice or be
+ * lost: both hosts are asked, and what they say is what becomes of it. Declared failed, it is given
+ * up first. */
+static void recover_live_migration(Lifecycle *lifecycle, Vm *vm, gboolean success)
+{
+    if (vm_current_step(vm) != STEP_MIGRATE || vm->work.asking) {
+        vm_log(lifecycle, vm, LOG_INFO, "the hosts have been asked already, and decide");
+        return;
+    }
+    if (success)
+        lifecycle_forget(lifecycle, vm->work.request);
+    else
+        lifecycle_cancel(lifecycle, vm->work.request);
+    vm_ask_truth(lifecycle, vm,
+                 success ? "declared done by recover" : "declared failed by recover");
+}
+
 static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, GError **error)
 {
     if (vm->state != VM_ACTIVE)
         return wrong_recover(vm, "recover", error);
     VmLcm failed = vm_failed_phase(vm->lcm);
-    if (vm_phase(vm->lcm)) {
+    if (vm->lcm == LCM_MIGRATE && vm_current_step(vm) != STEP_PREMIGRATE) {
+        recover_live_migration(lifecycle, vm, success);
+    } else if (vm_phase(vm->lcm)) {
         vm_phase_ended(lifecycle, vm, success, "declared failed by recover");
     } else if (failed != LCM_INIT && success) {
         vm->lcm = failed; /* as if the phase had gone well */

@@ -16,8 +16,7 @@ static MigrationKind kind_of(const Vm *vm, VmLcm phase, gint type)
                                        : types[type];
 }
 
-void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, gint type,
-                          const Template *options)
+void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order)
 {
     const VmRecord *from = vm_previous_record(vm), *to = vm_last_record(vm);
     Migration *before = migration_last(vm);
@@ -31,11 +30,11 @@ void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, gint type,
     migration->source_name = g_strdup(from->host_name);
     migration->destination = to->host;
     migration->destination_name = g_strdup(to->host_name);
-    migration->kind = kind_of(vm, phase, type);
+    migration->kind = kind_of(vm, phase, order->type);
     if (migration->kind == MIGRATION_LIVE)
         migration->storage = g_strdup(vm_storage_is_shared(lifecycle, to) ? "shared" : "mirrored");
-    if (options)
-        migration->options = template_to_text(options);
+    if (order->options)
+        migration->options = template_to_text(order->options);
     migration_changed(lifecycle->world, vm, migration);
 }
 

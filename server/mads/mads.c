@@ -331,6 +331,19 @@ static gboolean outside_knows(Outside *outside, DriverClass class, const char *d
     return config_named(((Mads *)outside)->config, class_keys[class], driver) != NULL;
 }
 
+static gboolean outside_same(Outside *outside, DriverClass class, const char *one,
+                             const char *other)
+{
+    const Config *config = ((Mads *)outside)->config;
+    const TemplateAttribute *first = config_named(config, class_keys[class], one);
+    const TemplateAttribute *second = config_named(config, class_keys[class], other);
+    if (!first || !second)
+        return FALSE;
+    g_auto(GStrv) here = driver_argv(first);
+    g_auto(GStrv) there = driver_argv(second);
+    return g_strv_equal((const char *const *)here, (const char *const *)there);
+}
+
 static void outside_vm_log(Outside *outside, gint32 vm, LogLevel level, const char *module,
                            const char *text)
 {
@@ -361,8 +374,8 @@ static void outside_forget(Outside *outside, SampleKind kind, gint32 id)
 Mads *mads_new(Core *core, Config *config, History *history, const char *var, guint64 epoch)
 {
     Mads *mads = g_new0(Mads, 1);
-    mads->outside =
-        (Outside){outside_send, outside_knows, outside_vm_log, outside_sample, outside_forget};
+    mads->outside = (Outside){outside_send,   outside_knows,  outside_vm_log,
+                              outside_sample, outside_forget, outside_same};
     mads->core = core;
     mads->config = config;
     mads->history = history;

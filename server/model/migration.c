@@ -98,7 +98,7 @@ Migration *migration_add(World *world, Vm *vm)
     return migration;
 }
 
-void migration_changed(World *world, const Vm *vm, const Migration *migration)
+void migration_changed(World *world, Vm *vm, const Migration *migration)
 {
     StoreWrite *row = store_write_new(&migration_table, STORE_PUT);
     guint i = 0;
@@ -121,6 +121,7 @@ void migration_changed(World *world, const Vm *vm, const Migration *migration)
         store_set_int(row, i++, migration->figures[figure]);
     store_set_text(row, i++, migration->more);
     core_write(world->core, row);
+    object_changed(world, &vm->head); /* who reads it waits for this batch */
 }
 
 gboolean migration_load(World *world, const StoreValue *values, GError **error)

@@ -63,7 +63,7 @@ extern const StoreTable migration_table;
 Migration *migration_add(World *world, Vm *vm);
 Migration *migration_last(const Vm *vm); /* NULL: never moved */
 /* Writes its row. */
-void migration_changed(World *world, const Vm *vm, const Migration *migration);
+void migration_changed(World *world, Vm *vm, const Migration *migration);
 /* Takes "key=value" words of a driver's result. Words of another form are passed over. */
 void migration_take_figures(Migration *migration, const char *words);
 const char *migration_result_name(MigrationResult result);

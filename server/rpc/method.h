@@ -89,6 +89,9 @@ RpcReply *reply_error(Request *request, OneError code, const char *format, ...) 
 RpcReply *reply_failure(Request *request); /* request->error is set */
 /* Answers a call whose handler returned NULL without an error, later. */
 void request_finish_later(RpcCall *call, RpcReply *reply);
+/* The same with a text, and with a failure. */
+void request_answer_later(RpcCall *call, const char *text);
+void request_fail_later(RpcCall *call, const GError *error);
 
 VmAsker request_asker(const Request *request);
 /* The object, or an error in the words of the wire. */

@@ -56,6 +56,13 @@ static const RpcMethod methods[] = {
     ACTION("one.vm.migrate", "iib|bii", ADMIN, "migrate", vm_method_migrate,
            "Moves a machine: machine, host, live, check capacity, datastore, type (0 save, 1 power "
            "off, 2 power off hard)."),
+    ACTION("globule.vm.migrate", "ii|s", ADMIN, "migrate", vm_method_migrate_with,
+           "Moves a machine: machine, host, text of LIVE, ENFORCE, DATASTORE, TYPE, MIGRATE = [...]."),
+    {"globule.vm.migratecheck", "ii|s", "string", KIND_VM, NEED_ADMIN, vm_method_migrate_check,
+     "Says whether that could work (LIVE is YES when not given), and changes nothing.", 0, 1,
+     "migrate"},
+    OBJECT("globule.vm.migrations", "i", "string", VM, USE_LOCKED, 1, vm_method_migrations,
+           "What came of the last orders to move a machine."),
     ACTION("one.vm.recover", "ii", ADMIN, "recover", vm_method_recover,
            "0 failure, 1 success, 2 retry, 3 delete, 4 delete and make pending, 5 delete the record."),
     {"one.vm.recover", "ib", "int", KIND_VM, NEED_ADMIN, vm_method_recover,

@@ -84,8 +84,8 @@ RpcReply *old_vmmigrate(Request *request)
         return NULL;
     Vm *vm = named_vm(request, 1);
     VmPlace place = {arg_int(request, 2, -1), -1, FALSE};
-    return vm && vm_migrate(request->lifecycle, vm, &place, arg_bool(request, 3, FALSE), 0, &asker,
-                            &request->error)
+    VmMove order = {arg_bool(request, 3, FALSE), 0, NULL};
+    return vm && vm_migrate(request->lifecycle, vm, &place, &order, &asker, &request->error)
                ? reply_done(request)
                : NULL;
 }

@@ -61,8 +61,7 @@ RpcReply *vm_update(Request *request)
 
 /* ---- life cycle ---- */
 
-/* Host and datastore exist, and the caller may use them for this. */
-static gboolean place_allowed(Request *request, const VmPlace *place)
+gboolean place_allowed(Request *request, const VmPlace *place)
 {
     Object *host = request_object(request, KIND_HOST, place->host);
     Object *datastore = host && place->datastore >= 0
@@ -93,12 +92,12 @@ RpcReply *vm_method_deploy(Request *request)
 RpcReply *vm_method_migrate(Request *request)
 {
     VmPlace place = {arg_int(request, 2, -1), arg_int(request, 5, -1), arg_bool(request, 4, FALSE)};
+    VmMove order = {arg_bool(request, 3, FALSE), arg_int(request, 6, 0), NULL};
     VmAsker asker = request_asker(request);
     if (!place_allowed(request, &place))
         return NULL;
     return reply_to_action(request, vm_migrate(request->lifecycle, VM(request->object), &place,
-                                               arg_bool(request, 3, FALSE), arg_int(request, 6, 0),
-                                               &asker, &request->error));
+                                               &order, &asker, &request->error));
 }
 
 RpcReply *vm_method_action(Request *request)

@@ -209,6 +209,43 @@ void request_finish_later(RpcCall *call, RpcReply *reply)
     core_after_commit(server->world->core, &reply_effect(call, reply)->effect);
 }
 
+/* [false, text, code, id, -1]; without the tail for callers that do not know it. */
+static RpcReply *failure_reply(Request *request, const GError *error, gint32 object)
+{
+    RpcValue *tuple = rpc_value_array();
+    gboolean of_2009 = !strchr(request->call->method + strlen("one."), '.');
+    g_autofree char *text = of_2009
+                                ? g_strdup(error->message)
+                                : g_strdup_printf("[%s] %s", request->call->method, error->message);
+    gint code = error->domain == ONE_ERROR ? error->code : ONE_ERROR_INTERNAL;
+    rpc_value_add(tuple, rpc_value_bool(FALSE));
+    rpc_value_add(tuple, rpc_value_text(text));
+    if (request->old)
+        return rpc_reply_result(tuple);
+    rpc_value_add(tuple, rpc_value_int(code));
+    if (request->method->flags & ROW_HIDDEN)
+        return rpc_reply_result(tuple); /* old libraries do not know the type i8 */
+    rpc_value_add(tuple, rpc_value_int(code == ONE_ERROR_NO_EXISTS ? object : -1));
+    rpc_value_add(tuple, rpc_value_i8(-1));
+    return rpc_reply_result(tuple);
+}
+
+void request_answer_later(RpcCall *call, const char *text)
+{
+    RpcValue *tuple = rpc_value_array();
+    rpc_value_add(tuple, rpc_value_bool(TRUE));
+    rpc_value_add(tuple, rpc_value_text(text));
+    rpc_value_add(tuple, rpc_value_int(0));
+    request_finish_later(call, rpc_reply_result(tuple));
+}
+
+void request_fail_later(RpcCall *call, const GError *error)
+{
+    static const RpcMethod of_today = {0};
+    Request request = {.call = call, .method = &of_today};
+    request_finish_later(call, failure_reply(&request, error, -1));
+}
+
 RpcReply *reply_int(Request *request, gint64 number)
 {
     RpcValue *tuple = rpc_value_array();
@@ -244,27 +281,6 @@ RpcReply *reply_error(Request *request, OneError code, const char *format, ...)
     request->error = g_error_new_valist(ONE_ERROR, code, format, arguments);
     va_end(arguments);
     return NULL;
-}
-
-/* [false, text, code, id, -1]; without the tail for callers that do not know it. */
-static RpcReply *failure_reply(Request *request, const GError *error, gint32 object)
-{
-    RpcValue *tuple = rpc_value_array();
-    gboolean of_2009 = !strchr(request->call->method + strlen("one."), '.');
-    g_autofree char *text = of_2009
-                                ? g_strdup(error->message)
-                                : g_strdup_printf("[%s] %s", request->call->method, error->message);
-    gint code = error->domain == ONE_ERROR ? error->code : ONE_ERROR_INTERNAL;
-    rpc_value_add(tuple, rpc_value_bool(FALSE));
-    rpc_value_add(tuple, rpc_value_text(text));
-    if (request->old)
-        return rpc_reply_result(tuple);
-    rpc_value_add(tuple, rpc_value_int(code));
-    if (request->method->flags & ROW_HIDDEN)
-        return rpc_reply_result(tuple); /* old libraries do not know the type i8 */
-    rpc_value_add(tuple, rpc_value_int(code == ONE_ERROR_NO_EXISTS ? object : -1));
-    rpc_value_add(tuple, rpc_value_i8(-1));
-    return rpc_reply_result(tuple);
 }
 
 RpcReply *reply_failure(Request *request)

@@ -17,6 +17,9 @@ struct RpcServer {
 void users_changed(Request *request, User *user);
 void users_removed(Request *request, gint32 uid);
 
+/* Host and datastore exist, and the caller may use them for a machine. FALSE with the error. */
+gboolean place_allowed(Request *request, const VmPlace *place);
+
 /* Handlers, by family. */
 #define HANDLER(name) RpcReply *name(Request *request)
 
@@ -45,6 +48,10 @@ HANDLER(vmpool_infoextended);
 HANDLER(vmpool_infoset);
 HANDLER(vmpool_monitoring);
 HANDLER(vmpool_info_old);
+/* methods_migrate.c */
+HANDLER(vm_method_migrate_with);
+HANDLER(vm_method_migrate_check);
+HANDLER(vm_method_migrations);
 /* methods_host.c */
 HANDLER(host_allocate);
 HANDLER(host_allocate_old);

@@ -154,6 +154,16 @@ static void migrate(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Asks whether it could move: changes nothing, and is answered whatever happens to the driver. */
+static void check(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "globule.vm.migratecheck");
+    add_int(waiting, vm);
+    add_int(waiting, sim_pick(client->sim, 4));
+    add_text(waiting, sim_chance(client->sim, 0.8) ? "LIVE=YES" : "LIVE=NO");
+    send_call(waiting);
+}
+
 static void act(Client *client, gint32 vm)
 {
     static const char *const words[] = {
@@ -209,7 +219,7 @@ static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
 } habits[] = {{deploy, 30}, {migrate, 25}, {act, 35}, {recover, 8},
-              {change, 3},  {resize, 4},   {list, 2}};
+              {change, 3},  {resize, 4},   {list, 2}, {check, 12}};
 
 void client_act(Client *client)
 {
@@ -280,6 +290,13 @@ void client_check(Client *client)
             sim_wrong(client->sim, "machine %d was acknowledged and is gone", id);
         check_moves(client, id);
     }
+}
+
+void client_check_answered(Client *client)
+{
+    if (client->open->len)
+        sim_wrong(client->sim, "%u calls were never answered, such as %s", client->open->len,
+                  ((const Waiting *)client->open->pdata[0])->call.method);
 }
 
 void client_crash(Client *client)

@@ -179,7 +179,7 @@ static const struct {
     {"RESTORE", act_restore, TRUE},      {"MIGRATE", act_migrate, TRUE},
     {"CLEANUP", act_cleanup, FALSE},     {"REBOOT", act_nothing, TRUE},
     {"RESET", act_nothing, TRUE},        {"TRANSFER", act_nothing, TRUE},
-    {"STOPMONITOR", act_nothing, FALSE},
+    {"STOPMONITOR", act_nothing, FALSE}, {"MIGRATECHECK", act_nothing, TRUE},
 };
 
 static char *poll_info(Request *request, gint32 vm)

@@ -245,6 +245,7 @@ static void run_calm(Sim *sim)
         sim->steps++;
     }
     check(sim);
+    client_check_answered(sim->client);
     check_truth(sim);
 }
 

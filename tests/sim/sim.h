@@ -49,7 +49,8 @@ void client_act(Client *client);
 /* Calls without an answer when oned died get none; what was acknowledged must be there. */
 void client_crash(Client *client);
 void client_check(Client *client);
-void client_place_pending(Client *client); /* deploys what is pending, for the end */
+void client_check_answered(Client *client); /* at the end: nobody waits any more */
+void client_place_pending(Client *client);  /* deploys what is pending, for the end */
 void client_add_hosts(Client *client, guint count);
 
 /* ---- sim.c ---- */

@@ -17,6 +17,7 @@ typedef struct Fixture {
 } Fixture;
 
 static const VmAsker asker = {0, 0, 1};
+static const VmMove live_move = {TRUE, 0, NULL}, cold_move = {FALSE, 0, NULL};
 
 /* ---- hosts h0 and h1, and a machine ---- */
 
@@ -198,7 +199,7 @@ static inline void migrate_live(Fixture *fixture)
     VmPlace place = {1, -1, TRUE};
     g_autoptr(GError) error = NULL;
     template_set(host_get(fixture->small->world, 1)->head.template, "TM_MAD", "ssh");
-    vm_migrate(fixture->lifecycle, fixture->vm, &place, TRUE, 0, &asker, &error);
+    vm_migrate(fixture->lifecycle, fixture->vm, &place, &live_move, &asker, &error);
     g_assert_no_error(error);
     small_settle(fixture->small);
     answer(fixture, "TRANSFER", TRUE, "-"); /* PREMIGRATE, since storage is not shared */

@@ -131,7 +131,11 @@ static void test_life(void)
     expect_action("DEPLOY", "h1", "", "DEPLOY SUCCESS 3 one-3\n");
     expect_action("DEPLOY", "h1", "", "DEPLOY SUCCESS 3 one-3\n");
     expect_action("POLL", "h1", "", "POLL SUCCESS 3 STATE=a CPU=50 MEMORY=65536 *\n");
-    expect_action("MIGRATE", "h1", "h2", "MIGRATE SUCCESS 3 *\n");
+    expect_action("MIGRATECHECK", "h1", "h2", "MIGRATECHECK SUCCESS 3 *\n");
+    expect_action("MIGRATECHECK", "h2", "h1", "MIGRATECHECK FAILURE 3 there is no machine*\n");
+    expect_action("MIGRATE", "h1", "h2",
+                  "MIGRATE SUCCESS 3 total_ms=0 *memory_bytes=67108864 * mode=precopy "
+                  "storage=shared\n");
     expect_action("MIGRATE", "h1", "h2", "MIGRATE SUCCESS 3 *\n");
     expect_action("POLL", "h1", "", "POLL SUCCESS 3 STATE=d\n");
     expect_action("RESET", "h2", "", "RESET SUCCESS 3 -\n");

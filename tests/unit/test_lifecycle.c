@@ -280,7 +280,7 @@ static void test_migration_unknown(Fixture *fixture, gconstpointer data)
     expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
     g_assert_true(vm_is_lost(fixture->vm));
     g_assert_false(vm_action(fixture->lifecycle, fixture->vm, "resume", &asker, &error));
-    g_assert_false(vm_migrate(fixture->lifecycle, fixture->vm, &place, FALSE, 0, &asker, NULL));
+    g_assert_false(vm_migrate(fixture->lifecycle, fixture->vm, &place, &cold_move, &asker, NULL));
     until_asked(fixture, 1);
     report(fixture, 1, TRUE, "VM=[ID=0,DEPLOY_ID=one-0,STATE=RUNNING]");
     runs_alone_on(fixture, 1);
@@ -470,7 +470,7 @@ static void test_offline(Fixture *fixture, gconstpointer data)
     VmPlace place = {1, -1, TRUE};
     g_autoptr(GError) error = NULL;
     fixture->seen = fixture->small->sent->len;
-    vm_migrate(fixture->lifecycle, fixture->vm, &place, FALSE, 0, &asker, &error);
+    vm_migrate(fixture->lifecycle, fixture->vm, &place, &cold_move, &asker, &error);
     g_assert_no_error(error);
     small_settle(fixture->small);
     g_assert_null(sent_last(fixture, "CANCEL")); /* nobody to ask there */

@@ -3,6 +3,7 @@
 #include "server/model/world.h"
 
 #include "server/model/host.h"
+#include "server/model/migration.h"
 #include "server/model/zone.h"
 #include "server/store/store_sqlite.h"
 #include "tests/unit/small_world.h"
@@ -77,6 +78,8 @@ static char *picture(World *world)
         const Pool *pool = &world->pools[kind];
         for (guint i = 0; i < pool->order->len; i++) {
             object_render(world, pool->order->pdata[i], xml);
+            if (kind == KIND_VM)
+                migrations_render(VM(pool->order->pdata[i]), xml);
             g_string_append_c(xml, '\n');
         }
         g_string_append_printf(xml, "%d\n", pool->last_id);
@@ -130,6 +133,16 @@ static void fill(World *world)
     }
     vm_set_state(world, vm, VM_ACTIVE, LCM_RUNNING);
     vm->resched = TRUE;
+    Migration *migration = migration_add(world, vm);
+    migration->source = migration->destination = host->head.id;
+    migration->source_name = g_strdup("node1");
+    migration->destination_name = g_strdup(odd);
+    migration->kind = MIGRATION_POWEROFF;
+    migration->result = MIGRATION_FAILURE;
+    migration->reason = g_strdup(odd);
+    migration->ended = migration->started;
+    migration_take_figures(migration, "total_ms=7 bytes=9000000000 mode=precopy pages=3");
+    migration_changed(world, vm, migration);
 }
 
 static void test_round_trip(void)
@@ -231,6 +244,23 @@ static void break_open_record(World *world, Vm *vm)
     vm_recharge(world, vm);
 }
 
+static void break_way(World *world, Vm *vm)
+{
+    vm_set_state(world, vm, VM_ACTIVE, LCM_MIGRATE);
+}
+
+static void break_migration(World *world, Vm *vm)
+{
+    Migration *migration = migration_add(world, vm);
+    migration->record = 0;
+}
+
+static void break_result(World *world, Vm *vm)
+{
+    Migration *migration = migration_add(world, vm);
+    migration->result = MIGRATION_SUCCESS;
+}
+
 static void break_usage(World *world, Vm *vm)
 {
     host_get(world, 0)->cpu_usage++;
@@ -275,6 +305,9 @@ static const struct {
     {"owner", break_owner, "machine 0 belongs to user 42, who does not exist"},
     {"numbers", break_numbers, "machine 0: history record 0 has number 5"},
     {"open record", break_open_record, "machine 0: history record 0 has no end"},
+    {"way", break_way, "machine 0 is in MIGRATE but has a history record of one host only"},
+    {"migration", break_migration, "machine 0: migration 0 is said to be under way, but"},
+    {"result", break_result, "machine 0: migration 0 has a result, but no end"},
     {"cpu", break_usage, "host 0 counts 101 % of CPU"},
     {"memory", break_memory, "host 1 counts 0 % of CPU, -1 KiB"},
     {"list", break_list, "host 1 counts 0 % of CPU, 0 KiB in 1 machines"},
