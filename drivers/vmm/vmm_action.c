@@ -107,18 +107,6 @@ VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error)
     return g_steal_pointer(&action);
 }
 
-char *vmm_action_option(const VmmAction *action, const char *vector, const char *name)
-{
-    static const char *const places[] = {"USER_TEMPLATE", "TEMPLATE"};
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
-        g_autofree char *path = g_strdup_printf("%s/%s/%s", places[i], vector, name);
-        char *value = get(action->vm, path);
-        if (value)
-            return value;
-    }
-    return NULL;
-}
-
 static void free_action(gpointer action)
 {
     vmm_action_free(action);

@@ -26,9 +26,6 @@ VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error); /*
 void vmm_action_free(VmmAction *action);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmAction, vmm_action_free)
 
-/* A setting of the machine: from the vector in USER_TEMPLATE, then in TEMPLATE. (owned) */
-char *vmm_action_option(const VmmAction *action, const char *vector, const char *name);
-
 /* YES, Y, TRUE, ON, 1 in any case. NULL is no. */
 gboolean vmm_is_yes(const char *text);
 

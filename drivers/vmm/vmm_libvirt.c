@@ -2,6 +2,7 @@
 
 #include "drivers/common/libvirt_stats.h"
 #include "drivers/vmm/domain_check.h"
+#include "drivers/vmm/vmm_migrate.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "lib/base/paths.h"
@@ -12,6 +13,9 @@
 
 /* How often a guest that shuts down is looked at. */
 #define SHUTDOWN_LOOK_MS 250
+/* A question for a machine that the hosts are moving by themselves waits so long for the end of
+ * the move; then the answer is that it cannot be said yet. */
+#define STRAY_SECONDS 4
 
 static VmmFlavour flavour;
 static Template *defaults;
@@ -60,29 +64,6 @@ gboolean vmm_libvirt_init(GError **error)
     template_free(defaults);
     defaults = read;
     return TRUE;
-}
-
-static char *setting(const VmmAction *action, const char *vector, const char *name)
-{
-    char *value = vmm_action_option(action, vector, name);
-    return value ? value : g_strdup(template_get_pair(defaults, vector, name));
-}
-
-gint64 vmm_setting_int(const VmmAction *action, const char *vector, const char *name,
-                       gint64 otherwise)
-{
-    g_autofree char *value = setting(action, vector, name);
-    guint64 number;
-    return value && g_ascii_string_to_unsigned(g_strstrip(value), 10, 0, G_MAXINT32, &number, NULL)
-               ? (gint64)number
-               : otherwise;
-}
-
-gboolean vmm_setting_bool(const VmmAction *action, const char *vector, const char *name,
-                          gboolean otherwise)
-{
-    g_autofree char *value = setting(action, vector, name);
-    return value ? vmm_is_yes(value) : otherwise;
 }
 
 /* ---- seeing ---- */
@@ -502,20 +483,22 @@ static void poll_machine(DriverJob *job)
         fail_job(job, sight.error);
         return;
     }
-    if ((sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED) &&
-        vmm_stop_stray_migration(vmm_action_of(job), sight.domain)) {
+    gboolean leaving = sight.domain && migration_is_stray(vmm_action_of(job)->vid, sight.domain);
+    if (leaving) {
+        leaving = !migration_wait_for_stray(job, sight.domain, STRAY_SECONDS);
         vmm_sight_clear(&sight);
         sight = vmm_look(vmm_action_of(job), connection);
     }
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_printf(text, "STATE=%c", is_between_hosts(&sight) ? '-' : letters[sight.presence]);
+    g_string_printf(text, "STATE=%c",
+                    leaving || is_between_hosts(&sight) ? '-' : letters[sight.presence]);
     if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
         append_figures(text, sight.domain);
     driver_job_succeed(job, text->str);
 }
 
 /* The time-outs are wider than what the actions themselves allow (SHUTDOWN_TIMEOUT,
- * MIGRATE/TIMEOUT), which are settings; they catch a libvirt that never comes back. */
+ * MIGRATE/TIME_LIMIT), which are settings; they catch a libvirt that never comes back. */
 const DriverAction vmm_libvirt_actions[] = {
     {"DEPLOY", deploy, 300},
     {"SHUTDOWN", shut_down, 4000},

@@ -11,12 +11,6 @@
 const VmmFlavour *vmm_libvirt_flavour(void);
 const Template *vmm_libvirt_defaults(void);
 
-/* Setting of a machine's vector (USER_TEMPLATE, then TEMPLATE), else of the defaults. */
-gint64 vmm_setting_int(const VmmAction *action, const char *vector, const char *name,
-                       gint64 otherwise);
-gboolean vmm_setting_bool(const VmmAction *action, const char *vector, const char *name,
-                          gboolean otherwise);
-
 typedef enum {
     VMM_ABSENT, /* the host answered: no such domain, or it is off */
     VMM_RUNNING,
@@ -43,23 +37,6 @@ const char *vmm_presence_text(VmmPresence presence);
 /* Stops a domain at once, and forgets its definition if it has one of our name. */
 gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *host,
                      GError **error);
-
-/* Interrupts the libvirt job of a domain when the driver's job is cancelled or takes too
- * long, from a thread of its own. */
-typedef struct VmmWatch VmmWatch;
-typedef struct VmmWatchOptions {
-    gint64 timeout_seconds; /* 0: none */
-    gint64 postcopy_after;  /* seconds; 0: never */
-    gint64 max_downtime_ms; /* 0: leave it */
-} VmmWatchOptions;
-VmmWatch *vmm_watch_start(DriverJob *job, virDomainPtr domain, VmmWatchOptions options); /* owned */
-/* Ends and frees the watch. TRUE: it interrupted; *why then tells the reason. (static text) */
-gboolean vmm_watch_end(VmmWatch *watch, const char **why);
-
-/* A migration that an earlier process of this driver began goes on without it when the hosts
- * do it among themselves. Whoever asks for the machine's state stops it first, so that the
- * answer stays true. TRUE: there was one. */
-gboolean vmm_stop_stray_migration(const VmmAction *action, virDomainPtr domain);
 
 void vmm_migrate(DriverJob *job);
 void vmm_save(DriverJob *job);

@@ -1,6 +1,7 @@
 /* SAVE and RESTORE: the memory of a machine in a file at its host. */
 #include "drivers/vmm/vmm_libvirt.h"
 
+#include "drivers/vmm/vmm_watch.h"
 #include "lib/base/error.h"
 
 static gboolean can_save(DriverJob *job)
@@ -59,13 +60,12 @@ void vmm_save(DriverJob *job)
                         sight.error ? sight.error->message : "");
         return;
     }
-    const char *why;
     VmmWatch *watch = vmm_watch_start(job, sight.domain, (VmmWatchOptions){0});
     gboolean saved = virDomainSaveFlags(sight.domain, action->checkpoint, NULL, 0) == 0;
     if (!saved)
         libvirt_error(&error, "save %s on %s to %s", action->domain, action->host,
                       action->checkpoint);
-    (void)vmm_watch_end(watch, &why);
+    const char *why = vmm_watch_end(watch).why;
     if (saved)
         driver_job_succeed(job, NULL);
     else

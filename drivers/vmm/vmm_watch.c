@@ -1,7 +1,9 @@
-/* Long operations of libvirt block their caller; this looks after them from outside. */
-#include "drivers/vmm/vmm_libvirt.h"
+#include "drivers/vmm/vmm_watch.h"
 
-#define LOOK_MS 500
+/* A migration is short, and its first seconds decide; what takes long is looked at seldom. */
+#define LOOK_MS       100
+#define LOOK_LATER_MS 500
+#define SOON_SECONDS  5
 
 struct VmmWatch {
     DriverJob *job;
@@ -11,13 +13,22 @@ struct VmmWatch {
     GMutex lock;
     GCond changed;
     gboolean ended;
-    const char *why; /* it was interrupted */
+    /* Of the thread, and of whoever joined it. */
+    gint64 start;
+    gboolean downtime_set;
+    VmmWatchEnd result;
 };
+
+static gint64 elapsed_s(const VmmWatch *watch)
+{
+    return (g_get_monotonic_time() - watch->start) / G_TIME_SPAN_SECOND;
+}
 
 /* Sleeps a little; FALSE when the operation has ended. */
 static gboolean wait_a_little(VmmWatch *watch)
 {
-    gint64 until = g_get_monotonic_time() + LOOK_MS * 1000;
+    gint64 pause = elapsed_s(watch) < SOON_SECONDS ? LOOK_MS : LOOK_LATER_MS;
+    gint64 until = g_get_monotonic_time() + pause * 1000;
     g_mutex_lock(&watch->lock);
     while (!watch->ended && g_cond_wait_until(&watch->changed, &watch->lock, until))
         ;
@@ -26,28 +37,55 @@ static gboolean wait_a_little(VmmWatch *watch)
     return go_on;
 }
 
+static void measure(VmmWatch *watch)
+{
+    virTypedParameterPtr parameters = NULL;
+    int type = VIR_DOMAIN_JOB_NONE, count = 0;
+    if (virDomainGetJobStats(watch->domain, &type, &parameters, &count, 0) == 0 &&
+        type != VIR_DOMAIN_JOB_NONE)
+        migrate_figures_take(watch->options.figures, parameters, count);
+    virTypedParamsFree(parameters, count);
+}
+
+static void set_downtime(VmmWatch *watch)
+{
+    if (!watch->downtime_set)
+        watch->downtime_set =
+            virDomainMigrateSetMaxDowntime(
+                watch->domain, (unsigned long long)watch->options.max_downtime_ms, 0) == 0;
+}
+
+/* By libvirt's count the first pass is round 1. */
+static gboolean is_time_for_postcopy(const VmmWatch *watch)
+{
+    const VmmWatchOptions *options = &watch->options;
+    if (!options->postcopy || watch->result.postcopy)
+        return FALSE;
+    return options->postcopy_after_s ? elapsed_s(watch) >= options->postcopy_after_s
+                                     : options->figures && options->figures->rounds > 1;
+}
+
 static gpointer look_after(gpointer data)
 {
     VmmWatch *watch = data;
-    gint64 start = g_get_monotonic_time();
-    gboolean downtime_set = watch->options.max_downtime_ms == 0;
-    gboolean postcopy_begun = watch->options.postcopy_after == 0;
-    while (wait_a_little(watch)) {
-        gint64 seconds = (g_get_monotonic_time() - start) / G_TIME_SPAN_SECOND;
-        gboolean late = watch->options.timeout_seconds && seconds >= watch->options.timeout_seconds;
+    const VmmWatchOptions *options = &watch->options;
+    watch->downtime_set = options->max_downtime_ms == 0;
+    do {
+        gboolean late = options->time_limit_s && elapsed_s(watch) >= options->time_limit_s;
         if (late || driver_job_cancelled(watch->job)) {
-            /* Again and again until it helps: libvirt refuses it between two phases. */
+            /* Again and again until it helps: libvirt refuses it between two phases, and after a
+             * switch to post-copy, from which there is no way back. */
             if (virDomainAbortJob(watch->domain) == 0)
-                watch->why = late ? "it took longer than its time-out" : "it was cancelled";
+                watch->result.why =
+                    late ? "it took longer than its time limit" : "it was cancelled";
             continue;
         }
-        if (!downtime_set)
-            downtime_set =
-                virDomainMigrateSetMaxDowntime(
-                    watch->domain, (unsigned long long)watch->options.max_downtime_ms, 0) == 0;
-        if (!postcopy_begun && seconds >= watch->options.postcopy_after)
-            postcopy_begun = virDomainMigrateStartPostCopy(watch->domain, 0) == 0;
-    }
+        set_downtime(watch);
+        if (options->figures)
+            measure(watch);
+        if (is_time_for_postcopy(watch))
+            watch->result.postcopy = virDomainMigrateStartPostCopy(watch->domain, 0) == 0;
+    } while (wait_a_little(watch));
     return NULL;
 }
 
@@ -57,22 +95,23 @@ VmmWatch *vmm_watch_start(DriverJob *job, virDomainPtr domain, VmmWatchOptions o
     watch->job = job;
     watch->domain = domain;
     watch->options = options;
+    watch->start = g_get_monotonic_time();
     g_mutex_init(&watch->lock);
     g_cond_init(&watch->changed);
     watch->thread = g_thread_new("watch", look_after, watch);
     return watch;
 }
 
-gboolean vmm_watch_end(VmmWatch *watch, const char **why)
+VmmWatchEnd vmm_watch_end(VmmWatch *watch)
 {
     g_mutex_lock(&watch->lock);
     watch->ended = TRUE;
     g_cond_signal(&watch->changed);
     g_mutex_unlock(&watch->lock);
     g_thread_join(watch->thread);
-    *why = watch->why;
+    VmmWatchEnd result = watch->result;
     g_mutex_clear(&watch->lock);
     g_cond_clear(&watch->changed);
     g_free(watch);
-    return *why != NULL;
+    return result;
 }
