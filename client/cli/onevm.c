@@ -6,6 +6,7 @@
 #include "client/cli/vm_state.h"
 #include "client/cli/wait.h"
 #include "client/cli/xml.h"
+#include "client/evaluate/evaluate.h"
 
 #include <stdio.h>
 
@@ -78,6 +79,15 @@ static const CliCommand commands[] = {
     {NULL, "livemigrate", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.migrate",
      "id $1 yes ?enforce $2:-1 0", CLI_AT_REST, 1, NULL,
      "Moves a machine to another host while it runs. The same as migrate --live."},
+    {NULL, "evaluate", "vm", EVALUATE_OPTIONS, NULL, NULL, NULL, 0, cli_vm_evaluate,
+     "Measures live migration between two hosts, and writes a report. Moves the running machine to "
+     "the host --to and back: pings its guest meanwhile (--ping), again and again (--repeat), "
+     "while "
+     "the guest downloads (--download); and makes machines with other sizes of memory (--sizes), "
+     "which it removes again. All four unless some are named. The report is a page with charts, "
+     "beside a CSV file for each experiment; share/doc/evaluate.md explains them. Ctrl-C ends it "
+     "in "
+     "order: what was measured is written, the machine goes back."},
     {NULL, "resched", "vm...", NULL, "one.vm.action", "'resched' id", NULL, 0, NULL,
      "Asks the scheduler to move a machine to a better host."},
     {NULL, "unresched", "vm...", NULL, "one.vm.action", "'unresched' id", NULL, 0, NULL,
@@ -166,6 +176,7 @@ const CliKind cli_vm = {
                 "  onevm list -f STAT=runn -l ID,NAME,HOST\n"
                 "  onevm deploy web node02               on this host\n"
                 "  onevm migrate web node03 --live --wait\n"
+                "  onevm evaluate web --to node02        how well it moves, as a page with charts\n"
                 "  onevm poweroff 3,5..9 --wait && echo all are off\n",
     .commands = commands,
     .columns = cli_vm_columns,

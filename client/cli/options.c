@@ -114,6 +114,28 @@ static const CliOption all[] = {
     {"print", 0, "print", NULL, "Only print how to reach the console."},
     {"lines", 0, "lines", "N", "So many of the latest samples; 10 unless told, 0 for all."},
 
+    /* Machines: `evaluate`. */
+    {"to", 0, "to", "HOST", "The host to move to, by id or name."},
+    {"ping", 0, "ping", NULL, "Ping the guest while it moves."},
+    {"sizes", 0, "sizes", "LIST",
+     "Move machines of these sizes of memory, made for it: 512M,1G,2G,4G."},
+    {"repeat", 0, "repeat", "N", "Move the machine so many times, there and back."},
+    {"download", 0, "download", "WHAT",
+     "Let the guest download this twice, once during a move: a file here, a URL, or a size such as "
+     "64M of made-up bytes."},
+    {"output", 0, "output", "DIR", "Write the report there; evaluation-NAME-TIME unless told."},
+    {"template", 0, "template", "FILE",
+     "Template for the machines that --sizes makes; like the machine unless told."},
+    {"pace", 0, "pace", "N", "Pings a second of the faster trace; 20 unless told."},
+    {"address", 0, "address", "ADDRESS", "Address of the guest, when its network cards tell none."},
+    {"spare", 0, "spare", "ADDRESS",
+     "A free address for the machines that --sizes makes, one after the other: they are moved when "
+     "they answer there."},
+    {"login", 0, "login", "NAME", "For ssh into the guest; root unless told."},
+    {"settle", 0, "settle", "SECONDS",
+     "Time that a machine of --sizes without --spare is given to start; 30 unless told."},
+    {"yes", 0, "yes", NULL, "Do not ask first."},
+
     /* Hosts. */
     {"im", 'i', "im", "DRIVER", "Information driver: kvm, qemu, xen, lxc, dummy, ..."},
     {"vm", 'v', "vm", "DRIVER", "Virtualization driver: kvm, qemu, xen, lxc, dummy, ..."},

@@ -1,0 +1,134 @@
+#include "client/cli/xml.h"
+#include "client/evaluate/evaluate.h"
+
+#include <string.h>
+
+#define RECORD 3.0 /* s until the record of a move that is over must say so */
+
+void move_free(Move *move)
+{
+    g_free(move->source);
+    g_free(move->destination);
+    g_free(move->reason);
+    g_free(move->mode);
+    g_free(move->storage);
+    g_free(move);
+}
+
+static char *known_word(xmlNode *record, const char *name)
+{
+    const char *text = cli_xml_text(record, name);
+    return g_strdup(strcmp(text, "-") != 0 ? text : "");
+}
+
+gboolean move_read_figures(Move *move, const char *xml)
+{
+    g_autoptr(xmlDoc) doc = cli_xml_parse(xml, NULL);
+    xmlNode *record = doc != NULL ? xml_find(xml_root(doc), "MIGRATION") : NULL;
+    for (xmlNode *at = record; at != NULL; at = xml_next_same(at))
+        if (cli_xml_int(at, "ID", -1) > cli_xml_int(record, "ID", -1))
+            record = at;
+    if (record == NULL || strcmp(cli_xml_text(record, "RESULT"), "running") == 0)
+        return FALSE;
+    const struct {
+        gint64 *into;
+        const char *name;
+    } numbers[] = {{&move->elapsed_ms, "ELAPSED_MS"},
+                   {&move->total_ms, "TOTAL_MS"},
+                   {&move->downtime_ms, "DOWNTIME_MS"},
+                   {&move->bytes, "BYTES"},
+                   {&move->memory_bytes, "MEMORY_BYTES"},
+                   {&move->disk_bytes, "DISK_BYTES"},
+                   {&move->rounds, "ROUNDS"}};
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
+        *numbers[i].into = cli_xml_int(record, numbers[i].name, -1);
+    move->dirty_rate = cli_xml_double(record, "DIRTY_RATE", -1);
+    g_free(move->mode);
+    g_free(move->storage);
+    move->mode = known_word(record, "MODE");
+    move->storage = known_word(record, "STORAGE");
+    if (strcmp(cli_xml_text(record, "RESULT"), "success") != 0 &&
+        *cli_xml_text(record, "REASON") != '\0') {
+        g_free(move->reason);
+        move->reason = g_strdup(cli_xml_text(record, "REASON"));
+    }
+    return TRUE;
+}
+
+static Move *move_new(Run *run, gint32 vm, gint64 memory, gint32 to, MoveRole role)
+{
+    Evaluation *found = &run->found;
+    gboolean away = to != found->home;
+    Move *move = g_new0(Move, 1);
+    move->role = role;
+    move->number = 1;
+    move->first = away && (role == MOVE_SIZE || !found->known);
+    for (guint i = 0; i < found->moves->len; i++) {
+        const Move *other = found->moves->pdata[i];
+        move->number += other->role == role;
+        move->first = move->first && !(other->vm == vm && other->good);
+    }
+    move->vm = vm;
+    move->memory = memory;
+    move->source = g_strdup(found->hosts[away ? 0 : 1].name);
+    move->destination = g_strdup(found->hosts[away ? 1 : 0].name);
+    move->elapsed_ms = move->total_ms = move->downtime_ms = move->bytes = -1;
+    move->memory_bytes = move->disk_bytes = move->rounds = -1;
+    move->dirty_rate = -1;
+    move->mode = g_strdup("");
+    move->storage = g_strdup("");
+    g_ptr_array_add(found->moves, move);
+    return move;
+}
+
+static gboolean order(Run *run, Move *move, gint32 to, GError **error)
+{
+    WireClient *wire = cli_wire(run->cli, error);
+    move->ordered = run_now(run);
+    /* Machines made by the way must fit; the user's own goes where its user says. */
+    gboolean enforce = move->vm != run->found.vm;
+    gboolean good = wire != NULL &&
+                    wire_call(wire, NULL, error, "one.vm.migrate", "iibbii", move->vm, to, TRUE,
+                              enforce, -1, 0) &&
+                    machine_wait(run, move->vm, "RUNNING", to, TRUE, error);
+    move->ended = run_now(run);
+    return good;
+}
+
+/* The record is closed with the move; one that is late is asked for again. */
+static void ask_figures(Run *run, Move *move)
+{
+    double end = run_now(run) + RECORD;
+    while (run_now(run) < end) {
+        g_auto(WireReply) reply = {0};
+        g_autoptr(GError) error = NULL;
+        WireClient *wire = cli_wire(run->cli, &error);
+        if (wire == NULL ||
+            !wire_call(wire, &reply, &error, "globule.vm.migrations", "i", move->vm)) {
+            run_note(run, "no figures of the hypervisor: %s", error->message);
+            break;
+        }
+        if (move_read_figures(move, reply.text))
+            break;
+        g_usleep(50000);
+    }
+    if (move->elapsed_ms < 0)
+        move->elapsed_ms = (gint64)((move->ended - move->ordered) * 1000);
+}
+
+Move *move_run(Run *run, gint32 vm, gint64 memory, gint32 to, MoveRole role)
+{
+    g_autoptr(GError) error = NULL;
+    Move *move = move_new(run, vm, memory, to, role);
+    run_tell(run, "moving machine %d from %s to %s", vm, move->source, move->destination);
+    move->good = order(run, move, to, &error);
+    if (!move->good) {
+        move->reason = g_strdup(error != NULL ? error->message : "it did not arrive");
+        ask_figures(run, move);
+        run_note(run, "the move of machine %d from %s to %s failed: %s", vm, move->source,
+                 move->destination, move->reason);
+        return NULL;
+    }
+    ask_figures(run, move);
+    return move;
+}

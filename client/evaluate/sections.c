@@ -1,0 +1,451 @@
+/*
+ * The sections of the report that hold measurements. Each says in one sentence what was
+ * found, made from the figures, and keeps to what they show.
+ */
+#include "client/evaluate/page.h"
+
+#include <math.h>
+#include <string.h>
+
+#define AROUND 3.0 /* s of pings shown before and after a move */
+#define AFTER  1.0 /* s after a move that still count as its own */
+#define PARTS  60  /* of the time of a download, each a point of its rate */
+#define MIB    1048576.0
+
+PingSummary section_pings_of(const Evaluation *found, const Move *move)
+{
+    return ping_summary(found->pings[1], move->ordered, move->ended + AFTER);
+}
+
+double section_figure(const Move *move, Figure figure)
+{
+    switch (figure) {
+    case FIGURE_SECONDS:
+        return move->elapsed_ms >= 0 ? (double)move->elapsed_ms / 1000 : -1;
+    case FIGURE_TOTAL_MS:
+        return (double)move->total_ms;
+    case FIGURE_DOWNTIME_MS:
+        return (double)move->downtime_ms;
+    case FIGURE_MIB:
+        return move->bytes >= 0 ? (double)move->bytes / MIB : -1;
+    }
+    return -1;
+}
+
+Spread section_spread(const GPtrArray *moves, Figure figure, gboolean later_only)
+{
+    g_autofree double *values = g_new(double, MAX(moves->len, 1));
+    guint count = 0;
+    for (guint i = 0; i < moves->len; i++) {
+        const Move *move = moves->pdata[i];
+        if (move->good && !(later_only && move->number == 1))
+            values[count++] = section_figure(move, figure);
+    }
+    return spread_of(values, count);
+}
+
+static GArray *points_new(void)
+{
+    return g_array_new(FALSE, FALSE, sizeof(ChartPoint));
+}
+
+static void add_point(GArray *points, double x, double y)
+{
+    ChartPoint point = {x, y};
+    if (y >= 0)
+        g_array_append_val(points, point);
+}
+
+/* ---- 1: pings ---- */
+
+static const Move *first_pinged(const Evaluation *found)
+{
+    g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
+    for (guint i = 0; found->pings[1] != NULL && i < moves->len; i++)
+        if (((const Move *)moves->pdata[i])->good)
+            return moves->pdata[i];
+    return NULL;
+}
+
+static void take_pings(const GArray *pings, const Move *move, GArray *answered, GArray *lost)
+{
+    for (guint i = 0; i < pings->len; i++) {
+        const Ping *ping = &g_array_index(pings, Ping, i);
+        double at = ping->sent - move->ordered;
+        if (at < -AROUND || at > move->ended - move->ordered + AROUND)
+            continue;
+        if (ping->trip < 0)
+            add_point(lost, at, 0);
+        else
+            add_point(answered, at, ping->trip);
+    }
+}
+
+static void draw_pings(GString *out, const Plan *plan, const Evaluation *found, const Move *move)
+{
+    g_autoptr(GArray) fast = points_new();
+    g_autoptr(GArray) slow = points_new();
+    g_autoptr(GArray) lost = points_new();
+    take_pings(found->pings[1], move, fast, lost);
+    take_pings(found->pings[0], move, slow, lost);
+    g_autofree char *name = g_strdup_printf("%u a second", plan->pace);
+    ChartSeries series[] = {{name, CHART_LINE, 1, fast, "ms"},
+                            {"once a second", CHART_DOTS, 2, slow, "ms"},
+                            {"no answer", CHART_MARKS, 4, lost, ""}};
+    ChartBand band = {0, move->ended - move->ordered, "the move"};
+    Chart chart = {.title = "Round trip of each ping around the first move",
+                   .x_label = "seconds since the order to move",
+                   .y_label = "round trip, ms",
+                   .from = -AROUND,
+                   .to = band.to + AROUND,
+                   .series = series,
+                   .count = G_N_ELEMENTS(series),
+                   .bands = &band,
+                   .band_count = 1};
+    page_figure(out, &chart);
+}
+
+static void table_of_pings(GString *out, const Evaluation *found)
+{
+    static const char *const heads[] = {
+        "move", "to", "pings", "no answer", "median trip", "longest trip", "longest silence", NULL};
+    g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
+    page_table_begin(out, heads);
+    for (guint i = 0; i < moves->len; i++) {
+        const Move *move = moves->pdata[i];
+        PingSummary summary = section_pings_of(found, move);
+        g_autofree char *number = g_strdup_printf("%u", move->number);
+        g_autofree char *sent = g_strdup_printf("%u", summary.sent);
+        g_autofree char *lost = g_strdup_printf("%u", summary.lost);
+        g_autofree char *median = page_amount(summary.median, "ms");
+        g_autofree char *worst = page_amount(summary.worst, "ms");
+        g_autofree char *silence = page_amount(summary.silence * 1000, "ms");
+        const char *cells[] = {number, move->destination, sent, lost, median, worst, silence};
+        page_row(out, cells, G_N_ELEMENTS(cells));
+    }
+    page_table_end(out);
+}
+
+void section_ping(GString *out, const Plan *plan, const Evaluation *found)
+{
+    const Move *move = first_pinged(found);
+    if (move == NULL)
+        return;
+    page_section(out, "ping", "1. Pings around the switch",
+                 "Does somebody who talks to the guest notice that it moves?");
+    PingSummary whole = ping_summary(found->pings[1], -1, G_MAXDOUBLE);
+    PingSummary summary = section_pings_of(found, move);
+    g_autofree char *lost =
+        whole.lost == 0 ? g_strdup("no ping was lost")
+                        : g_strdup_printf("%u of %u pings had no answer", whole.lost, whole.sent);
+    page_format(out, "p", "finding",
+                "In all the time %s; in the first move the longest silence between two answers "
+                "was %.0f ms, where %.0f ms lie between two pings.",
+                lost, summary.silence * 1000, 1000.0 / plan->pace);
+    draw_pings(out, plan, found, move);
+    table_of_pings(out, found);
+    page_published(out, "no ping lost, at one a second and faster; a visible peak at the switch, "
+                        "of some milliseconds. LXD's own figure for the switch was about 0.3 s.");
+    page_section_end(out);
+}
+
+/* ---- 2: memory ---- */
+
+static void draw_sizes(GString *out, const Evaluation *found, Figure figure, const char *title,
+                       const char *label, const char *unit)
+{
+    g_autoptr(GPtrArray) first = evaluation_moves(found, MOVE_SIZE);
+    g_autoptr(GPtrArray) back = evaluation_moves(found, MOVE_BACK);
+    g_autoptr(GArray) there_points = points_new();
+    g_autoptr(GArray) back_points = points_new();
+    g_autofree ChartTick *ticks = g_new0(ChartTick, MAX(first->len, 1));
+    for (guint i = 0; i < first->len; i++) {
+        const Move *move = first->pdata[i];
+        ticks[i].at = (double)move->memory;
+        g_snprintf(ticks[i].label, sizeof ticks[i].label, "%" G_GINT64_FORMAT, move->memory);
+        if (move->good)
+            add_point(there_points, (double)move->memory, section_figure(move, figure));
+    }
+    for (guint i = 0; i < back->len; i++) {
+        const Move *move = back->pdata[i];
+        if (move->good)
+            add_point(back_points, (double)move->memory, section_figure(move, figure));
+    }
+    if (there_points->len + back_points->len == 0)
+        return;
+    ChartSeries series[] = {{"first move", CHART_POINTS, 1, there_points, unit},
+                            {"back again", CHART_POINTS, 2, back_points, unit}};
+    Chart chart = {.title = title,
+                   .x_label = "memory, MiB",
+                   .y_label = label,
+                   .series = series,
+                   .count = G_N_ELEMENTS(series),
+                   .ticks = ticks,
+                   .tick_count = first->len,
+                   .small = TRUE};
+    page_figure(out, &chart);
+}
+
+static void row_of_move(GString *out, const Move *move, const char *head)
+{
+    g_autofree char *seconds = page_amount(section_figure(move, FIGURE_SECONDS), "s");
+    g_autofree char *total = page_amount(section_figure(move, FIGURE_TOTAL_MS), "ms");
+    g_autofree char *downtime = page_amount(section_figure(move, FIGURE_DOWNTIME_MS), "ms");
+    g_autofree char *data = page_amount(section_figure(move, FIGURE_MIB), "MiB");
+    g_autofree char *rounds =
+        move->rounds >= 0 ? g_strdup_printf("%" G_GINT64_FORMAT, move->rounds) : NULL;
+    g_autofree char *way = g_strdup_printf("%s to %s", move->source, move->destination);
+    const char *cells[] = {head, way,   move->good ? seconds : "failed", total, downtime,
+                           data, rounds};
+    page_row(out, cells, G_N_ELEMENTS(cells));
+}
+
+static void table_of_sizes(GString *out, const Evaluation *found)
+{
+    static const char *const heads[] = {"memory",   "way",        "time",   "hypervisor's time",
+                                        "downtime", "data moved", "rounds", NULL};
+    page_table_begin(out, heads);
+    for (guint i = 0; i < found->moves->len; i++) {
+        const Move *move = found->moves->pdata[i];
+        if (move->role != MOVE_SIZE && move->role != MOVE_BACK)
+            continue;
+        g_autofree char *memory = g_strdup_printf("%" G_GINT64_FORMAT " MiB", move->memory);
+        row_of_move(out, move, memory);
+    }
+    page_table_end(out);
+}
+
+/* The smallest and the largest size that could be moved. */
+static gboolean ends_of_sizes(const GPtrArray *moves, const Move **least, const Move **most)
+{
+    *least = *most = NULL;
+    for (guint i = 0; i < moves->len; i++) {
+        const Move *move = moves->pdata[i];
+        if (!move->good)
+            continue;
+        *least = *least == NULL || move->memory < (*least)->memory ? move : *least;
+        *most = *most == NULL || move->memory > (*most)->memory ? move : *most;
+    }
+    return *least != NULL && (*most)->memory > (*least)->memory;
+}
+
+void section_sizes(GString *out, const Plan *plan, const Evaluation *found)
+{
+    g_autoptr(GPtrArray) first = evaluation_moves(found, MOVE_SIZE);
+    const Move *least, *most;
+    if (first->len == 0)
+        return;
+    page_section(out, "sizes", "2. Time against memory",
+                 "Does a machine with more memory take longer to move? Each was made for this "
+                 "measurement, and moved to a host that never had it.");
+    if (ends_of_sizes(first, &least, &most))
+        page_format(out, "p", "finding",
+                    "From %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT
+                    " MiB, %.1f times the memory, the first move went from %.2f to %.2f s: %.1f "
+                    "times the time.",
+                    least->memory, most->memory, (double)most->memory / (double)least->memory,
+                    section_figure(least, FIGURE_SECONDS), section_figure(most, FIGURE_SECONDS),
+                    section_figure(most, FIGURE_SECONDS) /
+                        MAX(section_figure(least, FIGURE_SECONDS), 0.001));
+    g_string_append(out, "<div class=\"charts\">\n");
+    draw_sizes(out, found, FIGURE_SECONDS, "Time of a move against memory",
+               "time from order to arrival, s", "s");
+    draw_sizes(out, found, FIGURE_DOWNTIME_MS, "Downtime against memory", "downtime, ms", "ms");
+    draw_sizes(out, found, FIGURE_MIB, "Data moved against memory", "data moved, MiB", "MiB");
+    g_string_append(out, "</div>\n");
+    table_of_sizes(out, found);
+    page_published(out, "for 512 MiB, 1, 2 and 4 GiB the time was nearly independent of the size: "
+                        "only pages that were written to travel.");
+    page_section_end(out);
+}
+
+/* ---- 3: again and again ---- */
+
+static void draw_repeated(GString *out, const GPtrArray *moves, Figure figure, const char *title,
+                          const char *label, const char *unit)
+{
+    g_autoptr(GArray) first = points_new();
+    g_autoptr(GArray) later = points_new();
+    g_autofree ChartTick *ticks = g_new0(ChartTick, MAX(moves->len, 1));
+    for (guint i = 0; i < moves->len; i++) {
+        const Move *move = moves->pdata[i];
+        ticks[i].at = move->number;
+        g_snprintf(ticks[i].label, sizeof ticks[i].label, "%u", move->number);
+        if (move->good)
+            add_point(move->number == 1 ? first : later, move->number,
+                      section_figure(move, figure));
+    }
+    if (first->len + later->len == 0)
+        return;
+    ChartSeries series[] = {{"first move", CHART_BARS, 2, first, unit},
+                            {"later moves", CHART_BARS, 1, later, unit}};
+    Chart chart = {.title = title,
+                   .x_label = "number of the move",
+                   .y_label = label,
+                   .from = 0.4,
+                   .to = moves->len + 0.6,
+                   .series = series,
+                   .count = G_N_ELEMENTS(series),
+                   .ticks = ticks,
+                   .tick_count = moves->len,
+                   .small = TRUE};
+    page_figure(out, &chart);
+}
+
+static void finding_of_repeated(GString *out, const Evaluation *found, const GPtrArray *moves)
+{
+    const Move *first = moves->pdata[0];
+    Spread later = section_spread(moves, FIGURE_SECONDS, TRUE);
+    if (first->good && later.count > 0)
+        page_format(out, "p", "finding",
+                    "The first move took %.2f s, the %u after it %.2f s in the median (%.2f to "
+                    "%.2f s).",
+                    section_figure(first, FIGURE_SECONDS), later.count, later.median, later.least,
+                    later.most);
+    if (!first->first)
+        page_format(out, "p", NULL,
+                    "%s had been on %s before this measurement: the first move here is not its "
+                    "first ever.",
+                    found->name, found->hosts[1].name);
+}
+
+void section_repeated(GString *out, const Plan *plan, const Evaluation *found)
+{
+    static const char *const heads[] = {"move",     "way",        "time",   "hypervisor's time",
+                                        "downtime", "data moved", "rounds", NULL};
+    g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
+    if (moves->len < 2)
+        return;
+    page_section(out, "repeated", "3. The same machine again and again",
+                 "Is it faster to go where one has been?");
+    finding_of_repeated(out, found, moves);
+    g_string_append(out, "<div class=\"charts\">\n");
+    draw_repeated(out, moves, FIGURE_SECONDS, "Time of each move", "time from order to arrival, s",
+                  "s");
+    draw_repeated(out, moves, FIGURE_DOWNTIME_MS, "Downtime of each move", "downtime, ms", "ms");
+    draw_repeated(out, moves, FIGURE_MIB, "Data of each move", "data moved, MiB", "MiB");
+    g_string_append(out, "</div>\n");
+    page_table_begin(out, heads);
+    for (guint i = 0; i < moves->len; i++) {
+        g_autofree char *number = g_strdup_printf("%u", i + 1);
+        row_of_move(out, moves->pdata[i], number);
+    }
+    page_table_end(out);
+    page_published(out, "moved again and again between two hosts, the container was clearly faster "
+                        "than the first time.");
+    page_section_end(out);
+}
+
+/* ---- 4: a download ---- */
+
+static const Move *move_of(const Evaluation *found, const Download *download)
+{
+    return download->move >= 0 ? found->moves->pdata[download->move] : NULL;
+}
+
+static void draw_download(GString *out, const Evaluation *found)
+{
+    g_autoptr(GArray) without = points_new();
+    g_autoptr(GArray) with = points_new();
+    ChartBand band = {0};
+    for (guint i = 0; i < found->download_count; i++) {
+        const Download *download = &found->downloads[i];
+        const Move *move = move_of(found, download);
+        g_autoptr(GArray) rates = progress_rates(
+            download->result.steps, MIN(PARTS, MAX(download->result.steps->len / 2, 1)));
+        for (guint j = 0; j < rates->len; j++) {
+            const Progress *rate = &g_array_index(rates, Progress, j);
+            add_point(i == 0 ? without : with, rate->at - download->began, rate->bytes / 1e6);
+        }
+        if (move != NULL)
+            band = (ChartBand){move->ordered - download->began, move->ended - download->began,
+                               "the move"};
+    }
+    ChartSeries series[] = {{"without a move", CHART_LINE, 1, without, "MB/s"},
+                            {"with a move", CHART_LINE, 2, with, "MB/s"}};
+    Chart chart = {.title = "Rate of the download over time",
+                   .x_label = "seconds since the download began",
+                   .y_label = "rate, MB/s",
+                   .series = series,
+                   .count = G_N_ELEMENTS(series),
+                   .bands = &band,
+                   .band_count = band.to > band.from ? 1 : 0};
+    page_figure(out, &chart);
+}
+
+static double rate_in(const Download *download, double from, double to)
+{
+    return to > from ? progress_rate(download->result.steps, from, to) / 1e6 : -1;
+}
+
+/* Whole and unchanged, as far as it can be told. */
+static const char *soundness(const Evaluation *found, const Download *download)
+{
+    const char *sum = download->result.sum;
+    if (!download->result.done)
+        return "not ended";
+    if (found->sum != NULL)
+        return g_strcmp0(found->sum, sum) == 0 ? "intact" : "DAMAGED";
+    return g_strcmp0(found->downloads[0].result.sum, sum) == 0 ? "the same both times"
+                                                               : "DIFFERENT";
+}
+
+static void table_of_downloads(GString *out, const Evaluation *found)
+{
+    static const char *const heads[] = {"",          "time",     "mean rate", "before the move",
+                                        "during it", "after it", "content",   NULL};
+    page_table_begin(out, heads);
+    for (guint i = 0; i < found->download_count; i++) {
+        const Download *download = &found->downloads[i];
+        const Move *move = move_of(found, download);
+        double from = move != NULL ? move->ordered : 0, to = move != NULL ? move->ended : 0;
+        g_autofree char *span = page_span(download->ended - download->began);
+        g_autofree char *mean =
+            page_amount(rate_in(download, download->began, download->ended), "MB/s");
+        g_autofree char *before = page_amount(rate_in(download, download->began, from), "MB/s");
+        g_autofree char *during =
+            page_amount(rate_in(download, from, MIN(to, download->ended)), "MB/s");
+        g_autofree char *after = page_amount(rate_in(download, to, download->ended), "MB/s");
+        const char *cells[] = {i == 0 ? "without a move" : "with a move",
+                               span,
+                               mean,
+                               move != NULL ? before : "–",
+                               move != NULL ? during : "–",
+                               move != NULL ? after : "–",
+                               soundness(found, download)};
+        page_row(out, cells, G_N_ELEMENTS(cells));
+    }
+    page_table_end(out);
+}
+
+void section_download(GString *out, const Plan *plan, const Evaluation *found)
+{
+    if (found->download_count == 0)
+        return;
+    const Download *with = &found->downloads[1];
+    const Move *move = found->download_count > 1 ? move_of(found, with) : NULL;
+    page_section(out, "download", "4. A download inside the guest",
+                 "Does work in the guest go on during the move, and is its result whole?");
+    if (move != NULL && with->result.done)
+        page_format(
+            out, "p", "finding",
+            "%.0f bytes took %.1f s without a move and %.1f s with one; during the move the "
+            "rate was %.2f MB/s. The content is %s.",
+            with->result.bytes, found->downloads[0].ended - found->downloads[0].began,
+            with->ended - with->began,
+            MAX(rate_in(with, move->ordered, MIN(move->ended, with->ended)), 0),
+            soundness(found, with));
+    draw_download(out, found);
+    table_of_downloads(out, found);
+    page_format(out, "p", NULL, "Downloaded: %s. SHA-256 of what was sent:", found->url);
+    page_text(out, "p", NULL,
+              found->sum != NULL ? found->sum : "not known; the guest's two sums are compared");
+    for (guint i = 0; i < found->download_count; i++)
+        if (found->downloads[i].result.sum != NULL)
+            page_format(out, "p", NULL, "SHA-256 found in the guest %s a move: %s",
+                        i == 0 ? "without" : "with", found->downloads[i].result.sum);
+    page_published(out, "1,054,867,456 bytes came whole both times, in 11 min 21 s without a "
+                        "migration and in 14 min 26 s with one; while it ran the rate fell from "
+                        "2.38 to 0.557 MB/s.");
+    page_section_end(out);
+}
