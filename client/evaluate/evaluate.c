@@ -85,6 +85,12 @@ void run_tell(const Run *run, const char *format, ...)
             text);
 }
 
+void run_tell_amount(const Run *run, const char *what, double bytes)
+{
+    if (run->terminal)
+        run_tell(run, "%s: %.1f MiB", what, bytes / 1048576);
+}
+
 void run_say(const Run *run, const char *format, ...)
 {
     va_list arguments;

@@ -136,6 +136,8 @@ typedef struct Run {
 double run_now(const Run *run);
 /* What is done now: one line that is rewritten on a terminal, a line each elsewhere. */
 void run_tell(const Run *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* How far something is: on a terminal only. */
+void run_tell_amount(const Run *run, const char *what, double bytes);
 /* A line that stays. */
 void run_say(const Run *run, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Something for the report that could not be done or needs a word. */

@@ -113,6 +113,8 @@ static gboolean download_once(Run *run, const char *url, gboolean moving, GError
     Download *download = &found->downloads[found->download_count];
     double last = 0, changed, first_at = -1, told = 0;
     gboolean over = FALSE, moved = FALSE;
+    const char *what = moving ? "downloading with a move" : "downloading without a move";
+    run_tell(run, "%s", what);
     *download = (Download){.began = run_now(run), .move = -1};
     Fetch *fetch = fetch_start(found->way, run->address, run->plan.login, url, run->epoch, error);
     if (fetch == NULL)
@@ -127,8 +129,7 @@ static gboolean download_once(Run *run, const char *url, gboolean moving, GError
         if (run_now(run) - changed > STALL)
             break;
         if (run_now(run) - told > 1) {
-            run_tell(run, "downloading %s a move: %.1f MiB", moving ? "with" : "without",
-                     bytes / 1048576);
+            run_tell_amount(run, what, bytes);
             told = run_now(run);
         }
         if (moving && !moved && !over && far_enough(run, bytes, first_at)) {

@@ -36,7 +36,7 @@ static const char style[] =
     "-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}.key+.key,figcaption "
     ".key:not(:first-child){margin-left:14px}\n"
     "svg{display:block;width:100%;height:auto;font:12px system-ui,-apple-system,'Segoe "
-    "UI',Roboto,'DejaVu Sans',sans-serif}.narrow{display:none}\n"
+    "UI',Roboto,'DejaVu Sans',sans-serif}.small{max-width:380px}.narrow{display:none}\n"
     ".tick{fill:var(--faint);font-variant-numeric:tabular-nums}.label,.band-label{fill:var(--soft)}"
     ".value{fill:var(--ink);font-variant-numeric:tabular-nums}\n"
     ".grid{stroke:var(--grid)}.axis{stroke:var(--axis)}.band{fill:var(--band)}\n"
@@ -168,6 +168,15 @@ char *page_amount(double value, const char *unit)
 {
     g_autofree char *number = page_number(value);
     return number != NULL ? g_strdup_printf("%s %s", number, unit) : NULL;
+}
+
+char *page_bytes(double bytes)
+{
+    g_autofree char *digits = g_strdup_printf("%.0f", bytes);
+    GString *text = g_string_new(digits);
+    for (gssize at = (gssize)text->len - 3; at > 0; at -= 3)
+        g_string_insert_c(text, at, ',');
+    return g_string_free(text, FALSE);
 }
 
 char *page_span(double seconds)

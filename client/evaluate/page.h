@@ -32,6 +32,8 @@ void page_figure(GString *out, const Chart *chart);
 char *page_number(double value);
 /* The same with a unit. (owned) */
 char *page_amount(double value, const char *unit);
+/* "1,054,867,456" (owned) */
+char *page_bytes(double bytes);
 /* "12 min 34 s", "3.2 s". (owned) */
 char *page_span(double seconds);
 

@@ -219,6 +219,7 @@ Pinger *pinger_start(const char *address, const guint *paces, guint count, gint6
     for (guint i = 0; i < pinger->count; i++) {
         pinger->traces[i].pings = g_array_new(FALSE, FALSE, sizeof(Ping));
         pinger->traces[i].every = G_USEC_PER_SEC / MAX(paces[i], 1);
+        pinger->traces[i].next = g_get_monotonic_time();
     }
     pinger->thread = g_thread_new("ping", run, pinger);
     return pinger;

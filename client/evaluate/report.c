@@ -18,10 +18,11 @@ static void tile_of_pings(GString *out, const Plan *plan, const Evaluation *foun
     for (guint i = 0; i < moves->len; i++)
         silence = MAX(silence, section_pings_of(found, moves->pdata[i]).silence);
     g_autofree char *lost = g_strdup_printf("%u of %u", whole.lost, whole.sent);
+    g_autofree char *pace = g_strdup_printf("at %u a second, in all the time", plan->pace);
     g_autofree char *figure = g_strdup_printf("%.0f ms", silence * 1000);
     g_autofree char *about = g_strdup_printf("between two answers, in %u move%s", moves->len,
                                              moves->len == 1 ? "" : "s");
-    page_tile(out, "Pings without answer", lost, "in all the time");
+    page_tile(out, "Pings without answer", lost, pace);
     page_tile(out, "Longest silence", figure, about);
 }
 
@@ -72,7 +73,7 @@ void section_tiles(GString *out, const Plan *plan, const Evaluation *found)
 /* ---- Beside what was published ---- */
 
 /* What this run has to say about the rows of the table below. (owned; NULL: not measured) */
-static char *said_of_pings(const Evaluation *found)
+static char *said_of_pings(const Plan *plan, const Evaluation *found)
 {
     g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
     if (found->pings[1] == NULL || moves->len == 0)
@@ -81,11 +82,14 @@ static char *said_of_pings(const Evaluation *found)
     double silence = 0;
     for (guint i = 0; i < moves->len; i++)
         silence = MAX(silence, section_pings_of(found, moves->pdata[i]).silence);
-    return g_strdup_printf("%u of %u lost; longest silence %.0f ms", whole.lost, whole.sent,
+    PingSummary slow = ping_summary(found->pings[0], -1, G_MAXDOUBLE);
+    return g_strdup_printf("%u of %u lost at one a second, %u of %u at %u a second; longest "
+                           "silence %.0f ms",
+                           slow.lost, slow.sent, whole.lost, whole.sent, plan->pace,
                            silence * 1000);
 }
 
-static char *said_of_downtime(const Evaluation *found)
+static char *said_of_downtime(const Plan *plan, const Evaluation *found)
 {
     Spread spread = section_spread(found->moves, FIGURE_DOWNTIME_MS, FALSE);
     return spread.count > 0
@@ -94,7 +98,7 @@ static char *said_of_downtime(const Evaluation *found)
                : NULL;
 }
 
-static char *said_of_sizes(const Evaluation *found)
+static char *said_of_sizes(const Plan *plan, const Evaluation *found)
 {
     g_autoptr(GPtrArray) sizes = evaluation_moves(found, MOVE_SIZE);
     g_autoptr(GString) text = g_string_new(NULL);
@@ -108,7 +112,7 @@ static char *said_of_sizes(const Evaluation *found)
     return text->len > 0 ? g_strdup(text->str) : NULL;
 }
 
-static char *said_of_repeated(const Evaluation *found)
+static char *said_of_repeated(const Plan *plan, const Evaluation *found)
 {
     g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
     const Move *first = moves->len > 0 ? moves->pdata[0] : NULL;
@@ -119,7 +123,7 @@ static char *said_of_repeated(const Evaluation *found)
                : NULL;
 }
 
-static char *said_of_download(const Evaluation *found)
+static char *said_of_download(const Plan *plan, const Evaluation *found)
 {
     if (found->download_count < 2 || !found->downloads[1].result.done)
         return NULL;
@@ -131,7 +135,7 @@ static char *said_of_download(const Evaluation *found)
         with, g_strcmp0(expected, found->downloads[1].result.sum) == 0 ? "intact" : "DAMAGED");
 }
 
-static char *said_of_rate(const Evaluation *found)
+static char *said_of_rate(const Plan *plan, const Evaluation *found)
 {
     const Download *with = &found->downloads[1];
     if (found->download_count < 2 || with->move < 0)
@@ -150,7 +154,7 @@ static char *said_of_rate(const Evaluation *found)
 static const struct {
     const char *what;
     const char *published;
-    char *(*said)(const Evaluation *found);
+    char *(*said)(const Plan *plan, const Evaluation *found);
 } rows[] = {
     {"pings during a live migration", "none lost; a visible peak of milliseconds", said_of_pings},
     {"time that the guest stands still", "about 0.3 s (LXD's own figure)", said_of_downtime},
@@ -172,7 +176,7 @@ void section_published(GString *out, const Plan *plan, const Evaluation *found)
                  "not the seconds.");
     page_table_begin(out, heads);
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        g_autofree char *said = rows[i].said(found);
+        g_autofree char *said = rows[i].said(plan, found);
         const char *cells[] = {rows[i].what, said != NULL ? said : "not measured",
                                rows[i].published};
         page_row(out, cells, G_N_ELEMENTS(cells));

@@ -133,15 +133,15 @@ void section_ping(GString *out, const Plan *plan, const Evaluation *found)
         return;
     page_section(out, "ping", "1. Pings around the switch",
                  "Does somebody who talks to the guest notice that it moves?");
-    PingSummary whole = ping_summary(found->pings[1], -1, G_MAXDOUBLE);
+    PingSummary slow = ping_summary(found->pings[0], -1, G_MAXDOUBLE);
+    PingSummary fast = ping_summary(found->pings[1], -1, G_MAXDOUBLE);
     PingSummary summary = section_pings_of(found, move);
-    g_autofree char *lost =
-        whole.lost == 0 ? g_strdup("no ping was lost")
-                        : g_strdup_printf("%u of %u pings had no answer", whole.lost, whole.sent);
     page_format(out, "p", "finding",
-                "In all the time %s; in the first move the longest silence between two answers "
-                "was %.0f ms, where %.0f ms lie between two pings.",
-                lost, summary.silence * 1000, 1000.0 / plan->pace);
+                "Of the pings sent once a second %u of %u had no answer, of those sent %u times a "
+                "second %u of %u. In the first move the longest silence between two answers was "
+                "%.0f ms; %.0f ms lie between two pings.",
+                slow.lost, slow.sent, plan->pace, fast.lost, fast.sent, summary.silence * 1000,
+                1000.0 / plan->pace);
     draw_pings(out, plan, found, move);
     table_of_pings(out, found);
     page_published(out, "no ping lost, at one a second and faster; a visible peak at the switch, "
@@ -426,15 +426,15 @@ void section_download(GString *out, const Plan *plan, const Evaluation *found)
     const Move *move = found->download_count > 1 ? move_of(found, with) : NULL;
     page_section(out, "download", "4. A download inside the guest",
                  "Does work in the guest go on during the move, and is its result whole?");
+    g_autofree char *bytes = page_bytes(found->downloads[0].result.bytes);
     if (move != NULL && with->result.done)
-        page_format(
-            out, "p", "finding",
-            "%.0f bytes took %.1f s without a move and %.1f s with one; during the move the "
-            "rate was %.2f MB/s. The content is %s.",
-            with->result.bytes, found->downloads[0].ended - found->downloads[0].began,
-            with->ended - with->began,
-            MAX(rate_in(with, move->ordered, MIN(move->ended, with->ended)), 0),
-            soundness(found, with));
+        page_format(out, "p", "finding",
+                    "%s bytes took %.1f s without a move and %.1f s with one; during the move the "
+                    "rate was %.2f MB/s. The content is %s.",
+                    with->result.bytes, found->downloads[0].ended - found->downloads[0].began,
+                    with->ended - with->began,
+                    MAX(rate_in(with, move->ordered, MIN(move->ended, with->ended)), 0),
+                    soundness(found, with));
     draw_download(out, found);
     table_of_downloads(out, found);
     page_format(out, "p", NULL, "Downloaded: %s. SHA-256 of what was sent:", found->url);
