@@ -131,7 +131,7 @@ static const CliOption all[] = {
     {"spare", 0, "spare", "ADDRESS",
      "A free address for the machines that --sizes makes, one after the other: they are moved when "
      "they answer there."},
-    {"login", 0, "login", "NAME", "For ssh into the guest; root unless told."},
+    {"guest-login", 0, "login", "NAME", "For ssh into the guest; root unless told."},
     {"settle", 0, "settle", "SECONDS",
      "Time that a machine of --sizes without --spare is given to start; 30 unless told."},
     {"yes", 0, "yes", NULL, "Do not ask first."},

@@ -155,12 +155,11 @@ static void draw_x_axis(const Drawing *drawing)
     double room = 0, step = drawing->x_step;
     for (guint i = 0; i < chart->tick_count; i++)
         draw_x_tick(drawing, chart->ticks[i].at, chart->ticks[i].label, &room);
-    if (chart->ticks == NULL)
-        for (double nth = ceil(drawing->x0 / step - 1e-9); nth * step <= drawing->x1 + step * 1e-6;
-             nth++) {
-            g_autofree char *label = chart_number(nth * step, step);
-            draw_x_tick(drawing, nth * step, label, &room);
-        }
+    gint64 nth = (gint64)ceil(drawing->x0 / step - 1e-9);
+    for (; chart->ticks == NULL && (double)nth * step <= drawing->x1 + step * 1e-6; nth++) {
+        g_autofree char *label = chart_number((double)nth * step, step);
+        draw_x_tick(drawing, (double)nth * step, label, &room);
+    }
     put_text(drawing->out, "label", "middle", (LEFT + drawing->width - RIGHT) / 2,
              drawing->height - 6, chart->x_label);
 }

@@ -20,7 +20,7 @@ CliExit cli_vm_evaluate(Cli *cli);
 
 /* Options of the command, beside the global ones. */
 #define EVALUATE_OPTIONS                                                                           \
-    "to ping sizes repeat download output template pace address spare login settle yes "           \
+    "to ping sizes repeat download output template pace address spare guest-login settle yes "     \
     "wait-timeout"
 
 /* What was asked for. Texts are borrowed from the command line. */

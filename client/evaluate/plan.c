@@ -104,7 +104,7 @@ gboolean plan_read(Plan *plan, Cli *cli, GError **error)
                    .template = cli_option(cli, "template"),
                    .address = cli_option(cli, "address"),
                    .spare = cli_option(cli, "spare"),
-                   .login = cli_option(cli, "login"),
+                   .login = cli_option(cli, "guest-login"),
                    .pace = PACE,
                    .settle = SETTLE,
                    .output = g_strdup(cli_option(cli, "output"))};

@@ -431,7 +431,7 @@ void section_download(GString *out, const Plan *plan, const Evaluation *found)
         page_format(out, "p", "finding",
                     "%s bytes took %.1f s without a move and %.1f s with one; during the move the "
                     "rate was %.2f MB/s. The content is %s.",
-                    with->result.bytes, found->downloads[0].ended - found->downloads[0].began,
+                    bytes, found->downloads[0].ended - found->downloads[0].began,
                     with->ended - with->began,
                     MAX(rate_in(with, move->ordered, MIN(move->ended, with->ended)), 0),
                     soundness(found, with));

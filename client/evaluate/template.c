@@ -6,7 +6,6 @@
 #include "client/evaluate/evaluate.h"
 #include "lib/template/template.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* What the server gave it, by vector; the new machine is given its own. */
@@ -161,19 +160,29 @@ char *machine_template_file(const char *text, const char *name, gint64 memory, c
     return template != NULL ? finish(template, name, memory, spare) : NULL;
 }
 
+/* Where no address was given, one may hide in the card's own, 02:00:0a:00:00:05:
+ * contextualization takes it from there. Cards that the server numbered have 0 there. (owned) */
+static char *address_of_mac(const char *mac)
+{
+    guint64 byte[6];
+    g_auto(GStrv) words = g_strsplit(mac, ":", -1);
+    for (guint i = 0; i < G_N_ELEMENTS(byte); i++)
+        if (words[i] == NULL || !g_ascii_string_to_unsigned(words[i], 16, 0, 255, &byte[i], NULL))
+            return NULL;
+    if (byte[0] != 2 || byte[1] != 0 || byte[2] == 0)
+        return NULL;
+    return g_strdup_printf("%u.%u.%u.%u", (guint)byte[2], (guint)byte[3], (guint)byte[4],
+                           (guint)byte[5]);
+}
+
 char *machine_address(xmlNode *vm)
 {
     for (xmlNode *nic = xml_find(vm, "TEMPLATE/NIC"); nic != NULL; nic = xml_next_same(nic)) {
-        const char *address = cli_xml_text(nic, "IP"), *mac = cli_xml_text(nic, "MAC");
-        guint byte[6];
-        if (*address != '\0')
-            return g_strdup(address);
-        /* Where no address was given, one may hide in the card's own: contextualization takes it
-         * from there. Those that the server made up begin with 0. */
-        if (sscanf(mac, "%2x:%2x:%2x:%2x:%2x:%2x", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4],
-                   &byte[5]) == 6 &&
-            byte[0] == 2 && byte[1] == 0 && byte[2] != 0)
-            return g_strdup_printf("%u.%u.%u.%u", byte[2], byte[3], byte[4], byte[5]);
+        const char *address = cli_xml_text(nic, "IP");
+        char *found =
+            *address != '\0' ? g_strdup(address) : address_of_mac(cli_xml_text(nic, "MAC"));
+        if (found != NULL)
+            return found;
     }
     return NULL;
 }
