@@ -150,6 +150,7 @@ void dummy_domain_clear(DummyDomain *domain)
     g_free(domain->state);
     g_free(domain->name);
     g_free(domain->uuid);
+    g_free(domain->devices);
     *domain = (DummyDomain){.vid = -1};
 }
 
@@ -202,9 +203,10 @@ static void read_field(DummyDomain *domain, const char *line)
         char **text;
         gint64 *number;
     } fields[] = {
-        {"STATE=", &domain->state, NULL},   {"NAME=", &domain->name, NULL},
-        {"UUID=", &domain->uuid, NULL},     {"CPU=", NULL, &domain->cpu},
-        {"MEMORY=", NULL, &domain->memory}, {"VID=", NULL, &domain->vid},
+        {"STATE=", &domain->state, NULL}, {"NAME=", &domain->name, NULL},
+        {"UUID=", &domain->uuid, NULL},   {"DEVICES=", &domain->devices, NULL},
+        {"CPU=", NULL, &domain->cpu},     {"MEMORY=", NULL, &domain->memory},
+        {"VID=", NULL, &domain->vid},
     };
     for (guint i = 0; i < G_N_ELEMENTS(fields); i++) {
         if (!g_str_has_prefix(line, fields[i].name))
@@ -264,9 +266,9 @@ gboolean dummy_domain_write(const char *host, const DummyDomain *domain, GError 
     g_autofree char *name = g_strdup(domain->name);
     g_autofree char *text =
         g_strdup_printf("STATE=%s\nNAME=%s\nUUID=%s\nCPU=%" G_GINT64_FORMAT
-                        "\nMEMORY=%" G_GINT64_FORMAT "\nVID=%" G_GINT64_FORMAT "\n",
+                        "\nMEMORY=%" G_GINT64_FORMAT "\nVID=%" G_GINT64_FORMAT "\nDEVICES=%s\n",
                         domain->state, flat(name), domain->uuid ? domain->uuid : "", domain->cpu,
-                        domain->memory, domain->vid);
+                        domain->memory, domain->vid, domain->devices ? domain->devices : "");
     int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 && errno == ENOENT && g_mkdir_with_parents(directory, 0755) == 0)
         fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -3,7 +3,7 @@
  * and a file of knobs says how slow, how big and how unreliable they are. Shared by
  * the simulated flavours of the drivers; told in share/doc/drivers.md.
  *
- *   $ONE_VAR/dummy/<host>/<deploy id>   one machine: STATE= NAME= UUID= CPU= MEMORY= VID=
+ *   $ONE_VAR/dummy/<host>/<deploy id>   one machine: STATE= NAME= UUID= CPU= MEMORY= VID= DEVICES=
  *   $ONE_VAR/dummy/control              the knobs, read again when the file changes
  *
  * Lines of the control file, of which later ones win, setting by setting; "*" and "?"
@@ -37,6 +37,7 @@ typedef struct DummyDomain {
     gint64 memory; /* KiB */
     gint64 vid;    /* as in the file, else dummy_vid(); -1: unknown to oned */
     gint64 since;  /* when the file was last written, seconds since the epoch */
+    char *devices; /* "disk0 nic0 snapshot0"; NULL: none */
 } DummyDomain;
 
 void dummy_domain_clear(DummyDomain *domain);

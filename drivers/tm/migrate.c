@@ -140,6 +140,28 @@ static gboolean check_ends(const Transfer *transfer, const ScriptCommand *comman
     return TRUE;
 }
 
+/* Snapshots of disks, which nobody writes to, come along whole. */
+static gboolean prepare_snapshots(const Transfer *transfer, const ScriptCommand *command,
+                                  const char *directory, GError **error)
+{
+    g_autofree char *quoted = ssh_quote(directory), *out = NULL;
+    g_autofree char *script =
+        g_strdup_printf("cd -- %s 2>/dev/null || exit 0\n"
+                        "for f in disk.*.snap; do if [ -d \"$f\" ]; then echo \"$f\"; fi; done\n",
+                        quoted);
+    if (!ssh_end_do(transfer->ssh, remote_end(&command->source, directory), script, transfer->watch,
+                    &out, error))
+        return FALSE;
+    g_auto(GStrv) names = g_strsplit(out, "\n", -1);
+    for (guint i = 0; names[i] != NULL; i++) {
+        g_autofree char *path = g_strconcat(directory, "/", names[i], NULL);
+        if (names[i][0] != '\0' && !remote_copy(transfer, remote_end(&command->source, path),
+                                                remote_end(&command->target, path), NULL, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean migrate_prepare(const Transfer *transfer, const ScriptCommand *command, GError **error)
 {
     g_autofree char *directory = safe_path_check(command->target.path, error);
@@ -160,7 +182,7 @@ gboolean migrate_prepare(const Transfer *transfer, const ScriptCommand *command,
     for (guint i = 0; entries != NULL && i < entries->len; i++)
         if (!prepare_file(transfer, command, directory, g_ptr_array_index(entries, i), error))
             return FALSE;
-    return entries != NULL;
+    return entries != NULL && prepare_snapshots(transfer, command, directory, error);
 }
 
 static gboolean remove_at(const Transfer *transfer, const ScriptCommand *command,

@@ -47,8 +47,7 @@ gboolean remote_copy(const Transfer *transfer, SshEnd from, SshEnd to, const cha
     return guard != NULL && ssh_copy(transfer->ssh, from, to, guard, mode, &watch, error);
 }
 
-/* Runs a script that changes the checked `path` of a host. */
-static gboolean change(const Transfer *transfer, SshEnd end, const char *script, GError **error)
+gboolean remote_change(const Transfer *transfer, SshEnd end, const char *script, GError **error)
 {
     g_autofree char *guard = safe_path_shell_guard(end.path, error);
     if (guard == NULL)
@@ -70,7 +69,7 @@ gboolean remote_link(const Transfer *transfer, const char *source, const Place *
                         "mkdir -p -- \"$(dirname -- \"$t\")\" && rm -rf -- \"$t.part\" &&"
                         " ln -s -- \"$s\" \"$t.part\" && mv -fT -- \"$t.part\" \"$t\"\n",
                         from, to);
-    return change(transfer, remote_end(target, path), script, error);
+    return remote_change(transfer, remote_end(target, path), script, error);
 }
 
 gboolean remote_delete(const Transfer *transfer, const Place *place, GError **error)
@@ -81,7 +80,7 @@ gboolean remote_delete(const Transfer *transfer, const Place *place, GError **er
     g_autofree char *quoted = ssh_quote(path);
     g_autofree char *script = g_strdup_printf("rm -rf --one-file-system -- %s %s.part %s.moved\n",
                                               quoted, quoted, quoted);
-    return change(transfer, remote_end(place, path), script, error);
+    return remote_change(transfer, remote_end(place, path), script, error);
 }
 
 /* On one host: a rename, or for a directory that is there already a merge by renames. */
@@ -98,7 +97,7 @@ static gboolean move_within(const Transfer *transfer, SshEnd from, SshEnd to, GE
         " find . ! -type d -exec mv -fT -- {} \"$t/{}\" \\; && rm -rf -- \"$s\"\n"
         "else mv -fT -- \"$s\" \"$t\"; fi\n",
         guard, source, target);
-    return change(transfer, to, script, error);
+    return remote_change(transfer, to, script, error);
 }
 
 /* Set aside first: half of a deleted source must never be taken for the whole. */
@@ -110,7 +109,7 @@ static gboolean delete_moved(const Transfer *transfer, SshEnd end, GError **erro
                         "[ ! -e \"$s\" ] || mv -T -- \"$s\" \"$s.moved\" || exit 1\n"
                         "rm -rf --one-file-system -- \"$s.moved\"\n",
                         quoted);
-    return change(transfer, end, script, error);
+    return remote_change(transfer, end, script, error);
 }
 
 /* The source is not there: the move was done before, or there never was anything. */
@@ -195,5 +194,5 @@ gboolean remote_make_image(const Transfer *transfer, const Place *target, const 
         g_string_append(script, ">/dev/null");
     }
     g_string_append(script, " &&\nchmod 0660 -- \"$t.part\" && mv -fT -- \"$t.part\" \"$t\"\n");
-    return change(transfer, remote_end(target, path), script->str, error);
+    return remote_change(transfer, remote_end(target, path), script->str, error);
 }

@@ -14,6 +14,8 @@ SshEnd remote_end(const Place *place, const char *path);
  * progress of a long one in the machine's log. */
 gboolean remote_copy(const Transfer *transfer, SshEnd from, SshEnd to, const char *mode,
                      GError **error);
+/* Runs a script that changes the checked `path` of a host, or of this computer. */
+gboolean remote_change(const Transfer *transfer, SshEnd end, const char *script, GError **error);
 gboolean remote_link(const Transfer *transfer, const char *source, const Place *target,
                      GError **error);
 /* Copies, compares, and only then deletes at the source. */

@@ -10,8 +10,8 @@
 
 /*
  * The commands. `arguments` has a letter for each: s source place, t target place,
- * n megabytes, f format, c context.sh and the files after it, h the host to leave,
- * H the host to go to, d their directory.
+ * n megabytes, i the number of a snapshot, f format, c context.sh and the files after it, h the
+ * host to leave, H the host to go to, d their directory.
  */
 static const struct {
     const char *name;
@@ -26,6 +26,12 @@ static const struct {
     {"MKSWAP", VERB_MKSWAP, "nt", "MKSWAP flavour megabytes host:target vmid dsid"},
     {"MKIMAGE", VERB_MKIMAGE, "nft", "MKIMAGE flavour megabytes format host:target vmid dsid"},
     {"CONTEXT", VERB_CONTEXT, "ct", "CONTEXT flavour context.sh [files] host:target vmid dsid"},
+    {"SNAP_CREATE", VERB_SNAP_CREATE, "ti", "SNAP_CREATE flavour host:disk snapshot vmid dsid"},
+    {"SNAP_CREATE_LIVE", VERB_SNAP_CREATE_LIVE, "ti",
+     "SNAP_CREATE_LIVE flavour host:disk snapshot vmid dsid"},
+    {"SNAP_REVERT", VERB_SNAP_REVERT, "ti", "SNAP_REVERT flavour host:disk snapshot vmid dsid"},
+    {"SNAP_DELETE", VERB_SNAP_DELETE, "ti", "SNAP_DELETE flavour host:disk snapshot vmid dsid"},
+    {"RESIZE", VERB_RESIZE, "tn", "RESIZE flavour host:disk megabytes vmid dsid"},
     {"PREMIGRATE", VERB_PREMIGRATE, "hHd", "PREMIGRATE flavour from to directory vmid dsid"},
     {"POSTMIGRATE", VERB_POSTMIGRATE, "hHd", "POSTMIGRATE flavour from to directory vmid dsid"},
     {"FAILMIGRATE", VERB_FAILMIGRATE, "hHd", "FAILMIGRATE flavour from to directory vmid dsid"},
@@ -146,6 +152,15 @@ static gboolean read_size(const char *word, gint64 *size, GError **error)
     return TRUE;
 }
 
+static gboolean read_number(const char *word, gint64 *number, GError **error)
+{
+    guint64 value = 0;
+    if (!g_ascii_string_to_unsigned(word, 10, 0, G_MAXINT32, &value, NULL))
+        return fail(error, "\"%s\" is not the number of a snapshot", word);
+    *number = (gint64)value;
+    return TRUE;
+}
+
 /* All but the last of the words that are left. */
 static gboolean read_context_files(char **words, guint count, ScriptCommand *command,
                                    GError **error)
@@ -174,6 +189,8 @@ static gboolean read_argument(char letter, const char *word, ScriptCommand *comm
         return read_place(word, &command->target, error);
     case 'n':
         return read_size(word, &command->size_mb, error);
+    case 'i':
+        return read_number(word, &command->snapshot, error);
     case 'f':
         command->format = g_ascii_strdown(word, -1);
         return TRUE;

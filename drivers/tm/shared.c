@@ -3,6 +3,7 @@
  * computer see at the same path (NFS, Lustre, GlusterFS ...), so all work is done
  * here, whatever host a place names, and live migration moves nothing.
  */
+#include "drivers/tm/disk.h"
 #include "drivers/tm/files.h"
 #include "drivers/tm/image.h"
 #include "drivers/tm/safe_path.h"
@@ -85,6 +86,19 @@ static gboolean make_context(const Transfer *transfer, const ScriptCommand *comm
            files_part_commit(&part, error);
 }
 
+/* As for a disk of this computer. */
+static gboolean change_disk(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    static const TransferDeed deeds[VERB_COUNT] = {
+        [VERB_SNAP_CREATE] = disk_snapshot, [VERB_SNAP_CREATE_LIVE] = disk_snapshot_ready,
+        [VERB_SNAP_REVERT] = disk_revert,   [VERB_SNAP_DELETE] = disk_forget,
+        [VERB_RESIZE] = disk_resize,
+    };
+    ScriptCommand here = *command;
+    here.target.host = (char *)"localhost";
+    return deeds[command->verb](transfer, &here, error);
+}
+
 static gboolean nothing(const Transfer *transfer, const ScriptCommand *command, GError **error)
 {
     return TRUE;
@@ -102,6 +116,11 @@ const Flavour flavour_shared = {
             [VERB_MKSWAP] = make_swap,
             [VERB_MKIMAGE] = make_image,
             [VERB_CONTEXT] = make_context,
+            [VERB_SNAP_CREATE] = change_disk,
+            [VERB_SNAP_CREATE_LIVE] = change_disk,
+            [VERB_SNAP_REVERT] = change_disk,
+            [VERB_SNAP_DELETE] = change_disk,
+            [VERB_RESIZE] = change_disk,
             [VERB_PREMIGRATE] = nothing,
             [VERB_POSTMIGRATE] = nothing,
             [VERB_FAILMIGRATE] = nothing,

@@ -4,6 +4,7 @@
  * because of a copy at another without asking whether both are the same directory.
  */
 #include "drivers/common/ssh_copy.h"
+#include "drivers/tm/disk.h"
 #include "drivers/tm/files.h"
 #include "drivers/tm/image.h"
 #include "drivers/tm/migrate.h"
@@ -111,6 +112,11 @@ const Flavour flavour_ssh = {
             [VERB_MKSWAP] = make_small,
             [VERB_MKIMAGE] = make_image,
             [VERB_CONTEXT] = make_small,
+            [VERB_SNAP_CREATE] = disk_snapshot,
+            [VERB_SNAP_CREATE_LIVE] = disk_snapshot_ready,
+            [VERB_SNAP_REVERT] = disk_revert,
+            [VERB_SNAP_DELETE] = disk_forget,
+            [VERB_RESIZE] = disk_resize,
             [VERB_PREMIGRATE] = migrate_prepare,
             [VERB_POSTMIGRATE] = migrate_leave,
             [VERB_FAILMIGRATE] = migrate_undo,

@@ -41,6 +41,50 @@ static gboolean read_existing(const VmmAction *action, DummyDomain *domain, GErr
     return FALSE;
 }
 
+/* ---- devices: "disk0 nic0 snapshot0" ---- */
+
+static gboolean has_device(const DummyDomain *domain, const char *device)
+{
+    g_auto(GStrv) words = g_strsplit(domain->devices ? domain->devices : "", " ", -1);
+    return g_strv_contains((const char *const *)words, device);
+}
+
+static void add_device(DummyDomain *domain, const char *device)
+{
+    if (has_device(domain, device))
+        return;
+    char *all = domain->devices && *domain->devices ? g_strjoin(" ", domain->devices, device, NULL)
+                                                    : g_strdup(device);
+    g_free(domain->devices);
+    domain->devices = all;
+}
+
+static void remove_device(DummyDomain *domain, const char *device)
+{
+    g_auto(GStrv) words = g_strsplit(domain->devices ? domain->devices : "", " ", -1);
+    g_clear_pointer(&domain->devices, g_free);
+    for (guint i = 0; words[i]; i++)
+        if (*words[i] && !g_str_equal(words[i], device))
+            add_device(domain, words[i]);
+}
+
+/* All disks, network cards and snapshots of the template. */
+static void add_devices(const VmmAction *action, DummyDomain *domain)
+{
+    static const struct {
+        const char *path, *id, *word;
+    } kinds[] = {{"TEMPLATE/DISK", "DISK_ID", "disk"},
+                 {"TEMPLATE/NIC", "NIC_ID", "nic"},
+                 {"TEMPLATE/SNAPSHOT", "SNAPSHOT_ID", "snapshot"}};
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
+        for (const xmlNode *node = xml_find(action->vm, kinds[i].path); node;
+             node = xml_next_same(node)) {
+            g_autofree char *device = g_strdup_printf("%s%" G_GINT64_FORMAT, kinds[i].word,
+                                                      xml_get_int(node, kinds[i].id, 0));
+            add_device(domain, device);
+        }
+}
+
 static gboolean write_running(const VmmAction *action, GError **error)
 {
     g_auto(DummyDomain) domain = {.vid = action->vid};
@@ -51,6 +95,7 @@ static gboolean write_running(const VmmAction *action, GError **error)
     domain.uuid = g_strdup(action->uuid);
     domain.cpu = (gint64)(100 * (cpu ? g_ascii_strtod(cpu, NULL) : 1));
     domain.memory = 1024 * xml_get_int(action->vm, "TEMPLATE/MEMORY", 0);
+    add_devices(action, &domain);
     return dummy_domain_write(action->host, &domain, error);
 }
 
@@ -191,6 +236,93 @@ static gboolean clean_up(const VmmAction *action, char **info, GError **error)
             dummy_domain_remove(action->destination, action->domain, error));
 }
 
+/* ---- changes ---- */
+
+/* A machine that runs. */
+static gboolean read_running(const VmmAction *action, DummyDomain *domain, GError **error)
+{
+    return read_existing(action, domain, error) &&
+           (g_str_equal(domain->state, "RUNNING") ||
+            set_error(error, "%s on %s is not running but %s", action->domain, action->host,
+                      domain->state));
+}
+
+/* "disk2": what the request is about, by the mark that it has. (owned) */
+static char *marked_device(const VmmAction *action, GError **error)
+{
+    g_autoptr(GError) none = NULL;
+    const VmmDevice device = vmm_marked_device(action, &none);
+    if (!device.node) {
+        set_error(error, "%s", none->message);
+        return NULL;
+    }
+    return g_strdup_printf("%s%" G_GINT64_FORMAT, device.kind, device.id);
+}
+
+static gboolean change_device(const VmmAction *action, gboolean there, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    g_autofree char *device = marked_device(action, error);
+    if (!device || !read_running(action, &domain, error))
+        return FALSE;
+    if (there)
+        add_device(&domain, device);
+    else
+        remove_device(&domain, device);
+    return dummy_domain_write(action->host, &domain, error);
+}
+
+static gboolean attach(const VmmAction *action, char **info, GError **error)
+{
+    return change_device(action, TRUE, error);
+}
+
+static gboolean detach(const VmmAction *action, char **info, GError **error)
+{
+    return change_device(action, FALSE, error);
+}
+
+/* A change that leaves no trace here. */
+static gboolean change_inside(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    return read_running(action, &domain, error);
+}
+
+static gboolean snapshot_create(const VmmAction *action, char **info, GError **error)
+{
+    *info = marked_device(action, error);
+    return *info && change_device(action, TRUE, error);
+}
+
+static gboolean snapshot_revert(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    g_autofree char *device = marked_device(action, error);
+    return device && read_running(action, &domain, error) &&
+           (has_device(&domain, device) ||
+            set_error(error, "%s has no %s", action->domain, device));
+}
+
+/* One that is off keeps its snapshots nowhere. */
+static gboolean snapshot_delete(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    return !dummy_domain_read(action->host, action->domain, &domain, NULL) ||
+           change_device(action, FALSE, error);
+}
+
+static gboolean resize(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    g_autofree char *cpu = xml_get(action->vm, "TEMPLATE/CPU");
+    if (!read_running(action, &domain, error))
+        return FALSE;
+    domain.cpu = (gint64)(100 * (cpu ? g_ascii_strtod(cpu, NULL) : 1));
+    domain.memory = 1024 * xml_get_int(action->vm, "TEMPLATE/MEMORY", 0);
+    return dummy_domain_write(action->host, &domain, error);
+}
+
 static const struct {
     const char *name;
     Deed deed;
@@ -206,6 +338,18 @@ static const struct {
     {"POLL", poll_machine},
     {"CLEANUP", clean_up},
     {"MIGRATECHECK", check_migration},
+    {"ATTACHDISK", attach},
+    {"DETACHDISK", detach},
+    {"ATTACHNIC", attach},
+    {"DETACHNIC", detach},
+    {"UPDATENIC", change_inside},
+    {"UPDATECONF", change_inside},
+    {"SNAPSHOTCREATE", snapshot_create},
+    {"SNAPSHOTREVERT", snapshot_revert},
+    {"SNAPSHOTDELETE", snapshot_delete},
+    {"DISKSNAPSHOTCREATE", change_inside},
+    {"RESIZE", resize},
+    {"RESIZEDISK", change_inside},
 };
 
 static Deed find_deed(const char *name)
@@ -246,10 +390,28 @@ static void run(DriverJob *job)
 }
 
 const DriverAction vmm_dummy_actions[] = {
-    {"DEPLOY", run, 0, DRIVER_AT_ONCE},       {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
-    {"CANCEL", run, 0, DRIVER_AT_ONCE},       {"REBOOT", run, 0, DRIVER_AT_ONCE},
-    {"RESET", run, 0, DRIVER_AT_ONCE},        {"SAVE", run, 0, DRIVER_AT_ONCE},
-    {"RESTORE", run, 0, DRIVER_AT_ONCE},      {"MIGRATE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE}, {"POLL", run, 0, DRIVER_AT_ONCE},
-    {"CLEANUP", run, 0, DRIVER_AT_ONCE},      {NULL},
+    {"DEPLOY", run, 0, DRIVER_AT_ONCE},
+    {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
+    {"CANCEL", run, 0, DRIVER_AT_ONCE},
+    {"REBOOT", run, 0, DRIVER_AT_ONCE},
+    {"RESET", run, 0, DRIVER_AT_ONCE},
+    {"SAVE", run, 0, DRIVER_AT_ONCE},
+    {"RESTORE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE},
+    {"POLL", run, 0, DRIVER_AT_ONCE},
+    {"CLEANUP", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHDISK", run, 0, DRIVER_AT_ONCE},
+    {"DETACHDISK", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHNIC", run, 0, DRIVER_AT_ONCE},
+    {"DETACHNIC", run, 0, DRIVER_AT_ONCE},
+    {"UPDATENIC", run, 0, DRIVER_AT_ONCE},
+    {"UPDATECONF", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE},
+    {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
+    {"RESIZE", run, 0, DRIVER_AT_ONCE},
+    {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
+    {NULL},
 };

@@ -107,6 +107,32 @@ VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error)
     return g_steal_pointer(&action);
 }
 
+VmmDevice vmm_marked_device(const VmmAction *action, GError **error)
+{
+    static const struct {
+        const char *path, *mark, *id, *kind;
+    } marks[] = {
+        {"TEMPLATE/DISK", "ATTACH", "DISK_ID", "disk"},
+        {"TEMPLATE/DISK", "RESIZE", "DISK_ID", "disk"},
+        {"TEMPLATE/DISK", "DISK_SNAPSHOT_ACTIVE", "DISK_ID", "disk"},
+        {"TEMPLATE/NIC", "ATTACH", "NIC_ID", "nic"},
+        {"TEMPLATE/NIC", "UPDATE", "NIC_ID", "nic"},
+        {"TEMPLATE/SNAPSHOT", "ACTIVE", "SNAPSHOT_ID", "snapshot"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(marks); i++)
+        for (const xmlNode *node = xml_find(action->vm, marks[i].path); node;
+             node = xml_next_same(node)) {
+            g_autofree char *mark = get(node, marks[i].mark);
+            if (vmm_is_yes(mark))
+                return (VmmDevice){node, marks[i].kind, xml_get_int(node, marks[i].id, -1)};
+        }
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                "the request for machine %" G_GINT64_FORMAT
+                " marks no device (ATTACH=YES, ACTIVE=YES ...)",
+                action->vid);
+    return (VmmDevice){NULL};
+}
+
 static void free_action(gpointer action)
 {
     vmm_action_free(action);

@@ -26,6 +26,16 @@ VmmAction *vmm_action_parse(gint64 vid, const char *payload, GError **error); /*
 void vmm_action_free(VmmAction *action);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(VmmAction, vmm_action_free)
 
+/* The device that the request is about: a DISK or NIC with ATTACH=YES, UPDATE=YES, RESIZE=YES or
+ * DISK_SNAPSHOT_ACTIVE=YES, or a SNAPSHOT with ACTIVE=YES. `node` is NULL with the error when none
+ * is marked. */
+typedef struct VmmDevice {
+    const xmlNode *node;
+    const char *kind; /* "disk", "nic", "snapshot" */
+    gint64 id;
+} VmmDevice;
+VmmDevice vmm_marked_device(const VmmAction *action, GError **error);
+
 /* YES, Y, TRUE, ON, 1 in any case. NULL is no. */
 gboolean vmm_is_yes(const char *text);
 

@@ -118,6 +118,14 @@ const ConfigRow config_rows[] = {
      "Live migration."},
     {"ACTION_TIMEOUTS/MIGRATECHECK", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD,
      .help = "Asking two hosts whether a machine could be moved live."},
+    {"ACTION_TIMEOUTS/ATTACH", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Attaching or detaching a disk or a network card."},
+    {"ACTION_TIMEOUTS/SNAPSHOT", CONFIG_INT, "1800", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Taking, restoring or deleting a snapshot of a machine."},
+    {"ACTION_TIMEOUTS/DISK_SNAPSHOT", CONFIG_INT, "3600", 1, 30 * DAY, .flags = CONFIG_RELOAD,
+     .help = "Copying a disk for a snapshot, or back."},
+    {"ACTION_TIMEOUTS/RESIZE", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Changing the size of a machine or of a disk."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =

@@ -565,6 +565,7 @@ static void resume_work(Lifecycle *lifecycle, Vm *vm)
         vm_ask_truth(lifecycle, vm, "oned was started again");
         return;
     }
+    vm->work.step = vm_change_step(vm);
     vm_begin_step(lifecycle, vm); /* such work may be done twice */
 }
 

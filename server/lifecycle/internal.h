@@ -68,12 +68,43 @@ void vm_leave_move(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *tar
 void vm_leave_evict(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
 void vm_leave_host(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+/* The phase failed and what it had begun could not be undone. */
+gboolean vm_is_kept(const Vm *vm);
+/* A machine that goes on where it is begins a new record, with its own times. */
+void vm_renew_record(Lifecycle *lifecycle, Vm *vm);
+gboolean vm_refuse_lost(const Vm *vm, GError **error);
+
+/* ---- vm_change.c ---- */
+
+/* Where the word leads from here; NULL with the error when it is not possible. */
+const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error);
+/* Before anything is changed: remembers the template and the snapshots as they are. What the
+ * drivers must know is added to it. (owned) */
+Template *vm_change_new(const Vm *vm, const char *word);
+/* The template was changed: the phase begins, or all is done when the row names none. Takes the
+ * change. */
+void vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Template *change,
+                     const VmAsker *asker);
+/* The change under way is that one. */
+gboolean vm_changes(const Vm *vm, const char *word);
+/* Number of that name in the change under way; -1: none. */
+gint64 vm_change_number(const Vm *vm, const char *name);
+/* For vm_machine.c: the step to begin with, also after a restart; a step begins; what the
+ * hypervisor answered; another state is entered. */
+guint vm_change_step(const Vm *vm);
+void vm_change_stepped(Lifecycle *lifecycle, Vm *vm);
+void vm_change_answered(Vm *vm, const char *info);
+void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
+/* The machine's driver can do that: a word of its VM_MAD, such as LIVE_RESIZE. */
+gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what);
+/* The disk or network card of that number; NULL: none. (borrowed) */
+TemplateAttribute *vm_device(const Vm *vm, const char *kind, gint64 id);
 
 /* ---- vm_actions.c ---- */
 
 /* A machine that may be on either of two hosts is left alone until one of them has said so. TRUE
  * with the reason. */
-gboolean vm_refuse_lost(const Vm *vm, GError **error);
 /* The host and the system datastore of an order, or NULL with the reason. */
 Host *vm_place_host(World *world, const VmPlace *place, GError **error);
 Datastore *vm_place_datastore(World *world, const VmPlace *place, const Host *host,

@@ -73,15 +73,52 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
 /* `operation`: 0 failure, 1 success, 2 retry, 3 delete, 4 delete-recreate, 5 delete-db. */
 gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker *asker,
                     GError **error);
-/* New CPU, VCPU or MEMORY for a machine that does not run. */
-gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
-                   GError **error);
 /* A machine was made: tells its log, and the scheduler when it is pending. */
 void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm);
 /* Whether the word is known, and which right it needs: "admin", "manage" or NULL when unknown. */
 const char *vm_action_right(const char *word);
 /* The word of today for an old one; any other word is itself. */
 const char *vm_action_meaning(const char *word);
+
+/* ---- changes of devices, snapshots and size; each is a row of word "disk-attach" and so on in
+ * vm_table.c. What a failure leaves is the machine as it was before. ---- */
+
+/* `disk` is complete (DISK_ID, TARGET ...) and taken, also when that fails. */
+gboolean vm_attach_disk(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *disk, const VmAsker *asker,
+                        GError **error);
+gboolean vm_detach_disk(Lifecycle *lifecycle, Vm *vm, gint32 disk, const VmAsker *asker,
+                        GError **error);
+gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, const VmAsker *asker,
+                       GError **error);
+gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 nic, const VmAsker *asker,
+                       GError **error);
+/* Without `append` what `change` does not name is removed, as far as it can be changed at all. */
+gboolean vm_update_nic(Lifecycle *lifecycle, Vm *vm, gint32 nic, const TemplateAttribute *change,
+                       gboolean append, const VmAsker *asker, GError **error);
+/* A snapshot of the running machine, memory and disks. Its id; -1 with the error. */
+gint32 vm_snapshot_create(Lifecycle *lifecycle, Vm *vm, const char *name, const VmAsker *asker,
+                          GError **error);
+/* `word`: "snapshot-revert" or "snapshot-delete". */
+gboolean vm_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint32 snapshot,
+                            const VmAsker *asker, GError **error);
+/* A snapshot of one disk. Its id; -1 with the error. */
+gint32 vm_disk_snapshot_create(Lifecycle *lifecycle, Vm *vm, gint32 disk, const char *name,
+                               const VmAsker *asker, GError **error);
+/* `word`: "disk-snapshot-revert" or "disk-snapshot-delete". */
+gboolean vm_disk_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint32 disk,
+                                 gint32 snapshot, const VmAsker *asker, GError **error);
+gboolean vm_disk_snapshot_rename(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint32 snapshot,
+                                 const char *name, GError **error);
+/* `size` in MiB, as text. Disks only grow. */
+gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 disk, const char *size,
+                        const VmAsker *asker, GError **error);
+/* Other CPU, VCPU or MEMORY. `enforce`: refuse when the host has no room. */
+gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
+                   const VmAsker *asker, GError **error);
+/* The template of the machine becomes `after` (taken); `context`: what the guest is told differs.
+ */
+gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean context,
+                        const VmAsker *asker, GError **error);
 
 /* ---- hosts ---- */
 

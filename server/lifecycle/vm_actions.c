@@ -1,4 +1,4 @@
-/* What users and the scheduler ask for: deploy, the action words, recover, resize. */
+/* What users and the scheduler ask for: deploy, the action words, recover. */
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
@@ -144,8 +144,7 @@ static gboolean send_aside(Lifecycle *lifecycle, Vm *vm, const char *action)
     return TRUE;
 }
 
-/* A machine that rests on a host goes on there: that is a new record, with its own times. */
-static void renew_record(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker)
+void vm_renew_record(Lifecycle *lifecycle, Vm *vm)
 {
     World *world = lifecycle->world;
     VmRecord *last = vm_last_record(vm);
@@ -168,7 +167,7 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
     gboolean resumes_here =
         !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
-        renew_record(lifecycle, vm, asker);
+        vm_renew_record(lifecycle, vm);
     else if (strcmp(row->word, "resume") != 0 && strcmp(row->word, "hold") != 0 &&
              strcmp(row->word, "release") != 0)
         vm_note_action(lifecycle, vm, vm_last_record(vm), row->number, asker);
@@ -211,6 +210,7 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
     case DO_SEND:
         return send_aside(lifecycle, vm, row->number == VM_ACTION_REBOOT ? "REBOOT" : "RESET");
     case DO_NOTHING:
+    case DO_CHANGE: /* no word of one.vm.action */
         return TRUE;
     }
     return TRUE;
@@ -320,65 +320,4 @@ gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker 
     default:
         return refuse(error, "Wrong recovery operation code");
     }
-}
-
-/* ---- resize ---- */
-
-static gboolean may_resize(const Vm *vm)
-{
-    switch (vm->state) {
-    case VM_INIT:
-    case VM_PENDING:
-    case VM_HOLD:
-    case VM_POWEROFF:
-    case VM_UNDEPLOYED:
-    case VM_CLONING:
-    case VM_CLONING_FAILURE:
-        return TRUE;
-    default:
-        return FALSE;
-    }
-}
-
-gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
-                   GError **error)
-{
-    World *world = lifecycle->world;
-    const char *cpu = template_get(capacity, "CPU"), *vcpu = template_get(capacity, "VCPU"),
-               *memory = template_get(capacity, "MEMORY");
-    double cores = 0;
-    gint64 number;
-    if (!may_resize(vm))
-        return refuse(error, "This action is not available for state %s", vm_shown_state(vm));
-    gboolean wrong_cpu =
-        cpu && (!template_get_double(capacity, "CPU", &cores) || !(cores > 0 && cores < 1e6));
-    if (wrong_cpu ||
-        (memory &&
-         (!template_get_int(capacity, "MEMORY", &number) || number <= 0 || number > G_MAXINT32)) ||
-        (vcpu && (!template_get_int(capacity, "VCPU", &number) || number <= 0 || number > 65536))) {
-        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
-                    "CPU must be a positive number, MEMORY (MiB) and VCPU positive whole numbers");
-        return FALSE;
-    }
-    g_autoptr(Template) before = template_copy(vm->head.template);
-    gint64 old_cpu, old_memory, new_cpu, new_memory;
-    vm_capacity(vm, &old_cpu, &old_memory);
-    if (cpu)
-        template_set(vm->head.template, "CPU", cpu);
-    if (vcpu)
-        template_set(vm->head.template, "VCPU", vcpu);
-    if (memory)
-        template_set(vm->head.template, "MEMORY", memory);
-    vm_capacity(vm, &new_cpu, &new_memory);
-    const VmRecord *last = vm_last_record(vm);
-    Host *host = vm->state == VM_POWEROFF && last ? host_get(world, last->host) : NULL;
-    if (enforce && host &&
-        !host_has_room(host, MAX(new_cpu - old_cpu, 0), MAX(new_memory - old_memory, 0), error)) {
-        template_free(vm->head.template);
-        vm->head.template = g_steal_pointer(&before);
-        return FALSE;
-    }
-    vm_recharge(world, vm);
-    object_changed(world, &vm->head);
-    return TRUE;
 }

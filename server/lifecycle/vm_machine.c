@@ -106,6 +106,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     gint64 cpu = vm->charges[0].cpu + vm->charges[1].cpu;
     g_autofree char *reason = g_steal_pointer(&vm->work.reason);
     vm_forget_work(lifecycle, vm);
+    vm_change_left(lifecycle, vm, state, lcm);
     vm_set_state(world, vm, state, lcm);
     vm_log(lifecycle, vm, LOG_INFO, "New state is %s%s%s", vm_state_name(state),
            state == VM_ACTIVE ? ", active state is " : "",
@@ -124,6 +125,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     if (!phase)
         return;
     begin_times(lifecycle, vm, phase);
+    vm->work.step = vm_change_step(vm);
     vm_begin_step(lifecycle, vm);
 }
 
@@ -135,18 +137,23 @@ void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm)
         lifecycle_ring(lifecycle);
 }
 
+/* The step after all steps is the one that undoes, and then there may be one more. */
+#define UNDO_STEP G_N_ELEMENTS(((VmPhase *)NULL)->steps)
+
 VmStep vm_current_step(const Vm *vm)
 {
     const VmPhase *phase = vm->state == VM_ACTIVE ? vm_phase(vm->lcm) : NULL;
     if (!phase)
         return STEP_NONE;
-    if (vm->work.step >= G_N_ELEMENTS(phase->steps))
-        return phase->undo;
+    if (vm->work.step >= UNDO_STEP)
+        return vm->work.step == UNDO_STEP ? phase->undo : phase->undo_more;
     return phase->steps[vm->work.step];
 }
 
-/* The step after all steps is the one that undoes; see vm_current_step(). */
-#define UNDO_STEP G_N_ELEMENTS(((VmPhase *)NULL)->steps)
+gboolean vm_is_kept(const Vm *vm)
+{
+    return vm->work.step == UNDO_STEP && !vm->work.undone;
+}
 
 void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
 {
@@ -184,13 +191,33 @@ static void note_deploy_id(Lifecycle *lifecycle, Vm *vm, VmStep step, const char
 static void next_step(Lifecycle *lifecycle, Vm *vm)
 {
     vm->work.attempts = 0;
-    if (vm->work.step + 1 >= UNDO_STEP) {
+    vm->work.undone = vm->work.step >= UNDO_STEP;
+    if (vm->work.step + 1 == UNDO_STEP || vm->work.step > UNDO_STEP) {
         g_autofree char *reason = g_strdup(vm->work.reason);
         vm_phase_ended(lifecycle, vm, vm->work.step < UNDO_STEP, reason);
         return;
     }
     vm->work.step++;
+    vm_change_stepped(lifecycle, vm);
     vm_begin_step(lifecycle, vm);
+}
+
+static void undo(Lifecycle *lifecycle, Vm *vm)
+{
+    vm->work.failed = vm->work.step;
+    vm->work.step = UNDO_STEP;
+    vm->work.asking = FALSE;
+    vm->work.attempts = 0;
+    vm_begin_step(lifecycle, vm);
+}
+
+/* What was begun cannot be taken back: both reasons are told. */
+static void undo_failed(Lifecycle *lifecycle, Vm *vm, const char *info)
+{
+    g_autofree char *reason =
+        g_strdup_printf("%s; it is not known whether anything of it is left, so it is kept: %s",
+                        vm->work.reason, info && *info ? info : "the driver gave no reason");
+    vm_phase_ended(lifecycle, vm, FALSE, reason);
 }
 
 void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
@@ -204,7 +231,13 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         note_deploy_id(lifecycle, vm, step, success ? info : NULL);
         if (step == STEP_MIGRATE)
             vm_migration_figures(lifecycle, vm, info);
+        if (success && step == STEP_SNAPSHOT)
+            vm_change_answered(vm, info);
         next_step(lifecycle, vm);
+        return;
+    }
+    if (vm->work.step >= UNDO_STEP) {
+        undo_failed(lifecycle, vm, info);
         return;
     }
     g_free(vm->work.reason);
@@ -215,9 +248,7 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         return;
     }
     if (phase->undo != STEP_NONE) {
-        vm->work.step = UNDO_STEP;
-        vm->work.asking = FALSE;
-        vm_begin_step(lifecycle, vm);
+        undo(lifecycle, vm);
         return;
     }
     g_autofree char *reason = g_strdup(vm->work.reason);

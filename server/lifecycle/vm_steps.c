@@ -148,6 +148,91 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
     script_line(script, "DELETE %s %s:%s", script->tm, host, directory);
 }
 
+/* ---- scripts of changes ---- */
+
+/* The disk that was asked for, or what the guest is told. */
+static gboolean script_disk_in(Lifecycle *lifecycle, Script *script, const Vm *vm)
+{
+    const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    if (vm_changes(vm, "updateconf"))
+        prolog_context(lifecycle, script, vm);
+    else if (vm_changes(vm, "disk-attach") && disk)
+        prolog_disk(script, disk);
+    return script->text->len > 0;
+}
+
+/* A disk leaves with its snapshots; one that is to be saved is. */
+static gboolean script_disk_out(Lifecycle *lifecycle, Script *script, const Vm *vm,
+                                const char *host, gboolean save)
+{
+    gint64 id = vm_change_number(vm, "DISK_ID");
+    const TemplateAttribute *disk = vm_device(vm, "DISK", id);
+    const char *wanted = disk ? attribute_get(disk, "SAVE") : NULL;
+    g_autofree char *directory = script_word(script->directory);
+    if (!disk)
+        return FALSE;
+    if (save && wanted && !g_ascii_strcasecmp(wanted, "YES")) {
+        g_autofree char *kept = g_strdup_printf("%s/vms/%d/disk.%" G_GINT64_FORMAT,
+                                                lifecycle->world->var, vm->head.id, id);
+        g_autofree char *path = script_word(kept);
+        script_line(script, "MV %s %s:%s/disk.%" G_GINT64_FORMAT " " FRONT_END ":%s", script->tm,
+                    host, directory, id, path);
+    }
+    script_line(script, "DELETE %s %s:%s/disk.%" G_GINT64_FORMAT, script->tm, host, directory, id);
+    script_line(script, "DELETE %s %s:%s/disk.%" G_GINT64_FORMAT ".snap", script->tm, host,
+                directory, id);
+    return TRUE;
+}
+
+static gboolean script_snapshot(Script *script, const Vm *vm, const char *host, const char *verb)
+{
+    g_autofree char *directory = script_word(script->directory);
+    if (!vm->operation)
+        return FALSE;
+    script_line(script, "%s %s %s:%s/disk.%" G_GINT64_FORMAT " %" G_GINT64_FORMAT, verb, script->tm,
+                host, directory, vm_change_number(vm, "DISK_ID"),
+                vm_change_number(vm, "SNAPSHOT_ID"));
+    return TRUE;
+}
+
+static const char *snapshot_verb(const Vm *vm)
+{
+    return vm_changes(vm, "disk-snapshot-revert")   ? "SNAP_REVERT"
+           : vm_changes(vm, "disk-snapshot-delete") ? "SNAP_DELETE"
+                                                    : "SNAP_CREATE";
+}
+
+static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *script)
+{
+    const VmRecord *last = vm_last_record(vm);
+    const char *host = last->etime ? FRONT_END : last->host_name;
+    g_autofree char *directory = script_word(script->directory);
+    const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    switch (step) {
+    case STEP_DISK_IN:
+        return script_disk_in(lifecycle, script, vm);
+    case STEP_DISK_OUT:
+        return vm_changes(vm, "disk-detach") && script_disk_out(lifecycle, script, vm, host, TRUE);
+    case STEP_DISK_ERASE:
+        return vm_changes(vm, "disk-attach") && script_disk_out(lifecycle, script, vm, host, FALSE);
+    case STEP_DISK_SNAPSHOT:
+        return script_snapshot(script, vm, host, snapshot_verb(vm));
+    case STEP_DISK_SNAPSHOT_READY:
+        return script_snapshot(script, vm, host, "SNAP_CREATE_LIVE");
+    case STEP_DISK_SNAPSHOT_ERASE:
+        return script_snapshot(script, vm, host, "SNAP_DELETE");
+    case STEP_DISK_RESIZE: {
+        g_autofree char *size = disk ? disk_size(disk) : NULL;
+        if (disk)
+            script_line(script, "RESIZE %s %s:%s/disk.%" G_GINT64_FORMAT " %s", script->tm, host,
+                        directory, vm_change_number(vm, "DISK_ID"), size);
+        return disk != NULL;
+    }
+    default:
+        return FALSE;
+    }
+}
+
 gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record)
 {
     Datastore *datastore = datastore_get(lifecycle->world, record->datastore);
@@ -173,6 +258,8 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
         return TRUE;
     case STEP_RESUME:
         script_line(script, "MV %s " FRONT_END ":%s %s:%s", script->tm, directory, here, directory);
+        if (vm->lcm == LCM_PROLOG_UNDEPLOY) /* it boots, and may be told something new */
+            prolog_context(lifecycle, script, vm);
         return TRUE;
     case STEP_EPILOG:
     case STEP_DELETE:
@@ -190,7 +277,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
                     directory);
         return TRUE;
     default:
-        return FALSE;
+        return write_change(lifecycle, vm, step, script);
     }
 }
 
@@ -235,7 +322,8 @@ static DriverRequest *transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step
                                              vm->head.id, record->seq, name);
     request->files[0].text = g_string_free(script.text, FALSE);
     request->payload = g_strdup(request->files[0].path);
-    if (step == STEP_PROLOG && template_get_pair(vm->head.template, "CONTEXT", "DISK_ID")) {
+    gboolean tells = step == STEP_PROLOG || step == STEP_RESUME || step == STEP_DISK_IN;
+    if (tells && template_get_pair(vm->head.template, "CONTEXT", "DISK_ID")) {
         request->files[1].path = context_path(lifecycle, vm);
         request->files[1].text = context_text(vm);
     }
@@ -332,13 +420,48 @@ static gboolean was_hard(gint action)
            action == VM_ACTION_POWEROFF_HARD || action == VM_ACTION_POWEROFF_HARD_MIGRATE;
 }
 
+/* What the drivers are told, where it depends on the change. */
+static const struct {
+    VmStep step;
+    const char *word, *action;
+} change_actions[] = {
+    {STEP_DISK_PLUG, "disk-detach", "DETACHDISK"},
+    {STEP_DISK_PLUG, "updateconf", "UPDATECONF"},
+    {STEP_NIC_PLUG, "nic-detach", "DETACHNIC"},
+    {STEP_NIC_PLUG, "nic-update", "UPDATENIC"},
+    {STEP_SNAPSHOT, "snapshot-revert", "SNAPSHOTREVERT"},
+    {STEP_SNAPSHOT, "snapshot-delete", "SNAPSHOTDELETE"},
+};
+
 static const char *step_action(const Vm *vm, VmStep step, const VmRecord *record)
 {
     if (step == STEP_SHUTDOWN)
         return was_hard(record->action) ? "CANCEL" : "SHUTDOWN";
     if (step == STEP_LEAVE && record->action != VM_ACTION_MIGRATE)
         return was_hard(record->action) ? "CANCEL" : "SHUTDOWN";
+    for (guint i = 0; i < G_N_ELEMENTS(change_actions); i++)
+        if (change_actions[i].step == step && vm_changes(vm, change_actions[i].word))
+            return change_actions[i].action;
     return vm_step_row(step)->action;
+}
+
+/* Whether this step of the hypervisor's is one of the change under way. */
+static gboolean is_wanted(const Vm *vm, VmStep step)
+{
+    if (step < STEP_DISK_IN)
+        return TRUE;
+    if (!vm->operation)
+        return FALSE;
+    switch (step) {
+    case STEP_DISK_UNPLUG: /* a disk that did not come was never given to the machine */
+        return vm_changes(vm, "disk-attach") && vm->work.failed > 0;
+    case STEP_NIC_UNPLUG:
+        return vm_changes(vm, "nic-attach");
+    case STEP_SNAPSHOT_UNDO:
+        return vm_changes(vm, "snapshot-create");
+    default:
+        return TRUE;
+    }
 }
 
 /* An administrator who sets a host offline says that nothing runs there any more. */
@@ -368,7 +491,7 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
-    if ((step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
+    if (!is_wanted(vm, step) || (step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
         ((step == STEP_EVICT || step == STEP_SHUTDOWN) && vm_record_is_offline(lifecycle, record)))
         return NULL;
     if (step == STEP_MIGRATE)

@@ -23,6 +23,23 @@ typedef enum {
     STEP_MIGRATE,
     STEP_EVICT,   /* a machine of which sight was lost must be off before it starts elsewhere */
     STEP_CLEANUP, /* the hypervisor forgets the machine, on every host it may be on */
+    /* Of changes; each has something to do for some of them only. */
+    STEP_DISK_IN,     /* bring the disk that is attached, or make the context anew */
+    STEP_DISK_PLUG,   /* ATTACHDISK, DETACHDISK or UPDATECONF */
+    STEP_DISK_OUT,    /* save and remove the disk that was detached */
+    STEP_DISK_UNPLUG, /* undo: the disk of an attachment that failed is in no machine */
+    STEP_DISK_ERASE,  /* undo: nor on the host */
+    STEP_NIC_PLUG,    /* ATTACHNIC, DETACHNIC or UPDATENIC */
+    STEP_NIC_UNPLUG,
+    STEP_SNAPSHOT, /* SNAPSHOTCREATE, SNAPSHOTREVERT or SNAPSHOTDELETE */
+    STEP_SNAPSHOT_UNDO,
+    STEP_DISK_SNAPSHOT,       /* copy a disk, put a copy back, remove one */
+    STEP_DISK_SNAPSHOT_READY, /* prepare the file that the next fills */
+    STEP_DISK_SNAPSHOT_LIVE,
+    STEP_DISK_SNAPSHOT_ERASE,
+    STEP_RESIZE,
+    STEP_DISK_RESIZE,      /* of a disk that is not in use */
+    STEP_DISK_RESIZE_LIVE, /* of one that is */
     STEP_COUNT
 } VmStep;
 
@@ -57,6 +74,8 @@ typedef struct VmPhase {
     enum { TIMES_NONE, TIMES_PROLOG, TIMES_RUNNING, TIMES_EPILOG } times;
     /* What else changes when it ends; the second may choose another target. */
     void (*leave)(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target);
+    /* After `undo`, when that succeeded; best effort. When it did not, what was begun is kept. */
+    VmStep undo_more;
 } VmPhase;
 
 const VmPhase *vm_phase(VmLcm lcm); /* NULL: not a phase */
@@ -76,6 +95,7 @@ typedef struct VmActionRow {
         DO_FLAG,    /* set or clear RESCHED */
         DO_SEND,    /* tell the hypervisor, no change of state */
         DO_NOTHING, /* allowed, and already so */
+        DO_CHANGE,  /* a change of devices, snapshots or size, which has a method of its own */
     } what;
 } VmActionRow;
 

@@ -32,10 +32,14 @@ static const char *const lcm_names[LCM_STATES] = {
     [LCM_BOOT_SUSPENDED] = "BOOT_SUSPENDED",
     [LCM_BOOT_STOPPED] = "BOOT_STOPPED",
     [LCM_CLEANUP_DELETE] = "CLEANUP_DELETE",
+    [LCM_HOTPLUG_SNAPSHOT] = "HOTPLUG_SNAPSHOT",
+    [LCM_HOTPLUG_NIC] = "HOTPLUG_NIC",
     [LCM_SHUTDOWN_UNDEPLOY] = "SHUTDOWN_UNDEPLOY",
     [LCM_EPILOG_UNDEPLOY] = "EPILOG_UNDEPLOY",
     [LCM_PROLOG_UNDEPLOY] = "PROLOG_UNDEPLOY",
     [LCM_BOOT_UNDEPLOY] = "BOOT_UNDEPLOY",
+    [LCM_HOTPLUG_PROLOG_POWEROFF] = "HOTPLUG_PROLOG_POWEROFF",
+    [LCM_HOTPLUG_EPILOG_POWEROFF] = "HOTPLUG_EPILOG_POWEROFF",
     [LCM_BOOT_MIGRATE] = "BOOT_MIGRATE",
     [LCM_BOOT_FAILURE] = "BOOT_FAILURE",
     [LCM_BOOT_MIGRATE_FAILURE] = "BOOT_MIGRATE_FAILURE",
@@ -52,8 +56,20 @@ static const char *const lcm_names[LCM_STATES] = {
     [LCM_BOOT_STOPPED_FAILURE] = "BOOT_STOPPED_FAILURE",
     [LCM_PROLOG_RESUME_FAILURE] = "PROLOG_RESUME_FAILURE",
     [LCM_PROLOG_UNDEPLOY_FAILURE] = "PROLOG_UNDEPLOY_FAILURE",
+    [LCM_DISK_SNAPSHOT_POWEROFF] = "DISK_SNAPSHOT_POWEROFF",
+    [LCM_DISK_SNAPSHOT_REVERT_POWEROFF] = "DISK_SNAPSHOT_REVERT_POWEROFF",
+    [LCM_DISK_SNAPSHOT_DELETE_POWEROFF] = "DISK_SNAPSHOT_DELETE_POWEROFF",
+    [LCM_DISK_SNAPSHOT_SUSPENDED] = "DISK_SNAPSHOT_SUSPENDED",
+    [LCM_DISK_SNAPSHOT_DELETE_SUSPENDED] = "DISK_SNAPSHOT_DELETE_SUSPENDED",
+    [LCM_DISK_SNAPSHOT] = "DISK_SNAPSHOT",
+    [LCM_DISK_SNAPSHOT_DELETE] = "DISK_SNAPSHOT_DELETE",
     [LCM_PROLOG_MIGRATE_UNKNOWN] = "PROLOG_MIGRATE_UNKNOWN",
     [LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE] = "PROLOG_MIGRATE_UNKNOWN_FAILURE",
+    [LCM_DISK_RESIZE] = "DISK_RESIZE",
+    [LCM_DISK_RESIZE_POWEROFF] = "DISK_RESIZE_POWEROFF",
+    [LCM_DISK_RESIZE_UNDEPLOYED] = "DISK_RESIZE_UNDEPLOYED",
+    [LCM_HOTPLUG_NIC_POWEROFF] = "HOTPLUG_NIC_POWEROFF",
+    [LCM_HOTPLUG_RESIZE] = "HOTPLUG_RESIZE",
 };
 
 const char *vm_state_name(VmState state)
@@ -122,6 +138,7 @@ static Vm *vm_new(gint32 id, const char *name, Template *template, Template *use
     Vm *vm = g_new0(Vm, 1);
     object_init(&vm->head, KIND_VM, id, name, template);
     vm->user_template = user_template ? user_template : template_new();
+    vm->snapshots = template_new();
     vm->records = g_ptr_array_new_with_free_func(record_free);
     vm->migrations = g_ptr_array_new_with_free_func(migration_free);
     vm->deploy_id = g_strdup("");
@@ -140,6 +157,8 @@ static void vm_free(Object *object)
     g_free(vm->work.found[1]);
     g_free(vm->work.reason);
     template_free(vm->user_template);
+    template_free(vm->operation);
+    template_free(vm->snapshots);
     object_clear(object);
     g_free(vm);
 }
@@ -267,8 +286,13 @@ static void charge(World *world, Vm *vm, VmCharge *now, gint32 host, gint64 cpu,
 
 void vm_recharge(World *world, Vm *vm)
 {
-    gint64 cpu, memory;
+    gint64 cpu, memory, held;
     vm_capacity(vm, &cpu, &memory);
+    /* While its size changes it holds the larger of both. */
+    if (vm->operation && template_get_int(vm->operation, "HELD_CPU", &held))
+        cpu = MAX(cpu, held);
+    if (vm->operation && template_get_int(vm->operation, "HELD_MEMORY", &held))
+        memory = MAX(memory, held);
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     gboolean placed =
         last && !last->etime &&
@@ -319,6 +343,7 @@ static const StoreColumn vm_columns[] = {
     {"template", STORE_TEXT},
     {"user_template", STORE_TEXT},
     {"operation", STORE_TEXT},
+    {"snapshots", STORE_TEXT},
     {NULL, STORE_INT},
 };
 const StoreTable vm_table = {"vm", 1, vm_columns};
@@ -359,7 +384,11 @@ static StoreWrite *vm_row(World *world, const Object *object)
     store_set_text(row, i++, vm->deploy_id);
     store_take_text(row, i++, template_to_text(object->template));
     store_take_text(row, i++, template_to_text(vm->user_template));
-    store_set_text(row, i++, "");
+    if (vm->operation)
+        store_take_text(row, i++, template_to_text(vm->operation));
+    else
+        store_set_text(row, i++, "");
+    store_take_text(row, i++, template_to_text(vm->snapshots));
     return row;
 }
 
@@ -368,7 +397,11 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     g_autoptr(Template) template = template_parse(values[18].text, TEMPLATE_MODERN, error);
     g_autoptr(Template) user =
         template ? template_parse(values[19].text, TEMPLATE_MODERN, error) : NULL;
-    if (!user) {
+    g_autoptr(Template) operation =
+        user ? template_parse(values[20].text, TEMPLATE_MODERN, error) : NULL;
+    g_autoptr(Template) snapshots =
+        operation ? template_parse(values[21].text, TEMPLATE_MODERN, error) : NULL;
+    if (!snapshots) {
         g_prefix_error(error, "machine %" G_GINT64_FORMAT ": ", values[0].number);
         return FALSE;
     }
@@ -390,6 +423,9 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     vm->etime = values[16].number;
     g_free(vm->deploy_id);
     vm->deploy_id = g_strdup(values[17].text);
+    vm->operation = template_count(operation) ? g_steal_pointer(&operation) : NULL;
+    template_free(vm->snapshots);
+    vm->snapshots = g_steal_pointer(&snapshots);
     pool_add(world, head);
     return TRUE;
 }

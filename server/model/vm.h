@@ -46,10 +46,14 @@ typedef enum {
     LCM_BOOT_SUSPENDED = 21,
     LCM_BOOT_STOPPED = 22,
     LCM_CLEANUP_DELETE = 23,
+    LCM_HOTPLUG_SNAPSHOT = 24,
+    LCM_HOTPLUG_NIC = 25,
     LCM_SHUTDOWN_UNDEPLOY = 29,
     LCM_EPILOG_UNDEPLOY = 30,
     LCM_PROLOG_UNDEPLOY = 31,
     LCM_BOOT_UNDEPLOY = 32,
+    LCM_HOTPLUG_PROLOG_POWEROFF = 33,
+    LCM_HOTPLUG_EPILOG_POWEROFF = 34,
     LCM_BOOT_MIGRATE = 35,
     LCM_BOOT_FAILURE = 36,
     LCM_BOOT_MIGRATE_FAILURE = 37,
@@ -66,8 +70,20 @@ typedef enum {
     LCM_BOOT_STOPPED_FAILURE = 48,
     LCM_PROLOG_RESUME_FAILURE = 49,
     LCM_PROLOG_UNDEPLOY_FAILURE = 50,
+    LCM_DISK_SNAPSHOT_POWEROFF = 51,
+    LCM_DISK_SNAPSHOT_REVERT_POWEROFF = 52,
+    LCM_DISK_SNAPSHOT_DELETE_POWEROFF = 53,
+    LCM_DISK_SNAPSHOT_SUSPENDED = 54,
+    LCM_DISK_SNAPSHOT_DELETE_SUSPENDED = 56,
+    LCM_DISK_SNAPSHOT = 57,
+    LCM_DISK_SNAPSHOT_DELETE = 59,
     LCM_PROLOG_MIGRATE_UNKNOWN = 60,
     LCM_PROLOG_MIGRATE_UNKNOWN_FAILURE = 61,
+    LCM_DISK_RESIZE = 62,
+    LCM_DISK_RESIZE_POWEROFF = 63,
+    LCM_DISK_RESIZE_UNDEPLOYED = 64,
+    LCM_HOTPLUG_NIC_POWEROFF = 65,
+    LCM_HOTPLUG_RESIZE = 66,
     LCM_STATES = 72
 } VmLcm;
 
@@ -91,13 +107,27 @@ typedef enum {
     VM_ACTION_UNRESCHED = 18,
     VM_ACTION_POWEROFF = 19,
     VM_ACTION_POWEROFF_HARD = 20,
+    VM_ACTION_DISK_ATTACH = 21,
+    VM_ACTION_DISK_DETACH = 22,
+    VM_ACTION_NIC_ATTACH = 23,
+    VM_ACTION_NIC_DETACH = 24,
+    VM_ACTION_DISK_SNAPSHOT_CREATE = 25,
+    VM_ACTION_DISK_SNAPSHOT_DELETE = 26,
     VM_ACTION_TERMINATE = 27,
     VM_ACTION_TERMINATE_HARD = 28,
+    VM_ACTION_DISK_RESIZE = 29,
     VM_ACTION_DEPLOY = 30,
+    VM_ACTION_UPDATECONF = 33,
+    VM_ACTION_RESIZE = 35,
+    VM_ACTION_SNAPSHOT_CREATE = 37,
+    VM_ACTION_SNAPSHOT_DELETE = 38,
+    VM_ACTION_SNAPSHOT_REVERT = 39,
+    VM_ACTION_DISK_SNAPSHOT_REVERT = 41,
     VM_ACTION_RECOVER = 42,
     VM_ACTION_MONITOR = 44,
     VM_ACTION_POWEROFF_MIGRATE = 48,
     VM_ACTION_POWEROFF_HARD_MIGRATE = 49,
+    VM_ACTION_NIC_UPDATE = 51,
 } VmActionNumber;
 
 /* One stay on one host. Times are seconds since the epoch, 0 for not yet. */
@@ -134,6 +164,8 @@ typedef struct Vm {
     gint64 stime, etime;
     char *deploy_id;
     Template *user_template;      /* never NULL */
+    Template *operation;          /* a change under way (server/lifecycle/vm_operate.c), or NULL */
+    Template *snapshots;          /* of disks (server/model/vm_snapshots.h); never NULL */
     char *monitoring;             /* XML inside <MONITORING>, or NULL */
     gint64 memory_used, cpu_used; /* of the last sample, for the old shapes: KiB, percent */
     gint64 net_tx, net_rx;
@@ -144,6 +176,8 @@ typedef struct Vm {
     /* The work at hand, kept in memory only: after a restart it follows from the state. */
     struct {
         guint step;      /* which step of the phase */
+        guint failed;    /* the step that failed, when others undo it */
+        gboolean undone; /* and they did */
         guint64 request; /* number of the request that is waited for; 0: none */
         guint64 timer;
         guint attempts;   /* how often the step was sent again */

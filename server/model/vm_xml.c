@@ -2,6 +2,7 @@
  * Order of elements: share/schema/vm.rng. */
 #include "server/model/vm.h"
 
+#include "server/model/vm_snapshots.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -78,6 +79,7 @@ void vm_render(World *world, Object *object, GString *xml)
     template_append_xml_element(object->template, "TEMPLATE", xml);
     template_append_xml_element(vm->user_template, "USER_TEMPLATE", xml);
     render_records(vm, xml);
+    vm_snapshots_render(vm, xml);
     g_string_append(xml, "<BACKUPS><BACKUP_CONFIG/><BACKUP_IDS/></BACKUPS></VM>");
 }
 

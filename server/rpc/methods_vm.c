@@ -127,15 +127,6 @@ RpcReply *vm_method_recover(Request *request)
                                                &asker, &request->error));
 }
 
-RpcReply *vm_method_resize(Request *request)
-{
-    g_autoptr(Template) capacity = request_template(request, 2);
-    if (!capacity)
-        return NULL;
-    return reply_to_action(request, vm_resize(request->lifecycle, VM(request->object), capacity,
-                                              arg_bool(request, 3, TRUE), &request->error));
-}
-
 /* ---- reading ---- */
 
 RpcReply *vm_info(Request *request)

@@ -428,22 +428,220 @@ static void give_graphics(World *world, Template *template, gint32 id)
     }
 }
 
+/* MAC and device of a card, where the template names none. */
+static void give_nic(World *world, TemplateAttribute *nic, gint32 vm, guint number)
+{
+    const char *mac = attribute_get(nic, "MAC");
+    if (!mac || !*mac) {
+        g_autofree char *given =
+            g_strdup_printf("%s:%02x:%02x:%02x:%02x", config_text(world->config, "MAC_PREFIX"),
+                            (vm >> 16) & 0xff, (vm >> 8) & 0xff, vm & 0xff, number & 0xff);
+        attribute_set(nic, "MAC", given);
+    }
+    g_autofree char *target = g_strdup_printf("one-%d-%u", vm, number);
+    if (!attribute_get(nic, "TARGET"))
+        attribute_set(nic, "TARGET", target);
+}
+
 void vm_draft_finish(World *world, Template *template, gint32 id)
 {
     TemplateAttribute *nic;
-    const char *prefix = config_text(world->config, "MAC_PREFIX");
-    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
-        const char *mac = attribute_get(nic, "MAC");
-        if (!mac || !*mac) {
-            g_autofree char *given =
-                g_strdup_printf("%s:%02x:%02x:%02x:%02x", prefix, (id >> 16) & 0xff,
-                                (id >> 8) & 0xff, id & 0xff, i & 0xff);
-            attribute_set(nic, "MAC", given);
-        }
-        g_autofree char *target = g_strdup_printf("one-%d-%u", id, i);
-        if (!attribute_get(nic, "TARGET"))
-            attribute_set(nic, "TARGET", target);
-    }
+    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++)
+        give_nic(world, nic, id, i);
     give_graphics(world, template, id);
     template_set_int(template, "VMID", id);
+}
+
+/* ---- one device more ---- */
+
+/* The one vector of that name, taken out of the template. NULL with the error. (owned) */
+static TemplateAttribute *only_vector(Template *given, const char *name, GError **error)
+{
+    TemplateAttribute *vector = template_vector(given, name, 0);
+    if (!vector || template_vector(given, name, 1)) {
+        (void)wrong(error, "The template must have one %s = [ ... ], and has %s", name,
+                    vector ? "several" : "none");
+        return NULL;
+    }
+    for (guint i = 0; i < template_count(given); i++)
+        if (template_nth(given, i) == vector)
+            return template_steal(given, i);
+    return NULL;
+}
+
+/* One more than the highest number that devices of the kind have; -1 with the error: there are as
+ * many as there may be. */
+static gint64 next_id(const Template *template, const char *kind, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("%s_ID", kind);
+    const TemplateAttribute *device;
+    gint64 next = 0, id;
+    guint count = 0;
+    for (; (device = template_vector(template, kind, count)); count++)
+        if (attribute_get_int(device, name, &id))
+            next = MAX(next, id + 1);
+    const TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
+    if (g_str_equal(kind, "DISK") && context && attribute_get_int(context, name, &id))
+        next = MAX(next, id + 1);
+    if (count < VECTORS_MAX)
+        return next;
+    (void)wrong(error, "A machine has at most %d of %s", VECTORS_MAX, kind);
+    return -1;
+}
+
+/* Devices that the machine's disks and its context have. */
+static GHashTable *machine_targets(const Template *template)
+{
+    GHashTable *taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    const TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+        g_hash_table_add(taken, g_strdup(attribute_get(disk, "TARGET")));
+    const char *context = template_get_pair(template, "CONTEXT", "TARGET");
+    if (context)
+        g_hash_table_add(taken, g_strdup(context));
+    return taken;
+}
+
+static gboolean give_target(World *world, const Template *template, TemplateAttribute *disk,
+                            GError **error)
+{
+    g_autoptr(GHashTable) taken = machine_targets(template);
+    const char *own = attribute_get(disk, "TARGET"), *prefix = attribute_get(disk, "DEV_PREFIX");
+    if (own && *own && g_hash_table_contains(taken, own))
+        return wrong(error, "TARGET %s is taken by another disk of the machine", own);
+    if (!own || !*own)
+        attribute_set(disk, "TARGET",
+                      free_target(taken, prefix && *prefix ? prefix
+                                                           : config_text(world->config,
+                                                                         "DEFAULT_DEVICE_PREFIX")));
+    return TRUE;
+}
+
+/* Only the server writes these into a device. */
+static void clear_marks(TemplateAttribute *device)
+{
+    static const char *const marks[] = {"ATTACH", "UPDATE", "RESIZE", "DISK_SNAPSHOT_ACTIVE",
+                                        "DISK_SNAPSHOT_TOTAL_SIZE"};
+    for (guint i = 0; i < G_N_ELEMENTS(marks); i++)
+        attribute_set(device, marks[i], NULL);
+}
+
+TemplateAttribute *vm_draft_disk(World *world, const User *user, const Template *machine,
+                                 Template *given, GError **error)
+{
+    gint64 id = next_id(machine, "DISK", error);
+    if (id < 0 || !template_fits(world, given, error) ||
+        !vm_check_restricted(world, user, given, error))
+        return NULL;
+    TemplateAttribute *disk = only_vector(given, "DISK", error);
+    if (disk)
+        clear_marks(disk);
+    if (disk && check_disk(disk, (guint)id, error) && give_target(world, machine, disk, error)) {
+        attribute_set_int(disk, "DISK_ID", id);
+        return disk;
+    }
+    template_attribute_free(disk);
+    return NULL;
+}
+
+TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const Template *machine,
+                                Template *given, GError **error)
+{
+    gint64 id = next_id(machine, "NIC", error);
+    if (id < 0 || !template_fits(world, given, error) ||
+        !vm_check_restricted(world, user, given, error))
+        return NULL;
+    TemplateAttribute *nic = only_vector(given, "NIC", error);
+    if (!nic || !check_nic(nic, error)) {
+        template_attribute_free(nic);
+        return NULL;
+    }
+    g_autofree char *name = g_strdup_printf("NIC%" G_GINT64_FORMAT, id);
+    clear_marks(nic);
+    attribute_set_int(nic, "NIC_ID", id);
+    if (!attribute_get(nic, "NAME"))
+        attribute_set(nic, "NAME", name);
+    give_nic(world, nic, vm, (guint)id);
+    return nic;
+}
+
+/* ---- configuration ---- */
+
+/* What one.vm.updateconf changes, and the pairs in it that are the server's. */
+static const struct {
+    const char *name, *kept[2];
+} configurable[] = {
+    {"OS", {"UUID"}},
+    {"FEATURES"},
+    {"INPUT"},
+    {"GRAPHICS", {"PORT"}},
+    {"VIDEO"},
+    {"RAW"},
+    {"TPM"},
+    {"CPU_MODEL"},
+    {"CONTEXT", {"DISK_ID", "TARGET"}},
+    {"NIC_DEFAULT"},
+};
+
+/* The pairs of `from` go into `into`; those that are the server's own do not. */
+static void merge_pairs(TemplateAttribute *into, const TemplateAttribute *from,
+                        const char *const *kept)
+{
+    for (guint i = 0; i < from->pairs->len; i++) {
+        const TemplatePair *pair = from->pairs->pdata[i];
+        gboolean ours = g_strcmp0(pair->name, kept[0]) == 0 || g_strcmp0(pair->name, kept[1]) == 0;
+        if (!ours || !attribute_get(into, pair->name))
+            attribute_set(into, pair->name, pair->value);
+    }
+}
+
+static void replace_vectors(Template *after, const Template *given, const char *name,
+                            const char *const *kept, gboolean append)
+{
+    TemplateAttribute *now = template_vector(after, name, 0);
+    const TemplateAttribute *wanted = template_vector(given, name, 0);
+    g_autofree char *first = now && kept[0] ? g_strdup(attribute_get(now, kept[0])) : NULL;
+    g_autofree char *second = now && kept[1] ? g_strdup(attribute_get(now, kept[1])) : NULL;
+    if (!wanted && append)
+        return;
+    if (!append || !now) {
+        template_remove(after, name);
+        /* A machine keeps its UUID; all else that is not wanted any more goes. */
+        gboolean stays = wanted || (first && !strcmp(name, "OS"));
+        now = stays ? template_add_vector(after, name) : NULL;
+        if (now && first)
+            attribute_set(now, kept[0], first);
+        if (now && second)
+            attribute_set(now, kept[1], second);
+    }
+    if (wanted)
+        merge_pairs(now, wanted, kept);
+    for (guint i = 1; (wanted = template_vector(given, name, i)); i++)
+        merge_pairs(template_add_vector(after, name), wanted, kept);
+}
+
+Template *vm_draft_conf(World *world, const User *user, const Template *machine,
+                        const Template *given, gboolean append, GError **error)
+{
+    if (!template_fits(world, given, error) || !vm_check_restricted(world, user, given, error))
+        return NULL;
+    g_autoptr(Template) after = template_copy(machine);
+    for (guint i = 0; i < G_N_ELEMENTS(configurable); i++)
+        replace_vectors(after, given, configurable[i].name, configurable[i].kept, append);
+    TemplateAttribute *context = template_vector(after, "CONTEXT", 0);
+    if (context && !attribute_get(context, "DISK_ID")) {
+        g_autoptr(GHashTable) taken = machine_targets(machine);
+        gint64 id = next_id(machine, "DISK", error);
+        if (id < 0)
+            return NULL;
+        attribute_set_int(context, "DISK_ID", id);
+        if (!attribute_get(context, "TARGET"))
+            attribute_set(
+                context, "TARGET",
+                free_target(taken, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX")));
+    }
+    give_graphics(world, after, (gint32)g_ascii_strtoll(template_get(after, "VMID"), NULL, 10));
+    if (!check_context_files(world, after, error) || !template_fits(world, after, error))
+        return NULL;
+    return g_steal_pointer(&after);
 }

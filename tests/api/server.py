@@ -33,7 +33,7 @@ MONITORING_INTERVAL_HOST = 1
 MONITORING_INTERVAL_DATASTORE = 3600
 MANAGER_TIMER = 1
 IM_MAD = [ NAME = "dummy", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]
-VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm", ARGUMENTS = "dummy" ]
+VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm", ARGUMENTS = "dummy", KEEP_SNAPSHOTS = "yes", LIVE_RESIZE = "yes" ]
 TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-d dummy,shared,ssh" ]
 """
 

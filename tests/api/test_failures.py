@@ -9,8 +9,6 @@ from api.test_methods import BY_NAME
 FILE = SHARED / "spec" / "samples" / "failures.tsv"
 # Here the original's text is of no use to a reader, and ours says it better.
 OWN_WORDS = {"CPU=1 MEMORY [": r"line 1, columns? \d+", "'zz', '1', '1'": r"Rule .* is malformed: \[user\] .*\[resource\]"}
-# What the original does and this step does not.
-NOT_YET = {("one.vm.resize", (0, "CPU=2", True)): "capacity of a machine that runs is not changed live yet"}
 
 
 def rows():
@@ -46,9 +44,6 @@ def test_same_answer(situation, method, arguments, session, expected):
         pytest.skip("no file ../shared/spec/samples/failures.tsv beside the checkout")
     client = situation if session is None else situation.client(session)
     reply = client.call(method, *arguments)
-    if (method, arguments) in NOT_YET:
-        assert reply[0] is False and reply[2] == 2048, reply
-        pytest.skip(NOT_YET[method, arguments])
     assert reply[0] is expected[0], reply
     if expected[0]:
         return

@@ -13,6 +13,7 @@ struct Hosts {
     Sim *sim;
     GHashTable *running; /* "host/vm": a guest is there */
     GHashTable *saved;   /* vm: its memory is in a file */
+    GHashTable *disks;   /* "vm/disk": the guest has that disk */
     GHashTable *cut;     /* host: cannot be reached until that time */
     GPtrArray *open;     /* of Request: those under way */
 };
@@ -21,6 +22,7 @@ typedef struct Request {
     Hosts *hosts;
     DriverRequest *request;
     char *host, *other; /* of the hypervisor's document */
+    char *xml;          /* the document itself */
     gboolean happened;  /* the order was carried out, or never will be */
     gboolean unheard;   /* nobody waits for the answer any more */
     gboolean success;
@@ -118,8 +120,111 @@ static gboolean do_start(Request *request, gint32 vm)
     return TRUE;
 }
 
+/* ---- disks ---- */
+
+static void set_disk(Hosts *hosts, gint32 vm, gint64 disk, gboolean there)
+{
+    char *key = g_strdup_printf("%d/%" G_GINT64_FORMAT, vm, disk);
+    if (there) {
+        g_hash_table_add(hosts->disks, key);
+    } else {
+        g_hash_table_remove(hosts->disks, key);
+        g_free(key);
+    }
+}
+
+gboolean hosts_has_disk(const Hosts *hosts, gint32 vm, gint64 disk)
+{
+    g_autofree char *key = g_strdup_printf("%d/%" G_GINT64_FORMAT, vm, disk);
+    return g_hash_table_contains(hosts->disks, key);
+}
+
+static gboolean is_disk_of(gpointer key, gpointer value, gpointer prefix)
+{
+    return g_str_has_prefix(key, prefix);
+}
+
+static void no_disks(Hosts *hosts, gint32 vm)
+{
+    g_autofree char *prefix = g_strdup_printf("%d/", vm);
+    g_hash_table_foreach_remove(hosts->disks, is_disk_of, prefix);
+}
+
+/* Calls `visit` for each <DISK> of the document. */
+static void each_disk(const char *xml, void (*visit)(gint64 id, gboolean marked, gpointer data),
+                      gpointer data)
+{
+    for (const char *at = xml; (at = strstr(at, "<DISK>")); at++) {
+        const char *end = strstr(at, "</DISK>"), *id = strstr(at, "<DISK_ID><![CDATA[");
+        const char *mark = strstr(at, "<ATTACH><![CDATA[YES");
+        if (id && id < end)
+            visit(g_ascii_strtoll(id + strlen("<DISK_ID><![CDATA["), NULL, 10), mark && mark < end,
+                  data);
+    }
+}
+
+typedef struct Plug {
+    Hosts *hosts;
+    gint32 vm;
+    gboolean all, there; /* all disks, or the marked one; come or go */
+} Plug;
+
+static void plug(gint64 id, gboolean marked, gpointer data)
+{
+    const Plug *wanted = data;
+    if (wanted->all || marked)
+        set_disk(wanted->hosts, wanted->vm, id, wanted->there);
+}
+
+static gboolean act_attach(Request *request, gint32 vm)
+{
+    Plug wanted = {request->hosts, vm, FALSE, TRUE};
+    if (!hosts_has(request->hosts, request->host, vm))
+        return FALSE;
+    each_disk(request->xml, plug, &wanted);
+    return TRUE;
+}
+
+/* Of a guest that has ended, nothing is attached. */
+static gboolean act_detach(Request *request, gint32 vm)
+{
+    Plug wanted = {request->hosts, vm, FALSE, FALSE};
+    each_disk(request->xml, plug, &wanted);
+    return TRUE;
+}
+
+/* Files of disks that a guest has are neither removed nor made again. */
+static gboolean act_transfer(Request *request, gint32 vm)
+{
+    const char *text = request->request->files[0].text;
+    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        const char *disk = strstr(lines[i], "/disk.");
+        char *end = NULL;
+        gint64 id = disk ? g_ascii_strtoll(disk + strlen("/disk."), &end, 10) : -1;
+        gboolean whole = end && *end == ' ';
+        gboolean changes =
+            g_str_has_prefix(lines[i], "DELETE") || g_str_has_prefix(lines[i], "MKIMAGE") ||
+            g_str_has_prefix(lines[i], "SNAP_REVERT") || g_str_has_prefix(lines[i], "RESIZE");
+        if (whole && changes && hosts_has_disk(request->hosts, vm, id) &&
+            hosts_count(request->hosts, vm))
+            sim_wrong(request->hosts->sim, "\"%s\", but machine %d has the disk", lines[i], vm);
+    }
+    return TRUE;
+}
+
+static gboolean act_running(Request *request, gint32 vm)
+{
+    return hosts_has(request->hosts, request->host, vm);
+}
+
 static gboolean act_deploy(Request *request, gint32 vm)
 {
+    Plug wanted = {request->hosts, vm, TRUE, TRUE};
+    if (!hosts_has(request->hosts, request->host, vm)) {
+        no_disks(request->hosts, vm);
+        each_disk(request->xml, plug, &wanted);
+    }
     return do_start(request, vm);
 }
 
@@ -174,12 +279,30 @@ static const struct {
     gboolean (*act)(Request *request, gint32 vm);
     gboolean may_fail; /* by chance, with nothing done */
 } acts[] = {
-    {"DEPLOY", act_deploy, TRUE},        {"SHUTDOWN", act_end, TRUE},
-    {"CANCEL", act_end, TRUE},           {"SAVE", act_save, TRUE},
-    {"RESTORE", act_restore, TRUE},      {"MIGRATE", act_migrate, TRUE},
-    {"CLEANUP", act_cleanup, FALSE},     {"REBOOT", act_nothing, TRUE},
-    {"RESET", act_nothing, TRUE},        {"TRANSFER", act_nothing, TRUE},
-    {"STOPMONITOR", act_nothing, FALSE}, {"MIGRATECHECK", act_nothing, TRUE},
+    {"DEPLOY", act_deploy, TRUE},
+    {"SHUTDOWN", act_end, TRUE},
+    {"CANCEL", act_end, TRUE},
+    {"SAVE", act_save, TRUE},
+    {"RESTORE", act_restore, TRUE},
+    {"MIGRATE", act_migrate, TRUE},
+    {"CLEANUP", act_cleanup, FALSE},
+    {"REBOOT", act_nothing, TRUE},
+    {"RESET", act_nothing, TRUE},
+    {"TRANSFER", act_transfer, TRUE},
+    {"ATTACHDISK", act_attach, TRUE},
+    {"DETACHDISK", act_detach, TRUE},
+    {"ATTACHNIC", act_running, TRUE},
+    {"DETACHNIC", act_nothing, TRUE},
+    {"UPDATENIC", act_running, TRUE},
+    {"UPDATECONF", act_running, TRUE},
+    {"SNAPSHOTCREATE", act_running, TRUE},
+    {"SNAPSHOTREVERT", act_running, TRUE},
+    {"SNAPSHOTDELETE", act_nothing, TRUE},
+    {"DISKSNAPSHOTCREATE", act_running, TRUE},
+    {"RESIZE", act_running, TRUE},
+    {"RESIZEDISK", act_running, TRUE},
+    {"MIGRATECHECK", act_nothing, TRUE},
+    {"STOPMONITOR", act_nothing, FALSE},
 };
 
 static char *poll_info(Request *request, gint32 vm)
@@ -208,6 +331,7 @@ static void request_free(gpointer data)
     driver_request_free(request->request);
     g_free(request->host);
     g_free(request->other);
+    g_free(request->xml);
     g_free(request->info);
     g_free(request);
 }
@@ -322,6 +446,7 @@ static void check_explained(Hosts *hosts, const DriverRequest *request)
                               ? g_str_has_prefix(name, "BOOT")
                           : !strcmp(request->action, "MIGRATE") ? !strcmp(name, "MIGRATE")
                           : !strcmp(request->action, "SAVE")    ? g_str_has_prefix(name, "SAVE")
+                          : strstr(request->action, "ATTACH")   ? g_str_has_prefix(name, "HOTPLUG")
                                                                 : TRUE);
     if (!explained)
         sim_wrong(sim,
@@ -347,6 +472,7 @@ static void hosts_send(Outside *outside, DriverRequest *request)
         g_autofree char *xml = g_strndup((const char *)bytes, length);
         open->host = element(xml, "HOST");
         open->other = element(xml, "MIGR_HOST");
+        open->xml = g_steal_pointer(&xml);
     } else if (request->class == DRIVER_INFORMATION) {
         g_auto(GStrv) words = g_strsplit(request->payload, " ", 2);
         open->host = g_strdup(words[0]);
@@ -381,6 +507,7 @@ Hosts *hosts_new(Sim *sim)
     hosts->sim = sim;
     hosts->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hosts->saved = g_hash_table_new(NULL, NULL);
+    hosts->disks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hosts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hosts->open = g_ptr_array_new_with_free_func(request_free);
     return hosts;
@@ -390,6 +517,7 @@ void hosts_free(Hosts *hosts)
 {
     g_hash_table_unref(hosts->running);
     g_hash_table_unref(hosts->saved);
+    g_hash_table_unref(hosts->disks);
     g_hash_table_unref(hosts->cut);
     g_ptr_array_unref(hosts->open);
     g_free(hosts);

@@ -133,6 +133,23 @@ static void check(Sim *sim)
     client_check(sim->client);
 }
 
+/* A guest has no disk that oned does not show. */
+static void check_disks(Sim *sim, const Vm *vm)
+{
+    for (gint64 disk = 0; disk < 64; disk++) {
+        const TemplateAttribute *shown = NULL;
+        gint64 id = -1;
+        for (guint i = 0; id != disk && (shown = template_vector(vm->head.template, "DISK", i));
+             i++)
+            (void)attribute_get_int(shown, "DISK_ID", &id);
+        if (id != disk && hosts_has_disk(sim->hosts, vm->head.id, disk))
+            sim_wrong(sim, "machine %d has disk %" G_GINT64_FORMAT ", which is not shown",
+                      vm->head.id, disk);
+    }
+    if (vm->operation)
+        sim_wrong(sim, "machine %d rests with a change under way", vm->head.id);
+}
+
 /* At the end, what oned says is what is true. */
 static void check_truth(Sim *sim)
 {
@@ -147,6 +164,8 @@ static void check_truth(Sim *sim)
         if (runs && (count != 1 || !hosts_has(sim->hosts, last->host_name, vm->head.id)))
             sim_wrong(sim, "machine %d is said to run on %s, but does not", vm->head.id,
                       last->host_name);
+        if (runs)
+            check_disks(sim, vm);
         if (!runs && count)
             sim_wrong(sim, "machine %d is said to be %s, but runs", vm->head.id,
                       vm_shown_state(vm));

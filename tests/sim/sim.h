@@ -33,6 +33,8 @@ void hosts_crash(Hosts *hosts);
 /* How many hosts have the machine running (paused counts). */
 guint hosts_count(const Hosts *hosts, gint32 vm);
 gboolean hosts_has(const Hosts *hosts, const char *host, gint32 vm);
+/* The guest, if it runs, has that disk. */
+gboolean hosts_has_disk(const Hosts *hosts, gint32 vm, gint64 disk);
 /* A guest ends by itself, somewhere. */
 void hosts_guest_dies(Hosts *hosts);
 void hosts_driver_dies(Hosts *hosts);

@@ -163,6 +163,23 @@ static inline gboolean moves(VmLcm lcm)
            lcm == LCM_PROLOG_MIGRATE_UNKNOWN;
 }
 
+/* The first change that leads to that phase is under way. */
+static inline void begin_change(Fixture *fixture, VmLcm lcm)
+{
+    for (const VmActionRow *row = vm_action_rows(); row->word; row++) {
+        if (row->what != DO_CHANGE || row->target.state != VM_ACTIVE || row->target.lcm != lcm)
+            continue;
+        Template *change = vm_change_new(fixture->vm, row->word);
+        template_set_int(change, "STATE", row->state);
+        template_set_int(change, "LCM", lcm);
+        template_set_int(change, "DISK_ID", 0);
+        template_set_int(change, "NIC_ID", 0);
+        template_set_int(change, "SNAPSHOT_ID", 0);
+        fixture->vm->operation = change;
+        return;
+    }
+}
+
 /* The machine in that state, as it would have come there: on h0, or on its way from h0 to h1. */
 static inline void put(Fixture *fixture, VmState state, VmLcm lcm)
 {
@@ -180,7 +197,13 @@ static inline void put(Fixture *fixture, VmState state, VmLcm lcm)
         vm_last_record(vm)->action = state == VM_STOPPED ? VM_ACTION_STOP : VM_ACTION_UNDEPLOY;
         vm_close_record(fixture->lifecycle, vm, vm_last_record(vm));
     }
+    if (lcm == LCM_DISK_RESIZE_UNDEPLOYED) {
+        vm_last_record(vm)->action = VM_ACTION_UNDEPLOY;
+        vm_close_record(fixture->lifecycle, vm, vm_last_record(vm));
+    }
     fixture->seen = fixture->small->sent->len;
+    if (state == VM_ACTIVE)
+        begin_change(fixture, lcm);
     vm_enter(fixture->lifecycle, vm, state, lcm);
     small_settle(fixture->small);
 }

@@ -40,7 +40,8 @@ static void phase_fails(Fixture *fixture, const VmPhase *phase)
         target = (VmTarget){VM_ACTIVE, LCM_UNKNOWN}; /* nothing has moved */
     g_assert_false(row->best_effort);
     answer(fixture, NULL, FALSE, "no <luck> & ]]> today");
-    while (fixture->vm->lcm == phase->lcm && vm_current_step(fixture->vm) == phase->undo)
+    while (fixture->vm->lcm == phase->lcm && (vm_current_step(fixture->vm) == phase->undo ||
+                                              vm_current_step(fixture->vm) == phase->undo_more))
         answer(fixture, NULL, TRUE, "-");
     expect(fixture, target.state, target.lcm);
     g_assert_nonnull(strstr(template_get(fixture->vm->user_template, "ERROR"), "no <luck>"));
@@ -191,7 +192,8 @@ static void test_every_action_in_every_state(void)
     static const char *const more[] = {"delete", "delete-recreate", "shutdown", "restart", NULL};
     g_autoptr(GHashTable) words = g_hash_table_new(g_str_hash, g_str_equal);
     for (const VmActionRow *row = vm_action_rows(); row->word; row++)
-        g_hash_table_add(words, (gpointer)row->word);
+        if (row->what != DO_CHANGE)
+            g_hash_table_add(words, (gpointer)row->word);
     for (guint i = 0; more[i]; i++)
         g_hash_table_add(words, (gpointer)more[i]);
     GHashTableIter iterator;
@@ -587,13 +589,13 @@ static void test_resize(Fixture *fixture, gconstpointer data)
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
         g_autoptr(Template) capacity = template_parse(wrong[i], 0, NULL);
         g_autoptr(GError) error = NULL;
-        g_assert_false(vm_resize(fixture->lifecycle, fixture->vm, capacity, FALSE, &error));
+        g_assert_false(vm_resize(fixture->lifecycle, fixture->vm, capacity, FALSE, &asker, &error));
         g_assert_nonnull(error);
     }
     g_autoptr(Template) huge = template_parse("CPU=99999\nMEMORY=2000000000", 0, NULL);
-    g_assert_false(vm_resize(fixture->lifecycle, fixture->vm, huge, TRUE, NULL));
+    g_assert_false(vm_resize(fixture->lifecycle, fixture->vm, huge, TRUE, &asker, NULL));
     g_assert_cmpint(host_get(fixture->small->world, 0)->cpu_usage, ==, 100);
-    g_assert_true(vm_resize(fixture->lifecycle, fixture->vm, huge, FALSE, NULL));
+    g_assert_true(vm_resize(fixture->lifecycle, fixture->vm, huge, FALSE, &asker, NULL));
     g_assert_cmpint(host_get(fixture->small->world, 0)->cpu_usage, ==, 9999900);
 }
 

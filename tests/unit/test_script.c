@@ -12,6 +12,8 @@ static void print_command(GString *out, const ScriptCommand *command)
     g_string_append_printf(out, " %s:%s", command->target.host, command->target.path);
     if (command->size_mb > 0)
         g_string_append_printf(out, " %" G_GINT64_FORMAT " MB", command->size_mb);
+    if (command->snapshot > 0)
+        g_string_append_printf(out, " snapshot=%" G_GINT64_FORMAT, command->snapshot);
     if (command->format != NULL)
         g_string_append_printf(out, " %s", command->format);
     if (command->files != NULL) {

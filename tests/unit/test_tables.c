@@ -81,11 +81,12 @@ static void test_actions_lead_somewhere(void)
         gboolean any_failure = row->state == VM_ACTIVE && row->lcm == LCM_INIT;
         if (any_failure)
             vm.lcm = LCM_BOOT_FAILURE;
+        /* Changes have methods of their own; all others are words of one.vm.action. */
         const VmActionWord *word = vm_action_word(row->word);
-        g_assert_nonnull(word);
-        g_assert_null(word->meaning);
+        g_assert_cmpint(word == NULL, ==, row->what == DO_CHANGE);
+        g_assert_true(!word || !word->meaning);
         g_assert_true(vm_action_row(row->word, &vm) == row); /* no row before it takes its place */
-        if (row->what == DO_ENTER && row->target.state == VM_ACTIVE)
+        if ((row->what == DO_ENTER || row->what == DO_CHANGE) && row->target.state == VM_ACTIVE)
             g_assert_nonnull(vm_phase(row->target.lcm));
     }
 }

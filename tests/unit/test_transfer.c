@@ -108,6 +108,71 @@ static void test_shared(void)
     sandbox_no_leftovers(box);
 }
 
+static void write_to(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "r+");
+    g_assert_nonnull(file);
+    g_assert_cmpuint(fwrite(text, 1, strlen(text), file), ==, strlen(text));
+    fclose(file);
+}
+
+static guint64 guest_size(const char *path)
+{
+    return look(path).size;
+}
+
+/* Snapshots of a raw and a qcow2 disk at `host`, whose files are there under `seen`. */
+static void change_disks(const char *flavour, const char *host, char *(*seen)(const char *name))
+{
+    g_autofree char *raw = seen("disk.0"), *qcow = seen("disk.1"), *ready = seen("disk.1.snap/7");
+    g_autofree char *taken = seen("disk.0.snap/0"), *before = NULL;
+#define RUN(format)                                                                                \
+    do {                                                                                           \
+        g_autofree char *script = g_strdup_printf(format, flavour, host);                          \
+        expect_done(flavour, script);                                                              \
+    } while (0)
+    RUN("MKIMAGE %s 2 raw %s:@/0/7/disk.0 7 0\n");
+    RUN("MKIMAGE %s 4 qcow2 %s:@/0/7/disk.1 7 0\n");
+    write_to(raw, "first");
+    RUN("SNAP_CREATE %s %s:@/0/7/disk.0 0 7 0\n");
+    write_to(raw, "later");
+    RUN("RESIZE %s %s:@/0/7/disk.0 3 7 0\n");
+    g_assert_cmpuint(guest_size(raw), ==, 3 << 20);
+    g_assert_cmpuint(guest_size(taken), ==, 2 << 20);
+    RUN("RESIZE %s %s:@/0/7/disk.0 1 7 0\n"); /* never smaller */
+    g_assert_cmpuint(guest_size(raw), ==, 3 << 20);
+    RUN("SNAP_REVERT %s %s:@/0/7/disk.0 0 7 0\n");
+    g_assert_true(sandbox_same(raw, taken));
+    g_assert_true(g_file_get_contents(raw, &before, NULL, NULL));
+    g_assert_true(g_str_has_prefix(before, "first"));
+    RUN("RESIZE %s %s:@/0/7/disk.1 6 7 0\n");
+    g_assert_cmpint(look(qcow).kind, ==, IMAGE_QCOW2);
+    g_assert_cmpuint(guest_size(qcow), ==, 6 << 20);
+    RUN("SNAP_CREATE_LIVE %s %s:@/0/7/disk.1 7 7 0\n");
+    g_assert_cmpint(look(ready).kind, ==, IMAGE_QCOW2);
+    g_assert_cmpuint(guest_size(ready), ==, 6 << 20);
+    RUN("SNAP_DELETE %s %s:@/0/7/disk.1 7 7 0\n");
+    g_assert_false(g_file_test(ready, G_FILE_TEST_EXISTS));
+#undef RUN
+}
+
+static char *seen_here(const char *name)
+{
+    return g_build_filename(box->root, "ds/0/7", name, NULL);
+}
+
+static void test_shared_disks(void)
+{
+    SANDBOX(own);
+    box = &own;
+    change_disks("shared", "node01", seen_here);
+    expect_failure("shared", "SNAP_REVERT shared node01:@/0/7/disk.0 9 7 0\n", "is not there");
+    expect_failure("shared", "SNAP_CREATE shared node01:@/0/7/disk.9 0 7 0\n", "is not there");
+    expect_failure("shared", "RESIZE shared node01:/etc/passwd 9 7 0\n", "/etc/passwd");
+    expect_done("shared", "DELETE shared node01:@/0/7 7 0\n");
+    sandbox_no_leftovers(box);
+}
+
 static void test_shared_refusals(void)
 {
     SANDBOX(own);
@@ -181,6 +246,30 @@ static void test_ssh_life(void)
     expect_done("ssh", "DELETE ssh node01:@/0/7 7 0\n");
     g_assert_false(two_hosts_exists("node01", "ds/0/7"));
     g_assert_true(exists("var/vms/7/disk.0"));
+    two_hosts_no_leftovers();
+}
+
+static char *seen_at_node01(const char *name)
+{
+    g_autofree char *path = g_strconcat("ds/0/7/", name, NULL);
+    return two_hosts_path("node01", path);
+}
+
+static void test_ssh_disks(void)
+{
+    if (two_hosts_skip())
+        return;
+    two_hosts_clean();
+    box = &two.box;
+    change_disks("ssh", "node01", seen_at_node01);
+    /* Snapshots come along when the machine moves while it runs. */
+    expect_done("ssh", "PREMIGRATE ssh node01 node02 @/0/7 7 0\n");
+    g_assert_true(two_hosts_exists("node02", "ds/0/7/disk.0.snap/0"));
+    g_autofree char *taken = seen_at_node01("disk.0.snap/0");
+    two_hosts_expect("node02", "ds/0/7/disk.0.snap/0", taken, 2048);
+    expect_done("ssh", "FAILMIGRATE ssh node01 node02 @/0/7 7 0\n");
+    g_assert_false(two_hosts_exists("node02", "ds/0/7"));
+    expect_done("ssh", "DELETE ssh node01:@/0/7 7 0\n");
     two_hosts_no_leftovers();
 }
 
@@ -378,7 +467,9 @@ int main(int argc, char **argv)
     g_test_add_func("/transfer/ssh/shared-after-all", test_ssh_shared_after_all);
     g_test_add_func("/transfer/ssh/refusals", test_ssh_refusals);
     g_test_add_func("/transfer/ssh/driver", test_driver);
+    g_test_add_func("/transfer/ssh/disks", test_ssh_disks);
     g_test_add_func("/transfer/shared", test_shared);
+    g_test_add_func("/transfer/shared/disks", test_shared_disks);
     g_test_add_func("/transfer/shared/refusals", test_shared_refusals);
     g_test_add_func("/transfer/here", test_here);
     g_test_add_func("/transfer/monitor", test_monitor);

@@ -80,3 +80,6 @@ CREATE TABLE document (
     type         INTEGER NOT NULL DEFAULT 0,
     template     TEXT    NOT NULL DEFAULT ''
 ) STRICT;
+
+-- Snapshots of a machine's disks, in the template language: server/model/vm_snapshots.h.
+ALTER TABLE vm ADD COLUMN snapshots TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,75 @@
+#include "drivers/tm/disk.h"
+
+#include "drivers/tm/remote.h"
+#include "drivers/tm/safe_path.h"
+
+/* Words of the scripts: the format by the first four bytes of a file, and, of qcow2, the size
+ * that the guest sees (QEMU, docs/interop/qcow2.txt: byte 24, eight bytes, big-endian). */
+static const char words[] =
+    "PATH=$PATH:/usr/sbin:/sbin\n"
+    "is_qcow2() { [ \"$(od -An -tx1 -N4 -- \"$1\" | tr -d ' \\n')\" = 514649fb ]; }\n"
+    "size_of() { if is_qcow2 \"$1\"; then od -An -tu1 -j24 -N8 -- \"$1\" |"
+    " awk '{ for (i = 1; i <= NF; i++) n = n * 256 + $i } END { printf \"%.0f\", n }'\n"
+    " else stat -L -c %s -- \"$1\"; fi; }\n"
+    "need() { [ -e \"$1\" ] || { echo \"$1 is not there\" >&2; exit 1; }; }\n"
+    /* copy FROM TO */
+    "copy() { trap 'rm -f -- \"$t.part\"' EXIT; trap 'exit 1' HUP INT TERM PIPE\n"
+    " t=$2; mkdir -p -- \"$(dirname -- \"$t\")\" && rm -f -- \"$t.part\" &&\n"
+    " cp --reflink=auto --sparse=auto -- \"$1\" \"$t.part\" && chmod 0660 -- \"$t.part\" &&\n"
+    " sync -- \"$t.part\" && mv -fT -- \"$t.part\" \"$t\"; }\n";
+
+/* Runs `script` where the disk is, with d the disk, s its snapshot of that number. */
+static gboolean run(const Transfer *transfer, const ScriptCommand *command, const char *script,
+                    GError **error)
+{
+    g_autofree char *disk = safe_path_check(command->target.path, error);
+    if (disk == NULL)
+        return FALSE;
+    g_autofree char *snapshot =
+        g_strdup_printf("%s.snap/%" G_GINT64_FORMAT, disk, command->snapshot);
+    g_autofree char *d = ssh_quote(disk), *s = ssh_quote(snapshot);
+    g_autofree char *whole = g_strdup_printf("%sd=%s; s=%s\n%s\n", words, d, s, script);
+    return remote_change(transfer, remote_end(&command->target, snapshot), whole, error);
+}
+
+gboolean disk_snapshot(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return run(transfer, command, "need \"$d\"; copy \"$d\" \"$s\"", error);
+}
+
+gboolean disk_snapshot_ready(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return run(transfer, command,
+               "need \"$d\"; mkdir -p -- \"$(dirname -- \"$s\")\" && rm -f -- \"$s\" || exit 1\n"
+               "if is_qcow2 \"$d\"; then qemu-img create -q -f qcow2 -- \"$s\" "
+               "\"$(size_of \"$d\")\" >/dev/null\n"
+               "else truncate -s \"$(size_of \"$d\")\" -- \"$s\"; fi && chmod 0660 -- \"$s\"",
+               error);
+}
+
+gboolean disk_revert(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return run(transfer, command, "need \"$s\"; copy \"$s\" \"$d\"", error);
+}
+
+gboolean disk_forget(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    return run(transfer, command,
+               "rm -f -- \"$s\" \"$s.part\"; rmdir -- \"$(dirname -- \"$s\")\" 2>/dev/null; "
+               "[ ! -e \"$s\" ]",
+               error);
+}
+
+gboolean disk_resize(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    /* The base of an overlay has no part in it, and is not opened. */
+    g_autofree char *script = g_strdup_printf(
+        "need \"$d\"; n=%" G_GINT64_FORMAT "; [ \"$(size_of \"$d\")\" -lt $n ] || exit 0\n"
+        "if is_qcow2 \"$d\"; then\n"
+        " j=$(printf %%s \"$d\" | sed 's/[\\\\\"]/\\\\&/g')\n"
+        " qemu-img resize -q \"json:{\\\"driver\\\":\\\"qcow2\\\",\\\"backing\\\":null,"
+        "\\\"file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":\\\"$j\\\"}}\" $n\n"
+        "else truncate -s $n -- \"$d\"; fi",
+        command->size_mb * 1048576);
+    return run(transfer, command, script, error);
+}

@@ -1,0 +1,226 @@
+/* Machines that are changed: devices, snapshots, size, configuration. */
+#include "server/rpc/context.h"
+#include "server/rpc/server_private.h"
+#include "server/rpc/vm_template.h"
+
+#include "lib/base/names.h"
+#include "server/model/vm.h"
+
+#include <string.h>
+
+static RpcReply *reply_to(Request *request, gboolean success)
+{
+    return success ? reply_int(request, request->object->id) : NULL;
+}
+
+/* -1: the request's error is set. */
+static RpcReply *reply_number(Request *request, gint32 number)
+{
+    return number >= 0 ? reply_int(request, number) : NULL;
+}
+
+/* Clients expect the code of a refused action for what they gave, too. */
+static RpcReply *refuse_given(Request *request)
+{
+    if (request->error && request->error->code == ONE_ERROR_INTERNAL)
+        request->error->code = ONE_ERROR_ACTION;
+    return NULL;
+}
+
+/* A name that may be empty. */
+static gboolean name_fits(Request *request, const char *name)
+{
+    return !*name || name_check(name, &request->error);
+}
+
+/* ---- disks ---- */
+
+RpcReply *vm_method_attach(Request *request)
+{
+    Vm *vm = VM(request->object);
+    VmAsker asker = request_asker(request);
+    g_autoptr(Template) given = request_template(request, 2);
+    if (!given)
+        return NULL;
+    TemplateAttribute *disk =
+        vm_draft_disk(request->world, request->caller, vm->head.template, given, &request->error);
+    if (!disk)
+        return refuse_given(request);
+    return reply_to(request, vm_attach_disk(request->lifecycle, vm, disk, &asker, &request->error));
+}
+
+RpcReply *vm_method_detach(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to(request, vm_detach_disk(request->lifecycle, VM(request->object),
+                                            arg_int(request, 2, -1), &asker, &request->error));
+}
+
+RpcReply *vm_method_diskresize(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to(request,
+                    vm_resize_disk(request->lifecycle, VM(request->object), arg_int(request, 2, -1),
+                                   arg_text(request, 3, ""), &asker, &request->error));
+}
+
+/* ---- network cards ---- */
+
+RpcReply *vm_method_attachnic(Request *request)
+{
+    Vm *vm = VM(request->object);
+    VmAsker asker = request_asker(request);
+    g_autoptr(Template) given = request_template(request, 2);
+    if (!given)
+        return NULL;
+    TemplateAttribute *nic = vm_draft_nic(request->world, request->caller, vm->head.id,
+                                          vm->head.template, given, &request->error);
+    if (!nic)
+        return refuse_given(request);
+    return reply_to(request, vm_attach_nic(request->lifecycle, vm, nic, &asker, &request->error));
+}
+
+RpcReply *vm_method_detachnic(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to(request, vm_detach_nic(request->lifecycle, VM(request->object),
+                                           arg_int(request, 2, -1), &asker, &request->error));
+}
+
+RpcReply *vm_method_updatenic(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    gint32 append = arg_int(request, 4, 0);
+    g_autoptr(Template) given = request_template(request, 3);
+    if (!given)
+        return NULL;
+    if (append != 0 && append != 1)
+        return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    const TemplateAttribute *nic = template_vector(given, "NIC", 0);
+    if (!nic || template_vector(given, "NIC", 1))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "The template must have one NIC = [ ... ], and has %s",
+                           nic ? "several" : "none");
+    if (!template_fits(request->world, given, &request->error) ||
+        !vm_check_restricted(request->world, request->caller, given, &request->error))
+        return NULL;
+    return reply_to(request,
+                    vm_update_nic(request->lifecycle, VM(request->object), arg_int(request, 2, -1),
+                                  nic, append == 1, &asker, &request->error));
+}
+
+/* ---- snapshots ---- */
+
+RpcReply *vm_method_snapshotcreate(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    const char *name = arg_text(request, 2, "");
+    if (!name_fits(request, name))
+        return NULL;
+    return reply_number(request, vm_snapshot_create(request->lifecycle, VM(request->object), name,
+                                                    &asker, &request->error));
+}
+
+static RpcReply *change_snapshot(Request *request, const char *word)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to(request, vm_snapshot_change(request->lifecycle, VM(request->object), word,
+                                                arg_int(request, 2, -1), &asker, &request->error));
+}
+
+RpcReply *vm_method_snapshotrevert(Request *request)
+{
+    return change_snapshot(request, "snapshot-revert");
+}
+
+RpcReply *vm_method_snapshotdelete(Request *request)
+{
+    return change_snapshot(request, "snapshot-delete");
+}
+
+RpcReply *vm_method_disksnapshotcreate(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    const char *name = arg_text(request, 3, "");
+    if (!name_fits(request, name))
+        return NULL;
+    return reply_number(request, vm_disk_snapshot_create(request->lifecycle, VM(request->object),
+                                                         arg_int(request, 2, -1), name, &asker,
+                                                         &request->error));
+}
+
+static RpcReply *change_disk_snapshot(Request *request, const char *word)
+{
+    VmAsker asker = request_asker(request);
+    return reply_to(request,
+                    vm_disk_snapshot_change(request->lifecycle, VM(request->object), word,
+                                            arg_int(request, 2, -1), arg_int(request, 3, -1),
+                                            &asker, &request->error));
+}
+
+RpcReply *vm_method_disksnapshotrevert(Request *request)
+{
+    return change_disk_snapshot(request, "disk-snapshot-revert");
+}
+
+RpcReply *vm_method_disksnapshotdelete(Request *request)
+{
+    return change_disk_snapshot(request, "disk-snapshot-delete");
+}
+
+RpcReply *vm_method_disksnapshotrename(Request *request)
+{
+    const char *name = arg_text(request, 4, "");
+    if (!name_check(name, &request->error))
+        return NULL;
+    return reply_to(request, vm_disk_snapshot_rename(
+                                 request->lifecycle, VM(request->object), arg_int(request, 2, -1),
+                                 arg_int(request, 3, -1), name, &request->error));
+}
+
+/* ---- size, configuration ---- */
+
+RpcReply *vm_method_resize(Request *request)
+{
+    VmAsker asker = request_asker(request);
+    g_autoptr(Template) capacity = request_template(request, 2);
+    if (!capacity)
+        return NULL;
+    return reply_to(request, vm_resize(request->lifecycle, VM(request->object), capacity,
+                                       arg_bool(request, 3, TRUE), &asker, &request->error));
+}
+
+/* What the guest is told, as text. (owned) */
+static char *context_of(const Template *template)
+{
+    const TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
+    GString *text = g_string_new(NULL);
+    if (context)
+        template_attribute_append_xml(context, text);
+    return g_string_free(text, FALSE);
+}
+
+RpcReply *vm_method_updateconf(Request *request)
+{
+    Vm *vm = VM(request->object);
+    VmAsker asker = request_asker(request);
+    gint32 append = arg_int(request, 3, 0);
+    g_autoptr(Template) given = request_template(request, 2);
+    if (!given)
+        return NULL;
+    if (append != 0 && append != 1)
+        return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    Template *before = vm->head.template;
+    Template *after =
+        vm_draft_conf(request->world, request->caller, before, given, append == 1, &request->error);
+    if (!after)
+        return NULL;
+    if (template_vector(given, "CONTEXT", 0)) {
+        vm->head.template = after; /* variables are read from what it will be */
+        context_complete(request->world, vm);
+        vm->head.template = before;
+    }
+    g_autofree char *now = context_of(before), *then = context_of(after);
+    return reply_to(request, vm_update_conf(request->lifecycle, vm, after, strcmp(now, then) != 0,
+                                            &asker, &request->error));
+}
