@@ -3,6 +3,7 @@
 #include "client/cli/options.h"
 #include "client/cli/vm_create.h"
 #include "client/cli/vm_list.h"
+#include "client/cli/vm_move.h"
 #include "client/cli/vm_state.h"
 #include "client/cli/wait.h"
 #include "client/cli/xml.h"
@@ -72,13 +73,22 @@ static const CliCommand commands[] = {
      "Stops a running machine without asking the guest, and removes it for good. The same as "
      "terminate --hard."},
 
-    {"Move", "migrate", "vm... host datastore?", "live poff poff-hard enforce " CLI_WAIT,
-     "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", CLI_AT_REST, 1, NULL,
+    {"Move", "migrate", "vm... host datastore?",
+     "check live poff poff-hard enforce " CLI_VM_MIGRATE " " CLI_FORMATS " " CLI_WAIT,
+     "one.vm.migrate", "id $1 ?live ?enforce $2:-1 {0,poff=1,poff-hard=2}", CLI_AT_REST, 1,
+     cli_vm_migrate,
      "Moves a machine to another host. Its memory is saved and restored there, so that what runs "
-     "in it goes on; with --live it goes on during the move as well."},
-    {NULL, "livemigrate", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.migrate",
-     "id $1 yes ?enforce $2:-1 0", CLI_AT_REST, 1, NULL,
+     "in it goes on; with --live it goes on during the move as well. --check moves nothing: it "
+     "says whether a live migration could work (or a cold one, with --poff), what stands in its "
+     "way, and what it would take; the exit status is 1 when it cannot work."},
+    {NULL, "livemigrate", "vm... host datastore?",
+     "check enforce " CLI_VM_MIGRATE " " CLI_FORMATS " " CLI_WAIT, "one.vm.migrate",
+     "id $1 yes ?enforce $2:-1 0", CLI_AT_REST, 1, cli_vm_migrate,
      "Moves a machine to another host while it runs. The same as migrate --live."},
+    {NULL, "migrations", "vm", CLI_LIST, NULL, NULL, NULL, 0, cli_vm_migrations,
+     "Shows what became of the last orders to move a machine. Fifty of them; times, downtime, "
+     "bytes and reasons. --csv prints milliseconds, bytes and seconds since 1970 as plain "
+     "numbers."},
     {NULL, "evaluate", "vm", EVALUATE_OPTIONS, NULL, NULL, NULL, 0, cli_vm_evaluate,
      "Measures live migration between two hosts, and writes a report. Moves the running machine to "
      "the host --to and back: pings its guest meanwhile (--ping), again and again (--repeat), "

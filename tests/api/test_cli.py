@@ -195,6 +195,12 @@ LINES = [
     ("onevm migrate --poff xen01 1", [("one.vm.migrate", (0, 1, False, False, -1, 1))]),
     ("onevm migrate --poff-hard xen01 1", [("one.vm.migrate", (0, 1, False, False, -1, 2))]),
     ("onevm livemigrate xen01 node1", [("one.vm.migrate", (0, 1, True, False, -1, 0))]),
+    ("onevm migrate --live --max-downtime 50ms --bandwidth 1G --time-limit 5m --postcopy xen01 1 -e",
+     [("globule.vm.migrate", (0, 1, 'LIVE=YES\nENFORCE=YES\nTYPE=0\n'
+                              'MIGRATE=[MAX_DOWNTIME="50",BANDWIDTH="1024",TIME_LIMIT="300",POSTCOPY="YES"]\n'))]),
+    ("onevm livemigrate --tls --auto-converge=no --max-downtime 1s xen01 1 system",
+     [("globule.vm.migrate", (0, 1, 'LIVE=YES\nENFORCE=NO\nTYPE=0\nDATASTORE=0\n'
+                              'MIGRATE=[MAX_DOWNTIME="1000",AUTO_CONVERGE="NO",TLS="YES"]\n'))]),
     ("onevm hold 3", [("one.vm.action", ("hold", 3))]),
     ("onevm release 3", [("one.vm.action", ("release", 3))]),
     ("onevm suspend 0", [("one.vm.action", ("suspend", 0))]),
@@ -468,6 +474,47 @@ def test_login(shell, cloud):
     assert cloud.done()[-1] == ("one.user.login", ("ann", "", -1, 1))
 
 
+# ---- migrations ----
+
+@pytest.mark.parametrize("line, said", [
+    ("onevm migrate --max-downtime 50 xen01 1", "only a live migration knows such options: add --live"),
+    ("onevm migrate --live --bandwidth fast xen01 1", "--bandwidth fast: it takes a whole number above 0, alone or with m or g"),
+    ("onevm migrate --live --time-limit 0 xen01 1", "--time-limit 0: it takes"),
+    ("onevm migrate --live --postcopy=perhaps xen01 1", "--postcopy=perhaps: it is yes or no"),
+    ("onevm migrate --check --wait xen01 1", "there is nothing to wait for"),
+])
+def test_wrong_options_of_a_migration(shell, cloud, line, said):
+    assert said in shell.error(line, USAGE)
+    assert cloud.done() == []
+
+
+def test_check_of_a_migration(real, one):
+    identity = one.running(0, name="checked")
+    page = real.run("onevm migrate --check checked h2")
+    assert page.splitlines()[0] == f"Machine {identity} from h1 to h2: possible"
+    assert f"  ok       name        one-{identity} is free on h2" in page.splitlines()
+    assert page.splitlines()[-1] == ("Estimate: 64 ms in all, 0 ms without the machine, 64 MiB of memory, "
+                                     "written anew at 0 MiB/s, over a link of 1000 MiB/s, storage shared")
+    one.control("HOST h2 TOTALMEMORY=1024")
+    assert "  NO       memory      h2 has 1 MiB in all (simulated)" in real.run("onevm migrate --check checked h2", exit=FAILED)
+    assert '"POSSIBLE":"NO"' in real.run("onevm migrate --check checked h2 --json", exit=FAILED).replace(" ", "")
+    one.control("HOST h2 down=1")
+    assert "The hosts could not be asked: h2 does not answer" in real.error("onevm migrate --check checked h2", FAILED)
+    one.control()
+    assert one.state(identity) == "RUNNING"
+    assert "it was never moved" in real.error("onevm migrations checked", 0)
+    real.run("onevm migrate --live --postcopy checked h2 --wait")
+    real.run("onevm migrate checked h1 --poff-hard --wait")
+    lines = real.run("onevm migrations checked").splitlines()
+    assert lines[0].split() == "ID KIND FROM TO RESULT START TIME DOWN SENT ROUNDS REASON".split()
+    assert lines[1].split()[:5] == ["0", "live", "h1", "h2", "success"] and lines[2].split()[1] == "poweroff-hard"
+    csv = real.run("onevm migrations checked --csv -l ID,KIND,DOWN,MEM,MODE,STORAGE")
+    assert csv == f"ID,KIND,DOWN,MEM,MODE,STORAGE\n0,live,0,{64 << 20},postcopy,shared\n1,poweroff-hard,-1,-1,-,-\n"
+    assert "<MIGRATION_POOL>" in real.run("onevm migrations checked -x")
+    assert "Bytes of memory" in real.run("onevm migrations checked --describe")
+    real.run("onevm terminate checked --hard --wait")
+
+
 # ---- what is made from the tables ----
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -490,7 +537,7 @@ def test_completion_completes(shell):
         result = subprocess.run(["bash", "-uc", script], capture_output=True, text=True, env=shell.environment)
         assert result.stderr == "" and result.returncode == 0, result
         return result.stdout.split()
-    assert complete("onevm", "mig") == ["migrate"]
+    assert complete("onevm", "mig") == ["migrate", "migrations"]
     assert "--live" in complete("onevm", "migrate", "--l")
     assert complete("onevm", "migrate", "xe") == ["xen01"]
     assert complete("onevm", "migrate", "xen01", "no") == ["node1", "node2"]
