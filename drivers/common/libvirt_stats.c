@@ -50,6 +50,7 @@ LibvirtStats libvirt_stats_read(const virDomainStatsRecord *record)
         .reason = get_int(record, "state.reason"),
         .cpu_time = get(record, "cpu.time"),
         .memory = resident > 0 ? resident : get(record, "balloon.current"),
+        .maximum = get(record, "balloon.maximum"),
         .vcpu = get(record, "vcpu.current"),
         .net_rx = sum(record, "net.", ".rx.bytes"),
         .net_tx = sum(record, "net.", ".tx.bytes"),
@@ -58,6 +59,32 @@ LibvirtStats libvirt_stats_read(const virDomainStatsRecord *record)
         .disk_rd_ops = sum(record, "block.", ".rd.reqs"),
         .disk_wr_ops = sum(record, "block.", ".wr.reqs"),
     };
+}
+
+static gint64 disk_id(const char *path)
+{
+    const char *name = path ? strrchr(path, '/') : NULL;
+    guint64 id;
+    return name && g_str_has_prefix(name, "/disk.") &&
+                   g_ascii_string_to_unsigned(name + strlen("/disk."), 10, 0, G_MAXINT32, &id, NULL)
+               ? (gint64)id
+               : -1;
+}
+
+GArray *libvirt_stats_disks(const virDomainStatsRecord *record)
+{
+    GArray *disks = g_array_new(FALSE, FALSE, sizeof(LibvirtDisk));
+    gint64 count = get(record, "block.count");
+    for (gint64 i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("block.%" G_GINT64_FORMAT ".path", i);
+        g_autofree char *size = g_strdup_printf("block.%" G_GINT64_FORMAT ".physical", i);
+        const char *path = NULL;
+        (void)virTypedParamsGetString(record->params, record->nparams, name, &path);
+        LibvirtDisk disk = {disk_id(path), get(record, size)};
+        if (disk.id >= 0 && disk.bytes >= 0)
+            g_array_append_val(disks, disk);
+    }
+    return disks;
 }
 
 /* ---- states ---- */

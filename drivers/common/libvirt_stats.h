@@ -8,6 +8,7 @@ typedef struct LibvirtStats {
     int state, reason; /* virDomainState and its reason */
     gint64 cpu_time;   /* ns; -1: not told, as any of these */
     gint64 memory;     /* KiB in use by the host for it, else what it may use */
+    gint64 maximum;    /* KiB that it may use at most */
     gint64 vcpu;
     gint64 net_rx, net_tx; /* bytes, all interfaces */
     gint64 disk_rd_bytes, disk_wr_bytes, disk_rd_ops, disk_wr_ops;
@@ -19,6 +20,13 @@ typedef struct LibvirtStats {
      VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
 
 LibvirtStats libvirt_stats_read(const virDomainStatsRecord *record);
+
+/* The machine's own disks, files called disk.<id>: their sizes on the host. (owned, of LibvirtDisk)
+ */
+typedef struct LibvirtDisk {
+    gint64 id, bytes;
+} LibvirtDisk;
+GArray *libvirt_stats_disks(const virDomainStatsRecord *record);
 
 /* RUNNING, PAUSED, SUSPENDED, POWEROFF, FAILURE or UNKNOWN. A domain that stands still because
  * it is being moved or saved counts as running: that is its operation's business. */

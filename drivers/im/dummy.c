@@ -13,8 +13,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define DS_TOTAL_MB (100 * 1024)
-#define DS_FREE_MB  (90 * 1024)
+#define CORES_PER_NODE 8
+#define DS_TOTAL_MB    (100 * 1024)
+#define DS_FREE_MB     (90 * 1024)
 
 /* A host whose directory is watched. */
 typedef struct Watched {
@@ -214,6 +215,7 @@ static void append_domain(GString *out, const DummyDomain *domain)
         .disk_wr_bytes = age * 8192,
         .disk_rd_ops = age,
         .disk_wr_ops = age * 2,
+        .maximum = domain->memory,
     };
     im_append_machine(out, &machine);
 }
@@ -244,6 +246,30 @@ static gboolean append_domains(GString *out, const char *host, gint64 *cpu, gint
     return TRUE;
 }
 
+/* Nodes of CORES_PER_NODE cores each, which share the memory evenly. */
+static void append_nodes(GString *out, gint64 cores, gint64 total, gint64 available)
+{
+    gint64 nodes = MAX((cores + CORES_PER_NODE - 1) / CORES_PER_NODE, 1);
+    for (gint64 i = 0; i < cores; i++)
+        g_string_append_printf(out,
+                               "CORE=[NODE_ID=\"%" G_GINT64_FORMAT "\",ID=\"%" G_GINT64_FORMAT
+                               "\",CPUS=\"%" G_GINT64_FORMAT "\"]\n",
+                               i / CORES_PER_NODE, i % CORES_PER_NODE, i);
+    for (gint64 i = 0; i < nodes; i++) {
+        g_autoptr(GString) distance = g_string_new(NULL);
+        g_string_append_printf(distance, "%" G_GINT64_FORMAT, i);
+        for (gint64 j = 0; j < nodes; j++)
+            if (j != i)
+                g_string_append_printf(distance, " %" G_GINT64_FORMAT, j);
+        g_string_append_printf(
+            out,
+            "MEMORY_NODE=[NODE_ID=\"%" G_GINT64_FORMAT "\",TOTAL=\"%" G_GINT64_FORMAT
+            "\",FREE=\"%" G_GINT64_FORMAT "\",USED=\"%" G_GINT64_FORMAT "\",DISTANCE=\"%s\"]\n"
+            "HUGEPAGE=[NODE_ID=\"%" G_GINT64_FORMAT "\",SIZE=\"2048\",PAGES=\"0\",FREE=\"0\"]\n",
+            i, total / nodes, available / nodes, (total - available) / nodes, distance->str, i);
+    }
+}
+
 static void report(DriverJob *job, const DummyHost *host)
 {
     const ImRequest *request = im_request_of(job);
@@ -272,6 +298,11 @@ static void report(DriverJob *job, const DummyHost *host)
         .net_tx = 0,
     };
     im_append_host(text, &figures);
+    im_append(text, "KVM_MACHINES", "pc q35");
+    im_append(text, "KVM_CPU_MODELS", "qemu64");
+    im_append(text, "KVM_CPU_MODEL", "qemu64");
+    im_append(text, "KVM_CPU_FEATURES", "cx16,lahf_lm");
+    append_nodes(text, MIN(host->total_cpu / 100, 1024), host->total_memory, figures.free_memory);
     im_append_space(text, DS_TOTAL_MB, DS_FREE_MB);
     im_append_complete(text);
     g_string_append_len(text, machines->str, (gssize)machines->len);

@@ -9,6 +9,9 @@ static const ImFlavour flavours[] = {
     {"qemu", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
     {"xen", im_libvirt_actions, {"xen:///system", "xen+ssh://%h/system?no_tty=1"}},
     {"lxc", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
+    /* libvirt's own simulated hypervisor, inside this process; -u test:///FILE.xml says what it
+       has. */
+    {"test", im_libvirt_actions, {"test:///default", "test:///default"}},
 };
 
 const ImFlavour *im_flavour(const char *name)

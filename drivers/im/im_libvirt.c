@@ -49,6 +49,7 @@ void im_libvirt_start(const ImFlavour *flavour, const char *uri)
     }
     im_flavour_name = flavour->name;
     libvirt_pool_start(&settings);
+    im_outside_start(settings.remote);
 }
 
 static void monitor(DriverJob *job)
@@ -58,12 +59,11 @@ static void monitor(DriverJob *job)
     g_autoptr(GString) text = g_string_new(NULL);
     remember_hid(request->host, request->hid);
     g_auto(virConnectPtr) connection = libvirt_pool_get(request->host, &error);
-    if (!connection || !im_append_node(text, request->host, connection, &error)) {
+    if (!connection ||
+        !im_append_node(text, request->host, request->ds_location, connection, &error)) {
         driver_job_fail(job, "%s", error->message);
         return;
     }
-    if (request->ds_location)
-        im_append_space_of(text, request->host, request->ds_location, connection);
     im_append_complete(text);
     if (im_append_machines(text, connection, &error))
         im_succeed(job, text->str);
@@ -79,6 +79,7 @@ static void stop(DriverJob *job)
         g_hash_table_remove(hids, request->host);
     g_mutex_unlock(&lock);
     libvirt_pool_forget(request->host);
+    im_forget_capabilities(request->host);
     driver_job_succeed(job, NULL);
 }
 

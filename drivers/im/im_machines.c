@@ -32,7 +32,8 @@ static gboolean is_host_itself(virDomainPtr domain)
     return virDomainGetID(domain) == 0 && g_str_equal(virDomainGetName(domain), "Domain-0");
 }
 
-static void append_domain(GString *out, virDomainPtr domain, const LibvirtStats *stats)
+static void append_domain(GString *out, virDomainPtr domain, const LibvirtStats *stats,
+                          const GArray *disks)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     if (is_host_itself(domain))
@@ -52,8 +53,22 @@ static void append_domain(GString *out, virDomainPtr domain, const LibvirtStats 
         .disk_rd_ops = stats->disk_rd_ops,
         .disk_wr_ops = stats->disk_wr_ops,
         .vcpu = stats->vcpu,
+        .maximum = stats->maximum,
+        .disks = disks,
     };
     im_append_machine(out, &machine);
+}
+
+/* Some hypervisors' drivers tell of all domains at once, but not of their sizes. */
+static void add_size(virDomainPtr domain, LibvirtStats *stats)
+{
+    virDomainInfo info;
+    if (virDomainGetInfo(domain, &info) < 0)
+        return;
+    stats->cpu_time = stats->cpu_time >= 0 ? stats->cpu_time : (gint64)info.cpuTime;
+    stats->memory = stats->memory >= 0 ? stats->memory : (gint64)info.memory;
+    stats->maximum = (gint64)info.maxMem;
+    stats->vcpu = stats->vcpu >= 0 ? stats->vcpu : info.nrVirtCpu;
 }
 
 /* For hypervisors whose libvirt driver has no statistics of all domains (Xen, LXC). */
@@ -66,6 +81,7 @@ static gboolean append_one_by_one(GString *out, virConnectPtr connection, GError
     for (int i = 0; i < count; i++) {
         LibvirtStats stats = {.cpu_time = -1,
                               .memory = -1,
+                              .maximum = -1,
                               .vcpu = -1,
                               .net_rx = -1,
                               .net_tx = -1,
@@ -73,15 +89,10 @@ static gboolean append_one_by_one(GString *out, virConnectPtr connection, GError
                               .disk_wr_bytes = -1,
                               .disk_rd_ops = -1,
                               .disk_wr_ops = -1};
-        virDomainInfo info;
-        if (virDomainGetInfo(domains[i], &info) == 0) {
-            stats.cpu_time = (gint64)info.cpuTime;
-            stats.memory = (gint64)info.memory;
-            stats.vcpu = info.nrVirtCpu;
-        }
+        add_size(domains[i], &stats);
         /* One that went away since the list was made is left out rightly. */
         if (virDomainGetState(domains[i], &stats.state, &stats.reason, 0) == 0)
-            append_domain(out, domains[i], &stats);
+            append_domain(out, domains[i], &stats, NULL);
         virDomainFree(domains[i]);
     }
     free(domains);
@@ -101,7 +112,10 @@ gboolean im_append_machines(GString *out, virConnectPtr connection, GError **err
         return libvirt_error(error, "list the machines of the host");
     for (int i = 0; i < count; i++) {
         LibvirtStats stats = libvirt_stats_read(records[i]);
-        append_domain(out, records[i]->dom, &stats);
+        g_autoptr(GArray) disks = libvirt_stats_disks(records[i]);
+        if (stats.maximum < 0)
+            add_size(records[i]->dom, &stats);
+        append_domain(out, records[i]->dom, &stats, disks);
     }
     virDomainStatsRecordListFree(records);
     return TRUE;

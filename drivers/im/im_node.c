@@ -3,11 +3,8 @@
 #include "drivers/common/libvirt_stats.h"
 #include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
-#include "lib/base/xml.h"
 #include <libvirt/virterror.h>
 #include <string.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
 
 /* Between the two looks that the first figure of CPU use needs. */
 #define FIRST_LOOK_MS 200
@@ -64,97 +61,6 @@ static void memory(virConnectPtr connection, gint64 *total, gint64 *available)
     *available = sum;
 }
 
-/* ---- network ---- */
-
-/* A line of /proc/net/dev: "eth0: 8 figures of receiving, 8 of sending", bytes first. */
-static void add_interface(const char *line, gint64 *rx, gint64 *tx)
-{
-    const char *colon = strchr(line, ':');
-    if (!colon)
-        return;
-    g_autofree char *name = g_strndup(line, (gsize)(colon - line));
-    (void)g_strstrip(name);
-    if (g_str_equal(name, "lo") || g_str_has_prefix(name, "vnet") || g_str_has_prefix(name, "one-"))
-        return;
-    char *at = (char *)colon + 1;
-    for (int column = 0; column <= 8; column++) {
-        gint64 value = (gint64)g_ascii_strtoull(at, &at, 10);
-        *rx += column == 0 ? value : 0;
-        *tx += column == 8 ? value : 0;
-    }
-}
-
-/* Bytes of all interfaces but loopback and those of machines; FALSE: not known. libvirt does
- * not tell this of other hosts. */
-static gboolean local_traffic(gint64 *rx, gint64 *tx)
-{
-    g_autofree char *text = NULL;
-    if (!g_file_get_contents("/proc/net/dev", &text, NULL, NULL))
-        return FALSE;
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    *rx = *tx = 0;
-    for (char **line = lines; *line; line++)
-        add_interface(*line, rx, tx);
-    return TRUE;
-}
-
-/* ---- the whole ---- */
-
-static gint64 local_cgroups(void)
-{
-    if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
-        return 2;
-    return access("/sys/fs/cgroup/cpu", F_OK) == 0 ? 1 : 0;
-}
-
-/* "7.2.22" of 7002022. (owned) */
-static char *version_text(virConnectPtr connection)
-{
-    unsigned long version = 0;
-    if (virConnectGetVersion(connection, &version) < 0 || version == 0)
-        return NULL;
-    return g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
-}
-
-/* The name of the processor: libvirt's model, which is also what moves between hosts need. */
-static char *cpu_model(virConnectPtr connection)
-{
-    g_autofree char *text = virConnectGetCapabilities(connection);
-    g_autoptr(xmlDoc) document = text ? xml_read(text, strlen(text), XML_DEPTH_MAX, NULL) : NULL;
-    return document ? xml_get(xml_root(document), "host/cpu/model") : NULL;
-}
-
-gboolean im_append_node(GString *out, const char *host, virConnectPtr connection, GError **error)
-{
-    virNodeInfo info;
-    if (virNodeGetInfo(connection, &info) < 0)
-        return libvirt_error(error, "ask %s for its capacity", host);
-    gboolean local = libvirt_host_is_local(host);
-    g_autofree char *name = virConnectGetHostname(connection);
-    g_autofree char *version = version_text(connection);
-    g_autofree char *model = cpu_model(connection);
-    ImHost figures = {
-        .hypervisor = im_flavour_name,
-        .hostname = name,
-        .arch = info.model,
-        .model = model,
-        .version = version,
-        .cpu_speed = info.mhz,
-        .total_cpu = (gint64)info.cpus * 100,
-        .used_cpu = cpu_use(host, connection),
-        .total_memory = (gint64)info.memory,
-        .net_rx = -1,
-        .net_tx = -1,
-        .cgroups = local ? local_cgroups() : 0,
-    };
-    memory(connection, &figures.total_memory, &figures.free_memory);
-    figures.free_memory = MIN(figures.free_memory, figures.total_memory);
-    if (local)
-        (void)local_traffic(&figures.net_rx, &figures.net_tx);
-    im_append_host(out, &figures);
-    return TRUE;
-}
-
 /* ---- space ---- */
 
 static void append_pool_space(GString *out, virStoragePoolPtr pool)
@@ -165,11 +71,12 @@ static void append_pool_space(GString *out, virStoragePoolPtr pool)
 }
 
 /*
- * libvirt tells the space of a directory only of a storage pool there. When the administrator
+ * For hosts that only libvirt reaches. It tells the space of a directory only of a storage pool
+ * there. When the administrator
  * has none, one is made for the moment of asking and taken away again; the directory itself
  * is not touched.
  */
-static void append_remote_space(GString *out, const char *path, virConnectPtr connection)
+static void append_space(GString *out, const char *path, virConnectPtr connection)
 {
     virStoragePoolPtr pool = virStoragePoolLookupByTargetPath(connection, path);
     gboolean temporary = FALSE;
@@ -191,12 +98,45 @@ static void append_remote_space(GString *out, const char *path, virConnectPtr co
     virStoragePoolFree(pool);
 }
 
-void im_append_space_of(GString *out, const char *host, const char *path, virConnectPtr connection)
+/* ---- the whole ---- */
+
+static char *version_of(virConnectPtr connection)
 {
-    struct statvfs facts;
-    if (!libvirt_host_is_local(host))
-        append_remote_space(out, path, connection);
-    else if (statvfs(path, &facts) == 0)
-        im_append_space(out, (gint64)(facts.f_blocks * facts.f_frsize / MIB),
-                        (gint64)(facts.f_bavail * facts.f_frsize / MIB));
+    unsigned long version = 0;
+    if (virConnectGetVersion(connection, &version) < 0 || version == 0)
+        return NULL;
+    return im_version_text(version);
+}
+
+gboolean im_append_node(GString *out, const char *host, const char *datastores,
+                        virConnectPtr connection, GError **error)
+{
+    virNodeInfo info;
+    if (virNodeGetInfo(connection, &info) < 0)
+        return libvirt_error(error, "ask %s for its capacity", host);
+    g_auto(ImOutside) outside = im_outside(host, datastores);
+    g_autofree char *name = virConnectGetHostname(connection);
+    g_autofree char *version = version_of(connection);
+    ImHost figures = {
+        .hypervisor = im_flavour_name,
+        .hostname = name,
+        .arch = info.model,
+        .version = version,
+        .cpu_speed = info.mhz,
+        .total_cpu = (gint64)info.cpus * 100,
+        .used_cpu = cpu_use(host, connection),
+        .total_memory = (gint64)info.memory,
+        .net_rx = outside.net_rx,
+        .net_tx = outside.net_tx,
+        .cgroups = outside.cgroups,
+    };
+    memory(connection, &figures.total_memory, &figures.free_memory);
+    figures.free_memory = MIN(figures.free_memory, figures.total_memory);
+    im_append_host(out, &figures);
+    im_append_capabilities(out, host, connection, info.model);
+    if (outside.space->len)
+        g_string_append(out, outside.space->str);
+    else if (datastores)
+        append_space(out, datastores, connection);
+    return TRUE;
 }

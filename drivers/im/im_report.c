@@ -1,7 +1,10 @@
 #include "drivers/im/im_report.h"
 
 #include "drivers/common/driver.h"
+#include "drivers/common/libvirt_stats.h"
 #include <string.h>
+
+#define MIB (1024 * 1024)
 
 /* Inside quotes only the quote itself has to be escaped. "]]>" cannot be said at all, since
  * values end in CDATA sections. */
@@ -90,6 +93,12 @@ static char *monitor_text(const ImMachine *machine)
     append_known(text, "DISKWRBYTES", machine->disk_wr_bytes);
     append_known(text, "DISKRDIOPS", machine->disk_rd_ops);
     append_known(text, "DISKWRIOPS", machine->disk_wr_ops);
+    for (guint i = 0; machine->disks && i < machine->disks->len; i++) {
+        const LibvirtDisk *disk = &g_array_index(machine->disks, LibvirtDisk, i);
+        g_string_append_printf(
+            text, "DISK_SIZE=[ID=\"%" G_GINT64_FORMAT "\",SIZE=\"%" G_GINT64_FORMAT "\"]\n",
+            disk->id, (disk->bytes + MIB - 1) / MIB);
+    }
     return encode(text->str);
 }
 
@@ -101,8 +110,9 @@ static char *import_template(const ImMachine *machine)
     im_append(text, "NAME", machine->name ? machine->name : machine->deploy_id);
     im_append_int(text, "CPU", vcpu);
     im_append_int(text, "VCPU", vcpu);
-    im_append_int(text, "MEMORY", MAX(machine->memory / 1024, 1));
+    im_append_int(text, "MEMORY", MAX(MAX(machine->maximum, machine->memory) / 1024, 1));
     im_append(text, "DEPLOY_ID", machine->deploy_id);
+    im_append(text, "IMPORT_VM_ID", machine->deploy_id); /* as clients before 6.0 call it */
     return encode(text->str);
 }
 

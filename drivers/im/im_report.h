@@ -25,6 +25,8 @@ typedef struct ImMachine {
     gint64 net_rx, net_tx; /* bytes since the start, as all below; negative: not known */
     gint64 disk_rd_bytes, disk_wr_bytes, disk_rd_ops, disk_wr_ops;
     gint64 vcpu;
+    gint64 maximum;      /* KiB that it may have; for imports, else 0 */
+    const GArray *disks; /* of LibvirtDisk; NULL: not known (borrowed) */
 } ImMachine;
 
 /* Appends NAME="value"; nothing when the value is NULL. Quotes inside are escaped. */

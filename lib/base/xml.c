@@ -286,11 +286,28 @@ xmlNode *xml_next_same(const xmlNode *element)
     return named_from(element->next, name, strlen(name));
 }
 
+/* Value of an attribute, or NULL. (owned) */
+static char *attribute(const xmlNode *node, const char *name)
+{
+    xmlChar *value = xmlGetNoNsProp(node, BAD_CAST name);
+    char *copy = g_strdup((const char *)value);
+
+    xmlFree(value);
+    return copy;
+}
+
 char *xml_get(const xmlNode *from, const char *path)
 {
-    xmlNode *node = xml_find(from, path);
+    const char *at = strchr(path, '@');
+    gsize length = at ? (gsize)(at - path) : strlen(path);
+    g_autofree char *elements = g_strndup(path, length);
+    if (at && length)
+        elements[length - 1] = '\0'; /* the slash before the attribute */
+    const xmlNode *node = *elements ? xml_find(from, elements) : from;
 
-    return node ? xml_content(node) : NULL;
+    if (!node)
+        return NULL;
+    return at ? attribute(node, at + 1) : xml_content(node);
 }
 
 gint64 xml_get_int(const xmlNode *from, const char *path, gint64 otherwise)

@@ -41,6 +41,7 @@ char *xml_content(const xmlNode *element);         /* all text below it (owned) 
 xmlNode *xml_find(const xmlNode *from, const char *path);
 /* Next sibling after `element` with the same name, or NULL. */
 xmlNode *xml_next_same(const xmlNode *element);
-/* Content of the first element at that path, or NULL. (owned) */
+/* Content of the first element at that path ("": `from` itself), or of the attribute that the
+ * path ends with: "guest/arch/@name", "@id". NULL when there is none. (owned) */
 char *xml_get(const xmlNode *from, const char *path);
 gint64 xml_get_int(const xmlNode *from, const char *path, gint64 otherwise);

@@ -263,6 +263,7 @@ static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report
     xml_int(xml, "NETRX", number_of(report, "NETRX"));
     xml_int(xml, "NETTX", number_of(report, "NETTX"));
     g_string_append(xml, "</SYSTEM>");
+    host_numa_render_sample(host->numa, xml);
     g_free(host->monitoring);
     host->monitoring = g_string_free(xml, FALSE);
     lifecycle_keep_sample(lifecycle, SAMPLE_HOST, host->head.id,
@@ -437,6 +438,8 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     host->total_memory = number_of(report, "TOTALMEMORY");
     host_reserve(world, host);
     read_datastores(host, report);
+    host_numa_free(host->numa);
+    host->numa = host_numa_read(report);
     keep_sample(lifecycle, host, report);
     object_touched(world, &host->head);
     if (changed)

@@ -44,6 +44,7 @@ static void host_free(Object *object)
     g_free(host->im_mad);
     g_free(host->vm_mad);
     g_free(host->monitoring);
+    host_numa_free(host->numa);
     g_array_unref(host->vms);
     g_array_unref(host->datastores);
     object_clear(object);
@@ -165,7 +166,9 @@ static void render_share(const Host *host, GString *xml)
     xml_int(xml, "FREE_DISK", host->free_disk);
     xml_int(xml, "MAX_DISK", host->max_disk);
     xml_int(xml, "USED_DISK", host->used_disk);
-    g_string_append(xml, "</DATASTORES><PCI_DEVICES/><NUMA_NODES/></HOST_SHARE>");
+    g_string_append(xml, "</DATASTORES><PCI_DEVICES/>");
+    host_numa_render(host->numa, xml);
+    g_string_append(xml, "</HOST_SHARE>");
 }
 
 static void host_render(World *world, Object *object, GString *xml)

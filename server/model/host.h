@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "server/model/host_numa.h"
 #include "server/model/object.h"
 
 typedef enum {
@@ -32,6 +33,7 @@ typedef struct Host {
     GArray *vms;                           /* ids of machines that hold capacity here */
     gint64 max_disk, free_disk, used_disk; /* MiB, of the datastores' file system */
     GArray *datastores;                    /* of HostDatastore */
+    HostNuma *numa;                        /* NULL: not told yet */
     char *monitoring;                      /* XML inside <MONITORING> */
     gint64 used_cpu, free_cpu, used_memory, free_memory;
 

@@ -19,6 +19,24 @@ def test_host_from_nothing_to_monitored(one):
     assert str(identity) not in [h.findtext("ID") for h in one.xml("one.hostpool.info")]
 
 
+def test_nodes_of_a_host(one):
+    """What the information driver tells of cores, memory and huge pages, as clients' schemas want it."""
+    identity = one.host("nodes", wait=False)
+    host = one.wait_host(identity, "MONITORED")
+    nodes = host.findall("HOST_SHARE/NUMA_NODES/NODE")
+    assert [node.findtext("NODE_ID") for node in nodes] == ["0"]
+    cores = nodes[0].findall("CORE")
+    assert [core.findtext("CPUS") for core in cores] == [f"{cpu}:-1" for cpu in range(8)]
+    assert {core.findtext("FREE") for core in cores} == {"1"} and cores[0].findtext("DEDICATED") == "NO"
+    assert nodes[0].findtext("MEMORY/TOTAL") == host.findtext("HOST_SHARE/TOTAL_MEM")
+    assert nodes[0].findtext("MEMORY/DISTANCE") == "0" and nodes[0].findtext("HUGEPAGE/SIZE") == "2048"
+    free = host.find("MONITORING/NUMA_NODE/MEMORY")
+    assert int(free.findtext("FREE")) + int(free.findtext("USED")) == int(nodes[0].findtext("MEMORY/TOTAL"))
+    assert host.findtext("TEMPLATE/KVM_MACHINES") == "pc q35" and host.findtext("TEMPLATE/KVM_CPU_FEATURES")
+    assert host.find("TEMPLATE/CORE") is None and host.find("TEMPLATE/MEMORY_NODE") is None
+    one.ok("one.host.delete", identity)
+
+
 @pytest.mark.parametrize("arguments, code, text", [
     (("h1", "dummy", "dummy", 0), ALLOCATE, "Error allocating a new host. NAME is already taken by HOST 0."),
     (("", "dummy", "dummy", 0), None, "NAME"), (("a/b", "dummy", "dummy", 0), None, "NAME"),

@@ -185,13 +185,71 @@ static void test_monitor(void)
         "TOTALCPU=\"", "TOTALMEMORY=\"", "SYNC_STATE=\"yes\"",
         "VM=[ID=\"3\",DEPLOY_ID=\"one-3\",UUID=\"", "STATE=\"RUNNING\"",
         /* The machine that test:///default brings along is none of ours. */
-        "VM=[ID=\"-1\",DEPLOY_ID=\"test\"", "IMPORT_TEMPLATE=\""};
+        "VM=[ID=\"-1\",DEPLOY_ID=\"test\"", "IMPORT_TEMPLATE=\"",
+        /* It says that it has two nodes of eight cores each. */
+        "LIBVIRT_VERSION=\"", "CORE=[NODE_ID=\"0\",ID=\"7\",CPUS=\"7\"]\n",
+        "CORE=[NODE_ID=\"1\",ID=\"0\",CPUS=\"8\"]\n",
+        "MEMORY_NODE=[NODE_ID=\"1\",TOTAL=\"4194304\",FREE=\"",
+        "HUGEPAGE=[NODE_ID=\"1\",SIZE=\"1048576\",PAGES=\"0\",FREE=\""};
     for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
         if (!strstr(report, parts[i]))
             g_error("no %s in %s", parts[i], report);
     g_autofree char *stopped = serve(&driver, "STOPMONITOR 7 h1\n");
     g_assert_cmpstr(stopped, ==, "STOPMONITOR SUCCESS 7 -\n");
     expect("CANCEL", "1", "CANCEL SUCCESS 3 -\n");
+}
+
+/* The whole of test:///default, as told to import it: 8 GiB and two processors. */
+static void test_wild_template(void)
+{
+    const Driver driver = {.program = "one_im",
+                           .actions = im_libvirt_actions,
+                           .queue_of = im_queue_of,
+                           .prepare = im_prepare};
+    g_autofree char *heard = serve(&driver, "MONITOR 7 h1\n");
+    gsize length;
+    g_autofree guchar *bytes = g_base64_decode(strrchr(heard, ' ') + 1, &length);
+    g_autofree char *report = g_strndup((const char *)bytes, length);
+    const char *at = strstr(report, "IMPORT_TEMPLATE=\"");
+    g_assert_nonnull(at);
+    at += strlen("IMPORT_TEMPLATE=\"");
+    g_autofree char *base64 = g_strndup(at, strcspn(at, "\""));
+    g_autofree guchar *wild = g_base64_decode(base64, &length);
+    g_autofree char *text = g_strndup((const char *)wild, length);
+    g_assert_cmpstr(text, ==,
+                    "NAME=\"test\"\nCPU=\"2\"\nVCPU=\"2\"\nMEMORY=\"8192\"\n"
+                    "DEPLOY_ID=\"test\"\nIMPORT_VM_ID=\"test\"\n");
+    g_autofree char *stopped = serve(&driver, "STOPMONITOR 7 h1\n");
+}
+
+/* What a host prints when libvirt cannot tell. */
+static void test_outside(void)
+{
+    static const char text[] =
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets\n"
+        "    lo: 999 1 0 0 0 0 0 0 999 1 0 0 0 0 0 0\n"
+        "  eth0: 1000 1 0 0 0 0 0 0 200 1 0 0 0 0 0 0\n"
+        "   br0: 1000 1 0 0 0 0 0 0 200 1 0 0 0 0 0 0\n"
+        " vnet3:50 1 0 0 0 0 0 0 60 1 0 0 0 0 0 0\n";
+    static const char rest[] = "cgroups 2\nspace 4096 262144 131072 /ds\n"
+                               "space 1048576 10 4 /ds/0\nspace 1048576 10 4 /ds/0x\n";
+    g_autofree char *plain = g_strconcat(text, rest, NULL);
+    g_autofree char *cards = g_strconcat(text, "card eth0\n", rest, NULL);
+    g_auto(ImOutside) all = im_outside_read(plain, "/ds");
+    g_assert_cmpint(all.net_rx, ==, 2000);
+    g_auto(ImOutside) hardware = im_outside_read(cards, "/ds");
+    g_assert_cmpint(hardware.net_rx, ==, 1000);
+    g_assert_cmpint(hardware.net_tx, ==, 200);
+    g_assert_cmpint(hardware.cgroups, ==, 2);
+    g_assert_cmpstr(hardware.space->str, ==,
+                    "DS_LOCATION_TOTAL_MB=\"1024\"\nDS_LOCATION_USED_MB=\"512\"\n"
+                    "DS_LOCATION_FREE_MB=\"512\"\n"
+                    "DS=[ID=\"0\",TOTAL_MB=\"10\",USED_MB=\"6\",FREE_MB=\"4\"]\n");
+    g_auto(ImOutside) nothing = im_outside_read("", NULL);
+    g_assert_cmpint(nothing.net_rx, ==, -1);
+    g_assert_cmpint(nothing.cgroups, ==, 0);
+    g_assert_cmpstr(nothing.space->str, ==, "");
 }
 
 /* A wrong file of defaults is told before anything is started with half of them. */
@@ -303,6 +361,8 @@ int main(int argc, char **argv)
     g_test_add_func("/libvirt/kept_document", test_kept_document);
     g_test_add_func("/libvirt/other_machine", test_other_machine);
     g_test_add_func("/libvirt/monitor", test_monitor);
+    g_test_add_func("/libvirt/wild_template", test_wild_template);
+    g_test_add_func("/libvirt/outside", test_outside);
     g_test_add_func("/libvirt/event_states", test_event_states);
     g_test_add_func("/libvirt/state_names", test_state_names);
     g_test_add_func("/libvirt/usage", test_usage);
