@@ -39,5 +39,6 @@ gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *h
                      GError **error);
 
 void vmm_migrate(DriverJob *job);
+void vmm_check(DriverJob *job);
 void vmm_save(DriverJob *job);
 void vmm_restore(DriverJob *job);

@@ -3,6 +3,7 @@
  * decides. Success only if the machine runs on the destination and is gone from the source; a
  * machine is destroyed only where it does not run.
  */
+#include "drivers/vmm/check_facts.h"
 #include "drivers/vmm/vmm_migrate.h"
 
 #include <libvirt/virterror.h>
@@ -40,6 +41,10 @@ static void take_completed(Migration *migration, virDomainPtr domain)
 static void succeed(Migration *migration, const VmmSight *there)
 {
     take_completed(migration, there->domain);
+    /* A limit or a tunnel says nothing about the network. */
+    if (!migration->options.bandwidth_mibs && !migration->options.tunnel)
+        check_link_remember(migration->action->host, migration->action->destination,
+                            migration->figures.memory_rate);
     g_autofree char *text = migrate_figures_text(&migration->figures, migration->watched.postcopy,
                                                  migration->storage == MIGRATE_SHARED);
     if (migration->error)
