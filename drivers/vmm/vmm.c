@@ -43,7 +43,8 @@ static const VmmFlavour flavours[] = {
         .libvirt = {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"},
         .dialect = &kvm,
         .defaults = "vmm_exec_kvm.conf",
-        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS,
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS |
+                     VMM_SNAPSHOTS | VMM_COPIES,
     },
     {
         .name = "qemu",
@@ -51,7 +52,8 @@ static const VmmFlavour flavours[] = {
         .libvirt = {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"},
         .dialect = &qemu,
         .defaults = "vmm_exec_kvm.conf",
-        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS,
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS |
+                     VMM_SNAPSHOTS | VMM_COPIES,
     },
     {
         .name = "xen",
@@ -59,7 +61,7 @@ static const VmmFlavour flavours[] = {
         .libvirt = {"xen:///system", "xen+ssh://%h/system?no_tty=1"},
         .dialect = &xen,
         .defaults = "vmm_exec_xen.conf",
-        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_WEIGHS,
+        .abilities = VMM_SAVES | VMM_MIGRATES | VMM_WEIGHS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS,
     },
     {
         .name = "lxc",
@@ -67,6 +69,7 @@ static const VmmFlavour flavours[] = {
         .libvirt = {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"},
         .dialect = &lxc,
         .defaults = "vmm_exec_lxc.conf",
+        .abilities = VMM_PLUGS_NICS,
     },
 };
 

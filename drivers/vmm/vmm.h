@@ -14,6 +14,10 @@ typedef enum {
     VMM_MIGRATES = 1 << 1, /* live migration */
     VMM_RESETS = 1 << 2,
     VMM_WEIGHS = 1 << 3, /* CPU is a weight of the scheduler, set after the start */
+    VMM_PLUGS_DISKS = 1 << 4,
+    VMM_PLUGS_NICS = 1 << 5,
+    VMM_SNAPSHOTS = 1 << 6, /* of memory and disks together */
+    VMM_COPIES = 1 << 7,    /* a disk while the guest uses it; and makes it larger */
 } VmmAbilities;
 
 typedef struct VmmFlavour {

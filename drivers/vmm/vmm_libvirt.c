@@ -1,5 +1,7 @@
 #include "drivers/vmm/vmm_libvirt.h"
 
+#include "drivers/vmm/vmm_change.h"
+
 #include "drivers/common/libvirt_stats.h"
 #include "drivers/vmm/domain_check.h"
 #include "drivers/vmm/vmm_migrate.h"
@@ -188,7 +190,7 @@ gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *h
 
 /* ---- DEPLOY ---- */
 
-static DomainRequest domain_request(const VmmAction *action)
+DomainRequest vmm_domain_request(const VmmAction *action)
 {
     return (DomainRequest){
         .dialect = flavour.dialect,
@@ -214,7 +216,7 @@ static void keep_document(const VmmAction *action, const char *text)
 }
 
 /* Xen has no shares but a weight, set on the running domain. */
-static void set_weight(const VmmAction *action, virDomainPtr domain)
+void vmm_set_weight(const VmmAction *action, virDomainPtr domain)
 {
     virTypedParameterPtr parameters = NULL;
     int count = 0, room = 0;
@@ -234,7 +236,7 @@ static void set_weight(const VmmAction *action, virDomainPtr domain)
 
 static virDomainPtr create(const VmmAction *action, virConnectPtr connection, GError **error)
 {
-    DomainRequest request = domain_request(action);
+    DomainRequest request = vmm_domain_request(action);
     unsigned flags = domain_wants_validation(&request) ? VIR_DOMAIN_START_VALIDATE : 0;
     for (int without_shares = 0; without_shares < 2; without_shares++) {
         request.without_shares = without_shares;
@@ -289,7 +291,7 @@ static void deploy(DriverJob *job)
         fail_job(job, error);
         return;
     }
-    set_weight(action, domain);
+    vmm_set_weight(action, domain);
     driver_job_succeed(job, virDomainGetName(domain));
 }
 
@@ -511,5 +513,17 @@ const DriverAction vmm_libvirt_actions[] = {
     {"MIGRATECHECK", vmm_check, 90, DRIVER_URGENT},
     {"POLL", poll_machine, 60, DRIVER_URGENT},
     {"CLEANUP", clean_up, 180, DRIVER_URGENT},
+    {"ATTACHDISK", vmm_attach_disk, 120},
+    {"DETACHDISK", vmm_detach_disk, 180},
+    {"ATTACHNIC", vmm_attach_nic, 120},
+    {"DETACHNIC", vmm_detach_nic, 180},
+    {"UPDATENIC", vmm_update_nic, 120},
+    {"UPDATECONF", vmm_update_conf, 120},
+    {"SNAPSHOTCREATE", vmm_snapshot_create, 4000},
+    {"SNAPSHOTREVERT", vmm_snapshot_revert, 4000},
+    {"SNAPSHOTDELETE", vmm_snapshot_delete, 4000},
+    {"DISKSNAPSHOTCREATE", vmm_disk_snapshot_create, 90000},
+    {"RESIZE", vmm_resize, 180},
+    {"RESIZEDISK", vmm_resize_disk, 180},
     {NULL},
 };

@@ -38,6 +38,11 @@ const char *vmm_presence_text(VmmPresence presence);
 gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *host,
                      GError **error);
 
+/* What the machine's domain document is made of. */
+DomainRequest vmm_domain_request(const VmmAction *action);
+/* Of hypervisors whose CPU is a weight: sets it. A failure is logged. */
+void vmm_set_weight(const VmmAction *action, virDomainPtr domain);
+
 void vmm_migrate(DriverJob *job);
 void vmm_check(DriverJob *job);
 void vmm_save(DriverJob *job);

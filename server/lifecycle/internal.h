@@ -73,6 +73,8 @@ void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *t
 gboolean vm_is_kept(const Vm *vm);
 /* A machine that goes on where it is begins a new record, with its own times. */
 void vm_renew_record(Lifecycle *lifecycle, Vm *vm);
+/* A machine that may be on either of two hosts is left alone until one of them has said so. TRUE
+ * with the reason. */
 gboolean vm_refuse_lost(const Vm *vm, GError **error);
 
 /* ---- vm_change.c ---- */
@@ -103,8 +105,6 @@ TemplateAttribute *vm_device(const Vm *vm, const char *kind, gint64 id);
 
 /* ---- vm_actions.c ---- */
 
-/* A machine that may be on either of two hosts is left alone until one of them has said so. TRUE
- * with the reason. */
 /* The host and the system datastore of an order, or NULL with the reason. */
 Host *vm_place_host(World *world, const VmPlace *place, GError **error);
 Datastore *vm_place_datastore(World *world, const VmPlace *place, const Host *host,

@@ -43,8 +43,9 @@ class Lab:
     def __init__(self, hosts=2, bare=False):
         self.bare = bare  # servers as an installer leaves them
         self.prefix = f"{'b' if bare else 't'}{os.getpid()}"
+        net = os.environ.get("LAB_NET", "10.90.0")
         self.dir = Path(f"/var/tmp/globule-{self.prefix}")
-        self.environment = dict(os.environ, LAB_PREFIX=self.prefix, LAB_NET="10.90.0", LAB_DIR=str(self.dir))
+        self.environment = dict(os.environ, LAB_PREFIX=self.prefix, LAB_NET=net, LAB_DIR=str(self.dir))
         self.hosts = [f"node{number:02}" for number in range(1, hosts + 1)]
         self.shared = self.dir / "shared"  # on the hosts /var/lib/one/datastores
 
