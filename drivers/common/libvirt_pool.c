@@ -6,8 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KEEPALIVE_SECONDS 5
-#define KEEPALIVE_COUNT   3
+/* A host that is silent for KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 1) is taken for lost. libvirtd
+ * answers these questions in its main loop, whatever its workers do. */
+#define KEEPALIVE_SECONDS 2
+#define KEEPALIVE_COUNT   2
+/* Nobody waits longer than this for a host that went silent, while it is tried again. */
+#define SILENT_SECONDS 1
+/* An attempt that hangs (ssh, whose packets are lost) is not waited for when a host may be back: so
+ * long after its beginning another is begun, so many at most. */
+#define TRY_AGAIN_SECONDS 10
+#define ATTEMPTS_MAX      4
 #define CALLS_MAX         3
 /* A second connection that nobody needed for so long is closed. */
 #define SPARE_SECONDS 60
@@ -24,11 +32,12 @@ typedef struct Link {
 /* All about one host. Never freed, so that threads may come back to it at any time. */
 typedef struct Peer {
     char *host;
-    GPtrArray *links; /* of Link: those that may be given out */
-    gboolean opening; /* a thread of its own is at it */
-    gint64 opening_since;
-    guint attempts; /* that came to an end; those who wait look for a change */
-    GError *error;  /* why the last one failed; NULL when it did not */
+    GPtrArray *links;     /* of Link: those that may be given out */
+    guint opening;        /* attempts under way, each in a thread of its own */
+    gint64 opening_since; /* the latest of them */
+    gint64 silent_since;  /* it stopped to answer then; 0: it did not */
+    guint attempts;       /* that came to an end; those who wait look for a change */
+    GError *error;        /* why the last one failed; NULL when it did not */
 } Peer;
 
 static const LibvirtSettings *settings;
@@ -188,6 +197,8 @@ static void on_close(virConnectPtr connection, int reason, void *data)
     g_mutex_lock(&lock);
     gboolean tell = !link->dead;
     link->dead = TRUE;
+    if (reason == VIR_CONNECT_CLOSE_REASON_KEEPALIVE && !link->peer->silent_since)
+        link->peer->silent_since = g_get_monotonic_time();
     g_autofree char *host = g_strdup(link->peer->host);
     g_mutex_unlock(&lock);
     if (tell && settings->lost)
@@ -238,10 +249,11 @@ static gpointer open_link(gpointer data)
     if (link->connection) {
         g_ptr_array_add(peer->links, link);
         g_hash_table_insert(links, link->connection, link);
+        peer->silent_since = 0;
     } else {
         g_free(link);
     }
-    peer->opening = FALSE;
+    peer->opening--;
     peer->attempts++;
     g_clear_error(&peer->error);
     peer->error = g_steal_pointer(&error);
@@ -278,31 +290,37 @@ static Link *choose(Peer *peer, GPtrArray *closing)
 
 static gboolean begin_opening(Peer *peer, GError **error)
 {
-    peer->opening = TRUE;
+    peer->opening++;
     peer->opening_since = g_get_monotonic_time();
     g_autoptr(GThread) thread = g_thread_try_new("connect", open_link, peer, error);
     if (!thread)
-        peer->opening = FALSE;
+        peer->opening--;
     return thread != NULL;
 }
 
 static gboolean still_silent(Peer *peer, GError **error)
 {
-    g_set_error(
-        error, ONE_ERROR, ONE_ERROR_INTERNAL,
-        "cannot connect to %s: no answer for %d seconds. Is the host up, and does ssh reach "
-        "it?",
-        peer->host, (int)((g_get_monotonic_time() - peer->opening_since) / G_TIME_SPAN_SECOND));
+    if (!peer->silent_since)
+        peer->silent_since = peer->opening_since;
+    gint64 since = peer->silent_since;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                "cannot connect to %s: no answer for %d seconds. Is the host up, and does ssh "
+                "reach it?",
+                peer->host, (int)((g_get_monotonic_time() - since) / G_TIME_SPAN_SECOND));
     return FALSE;
 }
 
 /* Waits until the attempt under way has ended, or long enough. FALSE with the reason. */
 static gboolean wait_for_attempt(Peer *peer, GError **error)
 {
-    if (!peer->opening && !begin_opening(peer, error))
+    gint64 now = g_get_monotonic_time();
+    gboolean hangs = now - peer->opening_since > TRY_AGAIN_SECONDS * G_TIME_SPAN_SECOND;
+    if ((!peer->opening || (hangs && peer->opening < ATTEMPTS_MAX)) && !begin_opening(peer, error))
         return FALSE;
     guint before = peer->attempts;
     gint64 until = peer->opening_since + LIBVIRT_CONNECT_SECONDS * G_TIME_SPAN_SECOND;
+    if (peer->silent_since)
+        until = MIN(until, now + SILENT_SECONDS * G_TIME_SPAN_SECOND);
     while (peer->attempts == before)
         if (!g_cond_wait_until(&changed, &lock, until))
             return still_silent(peer, error);
@@ -383,6 +401,14 @@ void libvirt_pool_release(virConnectPtr connection)
     Link *link = g_hash_table_lookup(links, connection);
     g_mutex_unlock(&lock);
     give_back(link, FALSE);
+}
+
+gboolean libvirt_pool_is_silent(const char *host)
+{
+    g_mutex_lock(&lock);
+    gboolean silent = peer_of(host)->silent_since != 0;
+    g_mutex_unlock(&lock);
+    return silent;
 }
 
 void libvirt_pool_forget(const char *host)

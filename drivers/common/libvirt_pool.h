@@ -1,7 +1,8 @@
 /*
  * Connections to libvirt, one process for many hosts: kept open, shared by threads,
- * watched by keepalive, opened again after a loss. Nobody waits for a silent host longer
- * than LIBVIRT_CONNECT_SECONDS, and no host makes another wait.
+ * watched by keepalive, opened again after a loss. Nobody waits for a host that cannot be
+ * reached longer than LIBVIRT_CONNECT_SECONDS, hardly at all for one that went silent within
+ * a connection (6 seconds without an answer), and no host makes another wait.
  *
  * libvirtd serves at most five calls of one connection at a time and then stops reading
  * from it, answers to keepalive included; so a connection is shared by no more than three
@@ -31,6 +32,8 @@ void libvirt_pool_start(const LibvirtSettings *settings);
  * The error says what to do. */
 virConnectPtr libvirt_pool_get(const char *host, GError **error);
 void libvirt_pool_release(virConnectPtr connection);
+/* The host stopped to answer in the middle of a connection, and none could be opened since. */
+gboolean libvirt_pool_is_silent(const char *host);
 /* Closes what is open to that host; `lost` is not called. */
 void libvirt_pool_forget(const char *host);
 

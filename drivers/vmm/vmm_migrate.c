@@ -159,6 +159,7 @@ static void move(Migration *migration, virDomainPtr domain)
         .postcopy = options->postcopy,
         .postcopy_after_s = options->postcopy_after_s,
         .figures = &migration->figures,
+        .destination = migration->action->destination,
     };
     migration_claim(migration->action->vid);
     VmmWatch *watch = vmm_watch_start(migration->job, domain, watching);
@@ -188,6 +189,20 @@ static gboolean can_migrate(Migration *migration, GError **error)
            migrate_options_fit(&migration->options, qemu, action->shared, flavour->name, error);
 }
 
+/* Nobody led an earlier migration to its end: there is nothing to move, only to settle. */
+static gboolean left_in_the_middle(Migration *migration, const VmmSight *here,
+                                   const VmmSight *there)
+{
+    gboolean leaving = here->presence == VMM_PAUSED && here->reason == VIR_DOMAIN_PAUSED_MIGRATION;
+    gboolean arriving = here->presence == VMM_ABSENT && there->presence == VMM_PAUSED;
+    if (there->presence == VMM_UNKNOWN || there->presence == VMM_OTHER || (!leaving && !arriving))
+        return FALSE;
+    g_set_error(&migration->error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                "an earlier migration from %s to %s was left in the middle",
+                migration->action->host, migration->action->destination);
+    return TRUE;
+}
+
 void vmm_migrate(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
@@ -211,6 +226,10 @@ void vmm_migrate(DriverJob *job)
         return;
     }
     g_auto(VmmSight) there = vmm_look(action, migration.destination);
+    if (left_in_the_middle(&migration, &here, &there)) {
+        migration_settle(&migration);
+        return;
+    }
     if (!ready(&migration, &there, &here))
         return;
     move(&migration, here.domain);

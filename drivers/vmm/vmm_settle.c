@@ -8,7 +8,8 @@
 
 #include <libvirt/virterror.h>
 
-/* After a failure hosts are asked for that long: a libvirtd that was restarted comes back. */
+/* After a failure hosts are asked for that long: a libvirtd that was restarted comes back. A host
+ * that fell silent is left to oned, which hears of it when it is back. */
 #define ASK_SECONDS 30
 
 /* Asks a host anew, also over a new connection, until it answers or time is up. */
@@ -21,7 +22,7 @@ static VmmSight ask(Migration *migration, const char *host, virConnectPtr *conne
         if (*connection)
             sight = vmm_look(migration->action, *connection);
         if (sight.presence != VMM_UNKNOWN || g_get_monotonic_time() > until ||
-            driver_job_wait(migration->job, 1000))
+            libvirt_pool_is_silent(host) || driver_job_wait(migration->job, 1000))
             return sight;
         vmm_sight_clear(&sight);
     }

@@ -1,5 +1,7 @@
 #include "drivers/vmm/vmm_watch.h"
 
+#include "drivers/common/libvirt_pool.h"
+
 /* A migration is short, and its first seconds decide; what takes long is looked at seldom. */
 #define LOOK_MS       100
 #define LOOK_LATER_MS 500
@@ -65,19 +67,30 @@ static gboolean is_time_for_postcopy(const VmmWatch *watch)
                                      : options->figures && options->figures->rounds > 1;
 }
 
+static const char *reason_to_stop(const VmmWatch *watch)
+{
+    const VmmWatchOptions *options = &watch->options;
+    if (options->time_limit_s && elapsed_s(watch) >= options->time_limit_s)
+        return "it took longer than its time limit";
+    if (driver_job_cancelled(watch->job))
+        return "it was cancelled";
+    if (options->destination && libvirt_pool_is_silent(options->destination))
+        return "the destination does not answer any more";
+    return NULL;
+}
+
 static gpointer look_after(gpointer data)
 {
     VmmWatch *watch = data;
     const VmmWatchOptions *options = &watch->options;
     watch->downtime_set = options->max_downtime_ms == 0;
     do {
-        gboolean late = options->time_limit_s && elapsed_s(watch) >= options->time_limit_s;
-        if (late || driver_job_cancelled(watch->job)) {
+        const char *why = reason_to_stop(watch);
+        if (why) {
             /* Again and again until it helps: libvirt refuses it between two phases, and after a
              * switch to post-copy, from which there is no way back. */
             if (virDomainAbortJob(watch->domain) == 0)
-                watch->result.why =
-                    late ? "it took longer than its time limit" : "it was cancelled";
+                watch->result.why = why;
             continue;
         }
         set_downtime(watch);

@@ -17,6 +17,7 @@ typedef struct VmmWatchOptions {
     gboolean postcopy;       /* may switch to post-copy */
     gint64 postcopy_after_s; /* 0: after the first pass */
     MigrateFigures *figures; /* borrowed until the end; NULL: nothing is measured */
+    const char *destination; /* a host that must not fall silent meanwhile; NULL: none */
 } VmmWatchOptions;
 
 typedef struct VmmWatchEnd {

@@ -125,13 +125,13 @@ static void set_state(Lifecycle *lifecycle, Host *host, HostState state)
     object_changed(lifecycle->world, &host->head);
 }
 
-static void machines_lost(Lifecycle *lifecycle, Host *host)
+static void machines_lost(Lifecycle *lifecycle, Host *host, const char *reason)
 {
-    for (guint i = 0; i < host->vms->len; i++) {
-        Vm *vm = vm_get(lifecycle->world, g_array_index(host->vms, gint32, i));
-        const VmRecord *last = vm ? vm_last_record(vm) : NULL;
-        if (last && last->host == host->head.id)
-            vm_host_lost(lifecycle, vm);
+    g_autoptr(GArray) ids = g_array_copy(host->vms);
+    for (guint i = 0; i < ids->len; i++) {
+        Vm *vm = vm_get(lifecycle->world, g_array_index(ids, gint32, i));
+        if (vm)
+            vm_host_lost(lifecycle, vm, host, reason);
     }
 }
 
@@ -145,7 +145,7 @@ gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError *
     if (status == 2) {
         host_stop_monitoring(lifecycle, host);
         set_state(lifecycle, host, HOST_OFFLINE);
-        machines_lost(lifecycle, host);
+        machines_lost(lifecycle, host, "it was set offline");
         return TRUE;
     }
     gboolean enabled =
@@ -171,7 +171,7 @@ static void host_failed(Lifecycle *lifecycle, Host *host, const char *reason)
     object_changed(lifecycle->world, &host->head);
     if (host->state == HOST_INIT || host->state == HOST_MONITORED)
         set_state(lifecycle, host, HOST_ERROR);
-    machines_lost(lifecycle, host);
+    machines_lost(lifecycle, host, reason);
     gint64 usual = usual_interval(lifecycle);
     gint64 retry = (gint64)RETRY_SECONDS << MIN(host->failures - 1, 6);
     ask_later(lifecycle, host, MIN(retry, usual));
@@ -423,7 +423,7 @@ static void read_machines(Lifecycle *lifecycle, Host *host, const Template *repo
     for (guint i = 0; i < ids->len; i++) {
         Vm *vm = vm_get(lifecycle->world, g_array_index(ids, gint32, i));
         if (vm && !g_hash_table_contains(seen, vm))
-            vm_seen(lifecycle, vm, host, "POWEROFF", NULL, asked);
+            vm_seen(lifecycle, vm, host, VM_NOT_LISTED, NULL, asked);
     }
 }
 
@@ -447,6 +447,7 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     if (host->state == HOST_INIT || host->state == HOST_ERROR)
         set_state(lifecycle, host, HOST_MONITORED);
     read_machines(lifecycle, host, report, asked);
+    leftovers_clean(lifecycle, host);
     if (!was_ready && host->state == HOST_MONITORED)
         lifecycle_ring(lifecycle);
     ask_later(lifecycle, host, usual_interval(lifecycle));

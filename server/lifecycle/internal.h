@@ -12,6 +12,7 @@ typedef enum {
     ASKED_TRUTH,    /* POLL: where is it */
     ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
     ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
+    ASKED_LEFTOVER, /* disks of a machine that are to go from a host where it is not */
     ASKED_HOST,     /* MONITOR of a host */
     ASKED_DATASTORE /* MONITOR of a datastore */
 } AskedAbout;
@@ -20,7 +21,8 @@ typedef struct Asked {
     guint64 number;
     AskedAbout about;
     gint32 id;
-    guint place; /* ASKED_TRUTH: 0 the host it came from, 1 the host it is or goes to */
+    guint place; /* ASKED_TRUTH: 0 the host it came from, 1 the host it is or goes to;
+                    ASKED_LEFTOVER: id of the host */
     DriverClass class;
     char *driver;
     char *action;
@@ -52,12 +54,16 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
 void vm_forget_work(Lifecycle *lifecycle, Vm *vm);
 void vm_log(Lifecycle *lifecycle, const Vm *vm, LogLevel level, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
-/* Puts the reason of a failure where users look: USER_TEMPLATE/ERROR and the log. */
+/* Puts a reason where users look: USER_TEMPLATE/ERROR. */
+void vm_set_error(Lifecycle *lifecycle, Vm *vm, const char *reason);
+/* The same with the reason of a failure, which is also logged. */
 void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason);
 void vm_close_record(Lifecycle *lifecycle, Vm *vm, VmRecord *record);
 void vm_note_action(Lifecycle *lifecycle, Vm *vm, VmRecord *record, gint number,
                     const VmAsker *asker);
 VmStep vm_current_step(const Vm *vm);
+/* A live migration of which sight was lost is looked after again: both hosts are asked. */
+void vm_take_up_migration(Lifecycle *lifecycle, Vm *vm, const char *why);
 void lifecycle_ring(Lifecycle *lifecycle);
 
 /* Hooks of the phase table. */
@@ -140,12 +146,20 @@ DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecor
  */
 DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destination,
                                 const char *options);
+/* Removes a machine's directory from `host`, where it is not; `keeper` is the host where it is
+ * (NULL: it is gone), whose directory stays when both are the same. (owned) */
+DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datastore,
+                                   const char *tm_mad, const char *keeper, const char *host);
 /* The record's host is gone or was set offline: then nothing runs there, people say. */
 gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
+/* Monitoring gets no answer from the record's host. */
+gboolean vm_record_is_lost(Lifecycle *lifecycle, const VmRecord *record);
 /* Storage that every host sees needs nothing done before and after a live migration. */
 gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record);
 /* Host that the step at hand concerns first. */
 const VmRecord *vm_step_record(const Vm *vm, VmStep step);
+/* The record whose host the step tidies up after a migration; NULL for other steps. */
+const VmRecord *vm_left_record(const Vm *vm, VmStep step);
 
 /* ---- vm_truth.c ---- */
 
@@ -153,6 +167,8 @@ const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why);
 void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info);
+/* For vm_seen(): a complete list does not name the machine. */
+#define VM_NOT_LISTED "NOT-LISTED"
 /* What monitoring or an event said of a machine. `asked`: steady time at which the host was asked.
  */
 void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const char *deploy_id,
@@ -162,7 +178,18 @@ gboolean vm_is_lost(const Vm *vm);
 void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info);
 /* The host does not answer: what ran there is unknown. */
-void vm_host_lost(Lifecycle *lifecycle, Vm *vm);
+void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *reason);
+
+/* ---- leftovers.c ---- */
+
+/* The record's host may have disks of the machine, which is not there: they are to go some day. */
+void leftover_note(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record);
+/* Removes what is known of a host that answers; or, on all hosts, of a machine that has come to
+ * rest. */
+void leftovers_clean(Lifecycle *lifecycle, Host *host);
+void leftovers_clean_of(Lifecycle *lifecycle, const Vm *vm);
+void leftover_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
+                       const char *info);
 
 /* ---- host_cycle.c ---- */
 
@@ -180,6 +207,8 @@ void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const
  */
 guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
                       guint place, guint seconds);
+/* Whether such a request is in flight. */
+gboolean lifecycle_asks(Lifecycle *lifecycle, AskedAbout about, gint32 id, guint place);
 /* Forgets a request: its answer will be dropped. */
 void lifecycle_forget(Lifecycle *lifecycle, guint64 number);
 /* The same, and the driver is told to stop. It carries out the requests of one machine in the order

@@ -208,6 +208,9 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
     case ASKED_CHECK:
         vm_check_answered(lifecycle, asked, FALSE, why);
         break;
+    case ASKED_LEFTOVER:
+        leftover_answered(lifecycle, asked, FALSE, why);
+        break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);
         if (host)
@@ -274,6 +277,19 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;
+}
+
+gboolean lifecycle_asks(Lifecycle *lifecycle, AskedAbout about, gint32 id, guint place)
+{
+    GHashTableIter iterator;
+    gpointer value;
+    g_hash_table_iter_init(&iterator, lifecycle->asked);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        const Asked *asked = value;
+        if (asked->about == about && asked->id == id && asked->place == place)
+            return TRUE;
+    }
+    return FALSE;
 }
 
 void lifecycle_forget(Lifecycle *lifecycle, guint64 number)
@@ -346,6 +362,9 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         break;
     case ASKED_CHECK:
         vm_check_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_LEFTOVER:
+        leftover_answered(lifecycle, asked, success, info);
         break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);

@@ -254,8 +254,14 @@ static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, G
         vm->lcm = failed; /* as if the phase had gone well */
         vm_phase_ended(lifecycle, vm, TRUE, NULL);
     } else if (vm->lcm == LCM_UNKNOWN && success) {
+        if (vm_is_lost(vm))
+            leftover_note(lifecycle, vm, vm_previous_record(vm));
         vm_close_record(lifecycle, vm, vm_previous_record(vm));
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
+    } else if (vm_is_lost(vm)) {
+        leftover_note(lifecycle, vm, vm_last_record(vm));
+        vm_drop_record(lifecycle->world, vm);
+        vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
     }
     return TRUE;
 }

@@ -15,15 +15,20 @@ void vm_forget_work(Lifecycle *lifecycle, Vm *vm)
     memset(&vm->work, 0, sizeof vm->work);
 }
 
-void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason)
+void vm_set_error(Lifecycle *lifecycle, Vm *vm, const char *reason)
 {
     g_autoptr(GDateTime) now = g_date_time_new_from_unix_local(core_now(lifecycle->world->core));
     g_autofree char *stamp = g_date_time_format(now, "%a %b %e %H:%M:%S %Y");
     g_autofree char *text = g_strdup_printf("%s: %s", stamp, reason);
     template_set(vm->user_template, "ERROR", text);
+    object_changed(lifecycle->world, &vm->head);
+}
+
+void vm_note_failure(Lifecycle *lifecycle, Vm *vm, const char *reason)
+{
+    vm_set_error(lifecycle, vm, reason);
     log_warning("VM", "Machine %s (%d): %s", vm->head.name, vm->head.id, reason);
     vm_log(lifecycle, vm, LOG_ERROR, "%s", reason);
-    object_changed(lifecycle->world, &vm->head);
 }
 
 void vm_close_record(Lifecycle *lifecycle, Vm *vm, VmRecord *record)
@@ -121,6 +126,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
         lifecycle_ring(lifecycle);
     if (state == VM_ACTIVE && lcm == LCM_RUNNING)
         entered_running(lifecycle, vm);
+    leftovers_clean_of(lifecycle, vm);
     const VmPhase *phase = state == VM_ACTIVE ? vm_phase(lcm) : NULL;
     if (!phase)
         return;
@@ -135,6 +141,18 @@ void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm)
            vm->head.uid, vm_state_name(vm->state));
     if (vm->state == VM_PENDING)
         lifecycle_ring(lifecycle);
+}
+
+void vm_take_up_migration(Lifecycle *lifecycle, Vm *vm, const char *why)
+{
+    vm_forget_work(lifecycle, vm);
+    vm_set_state(lifecycle->world, vm, VM_ACTIVE, LCM_MIGRATE);
+    vm->undecided = FALSE;
+    vm_log(lifecycle, vm, LOG_INFO, "New state is ACTIVE, active state is MIGRATE: %s", why);
+    vm_migration_follow(lifecycle, vm, NULL);
+    while (vm_current_step(vm) != STEP_MIGRATE)
+        vm->work.step++;
+    vm_ask_truth(lifecycle, vm, why);
 }
 
 /* The step after all steps is the one that undoes, and then there may be one more. */
@@ -228,6 +246,9 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
     if (!phase)
         return;
     if (success || row->best_effort) {
+        const VmRecord *left = vm_left_record(vm, step);
+        if (!success && left)
+            leftover_note(lifecycle, vm, left);
         note_deploy_id(lifecycle, vm, step, success ? info : NULL);
         if (step == STEP_MIGRATE)
             vm_migration_figures(lifecycle, vm, info);
@@ -272,7 +293,7 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
     if (phase->leave)
         phase->leave(lifecycle, vm, success, &target);
     /* A driver that could do nothing has not seen it running either. */
-    if (!success && target.state == VM_ACTIVE && target.lcm == LCM_RUNNING &&
+    if (!success && !vm->work.seen && target.state == VM_ACTIVE && target.lcm == LCM_RUNNING &&
         vm->previous_state == VM_ACTIVE && vm->previous_lcm == LCM_UNKNOWN)
         target.lcm = LCM_UNKNOWN;
     if (target.state == VM_PENDING && template_get_bool(vm->head.template, "SUBMIT_ON_HOLD", FALSE))
@@ -285,6 +306,8 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
 void vm_leave_migrate(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
 {
     VmRecord *previous = vm_previous_record(vm);
+    if (vm->work.off)
+        *target = (VmTarget){VM_POWEROFF, LCM_INIT};
     if (success) {
         vm_close_record(lifecycle, vm, previous);
         return;

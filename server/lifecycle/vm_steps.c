@@ -241,6 +241,23 @@ gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record)
     return !datastore || datastore_is_shared(datastore);
 }
 
+const VmRecord *vm_left_record(const Vm *vm, VmStep step)
+{
+    return step == STEP_POSTMIGRATE   ? vm_previous_record(vm)
+           : step == STEP_FAILMIGRATE ? vm_last_record(vm)
+                                      : NULL;
+}
+
+/* Cleaning up a host that does not answer would only make the machine wait. */
+static gboolean is_put_off(Lifecycle *lifecycle, const Vm *vm, VmStep step)
+{
+    const VmRecord *left = vm_left_record(vm, step);
+    if (!left || !vm_record_is_lost(lifecycle, left))
+        return FALSE;
+    leftover_note(lifecycle, vm, left);
+    return TRUE;
+}
+
 static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *script)
 {
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
@@ -271,7 +288,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_PREMIGRATE:
     case STEP_POSTMIGRATE:
     case STEP_FAILMIGRATE:
-        if (vm_storage_is_shared(lifecycle, last))
+        if (vm_storage_is_shared(lifecycle, last) || is_put_off(lifecycle, vm, step))
             return FALSE;
         script_line(script, "%s %s %s %s %s", vm_step_row(step)->timeout, script->tm, there, here,
                     directory);
@@ -327,6 +344,31 @@ static DriverRequest *transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step
         request->files[1].path = context_path(lifecycle, vm);
         request->files[1].text = context_text(vm);
     }
+    return request;
+}
+
+DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datastore,
+                                   const char *tm_mad, const char *keeper, const char *host)
+{
+    VmRecord record = {.datastore = datastore};
+    g_autofree char *directory =
+        g_strdup_printf("%s/%d/%d", lifecycle->world->datastores, datastore, vm);
+    g_autofree char *path = script_word(directory);
+    g_autofree char *flavour = script_word(tm_mad);
+    Script script = {g_string_new(NULL), flavour, &record, directory, vm};
+    if (keeper)
+        script_line(&script, "FAILMIGRATE %s %s %s %s", flavour, keeper, host, path);
+    else
+        script_line(&script, "DELETE %s %s:%s", flavour, host, path);
+    DriverRequest *request = g_new0(DriverRequest, 1);
+    request->class = DRIVER_TRANSFER;
+    request->driver = g_strdup(tm_mad);
+    request->action = g_strdup("TRANSFER");
+    request->id = vm;
+    request->files[0].path =
+        g_strdup_printf("%s/vms/%d/transfer.leftover", lifecycle->world->var, vm);
+    request->files[0].text = g_string_free(script.text, FALSE);
+    request->payload = g_strdup(request->files[0].path);
     return request;
 }
 
@@ -469,6 +511,12 @@ gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record)
 {
     const Host *host = host_get(lifecycle->world, record->host);
     return !host || host->state == HOST_OFFLINE;
+}
+
+gboolean vm_record_is_lost(Lifecycle *lifecycle, const VmRecord *record)
+{
+    const Host *host = host_get(lifecycle->world, record->host);
+    return host && host->state == HOST_ERROR;
 }
 
 /* The hypervisor cannot have the machine: it was never told of it, or has been left already. */

@@ -7,18 +7,22 @@
 
 #include <string.h>
 
-/* A question that finds no answer is asked again after so long, and so often. */
+/* A question that finds no answer is asked again after so long, at first and later, and so often.
+ */
+#define ASK_SOON_SECONDS  1
+#define ASK_SOON_TIMES    5
 #define ASK_AGAIN_SECONDS 5
 #define QUESTIONS_MAX     60
 /* How often a step whose answer was lost is sent again before it counts as failed. */
 #define ATTEMPTS_MAX 3
 #define POLL_SECONDS 60
 
-/* What a host said: 'a' runs, 'p' is paused, 'd' is not there, 'e' has crashed, '?' cannot say. */
+/* What a host said: 'a' runs, 'p' is paused, 'd' is not there, 'e' has crashed, '-' is between two
+ * hosts. '?': no answer; '!': no answer, and monitoring gets none either. */
 static char answer_letter(gboolean success, const char *info)
 {
     const char *state = success && info ? strstr(info, "STATE=") : NULL;
-    return state && strchr("apde", state[6]) && state[6] ? state[6] : '?';
+    return state && state[6] && strchr("apde-", state[6]) ? state[6] : '?';
 }
 
 static void ask_host(Lifecycle *lifecycle, Vm *vm, guint place, const VmRecord *record)
@@ -100,11 +104,20 @@ static void ask_later(Lifecycle *lifecycle, Vm *vm)
         nobody_knows(lifecycle, vm);
         return;
     }
+    gint64 seconds = vm->work.questions <= ASK_SOON_TIMES ? ASK_SOON_SECONDS : ASK_AGAIN_SECONDS;
     AskAgain *again = g_new0(AskAgain, 1);
     again->lifecycle = lifecycle;
     again->vm = vm->head.id;
-    vm->work.timer = core_timer_add(lifecycle->world->core, ASK_AGAIN_SECONDS * G_USEC_PER_SEC,
-                                    ask_again_now, again, g_free);
+    vm->work.timer = core_timer_add(lifecycle->world->core, seconds * G_USEC_PER_SEC, ask_again_now,
+                                    again, g_free);
+}
+
+static void become_unknown(Lifecycle *lifecycle, Vm *vm, const char *text)
+{
+    vm_note_failure(lifecycle, vm, text);
+    g_free(vm->work.reason);
+    vm->work.reason = g_strdup(text); /* vm_enter() puts it on record */
+    vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
 }
 
 /* Gives up asking: the machine is UNKNOWN until a host says where it is. */
@@ -113,33 +126,110 @@ static void nobody_knows(Lifecycle *lifecycle, Vm *vm)
     g_autofree char *text = g_strdup_printf(
         "no host could say whether the machine runs (%s); it is UNKNOWN until one does",
         vm->work.reason ? vm->work.reason : "no answer");
-    vm_note_failure(lifecycle, vm, text);
-    g_free(vm->work.reason);
-    vm->work.reason = g_steal_pointer(&text);
-    vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
+    become_unknown(lifecycle, vm, text);
 }
+
+/* ---- what both hosts of a live migration say, together ---- */
+
+static void moved(Lifecycle *lifecycle, Vm *vm)
+{
+    vm->work.asking = FALSE;
+    vm->work.seen = TRUE;
+    vm_step_ended(lifecycle, vm, TRUE, "");
+}
+
+static void stayed(Lifecycle *lifecycle, Vm *vm)
+{
+    g_autofree char *reason = g_strdup(vm->work.reason);
+    vm->work.seen = TRUE;
+    vm_step_ended(lifecycle, vm, FALSE, reason);
+}
+
+static void under_way(Lifecycle *lifecycle, Vm *vm)
+{
+    vm_log(lifecycle, vm, LOG_WARNING,
+           "both hosts have the machine: the migration is still under way");
+    ask_later(lifecycle, vm);
+}
+
+/* The driver looks at both hosts again, and does what is left to do. */
+static void settle_again(Lifecycle *lifecycle, Vm *vm)
+{
+    g_autofree char *reason = g_strdup(vm->work.reason);
+    send_again(lifecycle, vm, reason);
+}
+
+/* It has left its host, and the other one cannot be seen. Its disks are those of the destination.
+ */
+static void left_for_a_lost_host(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmRecord *previous = vm_previous_record(vm), *last = vm_last_record(vm);
+    g_autofree char *text =
+        g_strdup_printf("the machine has left host %s for %s, and %s cannot be asked: whether it "
+                        "runs there is unknown",
+                        previous->host_name, last->host_name, last->host_name);
+    leftover_note(lifecycle, vm, previous);
+    vm_close_record(lifecycle, vm, vm_previous_record(vm));
+    become_unknown(lifecycle, vm, text);
+}
+
+/* The destination does not have it, and its own host cannot be seen. */
+static void stayed_on_a_lost_host(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmRecord *previous = vm_previous_record(vm), *last = vm_last_record(vm);
+    g_autofree char *text =
+        g_strdup_printf("host %s does not have the machine, and %s cannot be asked: whether it "
+                        "still runs there is unknown",
+                        last->host_name, previous->host_name);
+    leftover_note(lifecycle, vm, last);
+    vm_drop_record(lifecycle->world, vm);
+    become_unknown(lifecycle, vm, text);
+}
+
+/* It runs nowhere. With disks on both hosts the newer ones must be chosen, and none may go before
+ * that is sure. */
+static void nowhere(Lifecycle *lifecycle, Vm *vm)
+{
+    const VmRecord *previous = vm_previous_record(vm), *last = vm_last_record(vm);
+    if (vm_storage_is_shared(lifecycle, last) || vm->work.ended) {
+        g_autofree char *reason =
+            g_strdup_printf("%s; neither host has the machine any more", vm->work.reason);
+        vm->work.off = TRUE;
+        vm_step_ended(lifecycle, vm, FALSE, reason);
+        return;
+    }
+    vm->undecided = TRUE;
+    g_autofree char *text = g_strdup_printf(
+        "%s; neither host has the machine any more, and both may have its disks. Look which are "
+        "newer, then say where it is: onevm recover --success means %s, --failure means %s",
+        vm->work.reason, last->host_name, previous->host_name);
+    become_unknown(lifecycle, vm, text);
+}
+
+/* Letters of answer_letter(); the first row that fits counts. What no row has is asked again. */
+static const struct {
+    const char *source, *destination;
+    void (*then)(Lifecycle *lifecycle, Vm *vm);
+} verdicts[] = {
+    {"de!", "a", moved},
+    {"ap", "de!", stayed},
+    {"de", "de", nowhere},
+    {"de", "!", left_for_a_lost_host},
+    {"!", "de", stayed_on_a_lost_host},
+    {"de", "p-", settle_again},
+    {"-", "apde-", settle_again},
+    {"ap", "ap-", under_way},
+    {"!-", "!-p", nobody_knows},
+};
 
 static void decide_moved(Lifecycle *lifecycle, Vm *vm, char source, char destination)
 {
-    gboolean at_source = source == 'a' || source == 'p';
-    gboolean at_destination = destination == 'a' || destination == 'p';
-    if (destination == 'a' && (source == 'd' || source == 'e')) {
-        vm->work.asking = FALSE;
-        vm_step_ended(lifecycle, vm, TRUE, "");
-    } else if (at_source && (destination == 'd' || destination == 'e')) {
-        g_autofree char *reason = g_strdup(vm->work.reason);
-        vm_step_ended(lifecycle, vm, FALSE, reason);
-    } else if (at_source && at_destination) {
-        vm_log(lifecycle, vm, LOG_WARNING,
-               "both hosts have the machine: the migration is still under way");
-        ask_later(lifecycle, vm);
-    } else if (source == '?' || destination == '?') {
-        ask_later(lifecycle, vm);
-    } else {
-        g_autofree char *reason =
-            g_strdup_printf("%s; neither host has the machine any more", vm->work.reason);
-        vm_step_ended(lifecycle, vm, FALSE, reason);
-    }
+    for (guint i = 0; i < G_N_ELEMENTS(verdicts); i++)
+        if (strchr(verdicts[i].source, source) && strchr(verdicts[i].destination, destination)) {
+            verdicts[i].then(lifecycle, vm);
+            return;
+        }
+    ask_later(lifecycle, vm);
 }
 
 /* `there` is what the host it comes from says, `here` the one it is on or goes to. */
@@ -149,7 +239,7 @@ static void decide(Lifecycle *lifecycle, Vm *vm, char there, char here)
     g_autofree char *reason = g_strdup(vm->work.reason);
     if (expectation == EXPECT_MOVED) {
         decide_moved(lifecycle, vm, there, here);
-    } else if (here == '?') {
+    } else if (strchr("?!-", here)) {
         ask_later(lifecycle, vm);
     } else if (expectation == EXPECT_RUNNING ? here == 'a' : here != 'a' && here != 'p') {
         vm_log(lifecycle, vm, LOG_INFO, "the host says that it is done");
@@ -175,8 +265,13 @@ void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
     if (!vm->work.asking || vm->work.timer || vm->work.polls[place] != asked->number)
         return;
     char letter = answer_letter(success, info);
+    const VmRecord *record = place ? vm_step_record(vm, vm_current_step(vm)) : NULL;
+    if (vm_step_row(vm_current_step(vm))->expectation == EXPECT_MOVED)
+        record = place ? vm_last_record(vm) : vm_previous_record(vm);
     if (letter == '?')
         vm_log(lifecycle, vm, LOG_WARNING, "the host could not say: %s", info ? info : "");
+    if (letter == '?' && record && vm_record_is_lost(lifecycle, record))
+        letter = '!';
     g_free(vm->work.found[place]);
     vm->work.found[place] = g_strdup_printf("%c", letter);
     decide_when_known(lifecycle, vm);
@@ -201,6 +296,20 @@ static gboolean is_up(const Vm *vm)
     return vm->state == VM_ACTIVE && (vm->lcm == LCM_RUNNING || vm->lcm == LCM_UNKNOWN);
 }
 
+/* Sight of it was lost while it moved live: once its hosts can tell more, both are asked again, as
+ * after a restart of oned. TRUE: they are. */
+static gboolean take_up_again(Lifecycle *lifecycle, Vm *vm, const Host *host, gboolean runs)
+{
+    const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
+    gboolean concerned = host->head.id == last->host || host->head.id == previous->host;
+    gboolean told = runs || (!vm->undecided && !vm_record_is_lost(lifecycle, last) &&
+                             !vm_record_is_lost(lifecycle, previous));
+    if (vm->previous_lcm != LCM_MIGRATE || !concerned || !told)
+        return FALSE;
+    vm_take_up_migration(lifecycle, vm, "its hosts answer again");
+    return TRUE;
+}
+
 /* A machine of which we lost sight runs on another host than the record says. */
 static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
 {
@@ -220,6 +329,13 @@ static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
     vm_record_changed(lifecycle->world, vm, record);
 }
 
+/* The reason why it was UNKNOWN counts no more. */
+static void forget_error(Vm *vm)
+{
+    if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN)
+        template_set(vm->user_template, "ERROR", NULL);
+}
+
 static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *deploy_id)
 {
     const VmRecord *last = vm_last_record(vm);
@@ -237,6 +353,7 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
         vm->deploy_id = g_strdup(deploy_id);
     }
     vm_log(lifecycle, vm, LOG_INFO, "host %s says that the machine runs", host->head.name);
+    forget_error(vm);
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
 }
 
@@ -254,21 +371,30 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
              gint64 asked)
 {
     const VmRecord *last = vm_last_record(vm);
-    /* While drivers work on it, monitoring starts nothing. */
-    if (!last || last->etime || (vm->state == VM_ACTIVE && vm_phase(vm->lcm)))
+    VmRecord *previous = vm_previous_record(vm);
+    gboolean runs = strcmp(state, "RUNNING") == 0;
+    gboolean ended = !strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE");
+    gboolean gone = ended || !strcmp(state, VM_NOT_LISTED);
+    if (!last || last->etime)
         return;
+    /* While drivers work on it, monitoring starts nothing. */
+    if (vm->state == VM_ACTIVE && vm_phase(vm->lcm)) {
+        if (ended && vm_current_step(vm) == STEP_MIGRATE && previous->host == host->head.id)
+            vm->work.ended = TRUE;
+        return;
+    }
     if (asked <= vm->resting_since)
         return;
-    VmRecord *previous = vm_previous_record(vm);
-    gboolean gone = !strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE");
-    if (!strcmp(state, "RUNNING") && is_off(vm)) {
+    if ((runs || gone) && vm_is_lost(vm) && take_up_again(lifecycle, vm, host, runs))
+        return;
+    if (runs && is_off(vm)) {
         if (last->host == host->head.id)
             confirm(lifecycle, vm);
-    } else if (!strcmp(state, "RUNNING")) {
+    } else if (runs) {
         seen_running(lifecycle, vm, host, deploy_id);
     } else if (gone && vm_is_lost(vm)) {
         /* One host of the two less; the other must say what is true. */
-        if (previous->host == host->head.id)
+        if (vm->previous_lcm != LCM_MIGRATE && previous->host == host->head.id)
             vm_close_record(lifecycle, vm, previous);
     } else if (gone && is_up(vm) && last->host == host->head.id) {
         confirm(lifecycle, vm);
@@ -300,15 +426,26 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
     vm_note_action(lifecycle, vm, last, VM_ACTION_MONITOR, NULL);
     vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s", last->host_name,
            letter == 'e' ? "has crashed" : "does not run any more");
+    forget_error(vm);
     vm_enter(lifecycle, vm, VM_POWEROFF, LCM_INIT);
 }
 
-void vm_host_lost(Lifecycle *lifecycle, Vm *vm)
+void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *reason)
 {
     const VmRecord *last = vm_last_record(vm);
-    if (vm->state != VM_ACTIVE || vm->lcm != LCM_RUNNING || !last)
+    if (vm->work.asking && vm->work.timer) {
+        /* The answer may be that there will be none. */
+        core_timer_cancel(lifecycle->world->core, vm->work.timer);
+        vm->work.timer = 0;
+        ask_hosts(lifecycle, vm);
         return;
-    vm_log(lifecycle, vm, LOG_WARNING,
-           "host %s cannot be asked: whether the machine runs is unknown", last->host_name);
+    }
+    if (vm->state != VM_ACTIVE || vm->lcm != LCM_RUNNING || !last || last->host != host->head.id)
+        return;
+    g_autofree char *text =
+        g_strdup_printf("host %s cannot be asked, so it is unknown whether the machine runs: %s",
+                        last->host_name, reason && *reason ? reason : "no reason given");
+    vm_set_error(lifecycle, vm, text);
+    vm_log(lifecycle, vm, LOG_WARNING, "%s", text);
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_UNKNOWN);
 }

@@ -187,7 +187,12 @@ typedef struct Vm {
         guint64 polls[2]; /* numbers of the questions to them; older answers do not count */
         gint64 since;     /* steady time, for the log */
         char *reason;     /* why the last step failed */
+        gboolean seen;    /* a host said that it runs there */
+        gboolean off;     /* the hosts said that it runs nowhere */
+        gboolean ended;   /* while it moved, an event told its end at the source */
     } work;
+    gboolean undecided;   /* both hosts of a migration answered, and it still is not known where it
+                             is: asking again would not help */
     gint64 resting_since; /* steady time of the last change of state: older reports say nothing */
 } Vm;
 

@@ -268,26 +268,6 @@ static void test_migration_on_both(Fixture *fixture, gconstpointer data)
     runs_alone_on(fixture, 1);
 }
 
-/* Nobody can say: nothing is done, and the first host that speaks decides. */
-static void test_migration_unknown(Fixture *fixture, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    VmPlace place = {1, -1, TRUE};
-    migrate_live(fixture);
-    answer(fixture, "MIGRATE", FALSE, "lost sight");
-    for (guint i = 0; fixture->vm->lcm == LCM_MIGRATE && i < 100; i++) {
-        hosts_say(fixture, "STATE=d", NULL);
-        small_wait(fixture->small, 6);
-    }
-    expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
-    g_assert_true(vm_is_lost(fixture->vm));
-    g_assert_false(vm_action(fixture->lifecycle, fixture->vm, "resume", &asker, &error));
-    g_assert_false(vm_migrate(fixture->lifecycle, fixture->vm, &place, &cold_move, &asker, NULL));
-    until_asked(fixture, 1);
-    report(fixture, 1, TRUE, "VM=[ID=0,DEPLOY_ID=one-0,STATE=RUNNING]");
-    runs_alone_on(fixture, 1);
-}
-
 /* A question that was asked before the machine went on says nothing about what came after. */
 static void test_late_truth(Fixture *fixture, gconstpointer data)
 {
@@ -621,7 +601,6 @@ int main(int argc, char **argv)
     ADD("migration/done", test_migration_said_to_fail_but_done);
     ADD("migration/failed", test_migration_failed);
     ADD("migration/both", test_migration_on_both);
-    ADD("migration/unknown", test_migration_unknown);
     ADD("late-truth", test_late_truth);
     ADD("monitoring/guest-dies", test_guest_dies);
     ADD("monitoring/suspended", test_suspended);

@@ -78,7 +78,7 @@ static void lose_sight(Fixture *fixture)
         small_wait(fixture->small, 6);
     }
     expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
-    has_ended(fixture, "unknown", "no host could say");
+    has_ended(fixture, "unknown", "h1 cannot be asked");
 }
 
 static void test_unknown_then_there(Fixture *fixture, gconstpointer data)
