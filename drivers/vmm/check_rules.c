@@ -232,7 +232,7 @@ static void judge_shared_file(const CheckFacts *facts, const CheckFile *file, Ve
             host, file->path, there->file_system);
     else if (file->role != CHECK_BOOT && !is_same(here, there))
         say(verdict, RESULT_WARNING,
-            "whether %s is the same file on both hosts cannot be seen on this file system (%s)",
+            "whether %s is the same file on both hosts cannot be seen on the file system %s",
             file->path, there->file_system);
 }
 

@@ -414,7 +414,7 @@ static void test_rules(void)
         {missing_disk, "disks", "no", "/ds/0/3/disk.0 is not there on h2"},
         {other_disk, "disks", "no", "h2 has another file*SHARED=YES"},
         {reborn_disk, "disks", "no", "h2 has another file*"},
-        {other_disk_on_fuse, "disks", "warning", "*cannot be seen*fuseblk*"},
+        {other_disk_on_fuse, "disks", "warning", "*cannot be seen on the file system fuseblk"},
         {hidden_disk, "disks", "warning", "*not known; host h2: no key fits"},
         {mirrored, "disks", "ok", "*copied*"},
         {mirrored, "space", "ok", "500 of 1000 MiB on h2"},
