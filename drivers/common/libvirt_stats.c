@@ -1,5 +1,7 @@
 #include "drivers/common/libvirt_stats.h"
 
+#include "lib/base/xml.h"
+#include <libxml/tree.h>
 #include <string.h>
 
 #define FORGET_SECONDS 3600
@@ -87,7 +89,92 @@ GArray *libvirt_stats_disks(const virDomainStatsRecord *record)
     return disks;
 }
 
+/* ---- one by one ---- */
+
+/* What libvirt tells of a device by its name: FALSE when it does not. */
+typedef gboolean (*AskDevice)(virDomainPtr domain, const char *device, LibvirtStats *stats);
+
+static void add(gint64 *sum, long long value)
+{
+    if (value >= 0)
+        *sum = MAX(*sum, 0) + value;
+}
+
+static gboolean ask_interface(virDomainPtr domain, const char *device, LibvirtStats *stats)
+{
+    virDomainInterfaceStatsStruct figures;
+    if (virDomainInterfaceStats(domain, device, &figures, sizeof figures) < 0)
+        return FALSE;
+    add(&stats->net_rx, figures.rx_bytes);
+    add(&stats->net_tx, figures.tx_bytes);
+    return TRUE;
+}
+
+static gboolean ask_disk(virDomainPtr domain, const char *device, LibvirtStats *stats)
+{
+    virDomainBlockStatsStruct figures;
+    if (virDomainBlockStats(domain, device, &figures, sizeof figures) < 0)
+        return FALSE;
+    add(&stats->disk_rd_bytes, figures.rd_bytes);
+    add(&stats->disk_wr_bytes, figures.wr_bytes);
+    add(&stats->disk_rd_ops, figures.rd_req);
+    add(&stats->disk_wr_ops, figures.wr_req);
+    return TRUE;
+}
+
+/* The first device that has no figures ends it: the others of its kind will have none either. */
+static void ask_devices(virDomainPtr domain, const xmlNode *device, AskDevice ask,
+                        LibvirtStats *stats)
+{
+    gboolean told = TRUE;
+    for (; device && told; device = xml_next_same(device)) {
+        xmlNode *target = xml_find(device, "target");
+        xmlChar *name = target ? xmlGetProp(target, BAD_CAST "dev") : NULL;
+        told = !name || ask(domain, (const char *)name, stats);
+        xmlFree(name);
+    }
+}
+
+gboolean libvirt_stats_ask(virDomainPtr domain, LibvirtStats *stats)
+{
+    virDomainInfo info;
+    *stats = (LibvirtStats){.cpu_time = -1,
+                            .memory = -1,
+                            .maximum = -1,
+                            .vcpu = -1,
+                            .net_rx = -1,
+                            .net_tx = -1,
+                            .disk_rd_bytes = -1,
+                            .disk_wr_bytes = -1,
+                            .disk_rd_ops = -1,
+                            .disk_wr_ops = -1};
+    if (virDomainGetState(domain, &stats->state, &stats->reason, 0) < 0)
+        return FALSE;
+    if (virDomainGetInfo(domain, &info) == 0) {
+        stats->cpu_time = (gint64)info.cpuTime;
+        stats->memory = (gint64)info.memory;
+        stats->maximum = (gint64)info.maxMem;
+        stats->vcpu = info.nrVirtCpu;
+    }
+    if (stats->state != VIR_DOMAIN_RUNNING && stats->state != VIR_DOMAIN_BLOCKED)
+        return TRUE;
+    char *text = virDomainGetXMLDesc(domain, 0);
+    g_autoptr(xmlDoc) document = text ? xml_read(text, strlen(text), XML_DEPTH_MAX, NULL) : NULL;
+    const xmlNode *root = document ? xml_root(document) : NULL;
+    if (root) {
+        ask_devices(domain, xml_find(root, "devices/interface"), ask_interface, stats);
+        ask_devices(domain, xml_find(root, "devices/disk"), ask_disk, stats);
+    }
+    free(text);
+    return TRUE;
+}
+
 /* ---- states ---- */
+
+gboolean libvirt_is_passing(virDomainPtr domain, int state)
+{
+    return state == VIR_DOMAIN_SHUTOFF && virDomainIsPersistent(domain) == 0;
+}
 
 static const char *paused_name(int reason)
 {

@@ -20,6 +20,14 @@ typedef struct LibvirtStats {
      VIR_DOMAIN_STATS_VCPU | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK)
 
 LibvirtStats libvirt_stats_read(const virDomainStatsRecord *record);
+/* The same of one domain by single questions, for hypervisors whose libvirt driver has no such
+ * records (Xen, LXC). FALSE: it went away. */
+gboolean libvirt_stats_ask(virDomainPtr domain, LibvirtStats *stats);
+
+/* libxl ends a guest that reboots, and makes it anew under the same name; a guest that shut down
+ * stands in the list, too, until all of it is gone. Meanwhile its domain is inactive though it has
+ * no definition, and nobody can say yet whether the machine is off. */
+gboolean libvirt_is_passing(virDomainPtr domain, int state);
 
 /* The machine's own disks, files called disk.<id>: their sizes on the host. (owned, of LibvirtDisk)
  */

@@ -3,6 +3,7 @@
 #include "drivers/common/dummy.h"
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/common/libvirt_stats.h"
+#include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
 #include "lib/base/log.h"
 #include "lib/base/xml.h"
@@ -10,6 +11,10 @@
 #include <string.h>
 
 #define MACHINE_NAMESPACE "http://opennebula.org/xmlns/libvirt/1.0"
+
+/* How long a guest may take to end or to start anew until it is taken for ended. */
+#define FOLLOW_SECONDS 120
+#define FOLLOW_LOOK_MS 300
 
 /* ---- which machine ---- */
 
@@ -79,20 +84,13 @@ static gboolean append_one_by_one(GString *out, virConnectPtr connection, GError
     if (count < 0)
         return libvirt_error(error, "list the machines of the host");
     for (int i = 0; i < count; i++) {
-        LibvirtStats stats = {.cpu_time = -1,
-                              .memory = -1,
-                              .maximum = -1,
-                              .vcpu = -1,
-                              .net_rx = -1,
-                              .net_tx = -1,
-                              .disk_rd_bytes = -1,
-                              .disk_wr_bytes = -1,
-                              .disk_rd_ops = -1,
-                              .disk_wr_ops = -1};
-        add_size(domains[i], &stats);
+        LibvirtStats stats;
         /* One that went away since the list was made is left out rightly. */
-        if (virDomainGetState(domains[i], &stats.state, &stats.reason, 0) == 0)
+        if (libvirt_stats_ask(domains[i], &stats)) {
+            if (libvirt_is_passing(domains[i], stats.state))
+                stats.state = VIR_DOMAIN_RUNNING; /* an event tells when it has ended */
             append_domain(out, domains[i], &stats, NULL);
+        }
         virDomainFree(domains[i]);
     }
     free(domains);
@@ -153,24 +151,72 @@ const char *im_event_state(int event, int detail)
     return NULL;
 }
 
+static void emit(gint64 hid, gint64 vid, virDomainPtr domain, const char *state)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    ImMachine machine = {
+        .id = vid, .deploy_id = virDomainGetName(domain), .uuid = uuid, .state = state};
+    g_autoptr(GString) text = g_string_new(NULL);
+    (void)virDomainGetUUIDString(domain, uuid);
+    im_append_state(text, &machine);
+    im_emit_state(hid, text->str);
+}
+
+/* A guest of Xen that ended, or is rebooting; the event is the same. */
+typedef struct Ending {
+    gint64 hid, vid;
+    virDomainPtr domain; /* a reference of its own, which keeps the connection, too */
+    const char *state;   /* when it has ended */
+} Ending;
+
+static gpointer follow(gpointer data)
+{
+    Ending *ending = data;
+    gint64 until = g_get_monotonic_time() + FOLLOW_SECONDS * G_TIME_SPAN_SECOND;
+    int state = VIR_DOMAIN_SHUTOFF;
+    while (virDomainGetState(ending->domain, &state, NULL, 0) == 0 &&
+           libvirt_is_passing(ending->domain, state) && g_get_monotonic_time() < until)
+        g_usleep(FOLLOW_LOOK_MS * 1000);
+    const virError *fault = virGetLastError();
+    gboolean gone = fault && fault->code == VIR_ERR_NO_DOMAIN;
+    /* Of one that runs again its own event tells; when the host does not answer, nobody knows. */
+    if (gone || (!fault && state == VIR_DOMAIN_SHUTOFF))
+        emit(ending->hid, ending->vid, ending->domain, ending->state);
+    virDomainFree(ending->domain);
+    g_free(ending);
+    return NULL;
+}
+
+static gboolean begin_following(gint64 hid, gint64 vid, virDomainPtr domain, const char *state)
+{
+    if (virDomainRef(domain) < 0)
+        return FALSE;
+    Ending *ending = g_new0(Ending, 1);
+    *ending = (Ending){.hid = hid, .vid = vid, .domain = domain, .state = state};
+    g_autoptr(GThread) thread = g_thread_try_new("ending", follow, ending, NULL);
+    if (!thread) {
+        virDomainFree(domain);
+        g_free(ending);
+    }
+    return thread != NULL;
+}
+
 /* In the event thread: no calls to the host from here. */
 static int on_event(virConnectPtr connection, virDomainPtr domain, int event, int detail,
                     void *host)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    gint64 hid = im_hid_of(host);
-    ImMachine machine = {.id = im_vid_of(domain, FALSE),
-                         .deploy_id = virDomainGetName(domain),
-                         .uuid = uuid,
-                         .state = im_event_state(event, detail)};
-    if (event == VIR_DOMAIN_EVENT_STOPPED && virDomainGetUUIDString(domain, uuid) == 0)
+    gint64 hid = im_hid_of(host), vid = im_vid_of(domain, FALSE);
+    const char *state = im_event_state(event, detail);
+    gboolean stopped = event == VIR_DOMAIN_EVENT_STOPPED;
+    if (stopped && virDomainGetUUIDString(domain, uuid) == 0)
         libvirt_usage_forget(uuid);
-    if (hid < 0 || machine.id < 0 || !machine.state)
+    if (hid < 0 || vid < 0 || !state)
         return 0;
-    (void)virDomainGetUUIDString(domain, uuid);
-    g_autoptr(GString) text = g_string_new(NULL);
-    im_append_state(text, &machine);
-    im_emit_state(hid, text->str);
+    gboolean unclear = stopped && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN &&
+                       g_str_equal(im_flavour_name, "xen");
+    if (!unclear || !begin_following(hid, vid, domain, state))
+        emit(hid, vid, domain, state);
     return 0;
 }
 

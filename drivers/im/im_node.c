@@ -14,6 +14,25 @@ const char *im_flavour_name = "libvirt";
 
 /* ---- CPU and memory ---- */
 
+/* Xen's libvirt driver tells nothing of the cores; but all that run on them are domains, its own
+ * system among them. One that ended leaves the sum smaller, which tells nothing once. */
+static gint64 busy_time_of_domains(virConnectPtr connection)
+{
+    virDomainPtr *domains = NULL;
+    gint64 sum = 0;
+    if (!g_str_equal(im_flavour_name, "xen"))
+        return -1;
+    int count = virConnectListAllDomains(connection, &domains, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    for (int i = 0; i < count; i++) {
+        virDomainInfo info;
+        if (virDomainGetInfo(domains[i], &info) == 0)
+            sum += (gint64)info.cpuTime;
+        virDomainFree(domains[i]);
+    }
+    free(domains);
+    return count < 0 ? -1 : sum;
+}
+
 /* Nanoseconds that all cores were busy, since the host's start; -1: not known. */
 static gint64 busy_time(virConnectPtr connection)
 {
@@ -23,7 +42,7 @@ static gint64 busy_time(virConnectPtr connection)
     if (virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, NULL, &count, 0) < 0 ||
         count > (int)G_N_ELEMENTS(stats) ||
         virNodeGetCPUStats(connection, VIR_NODE_CPU_STATS_ALL_CPUS, stats, &count, 0) < 0)
-        return -1;
+        return busy_time_of_domains(connection);
     for (int i = 0; i < count; i++)
         if (g_str_equal(stats[i].field, VIR_NODE_CPU_STATS_KERNEL) ||
             g_str_equal(stats[i].field, VIR_NODE_CPU_STATS_USER))
@@ -41,6 +60,18 @@ static double cpu_use(const char *host, virConnectPtr connection)
     return libvirt_usage(key, busy_time(connection));
 }
 
+/* KiB that Xen's own system has: no machine can get it. 0 on hosts that are not Xen. */
+static gint64 memory_of_dom0(virConnectPtr connection)
+{
+    virDomainInfo info = {0};
+    virDomainPtr domain =
+        g_str_equal(im_flavour_name, "xen") ? virDomainLookupByID(connection, 0) : NULL;
+    if (domain)
+        (void)virDomainGetInfo(domain, &info);
+    libvirt_domain_release(domain);
+    return (gint64)info.memory;
+}
+
 /* KiB in all, and what can be had: free, and what caches would give back. */
 static void memory(virConnectPtr connection, gint64 *total, gint64 *available)
 {
@@ -51,6 +82,7 @@ static void memory(virConnectPtr connection, gint64 *total, gint64 *available)
         count > (int)G_N_ELEMENTS(stats) ||
         virNodeGetMemoryStats(connection, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &count, 0) < 0) {
         *available = (gint64)(virNodeGetFreeMemory(connection) / 1024);
+        *total -= MIN(memory_of_dom0(connection), *total);
         return;
     }
     for (int i = 0; i < count; i++)

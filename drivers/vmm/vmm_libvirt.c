@@ -15,6 +15,9 @@
 
 /* How often a guest that shuts down is looked at. */
 #define SHUTDOWN_LOOK_MS 250
+/* How long it is waited until a guest of Xen that ends or reboots has done so; within the time
+ * of a POLL. */
+#define PASSING_SECONDS 40
 /* A question for a machine that the hosts are moving by themselves waits so long for the end of
  * the move; then the answer is that it cannot be said yet. */
 #define STRAY_SECONDS 4
@@ -102,7 +105,7 @@ static VmmPresence presence_of(int state)
     case VIR_DOMAIN_RUNNING:
     case VIR_DOMAIN_BLOCKED:
     case VIR_DOMAIN_SHUTDOWN:
-    case VIR_DOMAIN_NOSTATE: /* libxl says this of a running guest now and then */
+    case VIR_DOMAIN_NOSTATE: /* active, whatever else */
         return VMM_RUNNING;
     case VIR_DOMAIN_PAUSED:
     case VIR_DOMAIN_PMSUSPENDED:
@@ -120,15 +123,18 @@ static gboolean is_missing(void)
     return fault && fault->code == VIR_ERR_NO_DOMAIN;
 }
 
-VmmSight vmm_look(const VmmAction *action, virConnectPtr connection)
+/* *passing: it is about to be off, or on again. */
+static VmmSight look_once(const VmmAction *action, virConnectPtr connection, gboolean *passing)
 {
     VmmSight sight = {VMM_UNKNOWN};
     int state = 0;
+    *passing = FALSE;
     sight.domain = virDomainLookupByName(connection, action->domain);
     if (sight.domain && !is_this(action, sight.domain)) {
         sight.presence = VMM_OTHER;
     } else if (sight.domain && virDomainGetState(sight.domain, &state, &sight.reason, 0) == 0) {
         sight.presence = presence_of(state);
+        *passing = libvirt_is_passing(sight.domain, state);
     } else if (is_missing()) {
         libvirt_domain_release(g_steal_pointer(&sight.domain));
         sight.presence = VMM_ABSENT;
@@ -136,6 +142,27 @@ VmmSight vmm_look(const VmmAction *action, virConnectPtr connection)
         libvirt_error(&sight.error, "look for %s", action->domain);
     }
     return sight;
+}
+
+VmmSight vmm_look(const VmmAction *action, virConnectPtr connection)
+{
+    gint64 until = g_get_monotonic_time() + PASSING_SECONDS * G_TIME_SPAN_SECOND;
+    for (;;) {
+        gboolean passing;
+        VmmSight sight = look_once(action, connection, &passing);
+        if (!passing)
+            return sight;
+        vmm_sight_clear(&sight);
+        if (g_get_monotonic_time() > until) {
+            g_set_error(&sight.error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                        "%s is neither on nor off: its host has been ending it, or starting it "
+                        "anew, for %d seconds",
+                        action->domain, PASSING_SECONDS);
+            sight.presence = VMM_UNKNOWN;
+            return sight;
+        }
+        g_usleep(SHUTDOWN_LOOK_MS * 1000);
+    }
 }
 
 /* ---- what most actions begin with ---- */
@@ -447,16 +474,26 @@ static void append_figure(GString *text, const char *name, gint64 value)
         g_string_append_printf(text, " %s=%" G_GINT64_FORMAT, name, value);
 }
 
-static void append_figures(GString *text, virDomainPtr domain)
+static gboolean get_stats(virDomainPtr domain, LibvirtStats *stats)
 {
     virDomainPtr domains[] = {domain, NULL};
     virDomainStatsRecordPtr *records = NULL;
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     if (virDomainListGetStats(domains, LIBVIRT_STATS_GROUPS, &records,
-                              VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) != 1)
-        return;
-    LibvirtStats stats = libvirt_stats_read(records[0]);
+                              VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT) != 1) {
+        const virError *fault = virGetLastError();
+        return fault && fault->code == VIR_ERR_NO_SUPPORT && libvirt_stats_ask(domain, stats);
+    }
+    *stats = libvirt_stats_read(records[0]);
     virDomainStatsRecordListFree(records);
+    return TRUE;
+}
+
+static void append_figures(GString *text, virDomainPtr domain)
+{
+    LibvirtStats stats;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    if (!get_stats(domain, &stats))
+        return;
     (void)virDomainGetUUIDString(domain, uuid);
     append_figure(text, "CPU", (gint64)libvirt_usage(uuid, stats.cpu_time));
     append_figure(text, "MEMORY", stats.memory);

@@ -30,7 +30,8 @@ typedef struct VmmSight {
 void vmm_sight_clear(VmmSight *sight);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmmSight, vmm_sight_clear)
 
-/* Looks for the machine on a host. An inactive domain is VMM_ABSENT but has `domain`. */
+/* Looks for the machine on a host. An inactive domain is VMM_ABSENT but has `domain`. While Xen
+ * ends a guest, or starts it anew, this waits for what becomes of it. */
 VmmSight vmm_look(const VmmAction *action, virConnectPtr connection);
 const char *vmm_presence_text(VmmPresence presence);
 

@@ -343,6 +343,37 @@ static void test_stats(void)
     virTypedParamsFree(params, count);
 }
 
+/* Of hypervisors that have no records of all domains, the same is asked one by one. */
+static void test_stats_asked(void)
+{
+    g_auto(virConnectPtr) connection = libvirt_pool_get("asked", NULL);
+    g_assert_nonnull(connection);
+    g_auto(virDomainPtr) lasting = virDomainLookupByName(connection, "test");
+    g_auto(virDomainPtr) passing = virDomainCreateXML(
+        connection,
+        "<domain type='test'><name>asked</name><memory>2048</memory><vcpu>2</vcpu>"
+        "<os><type>hvm</type></os><devices><interface type='bridge'><source bridge='b'/>"
+        "<target dev='card7'/></interface></devices></domain>",
+        0);
+    LibvirtStats stats;
+    g_assert_nonnull(lasting);
+    g_assert_nonnull(passing);
+    g_assert_true(libvirt_stats_ask(passing, &stats));
+    g_assert_cmpint(stats.state, ==, VIR_DOMAIN_RUNNING);
+    g_assert_cmpint(stats.memory, ==, 2048);
+    g_assert_cmpint(stats.maximum, ==, 2048);
+    g_assert_cmpint(stats.vcpu, ==, 2);
+    g_assert_cmpint(stats.cpu_time, >=, 0);
+    g_assert_cmpint(stats.net_rx, >=, 0);
+    g_assert_cmpint(stats.disk_rd_bytes, ==, -1);
+    g_assert_false(libvirt_is_passing(passing, stats.state));
+    /* Off, but without a definition: about to go, or to come again. */
+    g_assert_true(libvirt_is_passing(passing, VIR_DOMAIN_SHUTOFF));
+    g_assert_false(libvirt_is_passing(lasting, VIR_DOMAIN_SHUTOFF));
+    g_assert_cmpint(virDomainDestroy(passing), ==, 0);
+    g_assert_false(libvirt_stats_ask(passing, &stats));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -367,6 +398,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvirt/state_names", test_state_names);
     g_test_add_func("/libvirt/usage", test_usage);
     g_test_add_func("/libvirt/stats", test_stats);
+    g_test_add_func("/libvirt/stats-asked", test_stats_asked);
     int failed = g_test_run();
     (void)virConnectClose(keep);
     static const char *const files[] = {"deployment.0", "checkpoint"};
