@@ -40,6 +40,8 @@ def wait_for(what, seconds, look):
 class Lab:
     """N hosts and a front-end. Others may run at the same time: the name holds this process's number."""
 
+    program = LAB
+
     def __init__(self, hosts=2, bare=False):
         self.bare = bare  # servers as an installer leaves them
         self.prefix = f"{'b' if bare else 't'}{os.getpid()}"
@@ -50,7 +52,7 @@ class Lab:
         self.shared = self.dir / "shared"  # on the hosts /var/lib/one/datastores
 
     def call(self, *words, check=True, timeout=120):
-        ended = subprocess.run([LAB, *map(str, words)], env=self.environment, text=True,
+        ended = subprocess.run([self.program, *map(str, words)], env=self.environment, text=True,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                errors="replace", timeout=timeout)
         if check and ended.returncode:
