@@ -223,6 +223,7 @@ static gboolean start_calls(Oned *oned, GError **error)
     http.answer_now = gate_answer_now;
     http.tls_certificate = text_or_null(config, "TLS_CERT");
     http.tls_key = text_or_null(config, "TLS_KEY");
+    http.consoles = rpc_server_consoles(oned->rpc);
     oned->http = http_start(&http, gate_dispatch, oned->gate, error);
     if (oned->http)
         log_info("ONE", "Listening on %s port %u", http.address, http_port(oned->http));

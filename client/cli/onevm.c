@@ -31,9 +31,11 @@ static const CliCommand commands[] = {
      NULL, 0, cli_vm_monitoring,
      "Shows the latest samples of what a machine uses. With a value's name (CPU, MEMORY, NETRX, "
      "...) only it; --csv prints seconds since 1970 and the plain number."},
-    {NULL, "console", "vm", "print", NULL, NULL, NULL, 0, cli_vm_console,
-     "Connects to the text console of a running machine. Through libvirt's virsh, on the host "
-     "where it runs; Ctrl-] leaves it. Prints the way there instead when it is not a terminal."},
+    {NULL, "console", "vm", "take-over", NULL, NULL, NULL, 0, cli_vm_console,
+     "Connects to the text console of a running machine. Through oned, from wherever its tools "
+     "work; Ctrl-] leaves it. Tells who is attached already, and takes it over with --force."},
+    {NULL, "vnc", "vm", NULL, NULL, NULL, NULL, 0, cli_vm_vnc,
+     "Tells how to reach the screen of a running machine: address, port and password."},
     {NULL, "ssh", "vm text:login?", NULL, NULL, NULL, NULL, 0, cli_vm_ssh,
      "Logs in to the machine by ssh. As root, or the given login, at the first address of its "
      "network cards."},

@@ -129,7 +129,7 @@ static const CliOption all[] = {
     {"mac", 0, "mac", "ADDRESS", "Hardware address that the card shall have."},
     {"image-type", 0, "type", "TYPE", "Type of the new image."},
     {"snapshot", 0, "snapshot", "ID", "Save this snapshot instead of the present content."},
-    {"print", 0, "print", NULL, "Only print how to reach the console."},
+    {"take-over", 0, "force", NULL, "Take the console from whoever is attached to it."},
     {"lines", 0, "lines", "N", "So many of the latest samples; 10 unless told, 0 for all."},
 
     /* Machines: `evaluate`. */

@@ -16,6 +16,7 @@ CliExit cli_vm_resize(Cli *cli);
 CliExit cli_vm_recover(Cli *cli);
 CliExit cli_vm_delete(Cli *cli);
 CliExit cli_vm_console(Cli *cli);
+CliExit cli_vm_vnc(Cli *cli);
 CliExit cli_vm_ssh(Cli *cli);
 CliExit cli_vm_disk_attach(Cli *cli);
 CliExit cli_vm_nic_attach(Cli *cli);

@@ -102,6 +102,8 @@ static const char *hint_for(const virError *fault)
         {"KVM is not supported", "Use the flavour qemu (software emulation) for this host"},
         {"does not support virt type 'kvm'",
          "Use the flavour qemu (software emulation) for this host, or load its KVM module"},
+        {"Active console session exists",
+         "Somebody on the host is attached to it (virsh console?); --force takes it over"},
         {"Cannot get interface MTU",
          "The bridge of the NIC does not exist on that host; make it there"},
     };

@@ -4,11 +4,13 @@
  * so that ten thousand machines cost no threads.
  */
 #include "drivers/common/dummy.h"
+#include "drivers/vmm/console.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include "lib/base/error.h"
 #include "lib/base/xml.h"
 #include <string.h>
+#include <unistd.h>
 
 /* Does the action; FALSE with an error. *info is the result's text. */
 typedef gboolean (*Deed)(const VmmAction *action, char **info, GError **error);
@@ -323,6 +325,49 @@ static gboolean resize(const VmmAction *action, char **info, GError **error)
     return dummy_domain_write(action->host, &domain, error);
 }
 
+/* ---- the console ---- */
+
+/* The simulated guest's line: it greets, and says again what it hears. */
+typedef struct Echo {
+    ConsoleOffer *offer;
+    char *greeting;
+} Echo;
+
+static gpointer echo(gpointer data)
+{
+    Echo *line = data;
+    char block[512];
+    int peer = console_accept(line->offer);
+    gboolean open = peer >= 0 && console_write(peer, line->greeting, strlen(line->greeting));
+    while (open) {
+        ssize_t count = read(peer, block, sizeof block);
+        open = count > 0 && console_write(peer, block, (gsize)count);
+        if (open && memchr(block, '\r', (size_t)count))
+            open = console_write(peer, "\n", 1);
+    }
+    if (peer >= 0)
+        close(peer);
+    console_offer_free(line->offer);
+    g_free(line->greeting);
+    g_free(line);
+    return NULL;
+}
+
+static gboolean open_console(const VmmAction *action, char **info, GError **error)
+{
+    if (!restart(action, info, error))
+        return FALSE;
+    ConsoleOffer *offer = console_offer(action->vid, info, error);
+    if (!offer)
+        return FALSE;
+    Echo *line = g_new0(Echo, 1);
+    line->offer = offer;
+    line->greeting =
+        g_strdup_printf("Simulated console of %s on %s\r\n", action->domain, action->host);
+    g_thread_unref(g_thread_new("console", echo, line));
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     Deed deed;
@@ -350,6 +395,7 @@ static const struct {
     {"DISKSNAPSHOTCREATE", change_inside},
     {"RESIZE", resize},
     {"RESIZEDISK", change_inside},
+    {"CONSOLE", open_console},
 };
 
 static Deed find_deed(const char *name)
@@ -413,5 +459,6 @@ const DriverAction vmm_dummy_actions[] = {
     {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
     {"RESIZE", run, 0, DRIVER_AT_ONCE},
     {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
+    {"CONSOLE", run, 0, DRIVER_AT_ONCE},
     {NULL},
 };

@@ -562,5 +562,6 @@ const DriverAction vmm_libvirt_actions[] = {
     {"DISKSNAPSHOTCREATE", vmm_disk_snapshot_create, 90000},
     {"RESIZE", vmm_resize, 180},
     {"RESIZEDISK", vmm_resize_disk, 180},
+    {"CONSOLE", vmm_console, 60, DRIVER_URGENT},
     {NULL},
 };

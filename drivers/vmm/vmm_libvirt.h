@@ -48,3 +48,4 @@ void vmm_migrate(DriverJob *job);
 void vmm_check(DriverJob *job);
 void vmm_save(DriverJob *job);
 void vmm_restore(DriverJob *job);
+void vmm_console(DriverJob *job);

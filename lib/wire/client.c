@@ -1,5 +1,6 @@
 #include "lib/wire/client.h"
 #include "lib/base/error.h"
+#include "lib/wire/client_private.h"
 #include "lib/wire/reply.h"
 #include "lib/wire/session.h"
 #include <curl/curl.h>
@@ -172,6 +173,11 @@ const char *wire_client_endpoint(const WireClient *client)
 const char *wire_client_session(const WireClient *client)
 {
     return client->session;
+}
+
+CURL *wire_client_curl(WireClient *client)
+{
+    return client->curl;
 }
 
 void wire_client_set_timeout(WireClient *client, guint seconds)

@@ -126,6 +126,8 @@ const ConfigRow config_rows[] = {
      .help = "Copying a disk for a snapshot, or back."},
     {"ACTION_TIMEOUTS/RESIZE", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Changing the size of a machine or of a disk."},
+    {"ACTION_TIMEOUTS/CONSOLE", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Opening a serial console."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =

@@ -3,6 +3,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "server/http/request.h"
+#include "server/rpc/consoles.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -201,7 +202,7 @@ static gboolean start_daemon(Worker *worker, GError **error)
 {
     Http *http = worker->http;
     const HttpOptions *options = &http->hub->options;
-    guint flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    guint flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_MEM_CERT, 0, http->certificate},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, http->key},
@@ -371,6 +372,10 @@ void http_stop(Http *http)
     if (left > 0)
         log_warning("HTTP", "%u calls were not done and are answered 503", left);
     http->abandoning = TRUE;
+    if (hub->options.consoles)
+        consoles_cut(hub->options.consoles, -1);
+    /* libmicrohttpd wants them closed before it ends. */
+    wait_for_zero(&hub->relays, 10 * G_USEC_PER_SEC);
     /* A finish that came first may still be waking its connection. */
     wait_for_zero(&hub->in_flight, 10 * G_USEC_PER_SEC);
     wait_for_zero(&hub->open, G_USEC_PER_SEC);

@@ -35,6 +35,8 @@ typedef struct HttpOptions {
 
     const char *tls_certificate; /* PEM files; NULL: plain HTTP */
     const char *tls_key;
+
+    struct Consoles *consoles; /* whose tokens are honoured; NULL: none. Stays the caller's. */
 } HttpOptions;
 
 /* Defaults for everything; 127.0.0.1:2633, no TLS. */

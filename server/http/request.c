@@ -1,5 +1,6 @@
 #include "server/http/request.h"
 
+#include "server/http/upgrade.h"
 #include "server/rpc/codec.h"
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct Request {
     gsize held;       /* bytes counted in the hub */
     gsize discarded;  /* of a body that is not wanted */
     gboolean expects; /* a body that becomes a call */
+    char *token;      /* of a console that is asked for */
     Refusal refusal;
 
     gboolean handed_on;    /* the call is, or was, with others */
@@ -139,6 +141,7 @@ static void request_unref(Request *request)
         return;
     drop_body(request);
     g_free(request->refusal.text);
+    g_free(request->token);
     rpc_reply_free(request->reply);
     g_free(request->call.method);
     g_free(request->call.address);
@@ -230,6 +233,8 @@ static void judge_path(Request *request, const char *url, const char *method)
     gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     if (strcmp(url, "/") == 0 && reads) {
         refuse(request, MHD_HTTP_OK, 0, g_strdup(explanation));
+    } else if (g_str_has_prefix(url, CONSOLE_PATH) && strcmp(method, "GET") == 0) {
+        request->token = g_strdup(url + strlen(CONSOLE_PATH));
     } else if (strcmp(url, PATH) != 0) {
         g_autofree char *valid = g_utf8_make_valid(url, -1);
         refuse(
@@ -488,6 +493,25 @@ static enum MHD_Result answer(Request *request)
     return result;
 }
 
+/* ---- a console ---- */
+
+static enum MHD_Result answer_console(Request *request)
+{
+    guint status = MHD_HTTP_SWITCHING_PROTOCOLS;
+    char *text = NULL;
+    struct MHD_Response *response = upgrade_console(
+        request->hub, request->token, header(request, MHD_HTTP_HEADER_UPGRADE), &status, &text);
+    if (!response) {
+        refuse(request, status, 0, text);
+        return answer_refusal(request);
+    }
+    if (request->peer) /* for as long as it likes */
+        peer_set_phase(request->peer, PEER_WORKING);
+    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
 /* ---- what libmicrohttpd calls ---- */
 
 enum MHD_Result request_handle(void *data, struct MHD_Connection *connection, const char *url,
@@ -506,6 +530,8 @@ enum MHD_Result request_handle(void *data, struct MHD_Connection *connection, co
         *upload_size = 0;
         return take_upload(request, upload, size);
     }
+    if (request->token && !request->refusal.status)
+        return answer_console(request);
     if (request->expects && !request->handed_on) {
         enum MHD_Result result = hand_on(request);
         if (request->handed_on)

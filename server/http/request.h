@@ -28,6 +28,7 @@ typedef struct RequestHub {
     _Atomic gint stopping;
     _Atomic guint open;      /* requests that their connection holds */
     _Atomic guint in_flight; /* calls handed on and not finished */
+    _Atomic guint relays;    /* consoles that are open */
     _Atomic gsize bodies;    /* bytes held for requests */
     _Atomic guint64 calls, refused;
 } RequestHub;

@@ -12,6 +12,7 @@ typedef enum {
     ASKED_TRUTH,    /* POLL: where is it */
     ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
     ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
+    ASKED_CONSOLE,  /* CONSOLE: the same */
     ASKED_LEFTOVER, /* disks of a machine that are to go from a host where it is not */
     ASKED_HOST,     /* MONITOR of a host */
     ASKED_DATASTORE /* MONITOR of a datastore */
@@ -38,8 +39,9 @@ struct Lifecycle {
     GHashTable *asked; /* number -> Asked */
     guint64 last_number;
     guint64 pending_sequence;
-    GPtrArray *bells;   /* of Bell: schedulers that wait */
-    GHashTable *checks; /* number -> Check: calls that wait for a driver */
+    GPtrArray *bells;     /* of Bell: schedulers that wait */
+    GHashTable *checks;   /* number -> Check: calls that wait for a driver */
+    GHashTable *consoles; /* number -> calls that wait for a console */
 };
 
 /* ---- vm_machine.c ---- */
@@ -125,6 +127,14 @@ void vm_check_answered(Lifecycle *lifecycle, const Asked *asked, gboolean succes
 /* Everybody who waits for a check is told that oned ends. */
 void vm_checks_end(Lifecycle *lifecycle);
 
+/* ---- vm_console.c ---- */
+
+GHashTable *vm_consoles_new(void); /* (owned) */
+void vm_console_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
+                         const char *info);
+/* Everybody who waits for a console is told that oned ends. */
+void vm_consoles_end(Lifecycle *lifecycle);
+
 /* ---- vm_migration.c ---- */
 
 /* An order to move was given, and its history record made: opens the migration's record. */
@@ -150,6 +160,8 @@ DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destin
  * (NULL: it is gone), whose directory stays when both are the same. (owned) */
 DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datastore,
                                    const char *tm_mad, const char *keeper, const char *host);
+/* Asks for the serial console; `options` as above. (owned) */
+DriverRequest *vm_console_request(Lifecycle *lifecycle, Vm *vm, const char *options);
 /* The record's host is gone or was set offline: then nothing runs there, people say. */
 gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
 /* Monitoring gets no answer from the record's host. */

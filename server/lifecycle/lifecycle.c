@@ -33,6 +33,7 @@ Lifecycle *lifecycle_new(World *world, Outside *outside)
     lifecycle->asked = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, asked_free);
     lifecycle->bells = g_ptr_array_new();
     lifecycle->checks = vm_checks_new();
+    lifecycle->consoles = vm_consoles_new();
     lifecycle->pending_sequence = 1;
     world->lifecycle = lifecycle;
     return lifecycle;
@@ -44,6 +45,7 @@ void lifecycle_free(Lifecycle *lifecycle)
         return;
     g_hash_table_unref(lifecycle->asked);
     g_hash_table_unref(lifecycle->checks);
+    g_hash_table_unref(lifecycle->consoles);
     g_ptr_array_foreach(lifecycle->bells, (GFunc)(void (*)(void))g_free, NULL);
     g_ptr_array_unref(lifecycle->bells);
     g_free(lifecycle);
@@ -211,6 +213,9 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
     case ASKED_LEFTOVER:
         leftover_answered(lifecycle, asked, FALSE, why);
         break;
+    case ASKED_CONSOLE:
+        vm_console_answered(lifecycle, asked, FALSE, why);
+        break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);
         if (host)
@@ -366,6 +371,9 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
     case ASKED_LEFTOVER:
         leftover_answered(lifecycle, asked, success, info);
         break;
+    case ASKED_CONSOLE:
+        vm_console_answered(lifecycle, asked, success, info);
+        break;
     case ASKED_HOST: {
         Host *host = host_get(lifecycle->world, asked->id);
         if (host)
@@ -474,6 +482,7 @@ void lifecycle_end_waits(Lifecycle *lifecycle)
 {
     ring_all(lifecycle);
     vm_checks_end(lifecycle);
+    vm_consoles_end(lifecycle);
 }
 
 void lifecycle_end(Lifecycle *lifecycle)

@@ -67,6 +67,13 @@ typedef void (*VmCheckDone)(const char *xml, const GError *error, gpointer data)
  * or oned ends. FALSE: it will not come. */
 gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmMove *order,
                           VmCheckDone done, gpointer data, GError **error);
+/* Told once, in the core thread: the socket of this computer behind which the console is, or why
+ * there is none. */
+typedef void (*VmConsoleDone)(const char *socket, const GError *error, gpointer data);
+/* Has the driver open the serial console of a running machine; `force` takes it from whoever has
+ * it on the host. `done` comes once, unless FALSE is returned. */
+gboolean vm_console(Lifecycle *lifecycle, Vm *vm, gboolean force, VmConsoleDone done, gpointer data,
+                    GError **error);
 /* `word`: any of share/doc/states.md, old words included. */
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
                    GError **error);

@@ -449,6 +449,11 @@ DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destin
                               options);
 }
 
+DriverRequest *vm_console_request(Lifecycle *lifecycle, Vm *vm, const char *options)
+{
+    return hypervisor_request(lifecycle, vm, vm_last_record(vm), "CONSOLE", NULL, options);
+}
+
 /* What the order at hand asked for; "" when nothing. */
 static const char *order_options(const Vm *vm)
 {

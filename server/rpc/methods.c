@@ -100,6 +100,9 @@ static const RpcMethod methods[] = {
            "Gives a snapshot of a disk another name."),
     OBJECT("one.vm.monitoring", "i", "string", VM, USE, 1, vm_monitoring,
            "Monitoring samples of a machine."),
+    {"globule.vm.console", "i|b", "string", KIND_VM, NEED_MANAGE, vm_method_console,
+     "Opens the serial console of a running machine; true: takes it from who has it. Returns a "
+     "token, good once and soon, for GET /console/<token>, which is upgraded.", 0, 1, "console"},
     METHOD("one.vmpool.info", "iiii|s", "string", VM, LISTED, vmpool_info,
            "Machines, short: filter, start, end, state."),
     OLDER("one.vmpool.info", "i|bi", VM, LISTED, 0, vmpool_info_old,

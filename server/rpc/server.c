@@ -31,6 +31,7 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
         }
         g_ptr_array_add(shapes, (gpointer)&rows[i]);
     }
+    server->consoles = consoles_new();
     server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
     world->rpc = server;
     return server;
@@ -42,7 +43,13 @@ void rpc_server_free(RpcServer *server)
         return;
     g_thread_pool_free(server->readers, FALSE, TRUE);
     g_hash_table_unref(server->methods);
+    consoles_free(server->consoles);
     g_free(server);
+}
+
+Consoles *rpc_server_consoles(RpcServer *server)
+{
+    return server->consoles;
 }
 
 /* ---- arguments ---- */

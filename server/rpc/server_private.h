@@ -1,6 +1,7 @@
 /* What server.c and the handlers share. */
 #pragma once
 
+#include "server/rpc/consoles.h"
 #include "server/rpc/method.h"
 #include "server/rpc/server.h"
 
@@ -11,6 +12,7 @@ struct RpcServer {
     History *history;
     GHashTable *methods;  /* name -> GPtrArray of RpcMethod, in the order of the table */
     GThreadPool *readers; /* of monitoring history */
+    Consoles *consoles;
 };
 
 /* The users changed: the front learns of it after the commit. */
@@ -67,6 +69,8 @@ HANDLER(vm_method_disksnapshotcreate);
 HANDLER(vm_method_disksnapshotrevert);
 HANDLER(vm_method_disksnapshotdelete);
 HANDLER(vm_method_disksnapshotrename);
+/* methods_console.c */
+HANDLER(vm_method_console);
 /* methods_host.c */
 HANDLER(host_allocate);
 HANDLER(host_allocate_old);
