@@ -4,6 +4,7 @@
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/host.h"
+#include "server/model/network.h"
 #include "server/model/world.h"
 
 /* The zone of this server. */
@@ -32,6 +33,8 @@ static gboolean in_cluster(const Object *object, gint32 cluster)
         return ((const Host *)object)->cluster == cluster;
     if (object->kind == KIND_DATASTORE)
         return ids_contain(((const Datastore *)object)->clusters, cluster);
+    if (object->kind == KIND_NET)
+        return ids_contain(((const Network *)object)->clusters, cluster);
     return object->kind == KIND_CLUSTER && object->id == cluster;
 }
 

@@ -217,23 +217,23 @@ const ConfigRow config_rows[] = {
     {"INHERIT_VNET_ATTR", CONFIG_LIST,
      "FILTER FILTER_IP_SPOOFING FILTER_MAC_SPOOFING GATEWAY DNS MTU METRIC INBOUND_AVG_BW "
      "INBOUND_PEAK_BW INBOUND_PEAK_KB OUTBOUND_AVG_BW OUTBOUND_PEAK_BW OUTBOUND_PEAK_KB",
-     .flags = CONFIG_IDLE, .help = "Attributes that an interface takes from its network."},
+     .flags = CONFIG_RELOAD, .help = "Attributes that an interface takes from its network."},
     {"VNET_RESTRICTED_ATTR", CONFIG_LIST,
      "VN_MAD PHYDEV BRIDGE CONF BRIDGE_CONF IP_LINK_CONF FILTER FILTER_IP_SPOOFING "
      "FILTER_MAC_SPOOFING AR/VN_MAD AR/PHYDEV AR/BRIDGE AR/FILTER CLUSTER_IDS EXTERNAL",
-     .flags = CONFIG_IDLE, .help = "Attributes that only administrators may give to a network."},
-    {"NETWORK_SIZE", CONFIG_INT, "254", 1, 16777214, .flags = CONFIG_IDLE, .help =
+     .flags = CONFIG_RELOAD, .help = "Attributes that only administrators may give to a network."},
+    {"NETWORK_SIZE", CONFIG_INT, "254", 1, 16777214, .help =
      "Addresses of a network that says no size."},
     {"MAC_PREFIX", CONFIG_PREFIX, "02:00", .flags = CONFIG_RELOAD, .help =
      "First two bytes of the MAC addresses that are made."},
     {"MAC_GLOBAL_SPACE", CONFIG_BOOL, "NO", .flags = CONFIG_IDLE, .help =
      "Whether a MAC address may stand in one network only."},
     {"VLAN_IDS", CONFIG_VECTOR, .help = "Numbers of VLANs that are given by oned."},
-    {"VLAN_IDS/START", CONFIG_INT, "2", 1, 4094, .flags = CONFIG_IDLE, .help = "The first."},
-    {"VLAN_IDS/RESERVED", CONFIG_TEXT, "0, 1, 4095", .flags = CONFIG_IDLE, .help =
+    {"VLAN_IDS/START", CONFIG_INT, "2", 1, 4094, .help = "The first."},
+    {"VLAN_IDS/RESERVED", CONFIG_TEXT, "0, 1, 4095", .help =
      "Numbers and ranges not to use."},
     {"VXLAN_IDS", CONFIG_VECTOR, .help = "The same for VXLAN."},
-    {"VXLAN_IDS/START", CONFIG_INT, "2", 1, 16777215, .flags = CONFIG_IDLE, .help = "The first."},
+    {"VXLAN_IDS/START", CONFIG_INT, "2", 1, 16777215, .help = "The first."},
     {"PCI_PASSTHROUGH_BUS", CONFIG_TEXT, "0x01", .flags = CONFIG_IDLE, .help =
      "Bus in the guest for devices of the host."},
 

@@ -2,6 +2,7 @@
 
 #include "server/model/datastore.h"
 #include "server/model/host.h"
+#include "server/model/network.h"
 #include "server/model/world.h"
 
 Cluster *cluster_create(World *world, gint32 id, const char *name)
@@ -54,23 +55,37 @@ static GArray *member_datastores(World *world, gint32 id)
     return ids;
 }
 
+static GArray *member_networks(World *world, gint32 id)
+{
+    GArray *ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    GPtrArray *networks = world->pools[KIND_NET].order;
+    for (guint i = 0; i < networks->len; i++) {
+        Network *network = networks->pdata[i];
+        if (ids_contain(network->clusters, id))
+            g_array_append_val(ids, network->head.id);
+    }
+    return ids;
+}
+
 guint cluster_members(World *world, gint32 id)
 {
     g_autoptr(GArray) hosts = member_hosts(world, id);
     g_autoptr(GArray) datastores = member_datastores(world, id);
-    return hosts->len + datastores->len;
+    g_autoptr(GArray) networks = member_networks(world, id);
+    return hosts->len + datastores->len + networks->len;
 }
 
 static void cluster_render(World *world, Object *object, GString *xml)
 {
     g_autoptr(GArray) hosts = member_hosts(world, object->id);
     g_autoptr(GArray) datastores = member_datastores(world, object->id);
+    g_autoptr(GArray) networks = member_networks(world, object->id);
     g_string_append(xml, "<CLUSTER>");
     xml_int(xml, "ID", object->id);
     xml_text(xml, "NAME", object->name);
     xml_ids(xml, "HOSTS", hosts);
     xml_ids(xml, "DATASTORES", datastores);
-    xml_ids(xml, "VNETS", NULL);
+    xml_ids(xml, "VNETS", networks);
     template_append_xml_element(object->template, "TEMPLATE", xml);
     g_string_append(xml, "</CLUSTER>");
 }

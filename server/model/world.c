@@ -5,6 +5,7 @@
 #include "server/model/datastore.h"
 #include "server/model/host.h"
 #include "server/model/migration.h"
+#include "server/model/network.h"
 #include "server/model/plain.h"
 #include "server/model/user.h"
 #include "server/model/vm.h"
@@ -27,6 +28,8 @@ static const struct {
     {KIND_ACL, &acl_operations},
     {KIND_DATASTORE, &datastore_operations},
     {KIND_HOST, &host_operations},
+    {KIND_SECGROUP, &secgroup_operations},
+    {KIND_NET, &network_operations},
     {KIND_TEMPLATE, &template_operations},
     {KIND_VNTEMPLATE, &vntemplate_operations},
     {KIND_DOCUMENT, &document_operations},
@@ -84,12 +87,14 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 4];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 6];
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
     tables[count++] = &history_table;
     tables[count++] = &migration_table;
+    tables[count++] = &range_table;
+    tables[count++] = &lease_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -116,6 +121,16 @@ static gboolean load_record_row(const StoreValue *values, gpointer data, GError 
 static gboolean load_migration_row(const StoreValue *values, gpointer data, GError **error)
 {
     return migration_load(data, values, error);
+}
+
+static gboolean load_range_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return range_load(data, values, error);
+}
+
+static gboolean load_lease_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return lease_load(data, values, error);
 }
 
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
@@ -150,6 +165,8 @@ gboolean world_load(World *world, Store *store, GError **error)
     }
     if (!store->load(store, &history_table, load_record_row, world, error) ||
         !store->load(store, &migration_table, load_migration_row, world, error) ||
+        !store->load(store, &range_table, load_range_row, world, error) ||
+        !store->load(store, &lease_table, load_lease_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;
@@ -160,6 +177,8 @@ gboolean world_load(World *world, Store *store, GError **error)
         vm_recharge(world, vms->pdata[i]);
     world->loading = FALSE;
     raise_epoch(world);
+    if (!world_is_empty(world))
+        secgroup_bootstrap(world); /* databases of version 1 have none */
     return TRUE;
 }
 
@@ -209,6 +228,7 @@ void world_bootstrap(World *world, const char *admin, const char *admin_verifier
     Vdc *vdc = vdc_create(world, 0, "default",
                           "Every new group is added to this VDC. Use it to store default access "
                           "rules for your groups.");
+    secgroup_bootstrap(world);
     bootstrap_rules(world);
     vdc_add_group(world, vdc, GROUP_USERS);
 }
@@ -316,6 +336,7 @@ GPtrArray *world_check(World *world)
     for (guint i = 0; i < vms->len; i++)
         check_vm(world, vms->pdata[i], found);
     check_hosts(world, found);
+    network_check(world, found);
     GPtrArray *users = world->pools[KIND_USER].order;
     for (guint i = 0; i < users->len; i++) {
         User *user = users->pdata[i];

@@ -1,5 +1,6 @@
 #include "server/rpc/context.h"
 
+#include "server/model/network.h"
 #include "server/model/user.h"
 
 #include <string.h>
@@ -139,19 +140,71 @@ static void expand_all(World *world, const Vm *vm, TemplateAttribute *context)
     }
 }
 
-static void add_networks(const Vm *vm, TemplateAttribute *context)
+/* What a guest is told of a card, ETH0_IP and so on, and where it is found: on the card, else on
+ * its range of addresses, else on its network. */
+static const struct {
+    const char *suffix, *attribute, *or_else;
+} told[] = {
+    {"MAC", "MAC"},
+    {"IP", "IP"},
+    {"NETWORK", "NETWORK_ADDRESS"},
+    {"MASK", "NETWORK_MASK", "MASK"},
+    {"GATEWAY", "GATEWAY"},
+    {"GATEWAY6", "GATEWAY6"},
+    {"DNS", "DNS"},
+    {"SEARCH_DOMAIN", "SEARCH_DOMAIN"},
+    {"IP6", "IP6_GLOBAL", "IP6"},
+    {"IP6_ULA", "IP6_ULA"},
+    {"IP6_PREFIX_LENGTH", "PREFIX_LENGTH"},
+    {"METHOD", "METHOD"},
+    {"IP6_METHOD", "IP6_METHOD"},
+    {"METRIC", "METRIC"},
+    {"MTU", "GUEST_MTU", "MTU"},
+    {"VLAN_ID", "GUEST_VLAN_ID"},
+};
+
+static const char *card_value(const TemplateAttribute *card, const Network *network,
+                              const AddressRange *range, const char *name)
 {
-    static const char *const told[] = {
-        "MAC",           "IP",  "NETWORK_ADDRESS", "MASK",   "GATEWAY", "DNS",
-        "SEARCH_DOMAIN", "IP6", "GATEWAY6",        "METRIC", "MTU",     NULL};
-    TemplateAttribute *nic;
-    for (guint i = 0; (nic = template_vector(vm->head.template, "NIC", i)); i++) {
-        for (guint j = 0; told[j]; j++) {
-            const char *value = attribute_get(nic, told[j]);
-            g_autofree char *name = g_strdup_printf("ETH%u_%s", i, told[j]);
-            if (value && *value && !attribute_get(context, name))
-                attribute_set(context, name, value);
-        }
+    const char *value = name ? attribute_get(card, name) : NULL;
+    if (name && range && !(value && *value))
+        value = attribute_get(range->attributes, name);
+    if (name && network && !(value && *value))
+        value = template_get(network->head.template, name);
+    return value && *value ? value : NULL;
+}
+
+static void add_card(World *world, const TemplateAttribute *card, const char *prefix,
+                     TemplateAttribute *context)
+{
+    gint64 id, range_id = -1;
+    const Network *network =
+        attribute_get_int(card, "NETWORK_ID", &id) ? network_get(world, (gint32)id) : NULL;
+    (void)attribute_get_int(card, "AR_ID", &range_id);
+    const AddressRange *range = network ? network_range(network, (gint32)range_id) : NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(told); i++) {
+        const char *value = card_value(card, network, range, told[i].attribute);
+        g_autofree char *name = g_strdup_printf("%s_%s", prefix, told[i].suffix);
+        if (!value)
+            value = card_value(card, network, range, told[i].or_else);
+        if (value && !attribute_get(context, name))
+            attribute_set(context, name, value);
+    }
+}
+
+static void add_networks(World *world, const Vm *vm, TemplateAttribute *context)
+{
+    TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
+        g_autofree char *prefix = g_strdup_printf("ETH%u", i);
+        add_card(world, card, prefix, context);
+    }
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC_ALIAS", i)); i++) {
+        const char *parent = attribute_get(card, "PARENT_ID");
+        const char *number = attribute_get(card, "ALIAS_ID");
+        g_autofree char *prefix =
+            g_strdup_printf("ETH%s_ALIAS%s", parent ? parent : "0", number ? number : "0");
+        add_card(world, card, prefix, context);
     }
 }
 
@@ -163,5 +216,5 @@ void context_complete(World *world, Vm *vm)
     expand_all(world, vm, context);
     const char *network = attribute_get(context, "NETWORK");
     if (network && !g_ascii_strcasecmp(network, "YES"))
-        add_networks(vm, context);
+        add_networks(world, vm, context);
 }

@@ -1,6 +1,7 @@
 /* Machines. */
 #include "server/rpc/context.h"
 #include "server/rpc/server_private.h"
+#include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_template.h"
 
 #include "server/model/datastore.h"
@@ -16,6 +17,9 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     g_auto(VmDraft) draft = {.trusted = trusted};
     if (!vm_draft_make(world, request->caller, given, &draft, &request->error))
         return NULL;
+    gint32 id = world->pools[KIND_VM].last_id + 1; /* that vm_create() will give */
+    if (!cards_take(world, request->caller, draft.template, id, &request->error))
+        return NULL;
     hold |= draft.hold;
     Template *template = g_steal_pointer(&draft.template);
     Vm *vm = vm_create(world, draft.name, request->caller->head.id, request->caller->head.gid,
@@ -27,6 +31,7 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     vm->head.permissions = request_new_permissions(request);
     vm_draft_finish(world, template, vm->head.id);
     context_complete(world, vm);
+    secgroup_touch(world, vm);
     lifecycle_vm_created(request->lifecycle, vm);
     return vm;
 }

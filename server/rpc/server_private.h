@@ -106,6 +106,26 @@ HANDLER(datastore_delete);
 HANDLER(datastore_enable);
 HANDLER(cluster_adddatastore);
 HANDLER(cluster_deldatastore);
+/* methods_network.c */
+HANDLER(network_allocate);
+HANDLER(network_delete);
+HANDLER(network_update);
+HANDLER(network_add_ar);
+HANDLER(network_rm_ar);
+HANDLER(network_free_ar);
+HANDLER(network_update_ar);
+HANDLER(network_hold);
+HANDLER(network_let_go);
+HANDLER(network_reserve);
+HANDLER(network_recover);
+HANDLER(cluster_addvnet);
+HANDLER(cluster_delvnet);
+/* methods_secgroup.c */
+HANDLER(secgroup_allocate);
+HANDLER(secgroup_clone);
+HANDLER(secgroup_delete);
+HANDLER(secgroup_update);
+HANDLER(secgroup_commit);
 /* methods_template.c */
 HANDLER(template_allocate);
 HANDLER(template_clone);

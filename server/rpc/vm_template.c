@@ -234,19 +234,6 @@ static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **
     return TRUE;
 }
 
-static gboolean check_nic(const TemplateAttribute *nic, GError **error)
-{
-    const char *network = attribute_get(nic, "NETWORK"), *id = attribute_get(nic, "NETWORK_ID");
-    if (id)
-        return wrong(error, "Virtual network with ID: %s does not exist", id);
-    if (network)
-        return wrong(error,
-                     "User 0 does not own a network with name: %s . Set NETWORK_UNAME or "
-                     "NETWORK_UID of owner in NIC, or name a BRIDGE of the hosts.",
-                     network);
-    return TRUE;
-}
-
 /* ---- what the server gives ---- */
 
 /* First free device of the prefix: sda, sdb ... sdz, sdaa ...; from now on taken. */
@@ -326,8 +313,6 @@ static gboolean number_nics(Template *template, GError **error)
     for (guint i = 0; nics && i < nics->len; i++) {
         TemplateAttribute *nic = nics->pdata[i];
         g_autofree char *name = g_strdup_printf("NIC%u", i);
-        if (!check_nic(nic, error))
-            return FALSE;
         attribute_set_int(nic, "NIC_ID", i);
         if (!attribute_get(nic, "NAME"))
             attribute_set(nic, "NAME", name);

@@ -9,6 +9,12 @@ SHARED = ROOT.parent / "shared"
 THEIRS = SHARED / "xsd"
 NAMESPACE = "http://opennebula.org/XMLSchema"
 
+# What vnet.xsd knows of a range of addresses.
+RANGE = {"AR_ID", "ALLOCATED", "GLOBAL_PREFIX", "IP", "MAC", "NEXT_INDEX", "PARENT_NETWORK_AR_ID", "SHARED", "SIZE", "TYPE",
+         "ULA_PREFIX", "VN_MAD", "VLAN_ID", "MAC_END", "IP_END", "IP6_ULA", "IP6_ULA_END", "IP6_GLOBAL", "IP6_GLOBAL_END",
+         "IP6", "IP6_END", "USED_LEASES", "LEASES"}
+
+
 @lru_cache(maxsize=None)
 def own_schema(name):
     return etree.RelaxNG(etree.parse(str(OWN / f"{name}.rng")))
@@ -36,6 +42,15 @@ def for_their_schema(root):
         if vm.find("PERMISSIONS") is not None and template.find("TM_MAD_SYSTEM") is None and vm.find(".//HISTORY") is None:
             place = sum(1 for child in template if child.tag < "TM_MAD_SYSTEM")
             template.insert(place, etree.Element("TM_MAD_SYSTEM"))
+    # Attributes that a user gave to a range of addresses: theirs names some and has no place for others.
+    for place in copy.iter("AR"):
+        for child in list(place):
+            if child.tag not in RANGE:
+                place.remove(child)
+    for rule in copy.iter("RULE"):  # of which it knows two members
+        for child in list(rule):
+            if child.tag not in ("PROTOCOL", "RULE_TYPE"):
+                rule.remove(child)
     for element in copy.iter():
         element.tag = f"{{{NAMESPACE}}}{element.tag}"
     return etree.fromstring(etree.tostring(copy))

@@ -124,10 +124,38 @@ METHODS = [
     ("one.document.clone", [("id", 0), ("string", "m3")], "document"),
     ("one.document.delete", [("id", 2)], "document"),
     ("one.documentpool.info", [("int?", -2), ("int?", -1), ("int?", -1), ("int?", 100)], None),
+    ("one.vn.allocate", [("string", "NAME=m1\nVN_MAD=dummy\nAR=[TYPE=ETHER,SIZE=2]"), ("int?", -1)], None),
+    ("one.vn.info", [("id", 0), ("boolean?", False)], "virtual network"),
+    ("one.vn.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "virtual network"),
+    ("one.vn.rename", [("id", 0), ("string", "m2")], "virtual network"),
+    ("one.vn.chmod", [("id", 0)] + [("int", -1)] * 9, "virtual network"),
+    ("one.vn.chown", [("id", 0), ("int", -1), ("int", -1)], "virtual network"),
+    ("one.vn.lock", [("id", 0), ("int", 3), ("boolean?", False)], "virtual network"),
+    ("one.vn.unlock", [("id", 0)], "virtual network"),
+    ("one.vn.add_ar", [("id", 0), ("string", "AR=[TYPE=ETHER,SIZE=2]")], "virtual network"),
+    ("one.vn.update_ar", [("id", 0), ("string", "AR=[AR_ID=0,NOTE=x]")], "virtual network"),
+    ("one.vn.rm_ar", [("id", 0), ("int", 1), ("boolean?", False)], "virtual network"),
+    ("one.vn.reserve", [("id", 0), ("string", "SIZE=1\nNAME=part")], "virtual network"),
+    ("one.vn.free_ar", [("id", 0), ("int", 0)], "virtual network"),
+    ("one.vn.hold", [("id", 0), ("string", "LEASES=[IP=10.9.0.5]")], "virtual network"),
+    ("one.vn.release", [("id", 0), ("string", "LEASES=[IP=10.9.0.5]")], "virtual network"),
+    ("one.vn.recover", [("id", 0), ("int", 1)], "virtual network"),
+    ("one.vn.delete", [("id", 2)], "virtual network"),
+    ("one.vnpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.cluster.addvnet", [("id", 0), ("int", 0)], "cluster"),
+    ("one.cluster.delvnet", [("id", 100), ("int", 0)], "cluster"),
+    ("one.secgroup.allocate", [("string", "NAME=m1\nRULE=[PROTOCOL=TCP,RULE_TYPE=INBOUND]")], None),
+    ("one.secgroup.info", [("id", 0), ("boolean?", False)], "security group"),
+    ("one.secgroup.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "security group"),
+    ("one.secgroup.rename", [("id", 100), ("string", "m2")], "security group"),
+    ("one.secgroup.chmod", [("id", 0)] + [("int", -1)] * 9, "security group"),
+    ("one.secgroup.chown", [("id", 0), ("int", -1), ("int", -1)], "security group"),
+    ("one.secgroup.clone", [("id", 0), ("string", "m3")], "security group"),
+    ("one.secgroup.commit", [("id", 0), ("boolean", False)], "security group"),
+    ("one.secgroup.delete", [("id", 100)], "security group"),
+    ("one.secgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
     ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
-    ("one.vnpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
-    ("one.secgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
@@ -153,6 +181,7 @@ def stage(one):
     assert one.allocate(hold=True, name="stage") == 0
     assert one.host("h3") == 2
     assert one.user("m0").uid == 2
+    assert one.ok("one.vn.allocate", "NAME = stage\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]") == 0
     for family, *more in (("template",), ("vntemplate",), ("document", 100)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64", *more) == 0
     return one
@@ -163,7 +192,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document"):
+    for family in ("template", "vntemplate", "document", "vn"):
         one.call(f"one.{family}.unlock", 0)
 
 

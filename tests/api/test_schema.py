@@ -18,6 +18,8 @@ PAIRS = [
     ("zone-info_0", "zone"), ("zonepool-info", "zone_pool"), ("vdc-info_0", "vdc"), ("vdcpool-info", "vdc_pool"),
     ("system-config", "opennebula_configuration"),
     ("template-info_0", "vmtemplate"), ("templatepool-info_m2_m1_m1", "vmtemplate_pool"),
+    ("vn-info_0", "vnet"), ("vnpool-info_m2_m1_m1", "vnet_pool"), ("secgroup-info_0", "security_group"),
+    ("secgrouppool-info_m2_m1_m1", "security_group_pool"),
     ("vntemplatepool-info_m2_m1_m1", "vntemplate_pool"), ("documentpool-info_m2_m1_m1_100", "document_pool"),
 ]
 

@@ -83,3 +83,54 @@ CREATE TABLE document (
 
 -- Snapshots of a machine's disks, in the template language: server/model/vm_snapshots.h.
 ALTER TABLE vm ADD COLUMN snapshots TEXT NOT NULL DEFAULT '';
+CREATE TABLE network (
+    id             INTEGER PRIMARY KEY,
+    name           TEXT    NOT NULL DEFAULT '',
+    uid            INTEGER NOT NULL DEFAULT 0,
+    gid            INTEGER NOT NULL DEFAULT 0,
+    permissions    INTEGER NOT NULL DEFAULT 0,
+    lock_level     INTEGER NOT NULL DEFAULT 0,
+    lock_owner     INTEGER NOT NULL DEFAULT -1,
+    lock_time      INTEGER NOT NULL DEFAULT 0,
+    lock_request   INTEGER NOT NULL DEFAULT -1,
+    state          INTEGER NOT NULL DEFAULT 0,
+    previous_state INTEGER NOT NULL DEFAULT 0,
+    clusters       TEXT    NOT NULL DEFAULT '',
+    parent         INTEGER NOT NULL DEFAULT -1,
+    template_id    INTEGER NOT NULL DEFAULT -1,
+    vlan_given     INTEGER NOT NULL DEFAULT 0,
+    next_range     INTEGER NOT NULL DEFAULT 0,
+    template       TEXT    NOT NULL DEFAULT ''
+) STRICT;
+
+-- A range of addresses of a network. Of a reservation, "parent" is the range of the parent network
+-- and "parent_first" the place in it of the first address.
+CREATE TABLE address_range (
+    network      INTEGER NOT NULL,
+    id           INTEGER NOT NULL,
+    next         INTEGER NOT NULL DEFAULT 0,
+    parent       INTEGER NOT NULL DEFAULT -1,
+    parent_first INTEGER NOT NULL DEFAULT 0,
+    attributes   TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (network, id)
+) STRICT, WITHOUT ROWID;
+
+-- An address in use, by its place in the range. "holder": 1 a machine, 2 another network, 3 a
+-- virtual router, 4 an administrator.
+CREATE TABLE lease (
+    network   INTEGER NOT NULL,
+    range     INTEGER NOT NULL,
+    place     INTEGER NOT NULL,
+    holder    INTEGER NOT NULL,
+    holder_id INTEGER NOT NULL DEFAULT -1,
+    PRIMARY KEY (network, range, place)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE security_group (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT    NOT NULL DEFAULT '',
+    uid         INTEGER NOT NULL DEFAULT 0,
+    gid         INTEGER NOT NULL DEFAULT 0,
+    permissions INTEGER NOT NULL DEFAULT 0,
+    template    TEXT    NOT NULL DEFAULT ''
+) STRICT;

@@ -1,0 +1,153 @@
+/* Security groups: rules of filtering that cards of machines name. */
+#include "server/model/network.h"
+#include "server/model/user.h"
+#include "server/model/world.h"
+
+#include <string.h>
+
+static const char *const cards[] = {"NIC", "NIC_ALIAS"};
+
+/* Of each card of a machine, the groups it names: calls `found` with each id. */
+static void each_group(const Vm *vm, void (*found)(World *world, gint32 id, gpointer data),
+                       World *world, gpointer data)
+{
+    const TemplateAttribute *card;
+    for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
+        for (guint i = 0; (card = template_vector(vm->head.template, cards[which], i)); i++) {
+            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+            for (guint j = 0; j < ids->len; j++)
+                found(world, g_array_index(ids, gint32, j), data);
+        }
+}
+
+static void touch(World *world, gint32 id, gpointer data)
+{
+    Object *group = pool_get(world, KIND_SECGROUP, id);
+    if (group)
+        object_touched(world, group);
+}
+
+void secgroup_touch(World *world, const Vm *vm)
+{
+    each_group(vm, touch, world, NULL);
+}
+
+typedef struct Search {
+    gint32 wanted;
+    gboolean found;
+} Search;
+
+static void compare(World *world, gint32 id, gpointer data)
+{
+    Search *search = data;
+    search->found |= id == search->wanted;
+}
+
+GArray *secgroup_vms(World *world, gint32 id)
+{
+    GArray *vms = g_array_new(FALSE, FALSE, sizeof(gint32));
+    const GPtrArray *all = world->pools[KIND_VM].order;
+    for (guint i = 0; i < all->len; i++) {
+        const Vm *vm = all->pdata[i];
+        Search search = {id, FALSE};
+        if (vm->state == VM_DONE)
+            continue;
+        each_group(vm, compare, world, &search);
+        if (search.found)
+            g_array_append_val(vms, vm->head.id);
+    }
+    return vms;
+}
+
+static void secgroup_render(World *world, Object *object, GString *xml)
+{
+    g_autoptr(GArray) vms = secgroup_vms(world, object->id);
+    g_string_append(xml, "<SECURITY_GROUP>");
+    xml_int(xml, "ID", object->id);
+    xml_owner(world, object, xml);
+    xml_text(xml, "NAME", object->name);
+    xml_permissions(object, xml);
+    xml_ids(xml, "UPDATED_VMS", vms);
+    xml_ids(xml, "OUTDATED_VMS", NULL);
+    xml_ids(xml, "UPDATING_VMS", NULL);
+    xml_ids(xml, "ERROR_VMS", NULL);
+    template_append_xml_element(object->template, "TEMPLATE", xml);
+    g_string_append(xml, "</SECURITY_GROUP>");
+}
+
+static const StoreColumn columns[] = {
+    {"id", STORE_INT},          {"name", STORE_TEXT},     {"uid", STORE_INT}, {"gid", STORE_INT},
+    {"permissions", STORE_INT}, {"template", STORE_TEXT}, {NULL, STORE_INT},
+};
+static const StoreTable table = {"security_group", 1, columns};
+
+static StoreWrite *secgroup_row(World *world, const Object *object)
+{
+    StoreWrite *row = store_write_new(&table, STORE_PUT);
+    store_set_int(row, 0, object->id);
+    store_set_text(row, 1, object->name);
+    store_set_int(row, 2, object->uid);
+    store_set_int(row, 3, object->gid);
+    store_set_int(row, 4, object->permissions);
+    store_take_text(row, 5, template_to_text(object->template));
+    return row;
+}
+
+static Object *secgroup_new(gint32 id, const char *name, gint32 uid, gint32 gid, Template *template)
+{
+    SecurityGroup *group = g_new0(SecurityGroup, 1);
+    object_init(&group->head, KIND_SECGROUP, id, name, template);
+    group->head.uid = uid;
+    group->head.gid = gid;
+    return &group->head;
+}
+
+static gboolean secgroup_load(World *world, const StoreValue *values, GError **error)
+{
+    Template *template = template_parse(values[5].text, TEMPLATE_MODERN, error);
+    if (!template)
+        return FALSE;
+    Object *group = secgroup_new((gint32)values[0].number, values[1].text, (gint32)values[2].number,
+                                 (gint32)values[3].number, template);
+    group->permissions = (guint)values[4].number;
+    pool_add(world, group);
+    return TRUE;
+}
+
+static void secgroup_free(Object *object)
+{
+    object_clear(object);
+    g_free(object);
+}
+
+Object *secgroup_create(World *world, gint32 id, const char *name, gint32 uid, gint32 gid,
+                        Template *template)
+{
+    gint32 own = id >= 0 ? id : pool_next_id(world, KIND_SECGROUP);
+    Object *group = secgroup_new(own, name, uid, gid, template);
+    pool_add(world, group);
+    return group;
+}
+
+void secgroup_bootstrap(World *world)
+{
+    static const char *const directions[] = {"OUTBOUND", "INBOUND"};
+    if (pool_get(world, KIND_SECGROUP, SECGROUP_DEFAULT))
+        return;
+    Template *template = template_new();
+    template_set(template, "DESCRIPTION",
+                 "Every network has this group unless it names others. It lets all traffic "
+                 "through; change its rules to filter by default.");
+    for (guint i = 0; i < G_N_ELEMENTS(directions); i++) {
+        TemplateAttribute *rule = template_add_vector(template, "RULE");
+        attribute_set(rule, "PROTOCOL", "ALL");
+        attribute_set(rule, "RULE_TYPE", directions[i]);
+    }
+    Object *group = secgroup_create(world, SECGROUP_DEFAULT, "default", USER_ONEADMIN,
+                                    GROUP_ONEADMIN, template);
+    group->permissions = 0744;
+    object_changed(world, group);
+}
+
+const KindOperations secgroup_operations = {secgroup_render, NULL,   secgroup_row,
+                                            secgroup_load,   &table, secgroup_free};

@@ -1,0 +1,188 @@
+/* Security groups: rules that cards of machines name. */
+#include "server/rpc/server_private.h"
+#include "server/rpc/vm_cards.h"
+#include "server/rpc/vm_template.h"
+
+#include "lib/base/names.h"
+#include "server/model/plain.h"
+
+#include <string.h>
+
+/* ---- rules ---- */
+
+static gboolean is_one_of(const char *value, const char *const *words)
+{
+    for (guint i = 0; value && words[i]; i++)
+        if (g_ascii_strcasecmp(value, words[i]) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* Ports such as "22,53,80:90,110,1024:65535". */
+static gboolean is_port_range(const char *text)
+{
+    g_auto(GStrv) items = g_strsplit(text, ",", -1);
+    for (guint i = 0; items[i]; i++) {
+        g_auto(GStrv) ends = g_strsplit(g_strstrip(items[i]), ":", 2);
+        for (guint j = 0; ends[j]; j++) {
+            guint64 port;
+            if (!g_ascii_string_to_unsigned(g_strstrip(ends[j]), 10, 0, 65535, &port, NULL))
+                return FALSE;
+        }
+        if (!ends[0])
+            return FALSE;
+    }
+    return items[0] != NULL;
+}
+
+static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint number)
+{
+    static const char *const protocols[] = {"ALL", "TCP", "UDP", "ICMP", "ICMPV6", "IPSEC", NULL};
+    static const char *const directions[] = {"INBOUND", "OUTBOUND", NULL};
+    const char *protocol = attribute_get(rule, "PROTOCOL");
+    const char *direction = attribute_get(rule, "RULE_TYPE"), *range = attribute_get(rule, "RANGE");
+    gint64 size;
+    if (!is_one_of(protocol, protocols))
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "RULE %u: PROTOCOL \"%s\" is none of ALL, TCP, UDP, ICMP, ICMPV6, IPSEC",
+                    number, protocol ? protocol : "");
+    else if (!is_one_of(direction, directions))
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "RULE %u: RULE_TYPE \"%s\" is neither INBOUND nor OUTBOUND", number,
+                    direction ? direction : "");
+    else if (range && !is_port_range(range))
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "RULE %u: RANGE \"%s\" is no list of ports such as \"22,80:90\"", number,
+                    range);
+    else if (attribute_get(rule, "IP") && !attribute_get_int(rule, "SIZE", &size))
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "RULE %u: IP needs SIZE, the number of addresses from it on", number);
+    return !request->error;
+}
+
+static gboolean rules_fit(Request *request, const Template *template)
+{
+    const TemplateAttribute *rule;
+    if (!template_fits(request->world, template, &request->error))
+        return FALSE;
+    for (guint i = 0; (rule = template_vector(template, "RULE", i)); i++)
+        if (!rule_fits(request, rule, i))
+            return FALSE;
+    return TRUE;
+}
+
+/* ---- handlers ---- */
+
+static gboolean name_is_free(Request *request, const char *name)
+{
+    g_autoptr(GError) error = NULL;
+    Object *equal;
+    if (!name || !*name)
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "Error allocating a new security group. No NAME in template for the security "
+                    "group.");
+    else if (!name_check(name, &error))
+        reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new security group. %s.",
+                    error->message);
+    else if ((equal = pool_find_own(request->world, KIND_SECGROUP, request->caller->head.id, name)))
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "Error allocating a new security group. NAME is already taken by SECGROUP %d.",
+                    equal->id);
+    return !request->error;
+}
+
+static RpcReply *create(Request *request, const char *name, Template *template)
+{
+    Object *group = secgroup_create(request->world, -1, name, request->caller->head.id,
+                                    request->caller->head.gid, template);
+    group->permissions = request_new_permissions(request);
+    return reply_int(request, group->id);
+}
+
+RpcReply *secgroup_allocate(Request *request)
+{
+    g_autoptr(Template) template = request_template(request, 1);
+    if (!template || !rules_fit(request, template) ||
+        !name_is_free(request, template_get(template, "NAME")))
+        return NULL;
+    g_autofree char *name = g_strdup(template_get(template, "NAME"));
+    template_remove(template, "NAME");
+    return create(request, name, g_steal_pointer(&template));
+}
+
+RpcReply *secgroup_clone(Request *request)
+{
+    const char *name = arg_text(request, 2, "");
+    if (!request_may(request, RIGHT_CREATE, KIND_SECGROUP, NULL) || !name_is_free(request, name))
+        return NULL;
+    return create(request, name, template_copy(request->object->template));
+}
+
+/* Networks that name the group. */
+static gint32 network_with(World *world, gint32 id)
+{
+    const GPtrArray *networks = world->pools[KIND_NET].order;
+    for (guint i = 0; i < networks->len; i++) {
+        const Object *network = networks->pdata[i];
+        g_autoptr(GArray) ids = ids_parse(template_get(network->template, "SECURITY_GROUPS"));
+        if (ids_contain(ids, id))
+            return network->id;
+    }
+    return -1;
+}
+
+RpcReply *secgroup_delete(Request *request)
+{
+    gint32 id = request->object->id;
+    g_autoptr(GArray) vms = secgroup_vms(request->world, id);
+    gint32 network = network_with(request->world, id);
+    if (id == SECGROUP_DEFAULT)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete security group. The default security group (ID 0) cannot "
+                           "be deleted.");
+    if (vms->len)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete security group. The security group is being used by %u "
+                           "machines, first %d.",
+                           vms->len, g_array_index(vms, gint32, 0));
+    if (network >= 0)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete security group. Virtual network %d names it.", network);
+    acl_forget(request->world, request->object);
+    pool_remove(request->world, request->object);
+    return reply_int(request, id);
+}
+
+static void write_rules(World *world, gint32 id)
+{
+    g_autoptr(GArray) vms = secgroup_vms(world, id);
+    for (guint i = 0; i < vms->len; i++) {
+        Vm *vm = vm_get(world, g_array_index(vms, gint32, i));
+        cards_write_rules(world, vm->head.template);
+        object_changed(world, &vm->head);
+    }
+}
+
+RpcReply *secgroup_update(Request *request)
+{
+    g_autoptr(Template) change = request_template(request, 2);
+    gint32 append = arg_int(request, 3, 0);
+    if (!change || !rules_fit(request, change))
+        return NULL;
+    if (append != 0 && append != 1)
+        return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    if (!request_change_template(request, &request->object->template, g_steal_pointer(&change),
+                                 append))
+        return NULL;
+    object_changed(request->world, request->object);
+    write_rules(request->world, request->object->id);
+    return reply_int(request, request->object->id);
+}
+
+/* Rules are written into the machines at once, so there is never one that is behind. */
+RpcReply *secgroup_commit(Request *request)
+{
+    if (!arg_bool(request, 2, FALSE))
+        write_rules(request->world, request->object->id);
+    return reply_int(request, request->object->id);
+}

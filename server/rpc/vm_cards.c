@@ -1,0 +1,296 @@
+#include "server/rpc/vm_cards.h"
+
+#include "lib/base/error.h"
+#include "server/auth/access.h"
+#include "server/model/world.h"
+
+#include <string.h>
+
+#define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
+
+static const char *const kinds[] = {"NIC", "NIC_ALIAS"};
+
+/* ---- which network ---- */
+
+/* Whose network is meant by a name: NETWORK_UID, NETWORK_UNAME, else the machine's owner's. */
+static gint32 network_owner(World *world, const User *owner, const TemplateAttribute *card)
+{
+    gint64 uid;
+    const char *name = attribute_get(card, "NETWORK_UNAME");
+    if (attribute_get_int(card, "NETWORK_UID", &uid))
+        return (gint32)uid;
+    Object *user = name ? pool_find(world, KIND_USER, name) : NULL;
+    return user ? user->id : name ? -1 : owner->head.id;
+}
+
+/* NULL with the error; NULL without: the card names no network. */
+static Network *network_of(World *world, const User *owner, const TemplateAttribute *card,
+                           GError **error)
+{
+    const char *id = attribute_get(card, "NETWORK_ID"), *name = attribute_get(card, "NETWORK");
+    gint64 number;
+    if (id && *id) {
+        Network *network = attribute_get_int(card, "NETWORK_ID", &number)
+                               ? network_get(world, (gint32)number)
+                               : NULL;
+        if (!network)
+            (void)wrong(error, "Virtual network with ID: %s does not exist", id);
+        return network;
+    }
+    if (!name || !*name)
+        return NULL;
+    gint32 uid = network_owner(world, owner, card);
+    const GPtrArray *all = world->pools[KIND_NET].order;
+    for (guint i = 0; i < all->len; i++) {
+        Object *object = all->pdata[i];
+        if (object->uid == uid && strcmp(object->name, name) == 0)
+            return NETWORK(object);
+    }
+    (void)wrong(error,
+                "User %d does not own a network with name: %s . Set NETWORK_UNAME or NETWORK_UID "
+                "of owner in NIC.",
+                uid, name);
+    return NULL;
+}
+
+/* ---- what the card gets ---- */
+
+static void inherit(World *world, const Network *network, const AddressRange *range,
+                    TemplateAttribute *card)
+{
+    static const char *const connection[] = {"BRIDGE", "BRIDGE_TYPE", "VN_MAD",
+                                             "PHYDEV", "VLAN_ID",     "OUTER_VLAN_ID"};
+    const char *name;
+    for (guint i = 0; i < G_N_ELEMENTS(connection); i++) {
+        const char *value = attribute_get(range->attributes, connection[i]);
+        if (!value || !*value)
+            value = template_get(network->head.template, connection[i]);
+        if (value && *value)
+            attribute_set(card, connection[i], value);
+    }
+    for (guint i = 0; (name = config_list(world->config, "INHERIT_VNET_ATTR", i)); i++) {
+        const char *own = attribute_get(card, name);
+        const char *value = attribute_get(range->attributes, name);
+        if (!value || !*value)
+            value = template_get(network->head.template, name);
+        if (value && *value && !(own && *own))
+            attribute_set(card, name, value);
+    }
+}
+
+/* The groups that the card names, and those of the network; each once. */
+static void name_groups(const Network *network, TemplateAttribute *card)
+{
+    const char *of_network = template_get(network->head.template, "SECURITY_GROUPS");
+    g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+    g_autoptr(GArray) more = ids_parse(of_network ? of_network : "0");
+    for (guint i = 0; i < more->len; i++)
+        ids_add(ids, g_array_index(more, gint32, i));
+    g_autofree char *text = ids_print(ids);
+    attribute_set(card, "SECURITY_GROUPS", text);
+}
+
+static gboolean groups_allowed(World *world, const User *owner, const TemplateAttribute *card,
+                               GError **error)
+{
+    g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+    for (guint i = 0; i < ids->len; i++) {
+        gint32 id = g_array_index(ids, gint32, i);
+        Object *group = pool_get(world, KIND_SECGROUP, id);
+        AccessNeed need = {RIGHT_USE, KIND_SECGROUP, group, FALSE};
+        if (!group)
+            return wrong(error, "Security group with ID: %d does not exist", id);
+        if (!access_check(world, owner, &need, 1, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static void describe(World *world, const Network *network, const AddressRange *range, guint index,
+                     TemplateAttribute *card)
+{
+    g_autofree char *clusters = ids_print(network->clusters);
+    attribute_set(card, "NETWORK", network->head.name);
+    attribute_set_int(card, "NETWORK_ID", network->head.id);
+    attribute_set_int(card, "AR_ID", range->id);
+    attribute_set(card, "CLUSTER_ID", clusters);
+    range_describe(range, index, card, "");
+    inherit(world, network, range, card);
+}
+
+gboolean card_take(World *world, const User *owner, Template *template, TemplateAttribute *card,
+                   gint32 vm, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    AddressRange *range;
+    guint index;
+    gint64 range_id = -1;
+    Network *network = network_of(world, owner, card, &why);
+    if (why) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return FALSE;
+    }
+    attribute_set(card, "NETWORK_UNAME", NULL);
+    attribute_set(card, "NETWORK_UID", NULL);
+    if (!network) {
+        attribute_set(card, "AR_ID", NULL); /* it would pass for an address of ours */
+        return groups_allowed(world, owner, card, error);
+    }
+    AccessNeed need = {RIGHT_USE, KIND_NET, &network->head, FALSE};
+    if (!access_check(world, owner, &need, 1, error) || !groups_allowed(world, owner, card, error))
+        return FALSE;
+    (void)attribute_get_int(card, "AR_ID", &range_id);
+    LeaseWish wish = {(gint32)range_id, attribute_get(card, "IP"), attribute_get(card, "IP6"),
+                      attribute_get(card, "MAC")};
+    if (!network_find(world, network, &wish, &range, &index, error))
+        return FALSE;
+    network_lease(world, network, range, index, (Holder){HOLDER_VM, vm});
+    describe(world, network, range, index, card);
+    name_groups(network, card);
+    return TRUE;
+}
+
+static void give_back(World *world, TemplateAttribute *card, gint32 vm)
+{
+    Vm as_if = {.head.id = vm};
+    network_release_card(world, &as_if, card);
+}
+
+void cards_give_back(World *world, const Template *template, gint32 vm)
+{
+    TemplateAttribute *card;
+    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
+        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++)
+            give_back(world, card, vm);
+}
+
+/* ---- aliases ---- */
+
+/* An alias is one more address of a card, which it names. */
+static gboolean join_alias(const Template *template, TemplateAttribute *alias, guint number,
+                           GError **error)
+{
+    const char *parent = attribute_get(alias, "PARENT");
+    TemplateAttribute *nic;
+    for (guint i = 0; parent && (nic = template_vector(template, "NIC", i)); i++) {
+        if (g_strcmp0(attribute_get(nic, "NAME"), parent) != 0)
+            continue;
+        g_autoptr(GArray) ids = ids_parse(attribute_get(nic, "ALIAS_IDS"));
+        gint64 id = -1;
+        (void)attribute_get_int(alias, "NIC_ID", &id);
+        ids_add(ids, (gint32)id);
+        g_autofree char *list = ids_print(ids);
+        attribute_set(nic, "ALIAS_IDS", list);
+        attribute_set(alias, "PARENT_ID", attribute_get(nic, "NIC_ID"));
+        attribute_set_int(alias, "ALIAS_ID", (gint64)ids->len - 1);
+        return TRUE;
+    }
+    return wrong(error, "NIC_ALIAS %u: PARENT %s%s%s is the NAME of no NIC", number,
+                 parent ? "\"" : "", parent ? parent : "(missing)", parent ? "\"" : "");
+}
+
+static gboolean number_aliases(Template *template, GError **error)
+{
+    guint nics = 0;
+    TemplateAttribute *alias;
+    while (template_vector(template, "NIC", nics))
+        nics++;
+    for (guint i = 0; (alias = template_vector(template, "NIC_ALIAS", i)); i++) {
+        if (i >= 256)
+            return wrong(error, "A machine has at most 256 of NIC_ALIAS");
+        attribute_set_int(alias, "NIC_ID", nics + i);
+        if (!attribute_get(alias, "NAME")) {
+            g_autofree char *name = g_strdup_printf("NIC%u", nics + i);
+            attribute_set(alias, "NAME", name);
+        }
+        if (!join_alias(template, alias, i, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* ---- all cards of a new machine ---- */
+
+/* The clusters that all of its networks are in; none is an error when there are networks. */
+static gboolean write_clusters(World *world, Template *template, GError **error)
+{
+    g_autoptr(GArray) common = NULL;
+    TemplateAttribute *nic;
+    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
+        gint64 id;
+        Network *network =
+            attribute_get_int(nic, "NETWORK_ID", &id) ? network_get(world, (gint32)id) : NULL;
+        if (!network)
+            continue;
+        GArray *both = g_array_new(FALSE, FALSE, sizeof(gint32));
+        for (guint j = 0; j < network->clusters->len; j++) {
+            gint32 cluster = g_array_index(network->clusters, gint32, j);
+            if (!common || ids_contain(common, cluster))
+                g_array_append_val(both, cluster);
+        }
+        g_clear_pointer(&common, g_array_unref);
+        common = both;
+        if (common->len == 0)
+            return wrong(error, "Incompatible clusters: the networks of the machine have no "
+                                "cluster in common, so no host can have them all");
+    }
+    if (!common)
+        return TRUE;
+    g_autoptr(GString) hosts = g_string_new("(");
+    g_autoptr(GString) places = g_string_new("(");
+    for (guint i = 0; i < common->len; i++) {
+        gint32 id = g_array_index(common, gint32, i);
+        g_string_append_printf(hosts, "%sCLUSTER_ID = %d", i ? " | " : "", id);
+        g_string_append_printf(places, "%s\"CLUSTERS/ID\" @> %d", i ? " | " : "", id);
+    }
+    g_string_append(hosts, ") & !(PIN_POLICY = PINNED)");
+    g_string_append(places, ")");
+    template_set(template, "AUTOMATIC_REQUIREMENTS", hosts->str);
+    template_set(template, "AUTOMATIC_NIC_REQUIREMENTS", places->str);
+    return TRUE;
+}
+
+void cards_write_rules(World *world, Template *template)
+{
+    g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    TemplateAttribute *card, *rule;
+    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
+        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
+            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+            for (guint j = 0; j < ids->len; j++)
+                ids_add(groups, g_array_index(ids, gint32, j));
+        }
+    template_remove(template, "SECURITY_GROUP_RULE");
+    for (guint i = 0; i < groups->len; i++) {
+        const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
+        for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++) {
+            TemplateAttribute *copy = template_add_vector(template, "SECURITY_GROUP_RULE");
+            for (guint k = 0; k < rule->pairs->len; k++) {
+                const TemplatePair *pair = rule->pairs->pdata[k];
+                attribute_set(copy, pair->name, pair->value);
+            }
+            attribute_set_int(copy, "SECURITY_GROUP_ID", group->id);
+            attribute_set(copy, "SECURITY_GROUP_NAME", group->name);
+        }
+    }
+}
+
+gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error)
+{
+    TemplateAttribute *card;
+    if (!number_aliases(template, error))
+        return FALSE;
+    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
+        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
+            if (card_take(world, owner, template, card, vm, error))
+                continue;
+            cards_give_back(world, template, vm);
+            return FALSE;
+        }
+    if (!write_clusters(world, template, error)) {
+        cards_give_back(world, template, vm);
+        return FALSE;
+    }
+    cards_write_rules(world, template);
+    return TRUE;
+}

@@ -1,0 +1,20 @@
+/*
+ * The network cards of machines: each that names a network gets an address of it, what the hosts
+ * must know to connect it, and the rules of its security groups.
+ */
+#pragma once
+
+#include "server/model/network.h"
+#include "server/model/user.h"
+
+/* Gives the cards (NIC, NIC_ALIAS) of a machine that will have this id their addresses, and the
+ * template the rules and the clusters that fit. All or none. Errors of ONE_ERROR_INTERNAL and
+ * ONE_ERROR_AUTHORIZATION. */
+gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error);
+/* The same for one card that comes to a machine later. `alias`: it is a NIC_ALIAS. */
+gboolean card_take(World *world, const User *owner, Template *template, TemplateAttribute *card,
+                   gint32 vm, GError **error);
+/* Gives back what cards_take() took; the machine does not come to be. */
+void cards_give_back(World *world, const Template *template, gint32 vm);
+/* Writes SECURITY_GROUP_RULE of all groups that the cards name. */
+void cards_write_rules(World *world, Template *template);
