@@ -14,6 +14,7 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
+#include "server/model/network.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -149,11 +150,15 @@ static void drop(Template *template, const TemplateAttribute *gone)
         }
 }
 
-static void drop_device(Vm *vm, const char *kind, const char *number)
+static void drop_device(World *world, Vm *vm, const char *kind, const char *number)
 {
     const TemplateAttribute *device = vm_device(vm, kind, vm_change_number(vm, number));
-    if (device)
-        drop(vm->head.template, device);
+    if (!device)
+        return;
+    network_release_card(world, vm, device); /* of a disk there is nothing to give back */
+    secgroup_touch(world, vm);
+    drop(vm->head.template, device);
+    secgroup_write_rules(world, vm->head.template);
 }
 
 /* What all snapshots of the disk take is shown with it. */
@@ -167,18 +172,18 @@ static void show_snapshots_size(Vm *vm)
         attribute_set(disk, "DISK_SNAPSHOT_TOTAL_SIZE", NULL);
 }
 
-static void done_detach_disk(Vm *vm)
+static void done_detach_disk(World *world, Vm *vm)
 {
-    drop_device(vm, "DISK", "DISK_ID");
+    drop_device(world, vm, "DISK", "DISK_ID");
     vm_snapshots_forget(vm, vm_change_number(vm, "DISK_ID"));
 }
 
-static void done_detach_nic(Vm *vm)
+static void done_detach_nic(World *world, Vm *vm)
 {
-    drop_device(vm, "NIC", "NIC_ID");
+    drop_device(world, vm, "NIC", "NIC_ID");
 }
 
-static void done_snapshot_create(Vm *vm)
+static void done_snapshot_create(World *world, Vm *vm)
 {
     TemplateAttribute *snapshot = vm_device(vm, "SNAPSHOT", vm_change_number(vm, "SNAPSHOT_ID"));
     const char *info = template_get(vm->operation, "INFO");
@@ -186,12 +191,17 @@ static void done_snapshot_create(Vm *vm)
         attribute_set(snapshot, "HYPERVISOR_ID", info);
 }
 
-static void done_snapshot_delete(Vm *vm)
+static void done_snapshot_delete(World *world, Vm *vm)
 {
-    drop_device(vm, "SNAPSHOT", "SNAPSHOT_ID");
+    drop_device(world, vm, "SNAPSHOT", "SNAPSHOT_ID");
 }
 
-static void done_disk_revert(Vm *vm)
+static void done_disk_create(World *world, Vm *vm)
+{
+    show_snapshots_size(vm);
+}
+
+static void done_disk_revert(World *world, Vm *vm)
 {
     vm_snapshot_revert(vm, vm_change_number(vm, "DISK_ID"), vm_change_number(vm, "SNAPSHOT_ID"));
     /* The disk has again the size that it had then. */
@@ -202,7 +212,7 @@ static void done_disk_revert(Vm *vm)
         attribute_set_int(disk, "SIZE", size);
 }
 
-static void done_disk_delete(Vm *vm)
+static void done_disk_delete(World *world, Vm *vm)
 {
     vm_snapshot_remove(vm, vm_change_number(vm, "DISK_ID"), vm_change_number(vm, "SNAPSHOT_ID"));
     show_snapshots_size(vm);
@@ -211,14 +221,11 @@ static void done_disk_delete(Vm *vm)
 /* What a change does when it has succeeded, beyond losing its marks. */
 static const struct {
     const char *word;
-    void (*done)(Vm *vm);
+    void (*done)(World *world, Vm *vm);
 } ends[] = {
-    {"disk-detach", done_detach_disk},
-    {"nic-detach", done_detach_nic},
-    {"snapshot-create", done_snapshot_create},
-    {"snapshot-delete", done_snapshot_delete},
-    {"disk-snapshot-create", show_snapshots_size},
-    {"disk-snapshot-revert", done_disk_revert},
+    {"disk-detach", done_detach_disk},          {"nic-detach", done_detach_nic},
+    {"snapshot-create", done_snapshot_create},  {"snapshot-delete", done_snapshot_delete},
+    {"disk-snapshot-create", done_disk_create}, {"disk-snapshot-revert", done_disk_revert},
     {"disk-snapshot-delete", done_disk_delete},
 };
 
@@ -267,13 +274,16 @@ void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *t
     if (success)
         for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
             if (g_strcmp0(ends[i].word, word) == 0)
-                ends[i].done(vm);
+                ends[i].done(lifecycle->world, vm);
     if (success)
         clear_marks(vm);
-    else if (vm_is_kept(vm))
+    else if (vm_is_kept(vm)) {
         keep(vm);
-    else
+    } else {
+        if (g_strcmp0(word, "nic-attach") == 0) /* its address goes back, too */
+            drop_device(lifecycle->world, vm, "NIC", "NIC_ID");
         put_back(vm);
+    }
     if (state >= 0 && state < VM_STATES && state != VM_ACTIVE)
         *target = (VmTarget){(VmState)state, LCM_INIT};
     forget_change(vm);

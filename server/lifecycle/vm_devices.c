@@ -2,6 +2,7 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
+#include "server/model/network.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -66,6 +67,7 @@ gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, con
     const VmActionRow *row = vm_change_row(vm, "nic-attach", error);
     gint64 id = -1;
     if (!row) {
+        network_release_card(lifecycle->world, vm, nic);
         template_attribute_free(nic);
         return FALSE;
     }
@@ -76,6 +78,8 @@ gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, con
     if (chosen.target.state == VM_ACTIVE)
         mark(nic);
     template_take(vm->head.template, nic);
+    secgroup_touch(lifecycle->world, vm);
+    secgroup_write_rules(lifecycle->world, vm->head.template);
     vm_change_begin(lifecycle, vm, &chosen, change, asker);
     return TRUE;
 }
@@ -93,12 +97,16 @@ gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *a
     Template *change = vm_change_new(vm, row->word);
     template_set_int(change, "NIC_ID", id);
     mark(nic);
-    if (chosen.target.state != VM_ACTIVE)
+    if (chosen.target.state != VM_ACTIVE) {
+        network_release_card(lifecycle->world, vm, nic);
+        secgroup_touch(lifecycle->world, vm);
         for (guint i = 0; i < template_count(vm->head.template); i++)
             if (template_nth(vm->head.template, i) == nic) {
                 template_attribute_free(template_steal(vm->head.template, i));
                 break;
             }
+        secgroup_write_rules(lifecycle->world, vm->head.template);
+    }
     vm_change_begin(lifecycle, vm, &chosen, change, asker);
     return TRUE;
 }

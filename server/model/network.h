@@ -96,4 +96,6 @@ void secgroup_bootstrap(World *world);
 GArray *secgroup_vms(World *world, gint32 id);
 /* The cards of a machine came or went: the groups that they name look different. */
 void secgroup_touch(World *world, const Vm *vm);
+/* Writes SECURITY_GROUP_RULE of all groups that the cards of a machine's template name. */
+void secgroup_write_rules(World *world, Template *template);
 extern const KindOperations secgroup_operations;

@@ -59,6 +59,31 @@ GArray *secgroup_vms(World *world, gint32 id)
     return vms;
 }
 
+void secgroup_write_rules(World *world, Template *template)
+{
+    g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    TemplateAttribute *card, *rule;
+    for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
+        for (guint i = 0; (card = template_vector(template, cards[which], i)); i++) {
+            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+            for (guint j = 0; j < ids->len; j++)
+                ids_add(groups, g_array_index(ids, gint32, j));
+        }
+    template_remove(template, "SECURITY_GROUP_RULE");
+    for (guint i = 0; i < groups->len; i++) {
+        const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
+        for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++) {
+            TemplateAttribute *copy = template_add_vector(template, "SECURITY_GROUP_RULE");
+            for (guint k = 0; k < rule->pairs->len; k++) {
+                const TemplatePair *pair = rule->pairs->pdata[k];
+                attribute_set(copy, pair->name, pair->value);
+            }
+            attribute_set_int(copy, "SECURITY_GROUP_ID", group->id);
+            attribute_set(copy, "SECURITY_GROUP_NAME", group->name);
+        }
+    }
+}
+
 static void secgroup_render(World *world, Object *object, GString *xml)
 {
     g_autoptr(GArray) vms = secgroup_vms(world, object->id);

@@ -1,9 +1,9 @@
 /* Security groups: rules that cards of machines name. */
 #include "server/rpc/server_private.h"
-#include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
+#include "server/model/network.h"
 #include "server/model/plain.h"
 
 #include <string.h>
@@ -158,7 +158,7 @@ static void write_rules(World *world, gint32 id)
     g_autoptr(GArray) vms = secgroup_vms(world, id);
     for (guint i = 0; i < vms->len; i++) {
         Vm *vm = vm_get(world, g_array_index(vms, gint32, i));
-        cards_write_rules(world, vm->head.template);
+        secgroup_write_rules(world, vm->head.template);
         object_changed(world, &vm->head);
     }
 }

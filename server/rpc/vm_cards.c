@@ -118,8 +118,8 @@ static void describe(World *world, const Network *network, const AddressRange *r
     inherit(world, network, range, card);
 }
 
-gboolean card_take(World *world, const User *owner, Template *template, TemplateAttribute *card,
-                   gint32 vm, GError **error)
+gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
+                   GError **error)
 {
     g_autoptr(GError) why = NULL;
     AddressRange *range;
@@ -250,31 +250,6 @@ static gboolean write_clusters(World *world, Template *template, GError **error)
     return TRUE;
 }
 
-void cards_write_rules(World *world, Template *template)
-{
-    g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(gint32));
-    TemplateAttribute *card, *rule;
-    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
-        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
-            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
-            for (guint j = 0; j < ids->len; j++)
-                ids_add(groups, g_array_index(ids, gint32, j));
-        }
-    template_remove(template, "SECURITY_GROUP_RULE");
-    for (guint i = 0; i < groups->len; i++) {
-        const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
-        for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++) {
-            TemplateAttribute *copy = template_add_vector(template, "SECURITY_GROUP_RULE");
-            for (guint k = 0; k < rule->pairs->len; k++) {
-                const TemplatePair *pair = rule->pairs->pdata[k];
-                attribute_set(copy, pair->name, pair->value);
-            }
-            attribute_set_int(copy, "SECURITY_GROUP_ID", group->id);
-            attribute_set(copy, "SECURITY_GROUP_NAME", group->name);
-        }
-    }
-}
-
 gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error)
 {
     TemplateAttribute *card;
@@ -282,7 +257,7 @@ gboolean cards_take(World *world, const User *owner, Template *template, gint32 
         return FALSE;
     for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
         for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
-            if (card_take(world, owner, template, card, vm, error))
+            if (card_take(world, owner, card, vm, error))
                 continue;
             cards_give_back(world, template, vm);
             return FALSE;
@@ -291,6 +266,6 @@ gboolean cards_take(World *world, const User *owner, Template *template, gint32 
         cards_give_back(world, template, vm);
         return FALSE;
     }
-    cards_write_rules(world, template);
+    secgroup_write_rules(world, template);
     return TRUE;
 }

@@ -11,10 +11,8 @@
  * template the rules and the clusters that fit. All or none. Errors of ONE_ERROR_INTERNAL and
  * ONE_ERROR_AUTHORIZATION. */
 gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error);
-/* The same for one card that comes to a machine later. `alias`: it is a NIC_ALIAS. */
-gboolean card_take(World *world, const User *owner, Template *template, TemplateAttribute *card,
-                   gint32 vm, GError **error);
+/* The same for one card, which may come to the machine later; its rules are not written. */
+gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
+                   GError **error);
 /* Gives back what cards_take() took; the machine does not come to be. */
 void cards_give_back(World *world, const Template *template, gint32 vm);
-/* Writes SECURITY_GROUP_RULE of all groups that the cards name. */
-void cards_write_rules(World *world, Template *template);

@@ -1,4 +1,5 @@
 #include "server/rpc/vm_template.h"
+#include "server/rpc/vm_cards.h"
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
@@ -537,12 +538,13 @@ TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const
         !vm_check_restricted(world, user, given, error))
         return NULL;
     TemplateAttribute *nic = only_vector(given, "NIC", error);
-    if (!nic || !check_nic(nic, error)) {
+    if (nic)
+        clear_marks(nic);
+    if (!nic || !card_take(world, user, nic, vm, error)) {
         template_attribute_free(nic);
         return NULL;
     }
     g_autofree char *name = g_strdup_printf("NIC%" G_GINT64_FORMAT, id);
-    clear_marks(nic);
     attribute_set_int(nic, "NIC_ID", id);
     if (!attribute_get(nic, "NAME"))
         attribute_set(nic, "NAME", name);

@@ -391,3 +391,43 @@ def test_they_outlive_a_restart(fresh):
     server.ok("one.vm.recover", vm, 3)
     server.ok("one.vn.delete", own)
     assert set(leases(server, net)) == {"10.0.0.9"}
+
+
+# -- cards that come and go --
+
+@pytest.mark.parametrize("state", ["RUNNING", "POWEROFF"])
+def test_attached_card(one, state):
+    net = network(one)
+    vm = one.running()
+    if state == "POWEROFF":
+        one.action("poweroff", vm)
+        one.wait(vm, "POWEROFF")
+    one.ok("one.vm.attachnic", vm, f"NIC = [ NETWORK_ID = {net}, IP = 10.0.0.4 ]")
+    one.wait(vm, state)
+    card = nics(one, vm)[-1]
+    assert (card["IP"], card["BRIDGE"], card["MAC"]) == ("10.0.0.4", "br0", "02:00:0a:00:00:04")
+    assert leases(one, net) == {"10.0.0.4": ("VM", vm)}
+    assert [x.text for x in one.xml("one.secgroup.info", 0).findall("UPDATED_VMS/ID")].count(str(vm)) == 1
+    one.fails("one.vm.attachnic", vm, f"NIC = [ NETWORK_ID = {net}, IP = 10.0.0.4 ]", text="in use")
+    one.fails("one.vm.attachnic", vm, "NIC = [ NETWORK_ID = 4711 ]", text="does not exist")
+    one.ok("one.vm.detachnic", vm, int(card["NIC_ID"]))
+    one.wait(vm, state)
+    assert leases(one, net) == {} and nics(one, vm) == []
+    assert one.vm(vm).find("TEMPLATE/SECURITY_GROUP_RULE") is None
+    gone(one, vm)
+
+
+def test_card_that_cannot_be_attached(one):
+    """The driver refuses: the machine is as it was, and the address is free again."""
+    net = network(one)
+    vm = one.running()
+    one.control("ATTACHNIC * fail=1")
+    one.ok("one.vm.attachnic", vm, f"NIC = [ NETWORK_ID = {net} ]")
+    one.wait(vm, "RUNNING")
+    one.server.until(lambda: leases(one, net) == {}, "the address to be given back")
+    assert nics(one, vm) == []
+    one.control()
+    held = one.allocate(hold=True)
+    one.fails("one.vm.attachnic", held, f"NIC = [ NETWORK_ID = {net} ]", text="")
+    assert leases(one, net) == {}
+    gone(one, vm), gone(one, held)
