@@ -1,9 +1,9 @@
 /*
  * The listener of oned: HTTP by libmicrohttpd, epoll and a few threads.
  *
- * A POST to /RPC2 is gathered, decoded and handed on as an RpcCall; its connection sleeps,
- * without a thread, until the call is finished from any thread. Everything that a peer can
- * make grow has a limit here. Knows neither users nor the model.
+ * A POST to /RPC2 (XML-RPC) or /api/<method> (JSON) is gathered, decoded and handed on as an
+ * RpcCall; its connection sleeps, without a thread, until the call is finished from any thread.
+ * Everything that a peer can make grow has a limit here. Knows neither users nor the model.
  */
 #pragma once
 

@@ -1,7 +1,9 @@
 #include "server/http/request.h"
 
+#include "server/http/api.h"
 #include "server/http/upgrade.h"
 #include "server/rpc/codec.h"
+#include "server/rpc/json.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct Request {
     gsize discarded;  /* of a body that is not wanted */
     gboolean expects; /* a body that becomes a call */
     char *token;      /* of a console that is asked for */
+    gboolean is_json; /* of the JSON route, and so is what it gets */
     Refusal refusal;
 
     gboolean handed_on;    /* the call is, or was, with others */
@@ -48,6 +51,8 @@ struct Request {
 static const char explanation[] =
     "This is oned, the daemon of Globule " GLOBULE_VERSION ", a private-cloud manager.\n"
     "It speaks XML-RPC: send a POST with Content-Type text/xml to " PATH ".\n"
+    "And JSON: POST an array of arguments to " API_PREFIX
+    "<method>, with user and password (Basic).\n"
     "Tools: onevm, onehost, oneuser. Try `onevm list`, or call system.listMethods.\n";
 
 /* ---- threads ---- */
@@ -179,18 +184,30 @@ static void refuse_busy(Request *request, const char *why)
            g_strdup_printf("oned has %s; try again in a moment.", why));
 }
 
+/* What a request is refused with, and its type. (owned) */
+static GString *refusal_body(const Request *request, const char **type)
+{
+    const Refusal *refusal = &request->refusal;
+    *type = request->is_json ? API_TYPE : refusal->fault ? XML_TYPE : TEXT_TYPE;
+    if (request->is_json) {
+        g_autofree char *text = g_strchomp(g_strdup(refusal->text));
+        return rpc_json_encode_fault(refusal->fault ? refusal->fault : RPC_FAULT_REFUSED, text);
+    }
+    return refusal->fault ? rpc_encode_fault(refusal->fault, refusal->text)
+                          : g_string_new(refusal->text);
+}
+
 static enum MHD_Result answer_refusal(Request *request)
 {
     Refusal *refusal = &request->refusal;
-    GString *body = refusal->fault ? rpc_encode_fault(refusal->fault, refusal->text)
-                                   : g_string_new(refusal->text);
+    const char *type;
+    GString *body = refusal_body(request, &type);
     gsize length = body->len;
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
         length, g_string_free(body, FALSE), g_free);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            refusal->fault ? XML_TYPE : TEXT_TYPE);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     if (refusal->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "POST");
     if (refusal->status == MHD_HTTP_SERVICE_UNAVAILABLE)
@@ -225,28 +242,39 @@ static const char *header(Request *request, const char *name)
 static gboolean may_be_call(Request *request)
 {
     const char *type = header(request, MHD_HTTP_HEADER_CONTENT_TYPE);
-    return type ? is_xml(type) : !header(request, MHD_HTTP_HEADER_ORIGIN);
+    gboolean fits =
+        type && (request->is_json ? g_ascii_strncasecmp(type, API_TYPE, strlen(API_TYPE)) == 0
+                                  : is_xml(type));
+    return type ? fits : !header(request, MHD_HTTP_HEADER_ORIGIN);
+}
+
+static void refuse_path(Request *request, const char *url)
+{
+    g_autofree char *valid = g_utf8_make_valid(url, -1);
+    refuse(request, MHD_HTTP_NOT_FOUND, 0,
+           g_strdup_printf("There is nothing at %.80s. XML-RPC calls go to " PATH
+                           ", JSON ones to " API_PREFIX "<method>.\n",
+                           valid));
 }
 
 static void judge_path(Request *request, const char *url, const char *method)
 {
     gboolean reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    request->is_json = g_str_has_prefix(url, API_PREFIX);
+    request->call.method = api_method(url);
     if (strcmp(url, "/") == 0 && reads) {
         refuse(request, MHD_HTTP_OK, 0, g_strdup(explanation));
     } else if (g_str_has_prefix(url, CONSOLE_PATH) && strcmp(method, "GET") == 0) {
         request->token = g_strdup(url + strlen(CONSOLE_PATH));
-    } else if (strcmp(url, PATH) != 0) {
-        g_autofree char *valid = g_utf8_make_valid(url, -1);
-        refuse(
-            request, MHD_HTTP_NOT_FOUND, 0,
-            g_strdup_printf("There is nothing at %.80s. XML-RPC calls go to " PATH ".\n", valid));
+    } else if (strcmp(url, PATH) != 0 && !request->call.method) {
+        refuse_path(request, url);
     } else if (strcmp(method, "POST") != 0) {
         refuse(request, MHD_HTTP_METHOD_NOT_ALLOWED, 0,
-               g_strdup_printf("%.20s is not understood here. XML-RPC calls are sent by POST.\n",
-                               method));
+               g_strdup_printf("%.20s is not understood here. Calls are sent by POST.\n", method));
     } else if (!may_be_call(request)) {
         refuse(request, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, 0,
-               g_strdup("An XML-RPC call needs the header \"Content-Type: text/xml\".\n"));
+               g_strdup_printf("A call needs the header \"Content-Type: %s\".\n",
+                               request->is_json ? API_TYPE : XML_TYPE));
     } else {
         request->expects = TRUE;
     }
@@ -285,11 +313,12 @@ static enum MHD_Result cut_upload(Request *request)
     refuse_size(request);
     request->hub->refused++;
     if (request->peer) {
-        g_autoptr(GString) body = rpc_encode_fault(RPC_FAULT_LIMIT, request->refusal.text);
-        g_autofree char *answer = g_strdup_printf(
-            "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
-            "Content-Type: " XML_TYPE "\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n%s",
-            body->len, body->str);
+        const char *type;
+        g_autoptr(GString) body = refusal_body(request, &type);
+        g_autofree char *answer =
+            g_strdup_printf("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\n"
+                            "Content-Type: %s\r\nContent-Length: %" G_GSIZE_FORMAT "\r\n\r\n%s",
+                            type, body->len, body->str);
         peers_linger(request->hub->peers, request->peer);
         peers_tell(request->hub->peers, request->peer, answer, strlen(answer));
     }
@@ -382,13 +411,25 @@ void request_hand_on_gathered(RequestHub *hub)
     }
 }
 
+/* NULL, or the fault to answer with. */
+static RpcReply *decode(Request *request)
+{
+    RpcCall *call = &request->call;
+    const GString *body = request->body;
+    if (!request->is_json)
+        return rpc_decode(body->str, body->len, &request->hub->limits, &call->method,
+                          &call->arguments);
+    g_autofree char *session = api_session(header(request, MHD_HTTP_HEADER_AUTHORIZATION));
+    return rpc_json_decode(call->method, session, body->str, body->len, &request->hub->limits,
+                           &call->arguments);
+}
+
 /* The body is complete: it becomes a call, and the connection sleeps. */
 static enum MHD_Result hand_on(Request *request)
 {
     RequestHub *hub = request->hub;
     RpcCall *call = &request->call;
-    request->reply = rpc_decode(request->body->str, request->body->len, &hub->limits, &call->method,
-                                &call->arguments);
+    request->reply = decode(request);
     drop_body(request);
     if (request->reply)
         return MHD_YES;
@@ -459,9 +500,24 @@ static void sending_free(void *data)
     g_free(sending);
 }
 
-static struct MHD_Response *make_response(Request *request, gsize *length)
+static struct MHD_Response *make_json_response(RpcReply *reply, gsize *length, guint *status)
+{
+    GString *body = rpc_json_encode(reply, status);
+    rpc_reply_free(reply);
+    *length = body->len;
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback(
+        *length, g_string_free(body, FALSE), g_free);
+    if (response && *status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                                "Basic realm=\"Globule\", charset=\"UTF-8\"");
+    return response;
+}
+
+static struct MHD_Response *make_response(Request *request, gsize *length, guint *status)
 {
     RpcReply *reply = g_steal_pointer(&request->reply);
+    if (request->is_json)
+        return make_json_response(reply, length, status);
     if (rpc_reply_size(reply) > COPY_MOST) {
         Sending *sending = g_new0(Sending, 1);
         sending->pieces = rpc_encode_pieces(reply);
@@ -482,13 +538,15 @@ static struct MHD_Response *make_response(Request *request, gsize *length)
 static enum MHD_Result answer(Request *request)
 {
     gsize length = 0;
-    struct MHD_Response *response = make_response(request, &length);
+    guint status = MHD_HTTP_OK;
+    struct MHD_Response *response = make_response(request, &length, &status);
     if (!response)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, XML_TYPE);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                            request->is_json ? API_TYPE : XML_TYPE);
     if (request->peer)
         peer_set_replying(request->peer, length, request->hub->options.reply_seconds);
-    enum MHD_Result result = MHD_queue_response(request->connection, MHD_HTTP_OK, response);
+    enum MHD_Result result = MHD_queue_response(request->connection, status, response);
     MHD_destroy_response(response);
     return result;
 }

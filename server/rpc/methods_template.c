@@ -109,7 +109,7 @@ static Template *complete(Request *request, const Object *source)
             return NULL;
         template_merge(all, extra);
     } else if (!extra) {
-        g_autoptr(Template) again = request_template(request, 4); /* sets the error */
+        template_free(request_template(request, 4)); /* sets the error */
         return NULL;
     }
     if (*name)
