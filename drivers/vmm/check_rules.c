@@ -56,10 +56,10 @@ static void judge_machine(const CheckFacts *facts, Verdict *verdict)
             facts->domain, vmm_presence_text(presence), host);
     if (facts->busy)
         say(verdict, RESULT_NO, "libvirt has begun something else with it: %s", facts->busy);
-    if (facts->snapshots)
+    if (facts->snapshots && !facts->shared)
         say(verdict, RESULT_NO,
-            "libvirt moves no machine that has snapshots, and this one has %" G_GINT64_FORMAT
-            ": delete them, or migrate without --live",
+            "its %" G_GINT64_FORMAT " snapshots would be lost, since the disks are copied: delete "
+            "them, or migrate without --live",
             facts->snapshots);
     say(verdict, RESULT_OK, "%s runs on %s", facts->domain, host);
 }

@@ -3,6 +3,7 @@
  */
 #include "drivers/vmm/vmm_migrate.h"
 
+#include "drivers/vmm/vmm_carry.h"
 #include "lib/base/error.h"
 #include <libvirt/virterror.h>
 #include <string.h>
@@ -203,6 +204,19 @@ static gboolean left_in_the_middle(Migration *migration, const VmmSight *here,
     return TRUE;
 }
 
+/* Disks that are copied arrive without the snapshots in them. */
+static gboolean take_snapshots(Migration *migration, virDomainPtr domain, GError **error)
+{
+    int count = virDomainSnapshotNum(domain, 0);
+    if (count <= 0 || migration->storage == MIGRATE_SHARED)
+        return vmm_carry_take(migration->action, domain, error);
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                "%s has %d snapshots in its disks, which would be lost, since the disks are copied "
+                "to %s: delete them (onevm snapshot-delete), or migrate without --live",
+                migration->action->domain, count, migration->action->destination);
+    return FALSE;
+}
+
 void vmm_migrate(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
@@ -232,6 +246,10 @@ void vmm_migrate(DriverJob *job)
     }
     if (!ready(&migration, &there, &here))
         return;
+    if (!take_snapshots(&migration, here.domain, &error)) {
+        driver_job_fail(job, "nothing was begun: %s", error->message);
+        return;
+    }
     move(&migration, here.domain);
     migration_settle(&migration);
 }

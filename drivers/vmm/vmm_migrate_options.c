@@ -191,7 +191,6 @@ unsigned int migrate_options_flags(const MigrateOptions *options, gboolean qemu,
          * a few others. */
         {storage == MIGRATE_SHARED, VIR_MIGRATE_UNSAFE},
         {storage == MIGRATE_MIRRORED, VIR_MIGRATE_NON_SHARED_DISK},
-        {storage == MIGRATE_LAYERED, VIR_MIGRATE_NON_SHARED_INC},
     };
     for (guint i = 0; i < G_N_ELEMENTS(choices); i++)
         if (choices[i].wanted)

@@ -33,7 +33,6 @@ gboolean migrate_options_fit(const MigrateOptions *options, gboolean qemu, gbool
 typedef enum {
     MIGRATE_SHARED,   /* the disks stay where they are */
     MIGRATE_MIRRORED, /* copied whole, during the migration */
-    MIGRATE_LAYERED,  /* the same, but only what is above a base that the destination has */
 } MigrateStorage;
 
 /* Flags for virDomainMigrate3(); `persistent`: the domain has a definition at the source. */

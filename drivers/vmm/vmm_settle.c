@@ -4,6 +4,7 @@
  * machine is destroyed only where it does not run.
  */
 #include "drivers/vmm/check_facts.h"
+#include "drivers/vmm/vmm_carry.h"
 #include "drivers/vmm/vmm_migrate.h"
 
 #include <libvirt/virterror.h>
@@ -53,6 +54,7 @@ static void succeed(Migration *migration, const VmmSight *there)
                    "libvirt reported a failure (%s), but %s runs on %s and is gone from %s",
                    migration->error->message, migration->action->domain,
                    migration->action->destination, migration->action->host);
+    vmm_carry_give(migration->action, there->domain);
     driver_job_succeed(migration->job, text);
 }
 
@@ -88,6 +90,7 @@ static void settle_at_source(Migration *migration, const VmmSight *here, const V
     else
         where = g_strdup_printf("%s goes on running on %s, and nothing of it is on %s",
                                 action->domain, action->host, action->destination);
+    vmm_carry_give(action, here->domain);
     fail(migration, where);
 }
 

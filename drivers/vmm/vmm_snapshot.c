@@ -5,6 +5,7 @@
  */
 #include "drivers/vmm/vmm_change.h"
 
+#include "drivers/vmm/vmm_carry.h"
 #include "drivers/vmm/vmm_watch.h"
 #include "lib/base/error.h"
 #include "lib/base/xml.h"
@@ -39,8 +40,12 @@ static gboolean begin(DriverJob *job, VmmGuest *guest, char **name, gboolean abs
         return FALSE;
     }
     *name = snapshot_name(&device);
-    return vmm_can(job, VMM_SNAPSHOTS, "have snapshots") &&
-           vmm_guest_find(job, guest, absent_is_fine);
+    if (!vmm_can(job, VMM_SNAPSHOTS, "have snapshots") ||
+        !vmm_guest_find(job, guest, absent_is_fine))
+        return FALSE;
+    /* What a migration took along when its driver died. */
+    vmm_carry_give(vmm_action_of(job), guest->sight.domain);
+    return TRUE;
 }
 
 /* NULL without the error: there is none of that name. */

@@ -87,7 +87,9 @@ class Machine:
         self.name, self.text, self.memory = f"one-{self.vid}", text, memory
         self.disks = ["<FORMAT>raw</FORMAT>"] if disks is None else disks
         self.path = f"{OWN if own else SHARED}/0/{self.vid}"
-        self.outside(host).mkdir(parents=True, exist_ok=True)
+        self.kept = lab.dir / f"vms/{self.vid}"  # on the front-end, as /var/lib/one/vms/ID
+        for directory in (self.outside(host), self.kept):
+            directory.mkdir(parents=True, exist_ok=True)
 
     def outside(self, host):
         """The machine's directory on a host as the tests see it."""
@@ -106,6 +108,7 @@ class Machine:
         disks = "".join(f"<DISK><DISK_ID>{number}</DISK_ID>{disk}</DISK>" for number, disk in enumerate(self.disks))
         xml = f"""<VMM_DRIVER_ACTION_DATA><HOST>{at or self.host}</HOST><MIGR_HOST>{to or ''}</MIGR_HOST>
             <DEPLOY_ID>{self.name}</DEPLOY_ID><DISK_TARGET_PATH>{self.path}</DISK_TARGET_PATH>
+            <LOCAL_DEPLOYMENT_FILE>{self.kept}/deployment.0</LOCAL_DEPLOYMENT_FILE>
             <CHECKPOINT_FILE>{self.path}/checkpoint</CHECKPOINT_FILE>
             {vector("MIGRATE", migrate) if migrate else ''}<HOST_TEMPLATE>{vector("MIGRATE", host_migrate or {})}</HOST_TEMPLATE>
             <VM><ID>{self.vid}</ID><NAME>m{self.vid}</NAME><STIME>1</STIME><USER_TEMPLATE/>

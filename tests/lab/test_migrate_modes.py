@@ -184,6 +184,31 @@ def test_chains_are_whole(driver, machine):
     assert written(machine, "disk.1") and written(machine, "disk.2")
 
 
+# ---- snapshots of the whole machine ----
+
+def test_snapshots_move_along(lab, driver):
+    """libvirt's list of them is at the destination afterwards, and at the source when nothing was moved."""
+    machine = Machine(lab, "node01", disks=["<DRIVER>qcow2</DRIVER>"])
+    image(machine, "node01", "disk.0", "-f", "qcow2", "8M")
+    driver.do(machine, "DEPLOY")
+    machine.beats()
+    for name in ("first", "second"):
+        lab.on("node01", "virsh", "-q", "snapshot-create-as", machine.name, name)
+    listed = lab.on("node01", "virsh", "-q", "snapshot-list", "--tree", machine.name)
+    assert "first" in listed and "second" in listed
+    success, text = driver.ask(machine, "MIGRATE", to="node02", migrate={"BANDWIDTH": 2, "TIME_LIMIT": 1})
+    assert not success and "goes on running on node01" in text, text
+    assert lab.on("node01", "virsh", "-q", "snapshot-list", "--tree", machine.name) == listed
+    assert move(driver, machine)["storage"] == "shared"
+    assert lab.on("node02", "virsh", "-q", "snapshot-list", "--tree", machine.name) == listed
+    assert lab.on("node02", "virsh", "-q", "snapshot-current", "--name", machine.name).strip() == "second"
+    assert not (machine.kept / "snapshots.xml").exists()
+    lab.on("node02", "virsh", "-q", "snapshot-revert", machine.name, "first", "--running")
+    wait_for("the guest to beat on from its snapshot", 30,
+             lambda: any(after < before for before, after in machine.console().breaks()))
+    driver.do(machine, "CANCEL")
+
+
 # ---- disks that are not shared ----
 
 def test_mirrored_disks(lab, driver):

@@ -210,10 +210,6 @@ static void busy(CheckFacts *facts)
 {
     facts->busy = g_strdup("a backup is being made");
 }
-static void snapshots(CheckFacts *facts)
-{
-    facts->snapshots = 2;
-}
 static void taken(CheckFacts *facts)
 {
     facts->presence[CHECK_DESTINATION] = VMM_OTHER;
@@ -323,6 +319,15 @@ static void mirrored(CheckFacts *facts)
     disk(facts)->capacity = 500 * MIB;
     disk(facts)->allocated = 100 * MIB;
 }
+static void snapshots(CheckFacts *facts)
+{
+    facts->snapshots = 2;
+}
+static void mirrored_snapshots(CheckFacts *facts)
+{
+    mirrored(facts);
+    snapshots(facts);
+}
 static void mirrored_over_data(CheckFacts *facts)
 {
     mirrored(facts);
@@ -394,7 +399,8 @@ static void test_rules(void)
     } cases[] = {
         {gone, "machine", "no", "one-3 is not there on h1*"},
         {busy, "machine", "no", "*a backup*"},
-        {snapshots, "machine", "no", "*has 2*"},
+        {snapshots, "machine", "ok", "one-3 runs on h1"},
+        {mirrored_snapshots, "machine", "no", "its 2 snapshots would be lost*"},
         {taken, "name", "no", "*one-3 on h2 already*"},
         {leftover, "name", "warning", "*earlier attempt*"},
         {same_uuid, "name", "no", "*copy on h2*"},

@@ -159,8 +159,6 @@ static void test_flags(void)
                     always | VIR_MIGRATE_UNSAFE);
     g_assert_cmphex(migrate_options_flags(&plain, TRUE, MIGRATE_MIRRORED, FALSE), ==,
                     always | VIR_MIGRATE_NON_SHARED_DISK);
-    g_assert_cmphex(migrate_options_flags(&plain, TRUE, MIGRATE_LAYERED, FALSE), ==,
-                    always | VIR_MIGRATE_NON_SHARED_INC);
     g_assert_cmphex(migrate_options_flags(&all, TRUE, MIGRATE_SHARED, FALSE), ==,
                     always | VIR_MIGRATE_UNSAFE | VIR_MIGRATE_AUTO_CONVERGE | VIR_MIGRATE_POSTCOPY |
                         VIR_MIGRATE_COMPRESSED | VIR_MIGRATE_TLS | VIR_MIGRATE_TUNNELLED);
