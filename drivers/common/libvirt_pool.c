@@ -6,17 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A host that is silent for KEEPALIVE_SECONDS * (KEEPALIVE_COUNT + 1) is taken for lost. libvirtd
- * answers these questions in its main loop, whatever its workers do. */
+/* A host that is silent for so many tenths of our patience is taken for lost; it is asked each
+ * KEEPALIVE_SECONDS. libvirtd answers these questions in its main loop, whatever its workers do. */
+#define SILENCE_TENTHS    3
 #define KEEPALIVE_SECONDS 2
-#define KEEPALIVE_COUNT   2
 /* Nobody waits longer than this for a host that went silent, while it is tried again. */
 #define SILENT_SECONDS 1
-/* An attempt that hangs (ssh, whose packets are lost) is not waited for when a host may be back: so
- * long after its beginning another is begun, so many at most. */
-#define TRY_AGAIN_SECONDS 10
-#define ATTEMPTS_MAX      4
-#define CALLS_MAX         3
+/* An attempt that hangs (ssh, whose packets are lost) is not waited for when a host may be back: at
+ * half our patience another is begun, so many at most. */
+#define ATTEMPTS_MAX 4
+#define CALLS_MAX    3
 /* A second connection that nobody needed for so long is closed. */
 #define SPARE_SECONDS 60
 #define REST_SECONDS  1
@@ -41,6 +40,7 @@ typedef struct Peer {
 } Peer;
 
 static const LibvirtSettings *settings;
+static gint64 patience = LIBVIRT_CONNECT_SECONDS;
 static GMutex lock;
 static GCond changed;     /* an attempt to connect has ended */
 static GHashTable *peers; /* host -> Peer */
@@ -97,6 +97,10 @@ static const char *hint_for(const virError *fault)
          "qemu.conf"},
         {"without shared storage is unsafe",
          "Say SHARED=YES in the system datastore when all hosts see the same directory"},
+        {"Failed to send migration data to destination host",
+         "Xen moves a PV machine live only if it was built with shadow paging, which Debian's is "
+         "not: "
+         "migrate without --live, or make it a PVH machine (OS/MACHINE=xenpvh)"},
         {"could not find capabilities for",
          "Does the host have this hypervisor (qemu-system, /dev/kvm)?"},
         {"KVM is not supported", "Use the flavour qemu (software emulation) for this host"},
@@ -164,6 +168,11 @@ void libvirt_pool_start(const LibvirtSettings *wanted)
     g_once_init_leave(&started, 1);
 }
 
+void libvirt_pool_set_patience(int seconds)
+{
+    patience = CLAMP(seconds, LIBVIRT_CONNECT_SECONDS, LIBVIRT_PATIENCE_MAX);
+}
+
 /* ---- connections ---- */
 
 static Peer *peer_of(const char *host)
@@ -229,7 +238,8 @@ static virConnectPtr open_connection(const char *host, GError **error)
         return NULL;
     }
     /* Drivers inside this process (test:///) have no keepalive; that is fine. */
-    (void)virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
+    gint64 questions = patience * SILENCE_TENTHS / 10 / KEEPALIVE_SECONDS;
+    (void)virConnectSetKeepAlive(connection, KEEPALIVE_SECONDS, (unsigned)MAX(questions - 1, 1));
     return connection;
 }
 
@@ -316,11 +326,11 @@ static gboolean still_silent(Peer *peer, GError **error)
 static gboolean wait_for_attempt(Peer *peer, GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    gboolean hangs = now - peer->opening_since > TRY_AGAIN_SECONDS * G_TIME_SPAN_SECOND;
+    gboolean hangs = now - peer->opening_since > patience * G_TIME_SPAN_SECOND / 2;
     if ((!peer->opening || (hangs && peer->opening < ATTEMPTS_MAX)) && !begin_opening(peer, error))
         return FALSE;
     guint before = peer->attempts;
-    gint64 until = peer->opening_since + LIBVIRT_CONNECT_SECONDS * G_TIME_SPAN_SECOND;
+    gint64 until = peer->opening_since + patience * G_TIME_SPAN_SECOND;
     if (peer->silent_since)
         until = MIN(until, now + SILENT_SECONDS * G_TIME_SPAN_SECOND);
     while (peer->attempts == before)

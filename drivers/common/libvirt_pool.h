@@ -1,8 +1,9 @@
 /*
  * Connections to libvirt, one process for many hosts: kept open, shared by threads,
  * watched by keepalive, opened again after a loss. Nobody waits for a host that cannot be
- * reached longer than LIBVIRT_CONNECT_SECONDS, hardly at all for one that went silent within
- * a connection (6 seconds without an answer), and no host makes another wait.
+ * reached longer than LIBVIRT_CONNECT_SECONDS (or the patience that was set), hardly at all for
+ * one that went silent within a connection (6 seconds without an answer), and no host makes
+ * another wait.
  *
  * libvirtd serves at most five calls of one connection at a time and then stops reading
  * from it, answers to keepalive included; so a connection is shared by no more than three
@@ -14,6 +15,7 @@
 #include <libvirt/libvirt.h>
 
 #define LIBVIRT_CONNECT_SECONDS 20
+#define LIBVIRT_PATIENCE_MAX    600
 
 /* What the flavour decides. Strings must live as long as the process. */
 typedef struct LibvirtSettings {
@@ -27,6 +29,10 @@ typedef struct LibvirtSettings {
 
 /* Once, before the first use; starts the event thread. */
 void libvirt_pool_start(const LibvirtSettings *settings);
+
+/* For hosts that answer slowly: seconds that a connection may take to be opened, in place of
+ * LIBVIRT_CONNECT_SECONDS; a silence of 3/10 of that ends one. Before libvirt_pool_start(). */
+void libvirt_pool_set_patience(int seconds);
 
 /* A connection to the host; give it back with libvirt_pool_release(), NULL is fine there.
  * The error says what to do. */

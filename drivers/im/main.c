@@ -1,16 +1,19 @@
 /* one_im: tells what hosts have and which machines run there. The first argument is the flavour. */
+#include "drivers/common/libvirt_pool.h"
 #include "drivers/im/im.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 
 int main(int argc, char **argv)
 {
-    int threads = 0, retries = 0;
+    int threads = 0, retries = 0, patience = 0;
     g_autofree char *uri = NULL;
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Hosts asked at once (32)", "N"},
         {"uri", 'u', 0, G_OPTION_ARG_STRING, &uri,
          "How libvirt reaches another computer; %h is its name", "PATTERN"},
+        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience,
+         "Seconds that a connection to libvirt may take (20)", "N"},
         {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
         {NULL},
     };
@@ -30,6 +33,8 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_im: give one flavour of: %s\n", names);
         return 2;
     }
+    if (patience)
+        libvirt_pool_set_patience(patience);
     if (flavour->libvirt.local)
         im_libvirt_start(flavour, uri);
     Driver driver = {

@@ -69,6 +69,8 @@ static void read_processor(CheckFacts *facts, const xmlNode *root)
     facts->type = attribute(root, "type");
     facts->arch = attribute_at(root, "os/type", "arch");
     facts->machine = attribute_at(root, "os/type", "machine");
+    g_autofree char *kind = xml_get(root, "os/type");
+    facts->paravirtual = g_strcmp0(facts->type, "xen") == 0 && g_strcmp0(kind, "linux") == 0;
     facts->emulator = xml_get(root, "devices/emulator");
     facts->cpu.mode = attribute(cpu, "mode");
     facts->cpu.xml = cpu ? print_element(cpu) : NULL;

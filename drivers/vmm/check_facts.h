@@ -85,6 +85,7 @@ typedef struct CheckFacts {
 
     CheckCpu cpu;
     char *type, *arch, *machine, *emulator; /* of the document */
+    gboolean paravirtual;                   /* a PV guest of Xen */
     CheckAnswer machine_fits;
     char *machine_reason;
     gint64 versions[CHECK_HOSTS];         /* of the hypervisor, libvirt's counting; -1 */

@@ -141,6 +141,13 @@ static void judge_board(const CheckFacts *facts, Verdict *verdict)
 {
     const char *board = facts->machine ? facts->machine : "the machine's board";
     const char *host = facts->hosts[CHECK_DESTINATION];
+    /* No host says whether its hypervisor was built with shadow paging. */
+    if (facts->paravirtual)
+        say(verdict, RESULT_WARNING,
+            "a PV machine moves live only if the Xen of %s has shadow paging, which Debian's has "
+            "not; OS/MACHINE=xenpvh makes a machine that can, and migrate without --live always "
+            "works",
+            facts->hosts[CHECK_SOURCE]);
     if (facts->machine_fits == CHECK_YES)
         say(verdict, RESULT_OK, "%s has %s", host, board);
     else if (facts->machine_fits == CHECK_NO)

@@ -1,4 +1,5 @@
 /* one_vmm: runs machines on hosts. The first argument is the flavour. */
+#include "drivers/common/libvirt_pool.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include <glib/gprintf.h>
@@ -6,13 +7,15 @@
 
 int main(int argc, char **argv)
 {
-    int threads = 0, per_host = 0, retries = 0;
+    int threads = 0, per_host = 0, retries = 0, patience = 0;
     g_autofree char *uri = NULL;
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Jobs at once in all (32)", "N"},
         {"per-host", 'p', 0, G_OPTION_ARG_INT, &per_host, "Jobs at once on one host (4)", "N"},
         {"uri", 'u', 0, G_OPTION_ARG_STRING, &uri,
          "How libvirt reaches another computer; %h is its name", "PATTERN"},
+        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience,
+         "Seconds that a connection to libvirt may take (20)", "N"},
         {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
         {NULL},
     };
@@ -32,6 +35,8 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_vmm: give one flavour of: %s\n", names);
         return 2;
     }
+    if (patience)
+        libvirt_pool_set_patience(patience);
     if (flavour->dialect)
         vmm_libvirt_start(flavour, uri);
     Driver driver = {

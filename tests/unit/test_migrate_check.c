@@ -117,6 +117,27 @@ static void test_document(void)
     g_assert_nonnull(error);
 }
 
+/* Of Xen's machines only PV ones are doubtful. */
+static void test_xen(void)
+{
+    static const struct {
+        const char *type, *kind;
+        gboolean paravirtual;
+    } cases[] = {{"xen", "linux", TRUE},
+                 {"xen", "xenpvh", FALSE},
+                 {"xen", "hvm", FALSE},
+                 {"kvm", "hvm", FALSE}};
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(CheckFacts) facts = {0};
+        g_autofree char *text = g_strdup_printf(
+            "<domain type='%s'><os><type>%s</type></os><memory>1</memory><devices/></domain>",
+            cases[i].type, cases[i].kind);
+        check_facts_init(&facts);
+        g_assert_true(check_domain_read(&facts, text, NULL));
+        g_assert_cmpint(facts.paravirtual, ==, cases[i].paravirtual);
+    }
+}
+
 static void test_host_answers(void)
 {
     g_auto(CheckFacts) facts = {0};
@@ -261,6 +282,10 @@ static void no_board(CheckFacts *facts)
 {
     facts->machine_fits = CHECK_NO;
     facts->machine_reason = g_strdup("not supported by emulator");
+}
+static void paravirtual(CheckFacts *facts)
+{
+    facts->paravirtual = TRUE;
 }
 static void older(CheckFacts *facts)
 {
@@ -412,6 +437,7 @@ static void test_rules(void)
         {passthrough_lacking, "cpu", "warning", "h2 has no avx2 f16c"},
         {pinned_high, "cpu", "no", "*pinned to CPU 8, and h2 has 8"},
         {no_board, "machine-type", "no", "h2 cannot run pc-q35-7.2: not supported*"},
+        {paravirtual, "machine-type", "warning", "*the Xen of h1 has shadow paging*"},
         {older, "versions", "warning", "h2 has the older hypervisor, 5.2.0 against 7.2.0*"},
         {newer, "versions", "ok", "hypervisor 8.0.0*"},
         {no_memory, "memory", "no", "h2 has 100 MiB free*1024"},
@@ -508,6 +534,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_assert_cmpint(virInitialize(), ==, 0); /* its errors need it */
     g_test_add_func("/check/document", test_document);
+    g_test_add_func("/check/xen", test_xen);
     g_test_add_func("/check/host/answers", test_host_answers);
     g_test_add_func("/check/host/script", test_script);
     g_test_add_func("/check/link", test_remembered_link);

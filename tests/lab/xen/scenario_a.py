@@ -31,6 +31,13 @@ NIC = [ MAC = "02:00:{address}" ]
 """
 
 
+# A host in software emulation on a busy computer may be silent longer than a real one.
+SETTINGS = """MONITORING_INTERVAL_HOST = 20
+IM_MAD = [ NAME = "im_xen",  EXECUTABLE = "one_im",  ARGUMENTS = "-w 300 xen" ]
+VM_MAD = [ NAME = "vmm_xen", EXECUTABLE = "one_vmm", ARGUMENTS = "-w 300 xen", TYPE = "xen" ]
+"""
+
+
 class XenLab(Lab):
     """A front-end in namespaces of this computer, and Xen hosts that are computers of their own."""
 
@@ -106,7 +113,7 @@ class TestManual:
         target = lab.shared / "domains/xen01/disk.img"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(lab.shared / "guest/disk.img", target)
-        cloud = Cloud(lab, "xen", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 20",
+        cloud = Cloud(lab, "xen", "/var/lib/one/datastores", SETTINGS,
                       "NEW_MACHINE_DELAY = 300")  # the manual deploys by hand
         if cloud.home.exists():  # of an earlier run on a bed that was kept
             cloud.stop()
