@@ -118,6 +118,9 @@ static const CliOption all[] = {
     /* Machines: what is attached to them. */
     {"file", 'f', "file", "FILE", "Read the template from this file."},
     {"image", 'i', "image", "IMAGE", "Image to attach, by id or name."},
+    {"source", 0, "source", "PATH", "File of the hosts to attach a copy of."},
+    {"format", 0, "format", "FORMAT", "Format of the disk: raw, qcow2, ext4 ..."},
+    {"cache", 'c', "cache", "MODE", "How the host caches the disk: none, writethrough ..."},
     {"network", 'n', "network", "NETWORK", "Network to attach to, by id or name."},
     {"bridge", 0, "bridge", "BRIDGE", "Bridge to attach to."},
     {"target", 't', "target", "DEVICE", "Name of the device in the guest, such as vdb."},

@@ -176,11 +176,10 @@ static gboolean attach(Cli *cli, gint32 id, const char *method, const char *vect
 
 static gboolean attach_disk(Cli *cli, gint32 id, GError **error)
 {
-    static const Pair pairs[] = {{"image", "IMAGE_ID"},
-                                 {"disk-type", "TYPE"},
-                                 {"disk-size", "SIZE"},
-                                 {"target", "TARGET"},
-                                 {"prefix", "DEV_PREFIX"}};
+    static const Pair pairs[] = {{"image", "IMAGE_ID"},    {"disk-type", "TYPE"},
+                                 {"disk-size", "SIZE"},    {"target", "TARGET"},
+                                 {"prefix", "DEV_PREFIX"}, {"source", "SOURCE"},
+                                 {"format", "FORMAT"},     {"cache", "CACHE"}};
     return attach(cli, id, "one.vm.attach", "DISK", pairs, G_N_ELEMENTS(pairs), error);
 }
 

@@ -210,6 +210,32 @@ static const CliColumn snapshot_columns[] = {
     {NULL, 0, NULL, NULL, NULL},
 };
 
+/* The snapshot that a disk was made of, or that is being worked on. */
+static char *active_text(const Cli *cli, xmlNode *snapshot)
+{
+    return g_strdup(strcmp(cli_xml_text(snapshot, "ACTIVE"), "YES") == 0 ? "=>" : "");
+}
+
+static char *snapshot_date(const Cli *cli, xmlNode *snapshot)
+{
+    return cli_time(cli_xml_int(snapshot, "DATE", 0));
+}
+
+static char *snapshot_size(const Cli *cli, xmlNode *snapshot)
+{
+    return cli_size(cli_xml_double(snapshot, "SIZE", 0), 'M');
+}
+
+static const CliColumn disk_snapshot_columns[] = {
+    {"AC", 2, NULL, active_text, NULL},
+    {"ID", 4, "ID", NULL, NULL},
+    {"PARENT", 6, "PARENT", NULL, NULL},
+    {"DATE", -14, NULL, snapshot_date, NULL},
+    {"SIZE", 9, NULL, snapshot_size, NULL},
+    {"NAME", -40, "NAME", NULL, NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 static char *action_text(const Cli *cli, xmlNode *record)
 {
     return g_strdup(cli_vm_action_name(cli_xml_int(record, "ACTION", 0)));
@@ -360,6 +386,40 @@ CliExit cli_vm_history(Cli *cli)
     for (guint i = 0; i < cli->ids->len && exit == CLI_DONE; i++)
         exit = cli_show(cli, g_array_index(cli->ids, gint32, i), history_page);
     return exit;
+}
+
+/* ---- Snapshots ---- */
+
+static void snapshots_page(Cli *cli, xmlNode *vm, GString *page)
+{
+    g_autofree char *text = cli_table_of(cli, snapshot_columns, vm, "TEMPLATE/SNAPSHOT");
+    cli_page_title(cli, page, "SNAPSHOTS OF %s (%s)", cli_xml_text(vm, "NAME"),
+                   cli_xml_text(vm, "ID"));
+    g_string_append(page, xml_find(vm, "TEMPLATE/SNAPSHOT") != NULL ? text : "It has none.\n");
+}
+
+CliExit cli_vm_snapshots(Cli *cli)
+{
+    return cli_show(cli, g_array_index(cli->ids, gint32, 0), snapshots_page);
+}
+
+static void disk_snapshots_page(Cli *cli, xmlNode *vm, GString *page)
+{
+    const char *disk = cli_word(cli, 1);
+    xmlNode *tree = xml_find(vm, "SNAPSHOTS");
+    while (tree != NULL && strcmp(cli_xml_text(tree, "DISK_ID"), disk) != 0)
+        tree = xml_next_same(tree);
+    g_autofree char *text =
+        tree != NULL ? cli_table_of(cli, disk_snapshot_columns, tree, "SNAPSHOT") : NULL;
+    cli_page_title(cli, page, "SNAPSHOTS OF DISK %s OF %s (%s)", disk, cli_xml_text(vm, "NAME"),
+                   cli_xml_text(vm, "ID"));
+    g_string_append(page,
+                    tree != NULL && xml_find(tree, "SNAPSHOT") != NULL ? text : "It has none.\n");
+}
+
+CliExit cli_vm_disk_snapshots(Cli *cli)
+{
+    return cli_show(cli, g_array_index(cli->ids, gint32, 0), disk_snapshots_page);
 }
 
 /* ---- Samples ---- */

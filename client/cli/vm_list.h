@@ -11,4 +11,7 @@ extern const CliColumn cli_vm_columns[];
 void cli_vm_page(Cli *cli, xmlNode *vm, GString *page);
 CliExit cli_vm_show(Cli *cli);
 CliExit cli_vm_history(Cli *cli);
+/* snapshot-list, disk-snapshot-list */
+CliExit cli_vm_snapshots(Cli *cli);
+CliExit cli_vm_disk_snapshots(Cli *cli);
 CliExit cli_vm_monitoring(Cli *cli);

@@ -5,7 +5,7 @@
  * in vm->operation, which the store keeps:
  *
  *   WORD = "disk-attach"      LCM: the phase       STATE: where it goes back to
- *   STEP: the step at hand    TEMPLATE, SNAPSHOTS: as they were
+ *   STEP: the step at hand    TEMPLATE, SNAPSHOTS: as they were, in base64
  *   DISK_ID, NIC_ID, SNAPSHOT_ID, HELD_CPU, HELD_MEMORY: of what it is about
  *
  * Each request may be sent twice: drivers look at the hypervisor first, so after a crash of
@@ -54,11 +54,26 @@ const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error)
     return NULL;
 }
 
+/* A template as a value of another: not every text can be one. (owned) */
+static char *pack(const Template *template)
+{
+    g_autofree char *text = template_to_text(template);
+    return g_base64_encode((const guchar *)text, strlen(text));
+}
+
+static Template *unpack(const char *packed)
+{
+    gsize length = 0;
+    g_autofree char *bytes = (char *)g_base64_decode(packed ? packed : "", &length);
+    g_autofree char *text = g_strndup(bytes, length);
+    return template_parse(text, TEMPLATE_MODERN, NULL);
+}
+
 Template *vm_change_new(const Vm *vm, const char *word)
 {
     Template *change = template_new();
-    g_autofree char *template = template_to_text(vm->head.template);
-    g_autofree char *snapshots = template_to_text(vm->snapshots);
+    g_autofree char *template = pack(vm->head.template);
+    g_autofree char *snapshots = pack(vm->snapshots);
     template_set(change, "WORD", word);
     template_set_int(change, "STATE", vm->state);
     template_set_int(change, "STEP", 0);
@@ -231,12 +246,12 @@ static const struct {
 
 static void put_back(Vm *vm)
 {
-    g_autoptr(Template) template =
-        template_parse(template_get(vm->operation, "TEMPLATE"), TEMPLATE_MODERN, NULL);
-    g_autoptr(Template) snapshots =
-        template_parse(template_get(vm->operation, "SNAPSHOTS"), TEMPLATE_MODERN, NULL);
-    if (!template || !snapshots)
-        return; /* they were printed from templates */
+    g_autoptr(Template) template = unpack(template_get(vm->operation, "TEMPLATE"));
+    g_autoptr(Template) snapshots = unpack(template_get(vm->operation, "SNAPSHOTS"));
+    if (!template || !snapshots) { /* somebody wrote into the database */
+        clear_marks(vm);
+        return;
+    }
     template_free(vm->head.template);
     vm->head.template = g_steal_pointer(&template);
     template_free(vm->snapshots);
@@ -248,8 +263,7 @@ static void put_back(Vm *vm)
 static void keep(Vm *vm)
 {
     static const char *const sizes[] = {"CPU", "VCPU", "MEMORY"};
-    g_autoptr(Template) before =
-        template_parse(template_get(vm->operation, "TEMPLATE"), TEMPLATE_MODERN, NULL);
+    g_autoptr(Template) before = unpack(template_get(vm->operation, "TEMPLATE"));
     for (guint i = 0; before && i < G_N_ELEMENTS(sizes); i++) {
         double old = 0, new = 0;
         if (template_get_double(before, sizes[i], &old) &&

@@ -137,6 +137,25 @@ static MoveResult same_driver(Move *move, char **text, GError **error)
                   move->host->head.name, there, here);
 }
 
+/* Most hypervisors keep the list of a machine's snapshots on its host, for as long as it runs
+ * there. */
+static MoveResult no_snapshots(Move *move, char **text, GError **error)
+{
+    guint count = 0;
+    while (template_vector(move->vm->head.template, "SNAPSHOT", count))
+        count++;
+    *text = g_strdup(count ? "the snapshots of the machine are lost on the way" : "there are none");
+    if (!count || vm_driver_can(move->lifecycle, move->vm, "KEEP_SNAPSHOTS"))
+        return MOVE_OK;
+    if (move->phase != LCM_MIGRATE)
+        return MOVE_WARNING;
+    return refuse(error,
+                  "Cannot migrate live: the machine has %u snapshots, which stay on its host; "
+                  "delete them first (onevm snapshot-list), or migrate without --live, which "
+                  "loses them",
+                  count);
+}
+
 /* Only a check says more about the way than that it can be gone. */
 static MoveResult live_as_wished(Move *move, char **text, GError **error)
 {
@@ -157,7 +176,7 @@ static const struct {
     {"type", known_type, TRUE},    {"state", not_lost, TRUE},
     {"host", host_ready, TRUE},    {"capacity", has_room},
     {"datastore", same_datastore}, {"way", other_host, TRUE},
-    {"driver", same_driver, TRUE},
+    {"driver", same_driver, TRUE}, {"snapshots", no_snapshots},
 };
 
 /* ---- orders ---- */

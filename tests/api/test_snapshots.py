@@ -75,6 +75,9 @@ def test_snapshots_when_it_ends(fresh, keeps):
     identity = one.running(one.host("h1", "own"), DISKS)
     one.ok("one.vm.snapshotcreate", identity, "s")
     settled(one, identity)
+    if keeps == "no":
+        other = one.host("h2", "own")
+        one.fails("one.vm.migrate", identity, other, True, code=ACTION, text="1 snapshots, which stay on its host")
     one.action("poweroff", identity)
     assert len(snapshots(one.wait(identity, "POWEROFF"))) == (1 if keeps == "yes" else 0)
     if keeps == "yes":

@@ -25,8 +25,8 @@ DISK = [ TYPE = "fs", SIZE = 8, TARGET = "vda" ]
 def cloud(lab, guest):
     cloud = Cloud(lab, "hotplug", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 5\nMONITORING_INTERVAL_VM = 5")
     cloud.start()
-    with open(cloud.home / "etc/vmm_exec_kvm.conf", "a") as conf:
-        conf.write("\nDETACH_TIMEOUT = 2\n")
+    conf = cloud.home / "etc/vmm_exec_kvm.conf"  # read when the driver starts, with the first host
+    conf.write_text(conf.read_text().replace("DETACH_TIMEOUT = 20", "DETACH_TIMEOUT = 2"))
     cloud.cli("onehost", "create", "node01", "-i", "qemu", "-v", "qemu")
     cloud.wait_host("node01", "on")
     yield cloud
@@ -109,6 +109,7 @@ class TestChanges:
         """After it the heart beats on from where it was."""
         machine.does("snapshot-create", "plug", "then")
         assert machine.error() is None
+        assert "then" in machine.cloud.cli("onevm", "snapshot-list", "plug")
         machine.lives()
         before = machine.beat()
         machine.lives()
@@ -138,6 +139,7 @@ class TestChanges:
         machine.does("disk-snapshot-create", "plug", "0", "first")
         assert machine.error() is None
         copy = f"/var/lib/one/datastores/0/{machine.id}/disk.0.snap/0"
+        assert re.search(r"=> +0 +-1 .* 12M +first", machine.cloud.cli("onevm", "disk-snapshot-list", "plug", "0"))
         said = machine.cloud.lab.on("node01", "qemu-img", "info", copy)
         assert "qcow2" in said and "12 MiB" in said
         assert "No current block job" in machine.cloud.lab.on("node01", "virsh", "blockjob", f"one-{machine.id}", "vda", check=False)
