@@ -5,7 +5,7 @@
 
 #define LEFT   48.0
 #define RIGHT  14.0
-#define TOP    34.0
+#define TOP    36.0
 #define BOTTOM 42.0
 #define BAR    40.0 /* widest bar */
 #define LETTER 6.3  /* mean width of a letter of the axis, for what may overlap */
@@ -119,6 +119,8 @@ static void find_span(Drawing *drawing)
         x0 -= 0.6, x1 += 0.6;
     else if (x0 == x1)
         x0 -= 1, x1 += 1;
+    if (bars)
+        most *= 1.08; /* room for the numbers on top */
     drawing->x0 = x0;
     drawing->x1 = x1;
     drawing->y_step = chart_step(0, most > 0 ? most : 1, 4);
@@ -205,7 +207,7 @@ static void put_tip(const Drawing *drawing, const ChartSeries *series, const Cha
 
 static gboolean is_inside(const Drawing *drawing, const ChartPoint *point)
 {
-    return point->x >= drawing->x0 && point->x <= drawing->x1;
+    return point->y >= 0 && point->x >= drawing->x0 && point->x <= drawing->x1;
 }
 
 static void draw_line(const Drawing *drawing, const ChartSeries *series)
@@ -214,10 +216,13 @@ static void draw_line(const Drawing *drawing, const ChartSeries *series)
     g_string_append_printf(drawing->out, "<path class=\"line t%u\" d=\"", series->tone);
     for (guint i = 0; i < series->points->len; i++) {
         const ChartPoint *point = &g_array_index(series->points, ChartPoint, i);
-        if (!is_inside(drawing, point))
+        if (!is_inside(drawing, point)) {
+            begun = FALSE;
             continue;
+        }
+        /* A line of no length has round ends: one value between two gaps is a dot. */
         put_pair(drawing->out, begun ? "L" : "M", place_x(drawing, point->x), " ",
-                 place_y(drawing, point->y), "");
+                 place_y(drawing, point->y), begun ? "" : "h0");
         begun = TRUE;
     }
     g_string_append(drawing->out, "\"/>\n");
@@ -259,6 +264,8 @@ static void draw_bars(const Drawing *drawing, const ChartSeries *series)
     double wide = MIN(BAR, unit * 0.7), floor_y = place_y(drawing, 0);
     for (guint i = 0; i < series->points->len; i++) {
         const ChartPoint *point = &g_array_index(series->points, ChartPoint, i);
+        if (!is_inside(drawing, point))
+            continue;
         double left = place_x(drawing, point->x) - wide / 2, top = place_y(drawing, point->y);
         double round = MIN(4, MIN(wide / 2, floor_y - top));
         g_string_append_printf(drawing->out, "<path class=\"bar t%u\"", series->tone);
@@ -320,32 +327,31 @@ static void draw(const Chart *chart, GString *out, const char *class, double wid
     g_string_append(out, "</svg>\n");
 }
 
-static void append_legend(const Chart *chart, GString *out)
+char *chart_legend(const Chart *chart)
 {
+    g_autoptr(GString) out = g_string_new("<figcaption>");
     guint named = 0;
-    for (guint i = 0; i < chart->count; i++)
-        named += chart->series[i].name != NULL && chart->series[i].points->len > 0;
-    if (named < 2)
-        return;
-    g_string_append(out, "<figcaption>");
     for (guint i = 0; i < chart->count; i++) {
         const ChartSeries *series = &chart->series[i];
         if (series->name == NULL || series->points->len == 0)
             continue;
+        named++;
         g_string_append_printf(out, "<span class=\"key k%u\"></span>", series->tone);
         xml_append_text(out, series->name);
-        g_string_append(out, " ");
+        g_string_append_c(out, ' ');
     }
     g_string_append(out, "</figcaption>\n");
+    return g_strdup(named > 1 ? out->str : "");
 }
 
 char *chart_figure(const Chart *chart)
 {
     GString *out = g_string_new("<figure>\n");
-    append_legend(chart, out);
     if (chart->small) {
-        draw(chart, out, "small", 340, 240);
+        draw(chart, out, "small", 270, 220);
     } else {
+        g_autofree char *legend = chart_legend(chart);
+        g_string_append(out, legend);
         draw(chart, out, "wide", 780, 320);
         draw(chart, out, "narrow", 360, 270);
     }

@@ -16,6 +16,7 @@ typedef enum {
     CHART_MARKS, /* ticks along the upper edge: where something happened; y does not count */
 } ChartForm;
 
+/* y < 0: no value there; a line is broken. */
 typedef struct ChartPoint {
     double x, y;
 } ChartPoint;
@@ -51,11 +52,14 @@ typedef struct Chart {
     guint band_count;
     const ChartTick *ticks; /* of the x axis; NULL: round numbers */
     guint tick_count;
-    gboolean small; /* one of several side by side: drawn once, narrow */
+    gboolean small; /* one of several side by side: drawn once, narrow, without legend */
 } Chart;
 
 /* <figure> with legend and drawings. (owned) */
 char *chart_figure(const Chart *chart);
+/* The legend alone, for several that are drawn in the same colours; "" for a single series.
+ * (owned) */
+char *chart_legend(const Chart *chart);
 
 /* Round numbers from 0 or below `least` to `most` or above, about `wanted` of them:
  * the step between them, 1, 2 or 5 times a power of ten. */

@@ -22,25 +22,28 @@ static const char style[] =
     "12px}.lead,.question{color:var(--soft)}.finding{font-weight:600;margin-top:10px}\n"
     "section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px "
     "22px;margin:18px 0;break-inside:avoid}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(180px,1fr));gap:12px;margin:"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:12px;margin:"
     "20px 0 0}\n"
     ".tile{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px "
-    "16px}.tile b{display:block;font-size:27px;line-height:1.25;font-weight:650}.tile span{display:"
+    "16px}.tile "
+    "b{display:block;white-space:nowrap;font-size:23px;line-height:1.25;font-weight:650}.tile "
+    "span{display:"
     "block;color:var(--soft);font-size:14px}\n"
     ".warning{border-left:4px solid var(--t4);padding:6px 0 6px 14px;margin:16px 0}\n"
     ".published{border-left:4px solid var(--axis);padding:4px 0 4px 14px;margin:14px 0 "
     "0;color:var(--soft);font-size:14.5px}.published b{color:var(--ink)}\n"
-    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:8px 18px}\n"
+    ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(230px,1fr));gap:8px 18px}\n"
     "figure{margin:12px 0 6px}figcaption{font-size:14px;color:var(--soft);margin:0 0 4px}.key{"
     "display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 6px 0 0;vertical-align:"
     "-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}.key+.key,figcaption "
     ".key:not(:first-child){margin-left:14px}\n"
     "svg{display:block;width:100%;height:auto;font:12px system-ui,-apple-system,'Segoe "
-    "UI',Roboto,'DejaVu Sans',sans-serif}.small{max-width:380px}.narrow{display:none}\n"
+    "UI',Roboto,'DejaVu Sans',sans-serif}.small{max-width:320px}.narrow{display:none}\n"
     ".tick{fill:var(--faint);font-variant-numeric:tabular-nums}.label,.band-label{fill:var(--soft)}"
     ".value{fill:var(--ink);font-variant-numeric:tabular-nums}\n"
     ".grid{stroke:var(--grid)}.axis{stroke:var(--axis)}.band{fill:var(--band)}\n"
-    ".line{fill:none;stroke-width:2;stroke-linejoin:round}.dot{stroke:var(--card);stroke-width:1.5}"
+    ".line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.dot{stroke:var(--"
+    "card);stroke-width:1.5}"
     "\n"
     ".line.t1{stroke:var(--t1)}.line.t2{stroke:var(--t2)}.line.t3{stroke:var(--t3)}.line.t4{stroke:"
     "var(--t4)}\n"
@@ -53,6 +56,8 @@ static const char style[] =
     "14px 6px 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600}tr:last-"
     "child td{border-bottom:0}code{font:13px ui-monospace,'DejaVu Sans Mono',monospace;overflow-"
     "wrap:anywhere}.none{color:var(--faint)}\n"
+    ".sum{font-size:14.5px;color:var(--soft);margin:4px 0}.sum "
+    "code{color:var(--ink);display:inline-block}\n"
     "ul{margin:0;padding-left:20px}li{margin:0 0 6px}\n"
     "@media(max-width:640px){main{padding:18px 12px 40px}section{padding:16px 14px}h1{font-size:"
     "24px}.wide{display:none}.narrow{display:block}.tiles{grid-template-columns:1fr 1fr}.tile "
@@ -126,10 +131,11 @@ void page_tile(GString *out, const char *name, const char *figure, const char *a
 
 void page_table_begin(GString *out, const char *const *heads)
 {
-    g_string_append(out, "<div class=\"scroll\"><table>\n<thead><tr>");
-    for (guint i = 0; heads[i] != NULL; i++)
+    g_string_append(out, "<div class=\"scroll\"><table>\n");
+    g_string_append(out, heads != NULL ? "<thead><tr>" : "");
+    for (guint i = 0; heads != NULL && heads[i] != NULL; i++)
         page_text(out, "th", NULL, heads[i]);
-    g_string_append(out, "</tr></thead>\n<tbody>\n");
+    g_string_append(out, heads != NULL ? "</tr></thead>\n<tbody>\n" : "<tbody>\n");
 }
 
 void page_row(GString *out, const char *const *cells, guint count)
@@ -144,6 +150,21 @@ void page_row(GString *out, const char *const *cells, guint count)
 void page_table_end(GString *out)
 {
     g_string_append(out, "</tbody>\n</table></div>\n");
+}
+
+void page_sum(GString *out, const char *what, const char *sum)
+{
+    g_string_append(out, "<p class=\"sum\">");
+    xml_append_text(out, what);
+    g_string_append(out, " ");
+    page_text(out, "code", NULL, sum);
+    g_string_append(out, "</p>\n");
+}
+
+void page_legend(GString *out, const Chart *chart)
+{
+    g_autofree char *legend = chart_legend(chart);
+    g_string_append(out, legend);
 }
 
 void page_figure(GString *out, const Chart *chart)

@@ -22,11 +22,14 @@ void page_section_end(GString *out);
 void page_published(GString *out, const char *text);
 /* A large figure with its name above and a word about it below. */
 void page_tile(GString *out, const char *name, const char *figure, const char *about);
-/* A table: heads, then rows of as many cells; a cell that is NULL is "not known". */
+/* A table: heads (NULL: none), then rows of as many cells; a cell that is NULL is "not known". */
 void page_table_begin(GString *out, const char *const *heads);
 void page_row(GString *out, const char *const *cells, guint count);
 void page_table_end(GString *out);
+/* A checksum, and of what. */
+void page_sum(GString *out, const char *what, const char *sum);
 void page_figure(GString *out, const Chart *chart);
+void page_legend(GString *out, const Chart *chart);
 
 /* "0.93", "31": enough digits to compare, no more. NULL when negative: not known. (owned) */
 char *page_number(double value);

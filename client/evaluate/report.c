@@ -18,11 +18,11 @@ static void tile_of_pings(GString *out, const Plan *plan, const Evaluation *foun
     for (guint i = 0; i < moves->len; i++)
         silence = MAX(silence, section_pings_of(found, moves->pdata[i]).silence);
     g_autofree char *lost = g_strdup_printf("%u of %u", whole.lost, whole.sent);
-    g_autofree char *pace = g_strdup_printf("at %u a second, in all the time", plan->pace);
+    g_autofree char *pace = g_strdup_printf("at %u a second, over all of it", plan->pace);
     g_autofree char *figure = g_strdup_printf("%.0f ms", silence * 1000);
     g_autofree char *about = g_strdup_printf("between two answers, in %u move%s", moves->len,
                                              moves->len == 1 ? "" : "s");
-    page_tile(out, "Pings without answer", lost, pace);
+    page_tile(out, "Pings lost", lost, pace);
     page_tile(out, "Longest silence", figure, about);
 }
 
@@ -54,7 +54,7 @@ static void tile_of_download(GString *out, const Evaluation *found)
     const FetchResult *result = &found->downloads[1].result;
     const char *expected = found->sum != NULL ? found->sum : found->downloads[0].result.sum;
     gboolean whole = result->done && g_strcmp0(expected, result->sum) == 0;
-    page_tile(out, "Download during a move",
+    page_tile(out, "Download meanwhile",
               whole          ? "intact"
               : result->done ? "DAMAGED"
                              : "not ended",
@@ -130,9 +130,10 @@ static char *said_of_download(const Plan *plan, const Evaluation *found)
     g_autofree char *without = page_span(found->downloads[0].ended - found->downloads[0].began);
     g_autofree char *with = page_span(found->downloads[1].ended - found->downloads[1].began);
     const char *expected = found->sum != NULL ? found->sum : found->downloads[0].result.sum;
-    return g_strdup_printf(
-        "%.0f bytes: %s without, %s with; content %s", found->downloads[1].result.bytes, without,
-        with, g_strcmp0(expected, found->downloads[1].result.sum) == 0 ? "intact" : "DAMAGED");
+    g_autofree char *bytes = page_bytes(found->downloads[1].result.bytes);
+    gboolean same = g_strcmp0(expected, found->downloads[1].result.sum) == 0;
+    return g_strdup_printf("%s bytes: %s without, %s with; content %s", bytes, without, with,
+                           same ? "intact" : "DAMAGED");
 }
 
 static char *said_of_rate(const Plan *plan, const Evaluation *found)
@@ -223,7 +224,6 @@ static void row_of_storage(GString *out, const Evaluation *found)
 
 void section_setting(GString *out, const Plan *plan, const Evaluation *found)
 {
-    static const char *const heads[] = {"what", "", NULL};
     g_autoptr(GDateTime) began = g_date_time_new_from_unix_local(found->started);
     g_autofree char *time = g_date_time_format(began, "%Y-%m-%d %H:%M:%S %Z");
     g_autofree char *span = page_span(found->seconds);
@@ -232,7 +232,7 @@ void section_setting(GString *out, const Plan *plan, const Evaluation *found)
         "%s (%d): %" G_GINT64_FORMAT " MiB of memory, %s virtual processor%s", found->name,
         found->vm, found->memory, found->cpus, strcmp(found->cpus, "1") == 0 ? "" : "s");
     page_section(out, "setting", "Measured with", NULL);
-    page_table_begin(out, heads);
+    page_table_begin(out, NULL);
     row_of(out, "machine", machine);
     row_of_host(out, "from", &found->hosts[0]);
     row_of_host(out, "to", &found->hosts[1]);

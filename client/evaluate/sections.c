@@ -52,8 +52,7 @@ static GArray *points_new(void)
 static void add_point(GArray *points, double x, double y)
 {
     ChartPoint point = {x, y};
-    if (y >= 0)
-        g_array_append_val(points, point);
+    g_array_append_val(points, point);
 }
 
 /* ---- 1: pings ---- */
@@ -76,8 +75,7 @@ static void take_pings(const GArray *pings, const Move *move, GArray *answered, 
             continue;
         if (ping->trip < 0)
             add_point(lost, at, 0);
-        else
-            add_point(answered, at, ping->trip);
+        add_point(answered, at, ping->trip);
     }
 }
 
@@ -92,16 +90,27 @@ static void draw_pings(GString *out, const Plan *plan, const Evaluation *found, 
     ChartSeries series[] = {{name, CHART_LINE, 1, fast, "ms"},
                             {"once a second", CHART_DOTS, 2, slow, "ms"},
                             {"no answer", CHART_MARKS, 4, lost, ""}};
-    ChartBand band = {0, move->ended - move->ordered, "the move"};
+    g_autoptr(GPtrArray) moves = evaluation_moves(found, MOVE_AGAIN);
+    g_autofree ChartBand *bands = g_new0(ChartBand, moves->len);
+    g_autoptr(GPtrArray) labels = g_ptr_array_new_with_free_func(g_free);
+    double end = move->ended + AROUND;
+    for (guint i = 0; i < moves->len; i++) {
+        const Move *other = moves->pdata[i];
+        g_ptr_array_add(labels, g_strdup_printf("move %u", other->number));
+        bands[i] = (ChartBand){other->ordered - move->ordered, other->ended - move->ordered,
+                               labels->pdata[i]};
+        if (other->ordered > move->ended)
+            end = MIN(end, other->ordered); /* the next one is another story */
+    }
     Chart chart = {.title = "Round trip of each ping around the first move",
                    .x_label = "seconds since the order to move",
                    .y_label = "round trip, ms",
                    .from = -AROUND,
-                   .to = band.to + AROUND,
+                   .to = end - move->ordered,
                    .series = series,
                    .count = G_N_ELEMENTS(series),
-                   .bands = &band,
-                   .band_count = 1};
+                   .bands = bands,
+                   .band_count = moves->len};
     page_figure(out, &chart);
 }
 
@@ -151,39 +160,79 @@ void section_ping(GString *out, const Plan *plan, const Evaluation *found)
 
 /* ---- 2: memory ---- */
 
-static void draw_sizes(GString *out, const Evaluation *found, Figure figure, const char *title,
-                       const char *label, const char *unit)
+/* Time, downtime and data of moves, side by side: two series in each. */
+typedef struct Panels {
+    const GPtrArray *moves[2];
+    const char *names[2];
+    guint tones[2];
+    ChartForm form;
+    gboolean by_memory; /* along x; else by number */
+    const char *x_label;
+    double from, to; /* of the x axis, as in a chart */
+} Panels;
+
+static double panel_x(const Panels *panels, const Move *move)
 {
-    g_autoptr(GPtrArray) first = evaluation_moves(found, MOVE_SIZE);
-    g_autoptr(GPtrArray) back = evaluation_moves(found, MOVE_BACK);
-    g_autoptr(GArray) there_points = points_new();
-    g_autoptr(GArray) back_points = points_new();
-    g_autofree ChartTick *ticks = g_new0(ChartTick, MAX(first->len, 1));
-    for (guint i = 0; i < first->len; i++) {
-        const Move *move = first->pdata[i];
-        ticks[i].at = (double)move->memory;
-        g_snprintf(ticks[i].label, sizeof ticks[i].label, "%" G_GINT64_FORMAT, move->memory);
-        if (move->good)
-            add_point(there_points, (double)move->memory, section_figure(move, figure));
-    }
-    for (guint i = 0; i < back->len; i++) {
-        const Move *move = back->pdata[i];
-        if (move->good)
-            add_point(back_points, (double)move->memory, section_figure(move, figure));
-    }
-    if (there_points->len + back_points->len == 0)
-        return;
-    ChartSeries series[] = {{"first move", CHART_POINTS, 1, there_points, unit},
-                            {"back again", CHART_POINTS, 2, back_points, unit}};
-    Chart chart = {.title = title,
-                   .x_label = "memory, MiB",
-                   .y_label = label,
+    return panels->by_memory ? (double)move->memory : move->number;
+}
+
+/* FALSE when the figure is known of no move. */
+static gboolean fill_panel(const Panels *panels, Figure figure, GArray *const points[2],
+                           GArray *ticks)
+{
+    gboolean known = FALSE;
+    for (guint i = 0; i < 2; i++)
+        for (guint j = 0; j < panels->moves[i]->len; j++) {
+            const Move *move = panels->moves[i]->pdata[j];
+            ChartTick tick = {.at = panel_x(panels, move)};
+            double value = move->good ? section_figure(move, figure) : -1;
+            add_point(points[i], tick.at, value);
+            known = known || value >= 0;
+            g_snprintf(tick.label, sizeof tick.label, "%.0f", tick.at);
+            g_array_append_val(ticks, tick);
+        }
+    return known;
+}
+
+static void draw_panel(GString *out, const Panels *panels, Figure figure, gboolean legend)
+{
+    static const struct {
+        const char *title, *label, *unit;
+    } about[] = {[FIGURE_SECONDS] = {"Time of moves", "from order to arrival, s", "s"},
+                 [FIGURE_DOWNTIME_MS] = {"Downtime of moves", "downtime, ms", "ms"},
+                 [FIGURE_MIB] = {"Data of moves", "data moved, MiB", "MiB"}};
+    g_autoptr(GArray) one = points_new();
+    g_autoptr(GArray) other = points_new();
+    g_autoptr(GArray) ticks = g_array_new(FALSE, FALSE, sizeof(ChartTick));
+    GArray *const points[2] = {one, other};
+    gboolean known = fill_panel(panels, figure, points, ticks);
+    ChartSeries series[] = {
+        {panels->names[0], panels->form, panels->tones[0], one, about[figure].unit},
+        {panels->names[1], panels->form, panels->tones[1], other, about[figure].unit}};
+    Chart chart = {.title = about[figure].title,
+                   .x_label = panels->x_label,
+                   .y_label = about[figure].label,
+                   .from = panels->from,
+                   .to = panels->to,
                    .series = series,
                    .count = G_N_ELEMENTS(series),
-                   .ticks = ticks,
-                   .tick_count = first->len,
+                   .ticks = (const ChartTick *)(const void *)ticks->data,
+                   .tick_count = ticks->len,
                    .small = TRUE};
-    page_figure(out, &chart);
+    if (legend)
+        page_legend(out, &chart);
+    else if (known)
+        page_figure(out, &chart);
+}
+
+static void draw_panels(GString *out, const Panels *panels)
+{
+    static const Figure figures[] = {FIGURE_SECONDS, FIGURE_DOWNTIME_MS, FIGURE_MIB};
+    draw_panel(out, panels, FIGURE_SECONDS, TRUE);
+    g_string_append(out, "<div class=\"charts\">\n");
+    for (guint i = 0; i < G_N_ELEMENTS(figures); i++)
+        draw_panel(out, panels, figures[i], FALSE);
+    g_string_append(out, "</div>\n");
 }
 
 static void row_of_move(GString *out, const Move *move, const char *head)
@@ -247,12 +296,14 @@ void section_sizes(GString *out, const Plan *plan, const Evaluation *found)
                     section_figure(least, FIGURE_SECONDS), section_figure(most, FIGURE_SECONDS),
                     section_figure(most, FIGURE_SECONDS) /
                         MAX(section_figure(least, FIGURE_SECONDS), 0.001));
-    g_string_append(out, "<div class=\"charts\">\n");
-    draw_sizes(out, found, FIGURE_SECONDS, "Time of a move against memory",
-               "time from order to arrival, s", "s");
-    draw_sizes(out, found, FIGURE_DOWNTIME_MS, "Downtime against memory", "downtime, ms", "ms");
-    draw_sizes(out, found, FIGURE_MIB, "Data moved against memory", "data moved, MiB", "MiB");
-    g_string_append(out, "</div>\n");
+    g_autoptr(GPtrArray) back = evaluation_moves(found, MOVE_BACK);
+    Panels panels = {.moves = {first, back},
+                     .names = {"first move", "back again"},
+                     .tones = {2, 1},
+                     .form = CHART_POINTS,
+                     .by_memory = TRUE,
+                     .x_label = "memory, MiB"};
+    draw_panels(out, &panels);
     table_of_sizes(out, found);
     page_published(out, "for 512 MiB, 1, 2 and 4 GiB the time was nearly independent of the size: "
                         "only pages that were written to travel.");
@@ -260,37 +311,6 @@ void section_sizes(GString *out, const Plan *plan, const Evaluation *found)
 }
 
 /* ---- 3: again and again ---- */
-
-static void draw_repeated(GString *out, const GPtrArray *moves, Figure figure, const char *title,
-                          const char *label, const char *unit)
-{
-    g_autoptr(GArray) first = points_new();
-    g_autoptr(GArray) later = points_new();
-    g_autofree ChartTick *ticks = g_new0(ChartTick, MAX(moves->len, 1));
-    for (guint i = 0; i < moves->len; i++) {
-        const Move *move = moves->pdata[i];
-        ticks[i].at = move->number;
-        g_snprintf(ticks[i].label, sizeof ticks[i].label, "%u", move->number);
-        if (move->good)
-            add_point(move->number == 1 ? first : later, move->number,
-                      section_figure(move, figure));
-    }
-    if (first->len + later->len == 0)
-        return;
-    ChartSeries series[] = {{"first move", CHART_BARS, 2, first, unit},
-                            {"later moves", CHART_BARS, 1, later, unit}};
-    Chart chart = {.title = title,
-                   .x_label = "number of the move",
-                   .y_label = label,
-                   .from = 0.4,
-                   .to = moves->len + 0.6,
-                   .series = series,
-                   .count = G_N_ELEMENTS(series),
-                   .ticks = ticks,
-                   .tick_count = moves->len,
-                   .small = TRUE};
-    page_figure(out, &chart);
-}
 
 static void finding_of_repeated(GString *out, const Evaluation *found, const GPtrArray *moves)
 {
@@ -319,12 +339,18 @@ void section_repeated(GString *out, const Plan *plan, const Evaluation *found)
     page_section(out, "repeated", "3. The same machine again and again",
                  "Is it faster to go where one has been?");
     finding_of_repeated(out, found, moves);
-    g_string_append(out, "<div class=\"charts\">\n");
-    draw_repeated(out, moves, FIGURE_SECONDS, "Time of each move", "time from order to arrival, s",
-                  "s");
-    draw_repeated(out, moves, FIGURE_DOWNTIME_MS, "Downtime of each move", "downtime, ms", "ms");
-    draw_repeated(out, moves, FIGURE_MIB, "Data of each move", "data moved, MiB", "MiB");
-    g_string_append(out, "</div>\n");
+    g_autoptr(GPtrArray) first = g_ptr_array_new();
+    g_autoptr(GPtrArray) later = g_ptr_array_new();
+    for (guint i = 0; i < moves->len; i++)
+        g_ptr_array_add(i == 0 ? first : later, moves->pdata[i]);
+    Panels panels = {.moves = {first, later},
+                     .names = {"first move", "later moves"},
+                     .tones = {2, 1},
+                     .form = CHART_BARS,
+                     .x_label = "number of the move",
+                     .from = 0.4,
+                     .to = moves->len + 0.6};
+    draw_panels(out, &panels);
     page_table_begin(out, heads);
     for (guint i = 0; i < moves->len; i++) {
         g_autofree char *number = g_strdup_printf("%u", i + 1);
@@ -348,11 +374,13 @@ static void draw_download(GString *out, const Evaluation *found)
     g_autoptr(GArray) without = points_new();
     g_autoptr(GArray) with = points_new();
     ChartBand band = {0};
+    double longest = 0;
     for (guint i = 0; i < found->download_count; i++) {
         const Download *download = &found->downloads[i];
         const Move *move = move_of(found, download);
         g_autoptr(GArray) rates = progress_rates(
             download->result.steps, MIN(PARTS, MAX(download->result.steps->len / 2, 1)));
+        longest = MAX(longest, download->ended - download->began);
         for (guint j = 0; j < rates->len; j++) {
             const Progress *rate = &g_array_index(rates, Progress, j);
             add_point(i == 0 ? without : with, rate->at - download->began, rate->bytes / 1e6);
@@ -366,6 +394,8 @@ static void draw_download(GString *out, const Evaluation *found)
     Chart chart = {.title = "Rate of the download over time",
                    .x_label = "seconds since the download began",
                    .y_label = "rate, MB/s",
+                   .from = 0,
+                   .to = longest,
                    .series = series,
                    .count = G_N_ELEMENTS(series),
                    .bands = &band,
@@ -437,13 +467,12 @@ void section_download(GString *out, const Plan *plan, const Evaluation *found)
                     soundness(found, with));
     draw_download(out, found);
     table_of_downloads(out, found);
-    page_format(out, "p", NULL, "Downloaded: %s. SHA-256 of what was sent:", found->url);
-    page_text(out, "p", NULL,
-              found->sum != NULL ? found->sum : "not known; the guest's two sums are compared");
+    page_format(out, "p", NULL, "Downloaded: %s.", found->url);
+    page_sum(out, "SHA-256 of what was sent:", found->sum != NULL ? found->sum : "not known here");
     for (guint i = 0; i < found->download_count; i++)
         if (found->downloads[i].result.sum != NULL)
-            page_format(out, "p", NULL, "SHA-256 found in the guest %s a move: %s",
-                        i == 0 ? "without" : "with", found->downloads[i].result.sum);
+            page_sum(out, i == 0 ? "in the guest, without a move:" : "in the guest, with a move:",
+                     found->downloads[i].result.sum);
     page_published(out, "1,054,867,456 bytes came whole both times, in 11 min 21 s without a "
                         "migration and in 14 min 26 s with one; while it ran the rate fell from "
                         "2.38 to 0.557 MB/s.");
