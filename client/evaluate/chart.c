@@ -336,9 +336,10 @@ char *chart_legend(const Chart *chart)
         if (series->name == NULL || series->points->len == 0)
             continue;
         named++;
-        g_string_append_printf(out, "<span class=\"key k%u\"></span>", series->tone);
+        g_string_append_printf(out, "<span class=\"item\"><span class=\"key k%u\"></span>",
+                               series->tone);
         xml_append_text(out, series->name);
-        g_string_append_c(out, ' ');
+        g_string_append(out, "</span> ");
     }
     g_string_append(out, "</figcaption>\n");
     return g_strdup(named > 1 ? out->str : "");

@@ -128,7 +128,7 @@ static gboolean confirm(Run *run, GError **error)
                     "nobody is there to be asked whether this may be done: add --yes");
         return FALSE;
     }
-    fprintf(stderr, "Go on? [y/N] ");
+    fprintf(stderr, "Go on? Type y or n: ");
     if (fgets(line, sizeof line, stdin) != NULL && g_ascii_tolower(line[0]) == 'y')
         return TRUE;
     g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "nothing was done");

@@ -35,8 +35,8 @@ static const char style[] =
     ".charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(230px,1fr));gap:8px 18px}\n"
     "figure{margin:12px 0 6px}figcaption{font-size:14px;color:var(--soft);margin:0 0 4px}.key{"
     "display:inline-block;width:12px;height:12px;border-radius:3px;margin:0 6px 0 0;vertical-align:"
-    "-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}.key+.key,figcaption "
-    ".key:not(:first-child){margin-left:14px}\n"
+    "-1px;print-color-adjust:exact;-webkit-print-color-adjust:exact}.item{white-space:nowrap;"
+    "margin-right:12px}\n"
     "svg{display:block;width:100%;height:auto;font:12px system-ui,-apple-system,'Segoe "
     "UI',Roboto,'DejaVu Sans',sans-serif}.small{max-width:320px}.narrow{display:none}\n"
     ".tick{fill:var(--faint);font-variant-numeric:tabular-nums}.label,.band-label{fill:var(--soft)}"
@@ -55,7 +55,7 @@ static const char style[] =
     "14.5px;font-variant-numeric:tabular-nums}th,td{text-align:left;vertical-align:top;padding:6px "
     "14px 6px 0;border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600}tr:last-"
     "child td{border-bottom:0}code{font:13px ui-monospace,'DejaVu Sans Mono',monospace;overflow-"
-    "wrap:anywhere}.none{color:var(--faint)}\n"
+    "wrap:anywhere}.figures td,.figures th{white-space:nowrap}.none{color:var(--faint)}\n"
     ".sum{font-size:14.5px;color:var(--soft);margin:4px 0}.sum "
     "code{color:var(--ink);display:inline-block}\n"
     "ul{margin:0;padding-left:20px}li{margin:0 0 6px}\n"
@@ -131,7 +131,10 @@ void page_tile(GString *out, const char *name, const char *figure, const char *a
 
 void page_table_begin(GString *out, const char *const *heads)
 {
-    g_string_append(out, "<div class=\"scroll\"><table>\n");
+    /* Figures stay in one piece, and scroll sideways where it is narrow; sentences are broken. */
+    gboolean figures = heads != NULL && g_strv_length((char **)heads) > 4;
+    g_string_append_printf(out, "<div class=\"scroll\"><table%s>\n",
+                           figures ? " class=\"figures\"" : "");
     g_string_append(out, heads != NULL ? "<thead><tr>" : "");
     for (guint i = 0; heads != NULL && heads[i] != NULL; i++)
         page_text(out, "th", NULL, heads[i]);
