@@ -126,7 +126,11 @@ static void make_vm(Client *client)
 {
     Waiting *waiting = new_call(client, "one.vm.allocate");
     waiting->makes_vm = TRUE;
-    add_text(waiting, "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n");
+    /* Of the network there are fewer addresses than machines want: some are refused. */
+    add_text(waiting, sim_chance(client->sim, 0.3)
+                          ? "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
+                          : "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
+                            "NIC=[NETWORK_ID=0]\nNIC=[NETWORK_ID=0]\n");
     add_bool(waiting, sim_chance(client->sim, 0.1));
     send_call(waiting);
 }
@@ -223,7 +227,7 @@ static void plug(Client *client, gint32 vm)
     if (which == 0)
         add_text(waiting, "DISK=[TYPE=fs,SIZE=10]");
     else if (which == 1)
-        add_text(waiting, "NIC=[BRIDGE=br0]");
+        add_text(waiting, sim_chance(client->sim, 0.5) ? "NIC=[NETWORK_ID=0]" : "NIC=[BRIDGE=br0]");
     else if (which == 2)
         add_text(waiting, "snap");
     else if (which == 11)
@@ -247,11 +251,33 @@ static void list(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Addresses held by hand and let go, parts of the network reserved and given back. */
+static void arrange_network(Client *client, gint32 vm)
+{
+    static const char *const methods[] = {"hold", "release", "reserve", "delete", "free_ar"};
+    guint which = (guint)sim_pick(client->sim, G_N_ELEMENTS(methods));
+    g_autofree char *method = g_strdup_printf("one.vn.%s", methods[which]);
+    g_autofree char *lease =
+        g_strdup_printf("LEASES=[IP=10.0.0.%d]", 1 + sim_pick(client->sim, 15));
+    g_autofree char *part = g_strdup_printf("SIZE=%d\nNAME=part%d", 1 + sim_pick(client->sim, 3),
+                                            sim_pick(client->sim, 1000));
+    Waiting *waiting = new_call(client, method);
+    gint32 reservation = 1 + sim_pick(client->sim, 4);
+    add_int(waiting, which < 3 ? 0 : reservation);
+    if (which < 2)
+        add_text(waiting, lease);
+    else if (which == 2)
+        add_text(waiting, part);
+    else if (which == 4)
+        add_int(waiting, 0);
+    send_call(waiting);
+}
+
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
 } habits[] = {{deploy, 30}, {migrate, 25}, {act, 35},   {recover, 8}, {change, 3},
-              {resize, 4},  {list, 2},     {check, 12}, {plug, 25}};
+              {resize, 4},  {list, 2},     {check, 12}, {plug, 25},   {arrange_network, 6}};
 
 void client_act(Client *client)
 {
@@ -283,6 +309,14 @@ void client_add_hosts(Client *client, guint count)
         add_int(waiting, -1);
         send_call(waiting);
     }
+}
+
+void client_add_network(Client *client)
+{
+    Waiting *waiting = new_call(client, "one.vn.allocate");
+    add_text(waiting, "NAME=net\nVN_MAD=dummy\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=15]");
+    add_int(waiting, -1);
+    send_call(waiting);
 }
 
 void client_place_pending(Client *client)

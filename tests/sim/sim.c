@@ -285,6 +285,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     sim.client = client_new(&sim);
     start_oned(&sim);
     client_add_hosts(sim.client, HOSTS);
+    client_add_network(sim.client);
     settle(&sim, TRUE);
     run_wild(&sim, steps);
     run_calm(&sim);
