@@ -18,6 +18,7 @@ struct VmmWatch {
     /* Of the thread, and of whoever joined it. */
     gint64 start;
     gboolean downtime_set;
+    unsigned long long downtime_before; /* 0: not changed, or not known */
     VmmWatchEnd result;
 };
 
@@ -51,10 +52,15 @@ static void measure(VmmWatch *watch)
 
 static void set_downtime(VmmWatch *watch)
 {
-    if (!watch->downtime_set)
-        watch->downtime_set =
-            virDomainMigrateSetMaxDowntime(
-                watch->domain, (unsigned long long)watch->options.max_downtime_ms, 0) == 0;
+    unsigned long long before = 0;
+    if (watch->downtime_set)
+        return;
+    (void)virDomainMigrateGetMaxDowntime(watch->domain, &before, 0);
+    watch->downtime_set =
+        virDomainMigrateSetMaxDowntime(watch->domain,
+                                       (unsigned long long)watch->options.max_downtime_ms, 0) == 0;
+    if (watch->downtime_set)
+        watch->downtime_before = before;
 }
 
 /* By libvirt's count the first pass is round 1. */
@@ -122,6 +128,9 @@ VmmWatchEnd vmm_watch_end(VmmWatch *watch)
     g_cond_signal(&watch->changed);
     g_mutex_unlock(&watch->lock);
     g_thread_join(watch->thread);
+    /* A machine that stays keeps what was set, also for migrations that say nothing about it. */
+    if (watch->downtime_before)
+        (void)virDomainMigrateSetMaxDowntime(watch->domain, watch->downtime_before, 0);
     VmmWatchEnd result = watch->result;
     g_mutex_clear(&watch->lock);
     g_cond_clear(&watch->changed);

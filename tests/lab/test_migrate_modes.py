@@ -79,14 +79,15 @@ def test_postcopy(driver, machine):
 
 
 @pytest.mark.parametrize("peer2peer", ["NO", "YES"])
-def test_time_limit(driver, machine, peer2peer):
+def test_time_limit(lab, driver, machine, peer2peer):
     """The machine stays where it was, nothing is left at the other host, and it can be moved afterwards."""
     at = machine.host
     success, text = driver.ask(machine, "MIGRATE", to=other(at),
-                               migrate={"BANDWIDTH": 2, "TIME_LIMIT": 1, "PEER2PEER": peer2peer})
+                               migrate={"BANDWIDTH": 2, "TIME_LIMIT": 1, "MAX_DOWNTIME": 77, "PEER2PEER": peer2peer})
     assert not success and "longer than its time limit" in text and f"goes on running on {at}" in text, text
     machine.only_on(at)
     machine.beats()
+    assert lab.on(at, "virsh", "-q", "migrate-getmaxdowntime", machine.name).strip() == "300"  # as QEMU has it
     assert move(driver, machine)["mode"] == "precopy"
 
 

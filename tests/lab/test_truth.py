@@ -94,6 +94,17 @@ def test_driver_killed_during_live_migration(cloud, machine):
     machine.lives()
 
 
+def test_driver_killed_while_the_hosts_migrate(cloud, machine):
+    """Led by the hosts, the migration goes on without the driver, and ends where it was to end."""
+    options = cloud.home / "peers.one"
+    options.write_text("MIGRATE = [ PEER2PEER = YES, BANDWIDTH = 30 ]\n")
+    cloud.cli("onevm", "update", "--append", machine.name, options)
+    cloud.cli("onevm", "migrate", "--live", machine.name, "node02")
+    time.sleep(1)
+    cloud.lab.kill("fe", "one_vmm")
+    machine.lives("node02")
+
+
 def test_information_driver_killed(cloud, machine):
     cloud.lab.kill("fe", "one_im")
     wait_for("another one_im", 20, lambda: cloud.lab.pids("fe", "one_im"))
