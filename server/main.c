@@ -255,6 +255,7 @@ static void reload_handle(Core *core, CoreInput *input)
         return;
     }
     log_set_level((LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG));
+    host_capacity_changed(oned->lifecycle, -1);
     log_keys("is in force now", changes.applied);
     log_keys("takes effect when oned starts again", changes.restart);
     if (config_warning(oned->config))

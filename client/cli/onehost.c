@@ -2,6 +2,7 @@
 #include "client/cli/edit.h"
 #include "client/cli/format.h"
 #include "client/cli/generic.h"
+#include "client/cli/host_machines.h"
 #include "client/cli/host_prepare.h"
 #include "client/cli/kinds.h"
 #include "client/cli/names.h"
@@ -297,43 +298,7 @@ static CliExit run_create(Cli *cli)
     return cli_option(cli, "wait") != NULL ? cli_wait_after(cli, cli->ids) : CLI_DONE;
 }
 
-/* ---- flush, sync ---- */
-
-/* Closes the host for new machines and asks the scheduler to move those it has. */
-static gboolean flush_one(Cli *cli, gint32 id, GError **error)
-{
-    WireClient *wire = cli_wire(cli, error);
-    g_auto(WireReply) reply = {0};
-    if (wire == NULL || !wire_call(wire, NULL, error, "one.host.status", "ii", id, 1) ||
-        !wire_call(wire, &reply, error, "one.host.info", "ib", id, FALSE))
-        return FALSE;
-    g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, error);
-    if (doc == NULL)
-        return FALSE;
-    guint moved = 0, stay = 0;
-    for (xmlNode *vm = xml_find(xmlDocGetRootElement(doc), "VMS/ID"); vm != NULL;
-         vm = xml_next_same(vm)) {
-        g_autoptr(GError) refused = NULL;
-        gint32 number = (gint32)cli_xml_int(vm, "", -1);
-        if (wire_call(wire, NULL, &refused, "one.vm.action", "si", "resched", number)) {
-            moved++;
-            continue;
-        }
-        fprintf(stderr, "machine %d stays: %s\n", number, refused->message);
-        stay++;
-    }
-    printf("%s: disabled; machines that wait for another host: %u%s\n",
-           cli_xml_text(xmlDocGetRootElement(doc), "NAME"), moved,
-           moved > 0 ? ", with a * in `onevm list`" : "");
-    if (stay > 0)
-        g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED, "machines that stay: %u", stay);
-    return stay == 0;
-}
-
-static CliExit run_flush(Cli *cli)
-{
-    return cli_each(cli, flush_one);
-}
+/* ---- sync ---- */
 
 static CliExit run_sync(Cli *cli)
 {
@@ -414,8 +379,15 @@ static const CliCommand commands[] = {
      "Closes a host for new machines. Those that it has stay, and it is watched."},
     {NULL, "offline", "host...", CLI_WAIT, "one.host.status", "id 2", "OFFLINE", 0, NULL,
      "Closes a host and stops watching it. For work on it."},
-    {NULL, "flush", "host...", NULL, NULL, NULL, NULL, 0, run_flush,
-     "Closes a host for new machines and asks the scheduler to move those it has."},
+    {NULL, "flush", "host...", "flush-action", NULL, NULL, NULL, 0, cli_host_flush,
+     "Closes a host for new machines and sends those it has away. The scheduler moves them to "
+     "other hosts, live when sched.conf has LIVE_RESCHEDS = 1, or what --action says is done to "
+     "each."},
+    {NULL, "importvm import", "host text:name", NULL, NULL, NULL, NULL, 0, cli_host_import,
+     "Takes over a machine that ran before the cloud knew of the host: one of the wild ones that "
+     "`show` lists, by name. It goes on running, and is a machine like others from then on."},
+    {NULL, "forceupdate", "host...", NULL, "globule.host.forceupdate", "id", NULL, 0, NULL,
+     "Asks hosts at once what they have and what runs there, without waiting for their turn."},
     {NULL, "delete", "host...", NULL, "one.host.delete", "id", NULL, 0, NULL,
      "Removes a host. Only when no machine is on it."},
     {NULL, "rename", "host text:name", NULL, "one.host.rename", "id $1", NULL, 0, NULL,

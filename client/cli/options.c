@@ -162,6 +162,9 @@ static const CliOption all[] = {
     {"vm", 'v', "vm", "DRIVER", "Virtualization driver: kvm, qemu, xen, lxc, dummy, ..."},
     {"type", 't', "type", "DRIVER", "Both drivers at once."},
     {"cluster", 'c', "cluster", "CLUSTER", "Cluster of the new host, by id or name."},
+    {"flush-action", 0, "action", "ACTION",
+     "What is done to each machine: resched (unless told), poweroff, poweroff-hard, suspend, stop, "
+     "undeploy, undeploy-hard, or delete-recreate, which starts it anew elsewhere."},
     {"net", 0, "net", "DRIVER", "Network driver; accepted from older scripts and not used."},
 
     /* Preparing servers. */

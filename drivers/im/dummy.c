@@ -40,12 +40,10 @@ static void free_watched(gpointer data)
 
 /* ---- changes of files ---- */
 
-/* Appends the state of one machine after its file changed. Other names are wild machines,
- * which nobody waits for, and the copies that editors make. */
+/* Appends the state of one machine after its file changed. Other names are machines that were
+ * imported, wild ones, which nobody waits for, and the copies that editors make. */
 static void append_change(GString *out, const char *host, const char *file)
 {
-    if (dummy_vid(file) < 0)
-        return;
     g_auto(DummyDomain) domain = {.vid = -1};
     ImMachine machine = {.id = -1, .deploy_id = file, .state = "POWEROFF"};
     if (dummy_domain_read(host, file, &domain, NULL)) {
@@ -55,8 +53,7 @@ static void append_change(GString *out, const char *host, const char *file)
     } else {
         machine.id = dummy_vid(file);
     }
-    if (machine.id >= 0)
-        im_append_state(out, &machine);
+    im_append_state(out, &machine);
 }
 
 static void tell_down_hosts(void)

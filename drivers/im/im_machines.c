@@ -211,7 +211,8 @@ static int on_event(virConnectPtr connection, virDomainPtr domain, int event, in
     gboolean stopped = event == VIR_DOMAIN_EVENT_STOPPED;
     if (stopped && virDomainGetUUIDString(domain, uuid) == 0)
         libvirt_usage_forget(uuid);
-    if (hid < 0 || vid < 0 || !state)
+    /* One that is none of ours by its name may have been imported: oned knows. */
+    if (hid < 0 || !state)
         return 0;
     gboolean unclear = stopped && detail == VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN &&
                        g_str_equal(im_flavour_name, "xen");

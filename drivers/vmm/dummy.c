@@ -17,8 +17,9 @@ typedef gboolean (*Deed)(const VmmAction *action, char **info, GError **error);
 
 static gboolean is_this(const VmmAction *action, const DummyDomain *domain)
 {
-    return domain->vid == action->vid &&
-           (!domain->uuid || !*domain->uuid || !g_ascii_strcasecmp(domain->uuid, action->uuid));
+    return action->adopted ||
+           (domain->vid == action->vid &&
+            (!domain->uuid || !*domain->uuid || !g_ascii_strcasecmp(domain->uuid, action->uuid)));
 }
 
 static gboolean set_error(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -101,7 +102,7 @@ static gboolean write_running(const VmmAction *action, GError **error)
     return dummy_domain_write(action->host, &domain, error);
 }
 
-static gboolean deploy(const VmmAction *action, char **info, GError **error)
+static gboolean start(const VmmAction *action, char **info, GError **error)
 {
     g_auto(DummyDomain) domain = {.vid = -1};
     g_autoptr(GError) unreadable = NULL;
@@ -114,6 +115,14 @@ static gboolean deploy(const VmmAction *action, char **info, GError **error)
             return TRUE;
     }
     return write_running(action, error);
+}
+
+/* An imported machine is there, or cannot be made. */
+static gboolean deploy(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    return (!action->adopted || read_existing(action, &domain, error)) &&
+           start(action, info, error);
 }
 
 static gboolean remove_machine(const VmmAction *action, char **info, GError **error)
@@ -138,7 +147,7 @@ static gboolean save(const VmmAction *action, char **info, GError **error)
 
 static gboolean restore(const VmmAction *action, char **info, GError **error)
 {
-    return deploy(action, info, error);
+    return start(action, info, error);
 }
 
 static gboolean migrate(const VmmAction *action, char **info, GError **error)

@@ -85,7 +85,9 @@ static gboolean read_fields(VmmAction *action, const xmlNode *root, GError **err
     action->uuid = get(action->vm, "TEMPLATE/OS/UUID");
     if (!action->uuid)
         action->uuid = make_uuid(action);
+    g_autofree char *imported = get(action->vm, "TEMPLATE/IMPORTED");
     g_autofree char *shared = get(action->datastore, "TEMPLATE/SHARED");
+    action->adopted = vmm_is_yes(imported);
     action->shared = vmm_is_yes(shared);
     return TRUE;
 }

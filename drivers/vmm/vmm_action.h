@@ -19,6 +19,7 @@ typedef struct VmmAction {
     char *checkpoint;  /* CHECKPOINT_FILE; NULL when there is none */
     char *deployment;  /* LOCAL_DEPLOYMENT_FILE: where to keep the document; may be NULL */
     char *uuid;        /* of the machine: OS/UUID, else made of what never changes about it */
+    gboolean adopted;  /* it ran before oned knew of it: nothing of it may be made anew */
     gboolean shared;   /* the system datastore is the same at all hosts (SHARED=YES) */
 } VmmAction;
 

@@ -95,7 +95,7 @@ static gboolean is_this(const VmmAction *action, virDomainPtr domain)
 {
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     g_autofree char *own = g_strdup_printf("one-%" G_GINT64_FORMAT, action->vid);
-    return !g_str_equal(action->domain, own) ||
+    return action->adopted || !g_str_equal(action->domain, own) ||
            (virDomainGetUUIDString(domain, uuid) == 0 && !g_ascii_strcasecmp(uuid, action->uuid));
 }
 
@@ -209,7 +209,8 @@ gboolean vmm_destroy(const VmmAction *action, virDomainPtr domain, const char *h
             return FALSE;
         }
     }
-    if (virDomainIsPersistent(domain) == 1 && g_str_has_prefix(action->domain, "one-"))
+    if (virDomainIsPersistent(domain) == 1 && !action->adopted &&
+        g_str_has_prefix(action->domain, "one-"))
         (void)virDomainUndefineFlags(domain,
                                      VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_NVRAM);
     return TRUE;
@@ -299,6 +300,26 @@ static gboolean runs_already(DriverJob *job, const VmmSight *sight)
     return TRUE;
 }
 
+/* A machine that was imported: what its own administrator defined is started again, as it is. */
+static void deploy_adopted(DriverJob *job, const VmmSight *sight)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GError) error = NULL;
+    if (!sight->domain) {
+        driver_job_fail(job,
+                        "there is no %s on %s: an imported machine can be started only where its "
+                        "definition is",
+                        action->domain, action->host);
+        return;
+    }
+    if (virDomainCreate(sight->domain) < 0) {
+        libvirt_error(&error, "start %s on %s", action->domain, action->host);
+        fail_job(job, error);
+        return;
+    }
+    driver_job_succeed(job, action->domain);
+}
+
 static void deploy(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
@@ -311,6 +332,10 @@ static void deploy(DriverJob *job)
         return;
     if (sight.presence == VMM_BROKEN && !vmm_destroy(action, sight.domain, action->host, &error)) {
         fail_job(job, error);
+        return;
+    }
+    if (action->adopted) {
+        deploy_adopted(job, &sight);
         return;
     }
     g_auto(virDomainPtr) domain = create(action, connection, &error);

@@ -84,6 +84,11 @@ const ConfigRow config_rows[] = {
      "Seconds between two questions about a machine whose host does not report it."},
     {"MONITORING_INTERVAL_DATASTORE", CONFIG_INT, "300", 1, DAY, .flags = CONFIG_RELOAD, .help =
      "Seconds between two questions to one datastore."},
+    {"RESERVED_CPU", CONFIG_TEXT, "", .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
+     "What every host keeps from machines, in percent of one processor or as 10%; below 0 it "
+     "gives away more than it has. A cluster's and a host's own RESERVED_CPU go before it."},
+    {"RESERVED_MEM", CONFIG_TEXT, "", .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
+     "The same of memory, in KiB or as 10%."},
     {"MONITORING_INTERVAL_MARKET", CONFIG_INT, "600", 1, DAY, .flags = CONFIG_IDLE, .help =
      "Seconds between two looks at a marketplace."},
     {"DS_MONITOR_VM_DISK", CONFIG_INT, "10", 0, 100000, .flags = CONFIG_IDLE, .help =

@@ -7,7 +7,6 @@
 #include "server/model/datastore.h"
 #include "server/model/user.h"
 
-#include <math.h>
 #include <string.h>
 
 /* A host in trouble is asked again after so long, doubling up to the usual interval. */
@@ -90,6 +89,29 @@ static void ask_host(Lifecycle *lifecycle, Host *host)
     host->request =
         lifecycle_ask(lifecycle, information_request(lifecycle, host, "MONITOR"), ASKED_HOST,
                       host->head.id, 0, lifecycle_timeout(lifecycle, "MONITOR", 60));
+}
+
+gboolean host_ask_now(Lifecycle *lifecycle, Host *host, GError **error)
+{
+    if (host->state == HOST_OFFLINE) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "Host %d is offline, so it is not asked: `onehost enable` opens it",
+                    host->head.id);
+        return FALSE;
+    }
+    ask_host(lifecycle, host);
+    return TRUE;
+}
+
+void host_capacity_changed(Lifecycle *lifecycle, gint32 cluster)
+{
+    GPtrArray *hosts = lifecycle->world->pools[KIND_HOST].order;
+    for (guint i = 0; i < hosts->len; i++) {
+        Host *host = hosts->pdata[i];
+        if (cluster < 0 || host->cluster == cluster)
+            host_reserve(lifecycle->world, host);
+    }
+    lifecycle_ring(lifecycle);
 }
 
 void host_start_monitoring(Lifecycle *lifecycle, Host *host)
@@ -188,16 +210,6 @@ char *lifecycle_decoded(const char *base64)
     return text;
 }
 
-/* No host has more of anything; so that sums and differences of numbers stay in 64 bits. */
-#define NUMBER_MAX 1e15
-
-static gint64 number_of(const Template *report, const char *name)
-{
-    double value = 0;
-    template_get_double(report, name, &value);
-    return (gint64)CLAMP(value, -NUMBER_MAX, NUMBER_MAX);
-}
-
 static gboolean is_kept(const char *name)
 {
     for (guint i = 0; not_kept[i]; i++)
@@ -227,9 +239,9 @@ static gboolean keep_attributes(Host *host, const Template *report)
 
 static void read_datastores(Host *host, const Template *report)
 {
-    host->max_disk = number_of(report, "DS_LOCATION_TOTAL_MB");
-    host->used_disk = number_of(report, "DS_LOCATION_USED_MB");
-    host->free_disk = number_of(report, "DS_LOCATION_FREE_MB");
+    host->max_disk = lifecycle_number(report, "DS_LOCATION_TOTAL_MB");
+    host->used_disk = lifecycle_number(report, "DS_LOCATION_USED_MB");
+    host->free_disk = lifecycle_number(report, "DS_LOCATION_FREE_MB");
     g_array_set_size(host->datastores, 0);
     TemplateAttribute *vector;
     for (guint i = 0; (vector = template_vector(report, "DS", i)); i++) {
@@ -247,10 +259,10 @@ static void read_datastores(Host *host, const Template *report)
 static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report)
 {
     World *world = lifecycle->world;
-    host->used_cpu = number_of(report, "USEDCPU");
-    host->free_cpu = number_of(report, "FREECPU");
-    host->used_memory = number_of(report, "USEDMEMORY");
-    host->free_memory = number_of(report, "FREEMEMORY");
+    host->used_cpu = lifecycle_number(report, "USEDCPU");
+    host->free_cpu = lifecycle_number(report, "FREECPU");
+    host->used_memory = lifecycle_number(report, "USEDMEMORY");
+    host->free_memory = lifecycle_number(report, "FREEMEMORY");
     GString *xml = g_string_sized_new(512);
     xml_int(xml, "TIMESTAMP", core_now(world->core));
     xml_int(xml, "ID", host->head.id);
@@ -260,171 +272,14 @@ static void keep_sample(Lifecycle *lifecycle, Host *host, const Template *report
     xml_int(xml, "USED_CPU", host->used_cpu);
     xml_int(xml, "USED_MEMORY", host->used_memory);
     g_string_append(xml, "</CAPACITY><SYSTEM>");
-    xml_int(xml, "NETRX", number_of(report, "NETRX"));
-    xml_int(xml, "NETTX", number_of(report, "NETTX"));
+    xml_int(xml, "NETRX", lifecycle_number(report, "NETRX"));
+    xml_int(xml, "NETTX", lifecycle_number(report, "NETTX"));
     g_string_append(xml, "</SYSTEM>");
     host_numa_render_sample(host->numa, xml);
     g_free(host->monitoring);
     host->monitoring = g_string_free(xml, FALSE);
     lifecycle_keep_sample(lifecycle, SAMPLE_HOST, host->head.id,
                           g_strdup_printf("<MONITORING>%s</MONITORING>", host->monitoring));
-}
-
-/* ---- machines in a report ---- */
-
-/* What a sample of a machine may hold, in the order in which it is shown: clients' schemas
- * want the names sorted, with sizes of disks and the id between them. */
-static const char *const keys_before_id[] = {"CPU",         "DISKRDBYTES", "DISKRDIOPS",
-                                             "DISKWRBYTES", "DISKWRIOPS",  NULL};
-static const char *const keys_after_id[] = {"MEMORY", "NETRX", "NETTX", NULL};
-
-static void append_numbers(const Template *values, const char *const *keys, GString *xml)
-{
-    for (guint i = 0; keys[i]; i++) {
-        double number;
-        if (!template_get_double(values, keys[i], &number) || fabs(number) > NUMBER_MAX)
-            continue;
-        g_autofree char *text =
-            g_strdup_printf(number == (double)(gint64)number ? "%.0f" : "%.2f", number);
-        xml_cdata(xml, keys[i], text);
-    }
-}
-
-static void append_vm_values(const Template *values, gint32 id, GString *xml)
-{
-    TemplateAttribute *size;
-    append_numbers(values, keys_before_id, xml);
-    for (guint i = 0; (size = template_vector(values, "DISK_SIZE", i)); i++) {
-        gint64 disk, size_mb;
-        if (attribute_get_int(size, "ID", &disk) && attribute_get_int(size, "SIZE", &size_mb)) {
-            g_string_append(xml, "<DISK_SIZE>");
-            xml_int(xml, "ID", disk);
-            xml_int(xml, "SIZE", size_mb);
-            g_string_append(xml, "</DISK_SIZE>");
-        }
-    }
-    xml_int(xml, "ID", id);
-    append_numbers(values, keys_after_id, xml);
-}
-
-static void keep_vm_sample(Lifecycle *lifecycle, Vm *vm, const char *base64)
-{
-    World *world = lifecycle->world;
-    g_autofree char *text = lifecycle_decoded(base64);
-    g_autoptr(Template) values = template_parse(text, TEMPLATE_MODERN, NULL);
-    if (!values)
-        return;
-    GString *xml = g_string_sized_new(512);
-    append_vm_values(values, vm->head.id, xml);
-    vm->cpu_used = number_of(values, "CPU");
-    vm->memory_used = number_of(values, "MEMORY");
-    vm->net_rx = number_of(values, "NETRX");
-    vm->net_tx = number_of(values, "NETTX");
-    vm->last_poll = core_now(world->core);
-    xml_int(xml, "TIMESTAMP", vm->last_poll);
-    g_free(vm->monitoring);
-    vm->monitoring = g_string_free(xml, FALSE);
-    object_touched(world, &vm->head);
-    lifecycle_keep_sample(lifecycle, SAMPLE_VM, vm->head.id,
-                          g_strdup_printf("<MONITORING>%s</MONITORING>", vm->monitoring));
-}
-
-static void read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribute *report,
-                         gint64 asked, GHashTable *seen)
-{
-    gint64 id;
-    if (!attribute_get_int(report, "ID", &id) || id < 0 || id > G_MAXINT32)
-        return;
-    Vm *vm = vm_get(lifecycle->world, (gint32)id);
-    if (!vm)
-        return;
-    const char *state = attribute_get(report, "STATE");
-    const char *sample = attribute_get(report, "MONITOR");
-    if (seen)
-        g_hash_table_add(seen, vm);
-    if (sample && vm_is_on(vm, host->head.id))
-        keep_vm_sample(lifecycle, vm, sample);
-    if (state)
-        vm_seen(lifecycle, vm, host, state, attribute_get(report, "DEPLOY_ID"), asked);
-}
-
-/* Machines of ours that run where they should not, for the administrator to look at: nothing is
- * done to them, since it is not known whether anybody uses them. TRUE when the list changed. */
-static gboolean note_zombies(Lifecycle *lifecycle, Host *host, GHashTable *seen, gint64 asked)
-{
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint32));
-    GHashTableIter iterator;
-    gpointer key;
-    g_hash_table_iter_init(&iterator, seen);
-    while (g_hash_table_iter_next(&iterator, &key, NULL)) {
-        const Vm *vm = key;
-        if (!vm_is_on(vm, host->head.id) && asked > vm->resting_since)
-            ids_add(ids, vm->head.id);
-    }
-    g_autofree char *list = ids_print(ids);
-    const char *before = template_get(host->head.template, "ZOMBIES");
-    if (!g_strcmp0(before ? before : "", list))
-        return FALSE;
-    if (*list)
-        log_warning("HST", "Host %s (%d) runs machines that should not be there: %s",
-                    host->head.name, host->head.id, list);
-    template_set(host->head.template, "ZOMBIES", *list ? list : NULL);
-    g_autofree char *total = g_strdup_printf("%u", ids->len);
-    template_set(host->head.template, "TOTAL_ZOMBIES", *list ? total : NULL);
-    return TRUE;
-}
-
-/* Machines that were not made by us: shown, and left alone. TRUE when the list changed. */
-static gboolean note_wilds(Host *host, const Template *report)
-{
-    Template *template = host->head.template;
-    g_autoptr(GString) names = g_string_new(NULL);
-    guint count = 0;
-    TemplateAttribute *vector;
-    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++) {
-        const char *name = attribute_get(vector, "VM_NAME");
-        gint64 id;
-        if (attribute_get_int(vector, "ID", &id) && id == -1 && name)
-            g_string_append_printf(names, "%s%s", count++ ? "," : "", name);
-    }
-    const char *before = template_get(template, "WILDS");
-    if (!g_strcmp0(before ? before : "", names->str))
-        return FALSE;
-    template_set(template, "WILDS", count ? names->str : NULL);
-    g_autofree char *total = g_strdup_printf("%u", count);
-    template_set(template, "TOTAL_WILDS", count ? total : NULL);
-    template_set(template, "VM", NULL);
-    static const char *const kept[] = {"DEPLOY_ID", "VM_NAME", "IMPORT_TEMPLATE", NULL};
-    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++) {
-        gint64 id;
-        if (!attribute_get_int(vector, "ID", &id) || id != -1)
-            continue;
-        TemplateAttribute *wild = template_add_vector(template, "VM");
-        for (guint j = 0; kept[j]; j++)
-            if (attribute_get(vector, kept[j]))
-                attribute_set(wild, kept[j], attribute_get(vector, kept[j]));
-    }
-    return TRUE;
-}
-
-static void read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
-{
-    gboolean complete = template_get_bool(report, "SYNC_STATE", FALSE);
-    g_autoptr(GHashTable) seen = g_hash_table_new(NULL, NULL);
-    TemplateAttribute *vector;
-    for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
-        read_machine(lifecycle, host, vector, asked, seen);
-    gboolean wilds = note_wilds(host, report);
-    if (note_zombies(lifecycle, host, seen, asked) || wilds)
-        object_changed(lifecycle->world, &host->head);
-    if (!complete)
-        return; /* what such a list does not name may well be there */
-    g_autoptr(GArray) ids = g_array_copy(host->vms);
-    for (guint i = 0; i < ids->len; i++) {
-        Vm *vm = vm_get(lifecycle->world, g_array_index(ids, gint32, i));
-        if (vm && !g_hash_table_contains(seen, vm))
-            vm_seen(lifecycle, vm, host, VM_NOT_LISTED, NULL, asked);
-    }
 }
 
 static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked)
@@ -434,8 +289,8 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     host->failures = 0;
     host->last_monitored = core_now(world->core);
     gboolean changed = keep_attributes(host, report);
-    host->total_cpu = number_of(report, "TOTALCPU");
-    host->total_memory = number_of(report, "TOTALMEMORY");
+    host->total_cpu = lifecycle_number(report, "TOTALCPU");
+    host->total_memory = lifecycle_number(report, "TOTALMEMORY");
     host_reserve(world, host);
     read_datastores(host, report);
     host_numa_free(host->numa);
@@ -446,7 +301,7 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
         object_changed(world, &host->head);
     if (host->state == HOST_INIT || host->state == HOST_ERROR)
         set_state(lifecycle, host, HOST_MONITORED);
-    read_machines(lifecycle, host, report, asked);
+    host_read_machines(lifecycle, host, report, asked);
     leftovers_clean(lifecycle, host);
     if (!was_ready && host->state == HOST_MONITORED)
         lifecycle_ring(lifecycle);
@@ -492,7 +347,7 @@ void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean s
     TemplateAttribute *vector;
     if (!strcmp(action, "STATE_VM") || !strcmp(action, "MONITOR_VM"))
         for (guint i = 0; (vector = template_vector(report, "VM", i)); i++)
-            read_machine(lifecycle, host, vector, core_steady(lifecycle->world->core), NULL);
+            host_read_machine(lifecycle, host, vector, core_steady(lifecycle->world->core), NULL);
 }
 
 /* ---- datastores ---- */
@@ -540,9 +395,9 @@ void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const
                     info);
         return;
     }
-    datastore->total_mb = number_of(report, "TOTAL_MB");
-    datastore->used_mb = number_of(report, "USED_MB");
-    datastore->free_mb = number_of(report, "FREE_MB");
+    datastore->total_mb = lifecycle_number(report, "TOTAL_MB");
+    datastore->used_mb = lifecycle_number(report, "USED_MB");
+    datastore->free_mb = lifecycle_number(report, "FREE_MB");
     object_changed(lifecycle->world, &datastore->head);
 }
 

@@ -210,6 +210,15 @@ void host_answered(Lifecycle *lifecycle, Host *host, const Asked *asked, gboolea
 void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean success,
                 const char *payload);
 void host_overdue(Lifecycle *lifecycle, Host *host);
+
+/* ---- host_machines.c ---- */
+
+/* A figure of a report, 0 when it has none; sums and differences of them stay in 64 bits. */
+gint64 lifecycle_number(const Template *report, const char *name);
+/* One VM of a report or an event. `seen` (may be NULL) gets the machine. */
+void host_read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribute *report,
+                       gint64 asked, GHashTable *seen);
+void host_read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked);
 void datastores_start_monitoring(Lifecycle *lifecycle);
 void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const char *info);
 

@@ -130,6 +130,10 @@ gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean 
 /* ---- hosts ---- */
 
 gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error);
+/* Asks the host before its time. FALSE: it is offline. */
+gboolean host_ask_now(Lifecycle *lifecycle, Host *host, GError **error);
+/* RESERVED_CPU or RESERVED_MEM of a cluster may have changed, or of all hosts (-1). */
+void host_capacity_changed(Lifecycle *lifecycle, gint32 cluster);
 void host_start_monitoring(Lifecycle *lifecycle, Host *host);
 /* Forgets timers and tells the driver; before the host is removed. */
 void host_stop_monitoring(Lifecycle *lifecycle, Host *host);

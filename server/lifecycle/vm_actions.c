@@ -97,6 +97,18 @@ static VmLcm deploy_phase(const Vm *vm)
     return LCM_PROLOG;
 }
 
+/* One domain cannot be two machines. */
+static gboolean is_taken(World *world, const Vm *vm, const Host *host, GError **error)
+{
+    for (guint i = 0; vm_is_imported(vm) && i < host->vms->len; i++) {
+        const Vm *other = vm_get(world, g_array_index(host->vms, gint32, i));
+        if (other && other != vm && !g_strcmp0(other->deploy_id, vm->deploy_id))
+            return !refuse(error, "%s on host %s is machine %d already", vm->deploy_id,
+                           host->head.name, other->head.id);
+    }
+    return FALSE;
+}
+
 gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,
                    GError **error)
 {
@@ -109,6 +121,8 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
     vm_capacity(vm, &cpu, &memory);
     if (!host || (place->enforce && !vm_is_on(vm, host->head.id) &&
                   !host_has_room(host, cpu, memory, error)))
+        return FALSE;
+    if (is_taken(world, vm, host, error))
         return FALSE;
     VmLcm phase = deploy_phase(vm);
     Datastore *datastore = vm_place_datastore(

@@ -127,15 +127,20 @@ static const char *reservation(World *world, const Host *host, const char *name)
     if (own && *own)
         return own;
     Object *cluster = pool_get(world, KIND_CLUSTER, host->cluster);
-    return cluster ? template_get(cluster->template, name) : NULL;
+    const char *common = cluster ? template_get(cluster->template, name) : NULL;
+    return common && *common ? common : config_text(world->config, name);
 }
 
 void host_reserve(World *world, Host *host)
 {
-    host->max_cpu =
+    gint64 cpu =
         host->total_cpu - reserved(reservation(world, host, "RESERVED_CPU"), host->total_cpu);
-    host->max_memory =
+    gint64 memory =
         host->total_memory - reserved(reservation(world, host, "RESERVED_MEM"), host->total_memory);
+    if (cpu == host->max_cpu && memory == host->max_memory)
+        return;
+    host->max_cpu = cpu;
+    host->max_memory = memory;
     object_touched(world, &host->head);
 }
 

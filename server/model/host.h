@@ -55,7 +55,8 @@ void host_charge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory
 void host_discharge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory);
 /* Whether so much more fits. FALSE with the reason. */
 gboolean host_has_room(const Host *host, gint64 cpu, gint64 memory, GError **error);
-/* Computes max_* again from total_* and RESERVED_CPU, RESERVED_MEM (host, else cluster):
+/* Computes max_* again from total_* and RESERVED_CPU, RESERVED_MEM (host, else cluster, else
+ * oned.conf):
  * a number in percent / KiB, negative to overcommit, or a percentage such as "10%". */
 void host_reserve(World *world, Host *host);
 /* The shape of 1.4 to 3.8. */

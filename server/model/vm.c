@@ -119,6 +119,11 @@ const char *vm_shown_state(const Vm *vm)
     return vm->state == VM_ACTIVE ? vm_lcm_name(vm->lcm) : vm_state_name(vm->state);
 }
 
+gboolean vm_is_imported(const Vm *vm)
+{
+    return template_get_bool(vm->head.template, "IMPORTED", FALSE);
+}
+
 Vm *vm_get(World *world, gint32 id)
 {
     return VM(pool_get(world, KIND_VM, id));

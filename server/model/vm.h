@@ -205,6 +205,8 @@ void vm_old_state(const Vm *vm, gint *state, gint *lcm);
 /* The LCM state's name when active, else the state's: what messages say. */
 const char *vm_shown_state(const Vm *vm);
 
+/* A machine that ran before oned knew of it; its domain has a name of its own: deploy_id. */
+gboolean vm_is_imported(const Vm *vm);
 Vm *vm_get(World *world, gint32 id);
 /* A new machine in PENDING or HOLD; both templates are taken. Gets its id and is in the pool. */
 Vm *vm_create(World *world, const char *name, gint32 uid, gint32 gid, Template *template,

@@ -131,6 +131,8 @@ static const RpcMethod methods[] = {
     OBJECT("one.host.rename", "is", "int", HOST, ADMIN, 1, object_rename, "Gives a host a new name."),
     OBJECT("one.host.status", "ii", "int", HOST, ADMIN, 1, host_status,
            "0 enabled, 1 disabled (watched, no new machines), 2 offline."),
+    OBJECT("globule.host.forceupdate", "i", "int", HOST, ADMIN, 1, host_forceupdate,
+           "Asks a host at once what it has and what runs there."),
     OLDER("one.host.enable", "ib", HOST, ADMIN, 1, host_enable, "As 1.4 to 4.14 call it.", 0),
     OBJECT("one.host.monitoring", "i", "string", HOST, USE, 1, host_monitoring,
            "Monitoring samples of a host."),

@@ -164,8 +164,9 @@ RpcReply *object_update(Request *request)
         keep_restricted(request->world, request->caller, object->template, change, key);
     if (!request_change_template(request, &object->template, g_steal_pointer(&change), append))
         return NULL;
-    if (object->kind == KIND_HOST)
-        host_reserve(request->world, HOST(object));
+    if (object->kind == KIND_HOST || object->kind == KIND_CLUSTER)
+        host_capacity_changed(request->lifecycle,
+                              object->kind == KIND_HOST ? HOST(object)->cluster : object->id);
     if (object->kind == KIND_DATASTORE)
         datastore_updated(DATASTORE(object));
     object_changed(request->world, object);

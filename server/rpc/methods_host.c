@@ -119,6 +119,13 @@ RpcReply *host_status(Request *request)
     return set_status(request, arg_int(request, 2, -1));
 }
 
+RpcReply *host_forceupdate(Request *request)
+{
+    return host_ask_now(request->lifecycle, HOST(request->object), &request->error)
+               ? reply_int(request, request->object->id)
+               : NULL;
+}
+
 RpcReply *host_enable(Request *request)
 {
     return set_status(request, arg_bool(request, 2, TRUE) ? 0 : 1);

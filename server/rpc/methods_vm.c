@@ -29,6 +29,10 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
         object_set_name(world, &vm->head, name);
     }
     vm->head.permissions = request_new_permissions(request);
+    if (draft.import) {
+        g_free(vm->deploy_id);
+        vm->deploy_id = g_steal_pointer(&draft.import);
+    }
     vm_draft_finish(world, template, vm->head.id);
     context_complete(world, vm);
     secgroup_touch(world, vm);

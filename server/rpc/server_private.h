@@ -77,6 +77,7 @@ HANDLER(host_allocate_old);
 HANDLER(host_delete);
 HANDLER(host_info);
 HANDLER(host_status);
+HANDLER(host_forceupdate);
 HANDLER(host_enable);
 HANDLER(host_monitoring);
 HANDLER(hostpool_info);

@@ -38,6 +38,7 @@ static const char *const server_attributes[] = {"CONTEXT",       "CPU",
 void vm_draft_clear(VmDraft *draft)
 {
     g_free(draft->name);
+    g_free(draft->import);
     template_free(draft->template);
     template_free(draft->user_template);
     memset(draft, 0, sizeof *draft);
@@ -143,7 +144,8 @@ gboolean vm_check_restricted(World *world, const User *user, const Template *tem
         "NIC/SCRIPT",         "SPICE_OPTIONS",    "HYPERV_OPTIONS",    "FEATURES/DEVICE_MODEL",
         "DISK/ISCSI_IQN",     "DISK/ISCSI_HOST",  "DISK/ISCSI_USAGE",  "DISK/CEPH_HOST",
         "DISK/CEPH_SECRET",   "DISK/POOL_NAME",   "DISK/GLUSTER_HOST", "DISK/GLUSTER_VOLUME",
-        "DISK/SHEEPDOG_HOST", "DISK/LUKS_SECRET", "NUMA_NODE",         "DISK/SHAREABLE"};
+        "DISK/SHEEPDOG_HOST", "DISK/LUKS_SECRET", "NUMA_NODE",         "DISK/SHAREABLE",
+        "IMPORT_VM_ID"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);
@@ -335,6 +337,8 @@ static const char *const own_attributes[] = {"VMID",
                                              "AUTOMATIC_DS_REQUIREMENTS",
                                              "AUTOMATIC_NIC_REQUIREMENTS",
                                              "DEPLOY_ID",
+                                             "IMPORT_VM_ID",
+                                             "IMPORTED",
                                              NULL};
 
 static void split(Template *all, VmDraft *draft)
@@ -351,6 +355,20 @@ static void split(Template *all, VmDraft *draft)
                                                                : draft->user_template,
                           attribute);
     }
+}
+
+/* A machine that runs already, and that oned shall take over: DEPLOY_ID names its domain. It waits
+ * on hold, since the scheduler does not know on which host it is. */
+static void read_import(const Template *given, VmDraft *draft)
+{
+    const char *domain = template_get(given, "DEPLOY_ID");
+    if (!domain || !*domain)
+        domain = template_get(given, "IMPORT_VM_ID"); /* as it was called before 6.0 */
+    if (!domain || !*domain || !strcmp(domain, "-"))
+        return;
+    draft->import = g_strdup(domain);
+    draft->hold = TRUE;
+    template_set(draft->template, "IMPORTED", "YES");
 }
 
 gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
@@ -370,6 +388,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
         return FALSE;
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
                                     config_bool(world->config, "VM_SUBMIT_ON_HOLD"));
+    read_import(given, draft);
     template_set(template, "AUTOMATIC_REQUIREMENTS", "!(PIN_POLICY = PINNED)");
     if (!template_vector(template, "OS", 0))
         template_add_vector(template, "OS");

@@ -9,6 +9,7 @@ typedef struct VmDraft {
     char *name;
     Template *template;
     Template *user_template;
+    char *import; /* name of the domain that the machine takes over; NULL: it is a new one */
     gboolean hold;
     gboolean trusted; /* given: restricted attributes were written by an administrator */
 } VmDraft;

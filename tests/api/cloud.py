@@ -197,7 +197,7 @@ class Cloud:
 
 
 CHANGES = set("""
-one.vm.deploy one.vm.action one.vm.migrate globule.vm.migrate one.vm.recover one.vm.rename one.vm.update one.vm.updateconf one.vm.resize
+one.vm.deploy globule.host.forceupdate one.vm.action one.vm.migrate globule.vm.migrate one.vm.recover one.vm.rename one.vm.update one.vm.updateconf one.vm.resize
 one.vm.lock one.vm.unlock one.vm.chmod one.vm.chown one.host.status one.host.delete one.host.rename one.host.update
 one.user.delete one.user.passwd one.user.update one.user.chgrp one.user.addgroup one.user.delgroup one.user.chauth
 one.user.enable one.vm.detach one.vm.snapshotcreate one.vm.attach
