@@ -70,6 +70,7 @@ void world_free(World *world)
         g_clear_pointer(&pool->by_name, g_hash_table_unref);
     }
     g_ptr_array_unref(world->unsaved);
+    g_free(world->screen_ports);
     g_free(world->var);
     g_free(world->datastores);
     g_free(world);

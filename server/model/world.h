@@ -12,10 +12,11 @@ struct World {
     Config *config;
     Pool pools[KIND_COUNT];
     guint64 epoch; /* how often this database was started; commands of older epochs are refused */
-    char *datastores;   /* DATASTORE_LOCATION */
-    char *var;          /* directory of state and logs */
-    GPtrArray *unsaved; /* of Object: changed in the batch at hand */
-    gboolean loading;   /* rows are being read: nothing is written */
+    char *datastores;     /* DATASTORE_LOCATION */
+    char *var;            /* directory of state and logs */
+    GPtrArray *unsaved;   /* of Object: changed in the batch at hand */
+    gboolean loading;     /* rows are being read: nothing is written */
+    guint8 *screen_ports; /* 1: taken; see server/rpc/vm_screen.c. NULL: not counted yet */
 
     /* Set by the floors above; may be NULL. */
     gpointer lifecycle;

@@ -1,5 +1,6 @@
 /* What all kinds share: info, update, rename, permissions, owner, locks, pools. */
 #include "server/rpc/server_private.h"
+#include "server/rpc/vm_screen.h"
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
@@ -95,6 +96,16 @@ void request_page(GPtrArray *objects, gint32 start, gint32 end)
     g_ptr_array_set_size(objects, (gint)kept);
 }
 
+/* One rendering serves all, but for the password of a screen: who may not manage the machine does
+ * not get it. */
+static Fragment *shown(Request *request, Object *object, gboolean full)
+{
+    if (object->kind == KIND_VM && vm_screen_is_secret(VM(object)) &&
+        !access_has(request->world, request->caller, RIGHT_MANAGE, object))
+        return vm_screen_hidden(request->world, VM(object), full);
+    return full ? object_body(request->world, object) : object_brief(request->world, object);
+}
+
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
                      const char *tail)
 {
@@ -104,8 +115,7 @@ RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean f
     g_autofree char *end = g_strdup_printf("%s&lt;/%s&gt;", tail ? tail : "", element);
     fragment_list_add_text(list, head);
     for (guint i = 0; i < objects->len; i++)
-        fragment_list_add(list, full ? object_body(request->world, objects->pdata[i])
-                                     : object_brief(request->world, objects->pdata[i]));
+        fragment_list_add(list, shown(request, objects->pdata[i], full));
     fragment_list_add_text(list, end);
     g_ptr_array_unref(objects);
     request->seen = request->world->pools[kind].changed;
@@ -115,7 +125,7 @@ RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean f
 RpcReply *reply_object(Request *request, Object *object)
 {
     FragmentList *list = fragment_list_new(1);
-    fragment_list_add(list, object_body(request->world, object));
+    fragment_list_add(list, shown(request, object, TRUE));
     request->seen = object->changed;
     return rpc_reply_text(list);
 }

@@ -2,6 +2,7 @@
 #include "server/rpc/context.h"
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_cards.h"
+#include "server/rpc/vm_screen.h"
 #include "server/rpc/vm_template.h"
 
 #include "server/model/datastore.h"
@@ -138,12 +139,20 @@ RpcReply *vm_method_recover(Request *request)
 
 /* ---- reading ---- */
 
+static void render_old(Request *request, Vm *vm, GString *xml)
+{
+    gboolean may = access_has(request->world, request->caller, RIGHT_MANAGE, &vm->head);
+    char *password = may ? NULL : vm_screen_cover(vm);
+    vm_render_old(request->world, vm, xml);
+    vm_screen_uncover(vm, password);
+}
+
 RpcReply *vm_info(Request *request)
 {
     if (!request->old)
         return reply_object(request, request->object);
     g_autoptr(GString) xml = g_string_new(NULL);
-    vm_render_old(request->world, VM(request->object), xml);
+    render_old(request, VM(request->object), xml);
     request->seen = request->object->changed;
     return reply_text(request, xml->str);
 }
@@ -237,7 +246,7 @@ RpcReply *vmpool_info_old(Request *request)
     keep_state(vms, arg_int(request, 3, -1));
     g_autoptr(GString) xml = g_string_new("<VM_POOL>");
     for (guint i = vms->len; i-- > 0;)
-        vm_render_old(request->world, vms->pdata[i], xml);
+        render_old(request, vms->pdata[i], xml);
     g_string_append(xml, "</VM_POOL>");
     g_ptr_array_unref(vms);
     request->seen = request->world->pools[KIND_VM].changed;

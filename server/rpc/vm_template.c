@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
+#include "server/rpc/vm_screen.h"
 
 #include <string.h>
 
@@ -400,39 +401,6 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     return TRUE;
 }
 
-/* Whether the port is in a list such as "6800, 32768:65535". */
-static gboolean port_reserved(const char *list, gint64 port)
-{
-    g_auto(GStrv) items = g_strsplit(list ? list : "", ",", -1);
-    for (guint i = 0; items[i]; i++) {
-        g_auto(GStrv) ends = g_strsplit(items[i], ":", 2);
-        gint64 first = g_ascii_strtoll(ends[0] ? ends[0] : "", NULL, 10);
-        gint64 last = ends[0] && ends[1] ? g_ascii_strtoll(ends[1], NULL, 10) : first;
-        if (port >= first && port <= last)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static void give_graphics(World *world, Template *template, gint32 id)
-{
-    TemplateAttribute *graphics = template_vector(template, "GRAPHICS", 0);
-    const char *port = graphics ? attribute_get(graphics, "PORT") : NULL;
-    if (!graphics || (port && *port))
-        return;
-    gint64 start = config_int(world->config, "VNC_PORTS/START");
-    const char *reserved = config_text(world->config, "VNC_PORTS/RESERVED");
-    gint64 room = 65536 - start, number = start + id % room;
-    for (gint64 tries = 0; tries < room && port_reserved(reserved, number); tries++)
-        number = start + (number - start + 1) % room;
-    attribute_set_int(graphics, "PORT", number);
-    if (attribute_get(graphics, "RANDOM_PASSWD") && !attribute_get(graphics, "PASSWD")) {
-        g_autofree char *uuid = g_uuid_string_random();
-        uuid[8] = '\0'; /* VNC knows eight characters */
-        attribute_set(graphics, "PASSWD", uuid);
-    }
-}
-
 /* MAC and device of a card, where the template names none. */
 static void give_nic(World *world, TemplateAttribute *nic, gint32 vm, guint number)
 {
@@ -453,7 +421,7 @@ void vm_draft_finish(World *world, Template *template, gint32 id)
     TemplateAttribute *nic;
     for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++)
         give_nic(world, nic, id, i);
-    give_graphics(world, template, id);
+    vm_screen_give(world, template, id);
     template_set_int(template, "VMID", id);
 }
 
@@ -646,7 +614,7 @@ Template *vm_draft_conf(World *world, const User *user, const Template *machine,
                 context, "TARGET",
                 free_target(taken, config_text(world->config, "DEFAULT_CDROM_DEVICE_PREFIX")));
     }
-    give_graphics(world, after, (gint32)g_ascii_strtoll(template_get(after, "VMID"), NULL, 10));
+    vm_screen_give(world, after, (gint32)g_ascii_strtoll(template_get(after, "VMID"), NULL, 10));
     if (!check_context_files(world, after, error) || !template_fits(world, after, error))
         return NULL;
     return g_steal_pointer(&after);

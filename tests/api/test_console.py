@@ -275,3 +275,44 @@ def test_screen(one, person):
     near = one.running(template="GRAPHICS = [ TYPE = SPICE, PORT = 5999 ]")
     assert "spice://127.0.0.1:5999\n" in person.run(f"onevm vnc {near}") and "ssh -L 5999:127.0.0.1:5999 h1" in person.result.stdout
     assert "has no GRAPHICS" in person.error(f"onevm vnc {one.running()}", FAILED)
+
+
+# ---- the screen ----
+
+def test_password_is_for_those_who_may(one):
+    identity = one.running(template="GRAPHICS = [ TYPE = vnc, RANDOM_PASSWD = YES ]")
+    password = one.vm(identity).findtext("TEMPLATE/GRAPHICS/PASSWD")
+    assert len(password) == 8 and password.isalnum()
+    viewer = one.user("screen-viewer")
+    one.ok("one.vm.chmod", identity, *[-1] * 6, 1, 0, 0)
+    for method, arguments in (("one.vm.info", [identity]), ("one.vmpool.info", [-2, -1, -1, -1]),
+                              ("one.vmpool.infoextended", [-2, -1, -1, -1]), ("one.vmpool.infoset", [str(identity), True])):
+        text = viewer.ok(method, *arguments)
+        assert f"<ID>{identity}</ID>" in text and "<TYPE><![CDATA[vnc]]></TYPE>" in text and "PASSWD><" in text
+        assert password not in text and "<PASSWD>" not in text, method
+        assert password in one.ok(method, *arguments), method
+    one.ok("one.vm.chmod", identity, *[-1] * 6, 1, 1, 0)
+    assert viewer.vm(identity).findtext("TEMPLATE/GRAPHICS/PASSWD") == password
+    log = (one.var / "vms" / str(identity) / "vm.log").read_text()
+    assert password not in log and password not in one.log()
+    kept = one.allocate('GRAPHICS = [ TYPE = vnc, PASSWD = "mine", RANDOM_PASSWD = NO ]')
+    assert one.vm(kept).findtext("TEMPLATE/GRAPHICS/PASSWD") == "mine"
+    plain = one.allocate("GRAPHICS = [ TYPE = vnc, RANDOM_PASSWD = NO ]")
+    assert one.vm(plain).find("TEMPLATE/GRAPHICS/PASSWD") is None
+    spice = one.allocate("GRAPHICS = [ TYPE = SPICE, RANDOM_PASSWD = YES ]")
+    assert len(one.vm(spice).findtext("TEMPLATE/GRAPHICS/PASSWD")) == 59
+
+
+def test_no_two_machines_share_a_port(fresh):
+    one = fresh('VNC_PORTS = [ START = 65530, RESERVED = "65531, 65534:65535" ]\n', hosts=1)
+    screen = "GRAPHICS = [ TYPE = vnc ]"
+
+    def port(identity):
+        return int(one.vm(identity).findtext("TEMPLATE/GRAPHICS/PORT"))
+    made = [one.allocate(screen, hold=True) for _ in range(3)]
+    assert [port(identity) for identity in made] == [65530, 65532, 65533]
+    assert port(one.allocate(screen, hold=True)) == 65533, "when none is free it is counted from the id"
+    one.ok("one.vm.recover", made[1], 3)
+    one.wait(made[1], "DONE")
+    one.restart()
+    assert port(one.allocate(screen, hold=True)) == 65532, "of a machine that is gone"

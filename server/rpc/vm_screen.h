@@ -1,0 +1,17 @@
+/* The graphical screen of a machine: its port, its random password, and who may see that. */
+#pragma once
+
+#include "server/core/fragment.h"
+#include "server/model/vm.h"
+#include "server/model/world.h"
+
+/* Port and password of a new machine, as far as its template asks for them. */
+void vm_screen_give(World *world, Template *template, gint32 id);
+
+/* Whether the machine has a password that is only for those who may manage it. */
+gboolean vm_screen_is_secret(const Vm *vm);
+/* The machine's rendering without it: whole, or as lists show it. (owned) */
+Fragment *vm_screen_hidden(World *world, Vm *vm, gboolean whole);
+/* Takes the password away for a moment, and puts it back: around a rendering. (owned) */
+char *vm_screen_cover(Vm *vm);
+void vm_screen_uncover(Vm *vm, char *password); /* takes it */
