@@ -141,6 +141,8 @@ void vm_consoles_end(Lifecycle *lifecycle);
 void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order);
 /* What the driver said of a live migration that is done. */
 void vm_migration_figures(Lifecycle *lifecycle, Vm *vm, const char *info);
+/* Seconds that the order at hand allows the driver, with some to end it; 0: it says nothing. */
+guint vm_migration_limit(const Vm *vm);
 /* The machine is in another state: closes the record when that is the end of the order. `reason`:
  * why a step failed, or NULL. */
 void vm_migration_follow(Lifecycle *lifecycle, Vm *vm, const char *reason);

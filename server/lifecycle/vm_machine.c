@@ -173,6 +173,13 @@ gboolean vm_is_kept(const Vm *vm)
     return vm->work.step == UNDO_STEP && !vm->work.undone;
 }
 
+/* An order that sets itself a longer limit is not given up before. */
+static guint step_timeout(Lifecycle *lifecycle, const Vm *vm, const VmStepRow *row)
+{
+    guint seconds = lifecycle_timeout(lifecycle, row->timeout, row->seconds);
+    return row->step == STEP_MIGRATE ? MAX(seconds, vm_migration_limit(vm)) : seconds;
+}
+
 void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
 {
     VmStep step = vm_current_step(vm);
@@ -194,7 +201,7 @@ void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
     const VmStepRow *row = vm_step_row(step);
     vm->work.since = core_steady(lifecycle->world->core);
     vm->work.request = lifecycle_ask(lifecycle, request, ASKED_STEP, vm->head.id, 0,
-                                     lifecycle_timeout(lifecycle, row->timeout, row->seconds));
+                                     step_timeout(lifecycle, vm, row));
 }
 
 static void note_deploy_id(Lifecycle *lifecycle, Vm *vm, VmStep step, const char *info)

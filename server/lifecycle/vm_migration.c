@@ -47,6 +47,20 @@ void vm_migration_figures(Lifecycle *lifecycle, Vm *vm, const char *info)
     migration_changed(lifecycle->world, vm, migration);
 }
 
+/* What the driver needs to give a migration up and to see where the machine is. */
+#define END_SECONDS 120
+
+guint vm_migration_limit(const Vm *vm)
+{
+    const Migration *migration = migration_last(vm);
+    const char *text = migration ? migration->options : NULL;
+    g_autoptr(Template) options =
+        text && *text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
+    const char *limit = options ? template_get_pair(options, "MIGRATE", "TIME_LIMIT") : NULL;
+    guint64 seconds = limit ? g_ascii_strtoull(limit, NULL, 10) : 0;
+    return seconds ? (guint)MIN(seconds, G_MAXINT32) + END_SECONDS : 0;
+}
+
 /* ---- closing ---- */
 
 static void set_result(Lifecycle *lifecycle, Vm *vm, Migration *migration, MigrationResult result,

@@ -1,4 +1,6 @@
 """Something is killed in the middle, and the truth is restored: the machine lives on, once, and is shown so."""
+import json
+import re
 import time
 
 import pytest
@@ -17,8 +19,9 @@ DISK = [ SOURCE = "{boot}/disk.img", CLONE = "YES", TARGET = "vda" ]
 def cloud(lab, guest):
     cloud = Cloud(lab, "truth", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 2\nMONITORING_INTERVAL_VM = 2")
     cloud.start()
-    for host in lab.hosts:
-        cloud.cli("onehost", "create", host, "-i", "qemu", "-v", "qemu")
+    # Two names of one driver: machines move between them.
+    for host, driver in zip(lab.hosts, ("qemu", "vmm_qemu")):
+        cloud.cli("onehost", "create", host, "-i", "qemu", "-v", driver)
     for host in lab.hosts:
         cloud.wait_host(host, "on")
     yield cloud
@@ -131,6 +134,19 @@ def test_libvirtd_killed(cloud, machine):
         cloud.lab.on("node01", "rm", "-f", "/run/hold.libvirtd")
     cloud.wait_host("node01", "on")
     machine.lives("node01")
+
+
+def test_migration_is_checked_and_kept_on_record(cloud, machine):
+    """The command's own options reach libvirt, and what libvirt measured is on record."""
+    check = cloud.cli("onevm", "migrate", "--check", machine.name, "node02")
+    assert check.splitlines()[0] == f"Machine {machine.id} from node01 to node02: possible", check
+    assert re.search(r"^Estimate: \d+ ms in all, \d+ ms without the machine, ", check, re.M), check
+    cloud.cli("onevm", "migrate", "--live", machine.name, "node02", "--bandwidth", "200M", "--max-downtime", "1s", "--wait")
+    machine.lives("node02")
+    rows = json.loads(cloud.cli("onevm", "migrations", machine.name, "-j"))["MIGRATION_POOL"]["MIGRATION"]
+    assert (rows["RESULT"], rows["KIND"], rows["STORAGE"], rows["MODE"]) == ("success", "live", "shared", "precopy"), rows
+    assert 0 < int(rows["TOTAL_MS"]) <= int(rows["ELAPSED_MS"]) and 0 <= int(rows["DOWNTIME_MS"]) < 5000, rows
+    assert int(rows["MEMORY_BYTES"]) > 1 << 20 and int(rows["ROUNDS"]) >= 1, rows
 
 
 def test_libvirtd_killed_during_live_migration(cloud, machine):

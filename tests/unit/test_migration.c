@@ -223,6 +223,22 @@ static void test_options_travel(Fixture *fixture, gconstpointer data)
     g_assert_nonnull(strstr(last(fixture)->options, "MAX_DOWNTIME"));
 }
 
+/* The driver is given the time that the order allows, though the configuration says less. */
+static void test_time_limit(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(Template) options =
+        template_parse("MIGRATE=[TIME_LIMIT=7200]", TEMPLATE_MODERN, NULL);
+    VmPlace place = {1, -1, FALSE};
+    VmMove order = {TRUE, 0, options};
+    put(fixture, VM_ACTIVE, LCM_RUNNING);
+    template_set(host_get(fixture->small->world, 1)->head.template, "TM_MAD", "shared");
+    g_assert_true(vm_migrate(fixture->lifecycle, fixture->vm, &place, &order, &asker, NULL));
+    small_wait(fixture->small, 7200);
+    g_assert_cmpuint(poll_of(fixture, "h0"), ==, 0);
+    small_wait(fixture->small, 200);
+    g_assert_cmpuint(poll_of(fixture, "h0"), !=, 0);
+}
+
 /* ---- recover ---- */
 
 /* What an administrator declares of a live migration is asked for first. */
@@ -450,6 +466,7 @@ int main(int argc, char **argv)
     ADD("at-rest", test_at_rest);
     ADD("bounded", test_bounded);
     ADD("options", test_options_travel);
+    ADD("time-limit", test_time_limit);
     ADD("start-without-records", test_start_without_records);
     ADD("check", test_check);
     ADD("check-no", test_check_that_says_no);
