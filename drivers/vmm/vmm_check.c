@@ -30,7 +30,8 @@ static gboolean look(CheckFacts *facts, guint host, const VmmAction *action,
     facts->presence[host] = sights[host].presence;
     if (sights[host].presence != VMM_UNKNOWN)
         return TRUE;
-    g_propagate_error(error, g_steal_pointer(&sights[host].error));
+    g_propagate_prefixed_error(error, g_steal_pointer(&sights[host].error),
+                               "%s: ", facts->hosts[host]);
     return FALSE;
 }
 
