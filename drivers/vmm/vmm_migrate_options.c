@@ -148,6 +148,9 @@ gboolean migrate_options_fit(const MigrateOptions *options, gboolean qemu, gbool
         {options->tunnel && !qemu, "TUNNEL=YES: libvirt cannot tunnel migrations of this "
                                    "hypervisor"},
         {options->postcopy && !qemu, "POSTCOPY=YES: this hypervisor has no post-copy"},
+        {!shared && !qemu,
+         "the system datastore is not shared (SHARED=YES), and libvirt cannot copy the disks of a "
+         "running machine on this hypervisor: migrate without --live"},
         {options->tls && options->tunnel,
          "TLS=YES and TUNNEL=YES: choose one; a tunnel goes through the hosts' ssh and is "
          "encrypted already"},

@@ -138,6 +138,7 @@ static void test_what_goes_together(void)
         {{.tls = TRUE}, FALSE, TRUE, "MIGRATE (xen): TLS=YES*"},
         {{.postcopy = TRUE}, FALSE, TRUE, "*no post-copy*"},
         {{.tunnel = TRUE}, FALSE, TRUE, "*TUNNEL=YES*"},
+        {{.bandwidth_mibs = 5}, FALSE, FALSE, "*not shared*migrate without --live"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;

@@ -93,6 +93,7 @@ def lab():
         for host in lab.hosts:
             for domain in lab.domains(host):
                 lab.on(host, "virsh", "destroy", domain, check=False)
+            lab.on(host, "sh", "-c", "for log in /var/log/xen/guest-*; do : >$log; done")
     else:
         lab.call("down", check=False)
         with step("two hosts boot: Xen, dom0, libvirt"):
