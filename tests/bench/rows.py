@@ -3,12 +3,14 @@
 A row gives results: name, value and its unit, what the reference is and its value, their ratio, and what the
 ratio or the value must reach. `ROWS` lists them in the order they run; those with `control` start and stop the server.
 """
+import base64
 import contextlib
 import re
 import signal
 import socket
 import statistics
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -409,6 +411,52 @@ def kill(bench):
                      f"{slowest:.2f} s")
 
 
+# ---- information on a host ----
+
+GUEST = ("<domain type='test'><name>one-{0}</name><uuid>00000000-0000-4000-8000-{0:012d}</uuid><memory>131072</memory>"
+         "<vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file'><source file='/srv/{0}/disk.0'/>"
+         "<target dev='vda'/></disk><interface type='bridge'><source bridge='br0'/></interface></devices></domain>")
+
+
+def lab_info(bench):
+    """All that one_im tells of a host with 500 guests, beside libvirt's own list of their figures. The hypervisor is
+    libvirt's simulated one, inside each of the two programs: what is measured is ours, and no host's."""
+    guests, rounds = 500, 5 if bench.quick else 20
+    with tempfile.TemporaryDirectory() as directory:
+        path = f"{directory}/guests.xml"
+        with open(path, "w") as file:
+            file.write("<node>" + "".join(GUEST.format(number) for number in range(guests)) + "</node>")
+        uri = f"test://{path}"
+
+        def virsh(times):
+            begun = time.perf_counter()
+            subprocess.run(["virsh", "-c", uri, ";".join(["domstats"] * times)], check=True, stdout=subprocess.DEVNULL)
+            return time.perf_counter() - begun
+
+        once = min(virsh(1) for _ in range(3))  # with its start and the reading of the file
+        reference = (virsh(101) - once) / 100
+        driver = subprocess.Popen([bench.build / "mads/one_im", "test", "-u", uri], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+        try:
+            def ask(line):
+                begun = time.perf_counter()
+                print(line, file=driver.stdin, flush=True)
+                answer = driver.stdout.readline()
+                return time.perf_counter() - begun, answer
+            ask("INIT")
+            first, _ = ask(f"MONITOR 1 host {directory} 0")
+            times = [ask(f"MONITOR 1 host {directory} 0") for _ in range(rounds)]
+        finally:
+            driver.stdin.close()
+            driver.wait(10)
+    for _, answer in times:
+        if base64.b64decode(answer.split()[3]).count(b"\nVM=[ID=") != guests:
+            raise RuntimeError(f"one_im does not tell of {guests} machines: {answer[:200]}")
+    value = statistics.median(seconds for seconds, _ in times)
+    yield Result(f"information on a host with {guests} guests", value, "s", "virsh domstats", reference, at_most=0.5,
+                 on_value=True, theirs="52 s by its manual", note=f"the first {first:.2f} s, with the reading of the file")
+
+
 # name, function, needs a server of our own
 ROWS = [
     ("version", version, False),
@@ -424,4 +472,5 @@ ROWS = [
     ("memory", idle_memory, True),
     ("start", start_up, True),
     ("kill", kill, True),
+    ("lab_info", lab_info, False),
 ]
