@@ -388,7 +388,7 @@ static void happen_in_order(Request *request)
         Request *first = request;
         for (guint i = 0; i < request->hosts->open->len; i++) {
             Request *other = request->hosts->open->pdata[i];
-            if (!other->happened && other->request->class == DRIVER_VIRTUALIZATION &&
+            if (!other->happened && other->request->class == request->request->class &&
                 other->request->id == request->request->id &&
                 other->request->number < first->request->number)
                 first = other;
@@ -404,7 +404,7 @@ static void happen_in_order(Request *request)
 static void happen(Sim *sim, gpointer data)
 {
     Request *request = data;
-    if (!request->happened && request->request->class == DRIVER_VIRTUALIZATION)
+    if (!request->happened && request->request->class != DRIVER_INFORMATION)
         happen_in_order(request);
     else if (!request->happened)
         happen_now(request);

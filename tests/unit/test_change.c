@@ -150,6 +150,7 @@ static void test_size(Fixture *fixture, gconstpointer data)
     put(fixture, VM_ACTIVE, LCM_RUNNING);
     g_assert_false(vm_resize(fixture->lifecycle, fixture->vm, large, TRUE, &asker, &error));
     g_assert_nonnull(strstr(error->message, "LIVE_RESIZE"));
+    g_free(vm_last_record(fixture->vm)->vm_mad);
     vm_last_record(fixture->vm)->vm_mad = g_strdup("dummy"); /* can */
     g_assert_true(vm_resize(fixture->lifecycle, fixture->vm, large, TRUE, &asker, NULL));
     small_settle(fixture->small);
