@@ -211,35 +211,42 @@ static void resize(Client *client, gint32 vm)
     send_call(waiting);
 }
 
-/* A disk, a card, a snapshot more or less; a larger disk. */
+/* A disk, a card, a snapshot more or less; a larger disk. Letters: t text, n number of a device or
+ * a snapshot, s size. */
 static void plug(Client *client, gint32 vm)
 {
-    static const char *const methods[] = {
-        "attach",     "attachnic",          "snapshotcreate",     "detach",
-        "detachnic",  "snapshotdelete",     "snapshotrevert",     "disksnapshotcreate",
-        "diskresize", "disksnapshotdelete", "disksnapshotrevert", "updateconf"};
-    guint which = (guint)sim_pick(client->sim, G_N_ELEMENTS(methods));
-    g_autofree char *method = g_strdup_printf("one.vm.%s", methods[which]);
-    g_autofree char *size = g_strdup_printf("%d", 11 + sim_pick(client->sim, 100));
+    static const struct {
+        const char *method, *arguments, *text;
+    } calls[] = {
+        {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
+        {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
+        {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
+        {"detach", "n"},
+        {"detach", "n"},
+        {"attachnic", "t", "NIC=[BRIDGE=br0]"},
+        {"attachnic", "t", "NIC=[NETWORK_ID=0]"},
+        {"detachnic", "n"},
+        {"snapshotcreate", "t", "snap"},
+        {"snapshotdelete", "n"},
+        {"snapshotrevert", "n"},
+        {"disksnapshotcreate", "nt", "snap"},
+        {"disksnapshotdelete", "nn"},
+        {"disksnapshotrevert", "nn"},
+        {"diskresize", "ns"},
+        {"updateconf", "tn", "CONTEXT=[A=1]"},
+    };
+    guint which = (guint)sim_pick(client->sim, G_N_ELEMENTS(calls));
+    g_autofree char *method = g_strdup_printf("one.vm.%s", calls[which].method);
     Waiting *waiting = new_call(client, method);
     sim_say(client->sim, "%s %d", method, vm);
     add_int(waiting, vm);
-    if (which == 0)
-        add_text(waiting, "DISK=[TYPE=fs,SIZE=10]");
-    else if (which == 1)
-        add_text(waiting, sim_chance(client->sim, 0.5) ? "NIC=[NETWORK_ID=0]" : "NIC=[BRIDGE=br0]");
-    else if (which == 2)
-        add_text(waiting, "snap");
-    else if (which == 11)
-        add_text(waiting, "CONTEXT=[A=1]");
-    else
-        add_int(waiting, sim_pick(client->sim, 3));
-    if (g_str_has_prefix(methods[which], "disksnapshot") && which != 7)
-        add_int(waiting, sim_pick(client->sim, 3));
-    if (which == 7 || which == 8)
-        add_text(waiting, which == 7 ? "snap" : size);
-    if (which == 11)
-        add_int(waiting, 1);
+    for (const char *at = calls[which].arguments; *at; at++) {
+        g_autofree char *size = g_strdup_printf("%d", 11 + sim_pick(client->sim, 100));
+        if (*at == 'n')
+            add_int(waiting, sim_pick(client->sim, 3));
+        else
+            add_text(waiting, *at == 's' ? size : calls[which].text);
+    }
     send_call(waiting);
 }
 
@@ -277,7 +284,7 @@ static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
 } habits[] = {{deploy, 30}, {migrate, 25}, {act, 35},   {recover, 8}, {change, 3},
-              {resize, 4},  {list, 2},     {check, 12}, {plug, 25},   {arrange_network, 6}};
+              {resize, 4},  {list, 2},     {check, 12}, {plug, 40},   {arrange_network, 6}};
 
 void client_act(Client *client)
 {
