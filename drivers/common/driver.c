@@ -451,8 +451,12 @@ static void initialize(const MadLine *line)
     g_autoptr(GError) error = NULL;
     if (driver->init && !driver->init(&error))
         send_result(line, FALSE, error->message);
-    else
+    else if (driver->lacks && *driver->lacks) {
+        g_autofree char *text = g_strconcat("TAGGED LACKS=", driver->lacks, NULL);
+        send_result(line, TRUE, text);
+    } else {
         send_result(line, TRUE, "TAGGED");
+    }
 }
 
 static void handle_line(const char *text)

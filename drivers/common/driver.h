@@ -49,6 +49,9 @@ typedef struct Driver {
     /* Called for each request before queue_of, in the reading thread: reads the payload,
      * usually into driver_job_set_data(). FALSE fails the request. May be NULL. */
     gboolean (*prepare)(DriverJob *job, GError **error);
+    /* Actions that it has but cannot do on its kind of host, "MIGRATE,SAVE"; oned then refuses
+     * what needs them before it begins. May be NULL. */
+    const char *lacks;
     /* TRUE: the requests of one object are carried out one after the other, as they came, even
      * when one was answered by its time-out before its function was back. */
     gboolean in_order;

@@ -39,6 +39,7 @@ int main(int argc, char **argv)
         libvirt_pool_set_patience(patience);
     if (flavour->dialect)
         vmm_libvirt_start(flavour, uri);
+    g_autofree char *lacks = vmm_flavour_lacks(flavour);
     Driver driver = {
         .program = "one_vmm",
         .actions = flavour->actions,
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
         .in_order = TRUE,
+        .lacks = lacks,
     };
     return driver_run(&driver);
 }

@@ -81,6 +81,19 @@ const VmmFlavour *vmm_flavour(const char *name)
     return NULL;
 }
 
+char *vmm_flavour_lacks(const VmmFlavour *flavour)
+{
+    static const struct {
+        VmmAbilities ability;
+        const char *actions;
+    } needs[] = {{VMM_SAVES, "SAVE,RESTORE"}, {VMM_MIGRATES, "MIGRATE"}, {VMM_RESETS, "RESET"}};
+    GString *lacks = g_string_new(NULL);
+    for (guint i = 0; flavour->dialect && i < G_N_ELEMENTS(needs); i++)
+        if (!(flavour->abilities & needs[i].ability))
+            g_string_append_printf(lacks, "%s%s", lacks->len ? "," : "", needs[i].actions);
+    return g_string_free(lacks, FALSE);
+}
+
 char *vmm_flavour_names(void)
 {
     GString *names = g_string_new(NULL);

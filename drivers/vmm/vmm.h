@@ -34,6 +34,9 @@ typedef struct VmmFlavour {
 const VmmFlavour *vmm_flavour(const char *name);
 char *vmm_flavour_names(void); /* "kvm qemu ..." (owned) */
 
+/* Actions that machines of this flavour cannot do, "SAVE,RESTORE,MIGRATE". (owned) */
+char *vmm_flavour_lacks(const VmmFlavour *flavour);
+
 /* For flavours of libvirt, before the first request: which row, and the URI of other hosts
  * when it is not the row's (NULL; "%h" is the host). */
 void vmm_libvirt_start(const VmmFlavour *flavour, const char *uri);

@@ -108,6 +108,8 @@ void vm_change_answered(Vm *vm, const char *info);
 void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 /* The machine's driver can do that: a word of its VM_MAD, such as LIVE_RESIZE. */
 gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what);
+/* Whether the driver of the machine's host said that it cannot do that action. */
+gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action);
 /* The disk or network card of that number; NULL: none. (borrowed) */
 TemplateAttribute *vm_device(const Vm *vm, const char *kind, gint64 id);
 

@@ -48,4 +48,7 @@ struct Outside {
     /* Whether two names stand for one driver: the same program with the same arguments. NULL: no
      * two names do. */
     gboolean (*same)(Outside *outside, DriverClass class, const char *one, const char *other);
+    /* Whether the driver said at its start that it cannot do that action. FALSE when it has not
+     * been started yet: then it says so when it is asked. NULL: every driver can do all. */
+    gboolean (*lacks)(Outside *outside, DriverClass class, const char *driver, const char *action);
 };

@@ -191,6 +191,14 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
         vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
 }
 
+/* What the driver must be able to do for an action, beyond what all can. */
+static const char *needed_of_driver(const VmActionRow *row)
+{
+    if (row->target.lcm == LCM_SAVE_SUSPEND || row->target.lcm == LCM_SAVE_STOP)
+        return "SAVE";
+    return row->what == DO_SEND && row->number != VM_ACTION_REBOOT ? "RESET" : NULL;
+}
+
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
                    GError **error)
 {
@@ -214,6 +222,12 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
                       word, vm_shown_state(vm));
     if (row->what == DO_ENTER && vm_refuse_lost(vm, error))
         return FALSE;
+    const char *needed = vm->state == VM_ACTIVE ? needed_of_driver(row) : NULL;
+    if (needed && vm_driver_lacks(lifecycle, vm, needed))
+        return refuse(error,
+                      "Error performing action \"%s\": the driver %s of host %s has no %s; "
+                      "poweroff and reboot are possible",
+                      word, vm_last_record(vm)->vm_mad, vm_last_record(vm)->host_name, needed);
     vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
     switch (row->what) {
     case DO_ENTER:

@@ -40,6 +40,14 @@ gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what)
                     !g_ascii_strcasecmp(text, "true") || !strcmp(text, "1"));
 }
 
+gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action)
+{
+    Outside *outside = lifecycle->outside;
+    const VmRecord *record = vm_last_record(vm);
+    return record && outside->lacks &&
+           outside->lacks(outside, DRIVER_VIRTUALIZATION, record->vm_mad, action);
+}
+
 /* ---- beginning ---- */
 
 const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error)

@@ -156,6 +156,26 @@ static MoveResult no_snapshots(Move *move, char **text, GError **error)
                   count);
 }
 
+/* Some hypervisors cannot move what runs, or save its memory; the latter are told by power. */
+static MoveResult driver_moves(Move *move, char **text, GError **error)
+{
+    const char *driver = vm_last_record(move->vm) ? vm_last_record(move->vm)->vm_mad : "";
+    *text =
+        g_strdup(move->phase == LCM_MIGRATE ? "it can move what runs" : "nothing runs meanwhile");
+    if (move->phase == LCM_MIGRATE && vm_driver_lacks(move->lifecycle, move->vm, "MIGRATE"))
+        return refuse(error,
+                      "Cannot migrate live: the driver %s cannot move a machine while it runs; "
+                      "migrate --poff powers it off, moves it and starts it there",
+                      driver);
+    if (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0 &&
+        vm_driver_lacks(move->lifecycle, move->vm, "SAVE"))
+        return refuse(error,
+                      "Cannot migrate with the memory saved: the driver %s cannot save it; "
+                      "migrate --poff powers the machine off, moves it and starts it there",
+                      driver);
+    return MOVE_OK;
+}
+
 /* Only a check says more about the way than that it can be gone. */
 static MoveResult live_as_wished(Move *move, char **text, GError **error)
 {
@@ -176,7 +196,8 @@ static const struct {
     {"type", known_type, TRUE},    {"state", not_lost, TRUE},
     {"host", host_ready, TRUE},    {"capacity", has_room},
     {"datastore", same_datastore}, {"way", other_host, TRUE},
-    {"driver", same_driver, TRUE}, {"snapshots", no_snapshots},
+    {"driver", same_driver, TRUE}, {"ability", driver_moves, TRUE},
+    {"snapshots", no_snapshots},
 };
 
 /* ---- orders ---- */

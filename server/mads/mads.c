@@ -37,10 +37,11 @@ struct Mads {
     GThread *thread;
     GMainContext *context;
     GMainLoop *loop;
-    GMutex lock; /* guards the jobs */
+    GMutex lock; /* guards the jobs, and what drivers lack */
     Job *jobs, **jobs_last;
     GHashTable *processes; /* key -> Process; the thread's own */
     GHashTable *known;     /* keys of processes that the thread knows; the core's own */
+    GHashTable *lacks;     /* "VM_MAD/lxc" -> GStrv of actions, as the drivers said */
 };
 
 /* ---- from the thread to the core ---- */
@@ -142,11 +143,24 @@ static void process_refused(Process *process, const DriverRequest *request, cons
     hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
 }
 
-static const ProcessEvents process_events = {process_line, process_lost, process_refused};
+static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD"};
+
+static void process_ready(Process *process, const char *said, gpointer data)
+{
+    Mads *mads = data;
+    const char *lacks = strstr(said, "LACKS=");
+    g_autofree char *text =
+        lacks ? g_strndup(lacks + strlen("LACKS="), strcspn(lacks, " ") - strlen("LACKS=")) : NULL;
+    char *key = g_strdup_printf("%s/%s", class_keys[process_class(process)], process_name(process));
+    g_mutex_lock(&mads->lock);
+    g_hash_table_insert(mads->lacks, key, g_strsplit(text ? text : "", ",", -1));
+    g_mutex_unlock(&mads->lock);
+}
+
+static const ProcessEvents process_events = {process_line, process_lost, process_ready,
+                                             process_refused};
 
 /* ---- finding a driver ---- */
-
-static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD"};
 
 static char **driver_argv(const TemplateAttribute *entry)
 {
@@ -344,6 +358,20 @@ static gboolean outside_same(Outside *outside, DriverClass class, const char *on
     return g_strv_equal((const char *const *)here, (const char *const *)there);
 }
 
+static gboolean outside_lacks(Outside *outside, DriverClass class, const char *driver,
+                              const char *action)
+{
+    Mads *mads = (Mads *)outside;
+    const TemplateAttribute *entry = config_named(mads->config, class_keys[class], driver);
+    const char *own = entry ? attribute_get(entry, "NAME") : NULL;
+    g_autofree char *key = g_strdup_printf("%s/%s", class_keys[class], own ? own : driver);
+    g_mutex_lock(&mads->lock);
+    char **lacks = g_hash_table_lookup(mads->lacks, key);
+    gboolean missing = lacks && g_strv_contains((const char *const *)lacks, action);
+    g_mutex_unlock(&mads->lock);
+    return missing;
+}
+
 static void outside_vm_log(Outside *outside, gint32 vm, LogLevel level, const char *module,
                            const char *text)
 {
@@ -374,8 +402,8 @@ static void outside_forget(Outside *outside, SampleKind kind, gint32 id)
 Mads *mads_new(Core *core, Config *config, History *history, const char *var, guint64 epoch)
 {
     Mads *mads = g_new0(Mads, 1);
-    mads->outside = (Outside){outside_send,   outside_knows,  outside_vm_log,
-                              outside_sample, outside_forget, outside_same};
+    mads->outside = (Outside){outside_send,   outside_knows, outside_vm_log, outside_sample,
+                              outside_forget, outside_same,  outside_lacks};
     mads->core = core;
     mads->config = config;
     mads->history = history;
@@ -386,6 +414,8 @@ Mads *mads_new(Core *core, Config *config, History *history, const char *var, gu
     mads->processes =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)process_free);
     mads->known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    mads->lacks =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_strfreev);
     mads->context = g_main_context_new();
     mads->loop = g_main_loop_new(mads->context, FALSE);
     mads->thread = g_thread_new("drivers", run, mads);
@@ -455,6 +485,7 @@ void mads_free(Mads *mads)
     mads_stop(mads);
     g_hash_table_unref(mads->processes);
     g_hash_table_unref(mads->known);
+    g_hash_table_unref(mads->lacks);
     g_main_loop_unref(mads->loop);
     g_main_context_unref(mads->context);
     g_mutex_clear(&mads->lock);

@@ -233,6 +233,7 @@ static void became_ready(Process *process, const MadLine *line)
     g_clear_pointer(&process->trouble, g_free);
     process->tagged = strstr(line->payload, "TAGGED") != NULL;
     source_drop(&process->timer);
+    process->events->ready(process, line->payload, process->data);
     log_info("DRV", "Driver %s is ready (process %d)", process->name, process->pid);
     DriverRequest *request;
     while ((request = g_queue_pop_head(&process->waiting))) {

@@ -13,6 +13,8 @@ typedef struct ProcessEvents {
     void (*line)(Process *process, guint64 number, const char *text, gpointer data);
     /* The process ended before it answered this request. */
     void (*lost)(Process *process, guint64 number, gpointer data);
+    /* It is ready; `said`: what followed INIT SUCCESS. */
+    void (*ready)(Process *process, const char *said, gpointer data);
     /* It cannot be started, or ends before it is ready: `request`, which waited, is answered so. */
     void (*refused)(Process *process, const DriverRequest *request, const char *reason,
                     gpointer data);

@@ -1,5 +1,8 @@
 """A shell script as driver of all three kinds: the line protocol is all that a driver needs."""
+import xml.etree.ElementTree as ET
+
 import pytest
+from api.states import ACTION
 from api.test_life import records
 
 SCRIPTED = """
@@ -35,6 +38,30 @@ def test_whole_life_with_a_script(fresh):
     assert words.count("INIT") >= 2
     for action in ("MONITOR", "DEPLOY", "MIGRATE", "SAVE", "RESTORE", "SHUTDOWN"):
         assert action in words, words
+
+
+def test_what_the_driver_cannot_do_is_refused_in_advance(fresh):
+    one = fresh(SCRIPTED, start=False)
+    (one.var / "script").mkdir()
+    (one.var / "script" / "lacks").write_text(" LACKS=SAVE,RESTORE,MIGRATE,RESET")
+    one.start()
+    first, second = one.host("s1", "script"), one.host("s2", "script")
+    identity = one.allocate()
+    one.ok("one.vm.deploy", identity, first)
+    one.wait(identity, "RUNNING")
+    one.fails("one.vm.migrate", identity, second, True, code=ACTION, text="the driver script cannot move a machine while it runs")
+    one.fails("one.vm.migrate", identity, second, False, code=ACTION, text="migrate --poff powers the machine off")
+    check = ET.fromstring(one.ok("globule.vm.migratecheck", identity, second))
+    assert check.findtext("POSSIBLE") == "NO"
+    assert "cannot move a machine while it runs" in [c.findtext("TEXT") for c in check.findall("CHECK")][-1]
+    for word, action in (("suspend", "SAVE"), ("stop", "SAVE"), ("reboot-hard", "RESET")):
+        one.fails("one.vm.action", word, identity, code=ACTION, text=f"the driver script of host s1 has no {action}")
+    assert one.state(identity) == "RUNNING" and len(records(one.vm(identity))) == 1
+    one.action("reboot", identity)
+    one.ok("one.vm.migrate", identity, second, False, False, -1, 1)
+    one.until(lambda: records(one.vm(identity))[-1].findtext("HOSTNAME") == "s2" and one.state(identity) == "RUNNING", "the move")
+    asked = [line.split()[0] for line in told(one)]
+    assert not {"SAVE", "RESTORE", "MIGRATE", "RESET", "MIGRATECHECK"} & set(asked) and "REBOOT" in asked
 
 
 def test_missing_machine_of_an_incomplete_list(fresh):

@@ -41,7 +41,13 @@ static void heard_refused(Process *process, const DriverRequest *request, const 
     g_string_append_printf(data, "refused %" G_GUINT64_FORMAT " %s|", request->number, reason);
 }
 
-static const ProcessEvents events = {heard_line, heard_lost, heard_refused};
+static void heard_ready(Process *process, const char *said, gpointer data)
+{
+    if (strstr(said, "LACKS"))
+        g_string_append_printf(data, "ready %s|", said);
+}
+
+static const ProcessEvents events = {heard_line, heard_lost, heard_ready, heard_refused};
 
 static void begin(Fixture *fixture, const char *script)
 {
@@ -122,6 +128,17 @@ static void test_other_epoch(void)
     begin(&fixture, LOOP("INIT SUCCESS TAGGED", "echo $action SUCCESS 4 old '#2.11'"));
     ask(&fixture, "DEPLOY", 4, 11);
     until(&fixture, "line 0 ");
+    end(&fixture);
+}
+
+static void test_what_it_lacks(void)
+{
+    Fixture fixture;
+    begin(&fixture,
+          LOOP("INIT SUCCESS TAGGED LACKS=SAVE,RESET", "echo $action SUCCESS 4 x '#3.11'"));
+    ask(&fixture, "DEPLOY", 4, 11);
+    until(&fixture, "line 11 ");
+    g_assert_true(g_str_has_prefix(fixture.heard->str, "ready TAGGED LACKS=SAVE,RESET|"));
     end(&fixture);
 }
 
@@ -324,6 +341,7 @@ int main(int argc, char **argv)
     log_open(LOG_TO_FILE, "/dev/null", LOG_ERROR, NULL);
     g_test_add_func("/mads/tagged", test_tagged);
     g_test_add_func("/mads/other-epoch", test_other_epoch);
+    g_test_add_func("/mads/what-it-lacks", test_what_it_lacks);
     g_test_add_func("/mads/untagged", test_untagged);
     g_test_add_func("/mads/events-and-logs", test_events_and_logs);
     g_test_add_func("/mads/garbage", test_garbage);
