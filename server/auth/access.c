@@ -6,9 +6,7 @@
 #include "server/model/host.h"
 #include "server/model/network.h"
 #include "server/model/world.h"
-
-/* The zone of this server. */
-#define THIS_ZONE 0
+#include "server/model/zone.h"
 
 /* A lock of level 1 stops use and more, 2 manage and more, 3 only admin. */
 static gboolean is_locked(const Object *object, Right right)

@@ -17,6 +17,7 @@ typedef struct User {
     gboolean enabled;
     char *driver, *verifier;
     guint64 generation; /* a new one, never used before, when sessions must be forgotten */
+    GArray *tokens;     /* of SessionToken, owning the texts; NULL: none */
 } User;
 
 typedef struct Digest {
@@ -102,6 +103,7 @@ static void user_free(gpointer data)
     g_free(user->name);
     g_free(user->driver);
     wipe(user->verifier);
+    g_clear_pointer(&user->tokens, g_array_unref);
     g_free(user);
 }
 
@@ -211,6 +213,7 @@ void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolea
     if (!same) {
         if (user && g_hash_table_lookup(sessions->by_name, user->name) == user)
             g_hash_table_remove(sessions->by_name, user->name);
+        GArray *tokens = user ? g_steal_pointer(&user->tokens) : NULL;
         user = g_new0(User, 1);
         user->name = g_strdup(name);
         user->uid = uid;
@@ -218,10 +221,36 @@ void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolea
         user->driver = g_strdup(driver);
         user->verifier = g_strdup(verifier);
         user->generation = ++sessions->generation;
+        user->tokens = tokens;
         g_hash_table_insert(sessions->by_uid, GINT_TO_POINTER(uid), user);
         g_hash_table_replace(sessions->by_name, user->name, user);
     }
     g_rw_lock_writer_unlock(&sessions->lock);
+}
+
+static void token_clear(gpointer data)
+{
+    wipe((char *)((SessionToken *)data)->text);
+}
+
+void sessions_put_tokens(Sessions *sessions, gint32 uid, const SessionToken *tokens, guint count)
+{
+    GArray *copies = g_array_new(FALSE, FALSE, sizeof(SessionToken));
+    g_array_set_clear_func(copies, token_clear);
+    for (guint i = 0; i < count; i++) {
+        SessionToken copy = {g_strdup(tokens[i].text), tokens[i].expires, tokens[i].gid};
+        g_array_append_val(copies, copy);
+    }
+    g_rw_lock_writer_lock(&sessions->lock);
+    User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    GArray *former = copies;
+    if (user) {
+        former = user->tokens;
+        user->tokens = copies;
+    }
+    g_rw_lock_writer_unlock(&sessions->lock);
+    if (former)
+        g_array_unref(former);
 }
 
 void sessions_remove_user(Sessions *sessions, gint32 uid)
@@ -259,6 +288,32 @@ static gint32 recall(Sessions *sessions, const Digest *digest)
     }
     g_rw_lock_reader_unlock(&sessions->lock);
     return uid;
+}
+
+static gboolean same_text(const char *one, const char *other)
+{
+    gsize length = strlen(one);
+    return length == strlen(other) && sodium_memcmp(one, other, length) == 0;
+}
+
+/* Is the secret one of the user's tokens? That takes no time, so it is not remembered. */
+static gboolean is_token(Sessions *sessions, const char *session, const char *colon,
+                         SessionAnswer *answer)
+{
+    g_autofree char *name = g_strndup(session, (gsize)(colon - session));
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    g_rw_lock_reader_lock(&sessions->lock);
+    const User *user = g_hash_table_lookup(sessions->by_name, name);
+    for (guint i = 0; user && user->enabled && user->tokens && i < user->tokens->len; i++) {
+        const SessionToken *token = &g_array_index(user->tokens, SessionToken, i);
+        if ((token->expires < 0 || token->expires > now) && same_text(token->text, colon + 1)) {
+            answer->uid = user->uid;
+            answer->token_gid = token->gid;
+            break;
+        }
+    }
+    g_rw_lock_reader_unlock(&sessions->lock);
+    return answer->uid >= 0;
 }
 
 static gboolean is_stale(gpointer key, gpointer value, gpointer data)
@@ -468,7 +523,7 @@ gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, Sessi
     answer->old_form = password_is_digest(colon + 1);
     Digest digest = digest_of(sessions, question->session);
     answer->uid = recall(sessions, &digest);
-    if (answer->uid >= 0)
+    if (answer->uid >= 0 || is_token(sessions, question->session, colon, answer))
         return TRUE;
     return !ask_workers(sessions, question, colon, &digest, done, data);
 }

@@ -34,6 +34,14 @@ void sessions_free(Sessions *sessions);
  * password here; others are never let in. */
 void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolean enabled,
                        const char *driver, const char *verifier);
+/* The user's login tokens, in the place of all former ones. `expires` in seconds since the epoch,
+ * -1 never; `gid` -1: no group of its own. Strings are copied. */
+typedef struct SessionToken {
+    const char *text;
+    gint64 expires;
+    gint32 gid;
+} SessionToken;
+void sessions_put_tokens(Sessions *sessions, gint32 uid, const SessionToken *tokens, guint count);
 void sessions_remove_user(Sessions *sessions, gint32 uid);
 /* Remembered sessions of this user are valid no more. sessions_put_user() does it by itself
  * when the verifier, the driver or `enabled` has changed. */

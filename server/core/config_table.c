@@ -243,16 +243,16 @@ const ConfigRow config_rows[] = {
      "Bus in the guest for devices of the host."},
 
     {"Rights", CONFIG_SECTION},
-    {"DEFAULT_VDC_HOST_ACL", CONFIG_TEXT, "MANAGE", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_VDC_HOST_ACL", CONFIG_TEXT, "MANAGE", .help =
      "Rights of a virtual data centre on its hosts."},
-    {"DEFAULT_VDC_VNET_ACL", CONFIG_TEXT, "USE", .flags = CONFIG_IDLE, .help = "On its networks."},
-    {"DEFAULT_VDC_DATASTORE_ACL", CONFIG_TEXT, "USE", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_VDC_VNET_ACL", CONFIG_TEXT, "USE", .help = "On its networks."},
+    {"DEFAULT_VDC_DATASTORE_ACL", CONFIG_TEXT, "USE", .help =
      "On its datastores."},
-    {"DEFAULT_VDC_CLUSTER_HOST_ACL", CONFIG_TEXT, "MANAGE", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_VDC_CLUSTER_HOST_ACL", CONFIG_TEXT, "MANAGE", .help =
      "On the hosts of its clusters."},
-    {"DEFAULT_VDC_CLUSTER_NET_ACL", CONFIG_TEXT, "USE", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_VDC_CLUSTER_NET_ACL", CONFIG_TEXT, "USE", .help =
      "On their networks."},
-    {"DEFAULT_VDC_CLUSTER_DATASTORE_ACL", CONFIG_TEXT, "USE", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_VDC_CLUSTER_DATASTORE_ACL", CONFIG_TEXT, "USE", .help =
      "On their datastores."},
     {"USER_RESTRICTED_ATTR", CONFIG_LIST,
      "VM_USE_OPERATIONS VM_MANAGE_OPERATIONS VM_ADMIN_OPERATIONS", .flags = CONFIG_RELOAD, .help =

@@ -1,6 +1,7 @@
 #include "server/model/acl.h"
 
 #include "lib/base/error.h"
+#include "server/model/vdc.h"
 #include "server/model/world.h"
 
 #include <stdlib.h>
@@ -100,8 +101,7 @@ static char *malformed(World *world, guint64 user, guint64 resource, guint64 rig
     return g_string_free(problems, problems->len == 0);
 }
 
-static AclRule *find_equal(World *world, guint64 user, guint64 resource, guint64 rights,
-                           guint64 zone)
+AclRule *acl_find(World *world, guint64 user, guint64 resource, guint64 rights, guint64 zone)
 {
     GPtrArray *rules = world->pools[KIND_ACL].order;
     for (guint i = 0; i < rules->len; i++) {
@@ -123,7 +123,7 @@ AclRule *acl_create(World *world, guint64 user, guint64 resource, guint64 rights
                     problems);
         return NULL;
     }
-    AclRule *equal = find_equal(world, user, resource, rights, zone);
+    AclRule *equal = acl_find(world, user, resource, rights, zone);
     if (equal) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Rule already exists as ACL %d",
                     equal->head.id);
@@ -149,6 +149,7 @@ void acl_forget(World *world, const Object *object)
                        : object->kind == KIND_CLUSTER ? ACL_CLUSTER | id
                                                       : 0;
     guint64 exact = KIND_BIT(object->kind) | ACL_ONE | id;
+    vdc_forget(world, object);
     GPtrArray *rules = world->pools[KIND_ACL].order;
     for (guint i = rules->len; i-- > 0;) {
         AclRule *rule = rules->pdata[i];

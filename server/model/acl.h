@@ -29,6 +29,8 @@ typedef struct AclRule {
 /* A new rule. The error tells each thing that is malformed, or that the rule exists. */
 AclRule *acl_create(World *world, guint64 user, guint64 resource, guint64 rights, guint64 zone,
                     GError **error);
+/* The rule of exactly these words, or NULL. */
+AclRule *acl_find(World *world, guint64 user, guint64 resource, guint64 rights, guint64 zone);
 /* As people write rules: user, kinds and ids, rights, zone. (owned) */
 char *acl_print(guint64 user, guint64 resource, guint64 rights, guint64 zone);
 /* Removes the rules that name this object by its id. */

@@ -1,6 +1,9 @@
 #include "server/model/user.h"
 
+#include "server/model/acl.h"
 #include "server/model/world.h"
+
+#include <string.h>
 
 /* No limits are set and none are counted in this version: the elements are there and empty. */
 #define EMPTY_QUOTAS "<DATASTORE_QUOTA/><NETWORK_QUOTA/><VM_QUOTA/><IMAGE_QUOTA/>"
@@ -20,12 +23,20 @@ gboolean user_is_admin(const User *user)
     return user->head.id == USER_ONEADMIN || ids_contain(user->groups, GROUP_ONEADMIN);
 }
 
+static void token_free(gpointer data)
+{
+    LoginToken *token = data;
+    g_free(token->text);
+    g_free(token);
+}
+
 static User *user_new(gint32 id, const char *name, gint32 gid, Template *template)
 {
     User *user = g_new0(User, 1);
     object_init(&user->head, KIND_USER, id, name, template);
     user->head.uid = id;
     user->head.gid = gid;
+    user->tokens = g_ptr_array_new_with_free_func(token_free);
     return user;
 }
 
@@ -56,6 +67,76 @@ Group *group_create(World *world, gint32 id, const char *name)
     return group;
 }
 
+/* ---- login tokens ---- */
+
+static const StoreColumn token_columns[] = {{"user", STORE_INT},
+                                            {"token", STORE_TEXT},
+                                            {"expires", STORE_INT},
+                                            {"gid", STORE_INT},
+                                            {NULL, STORE_INT}};
+const StoreTable login_token_table = {"login_token", 2, token_columns};
+
+static void write_token(World *world, const User *user, const LoginToken *token, gboolean remove)
+{
+    StoreWrite *row = store_write_new(&login_token_table, remove ? STORE_DELETE : STORE_PUT);
+    store_set_int(row, 0, user->head.id);
+    store_set_text(row, 1, token->text);
+    if (!remove) {
+        store_set_int(row, 2, token->expires);
+        store_set_int(row, 3, token->gid);
+    }
+    core_write(world->core, row);
+}
+
+static LoginToken *token_new(User *user, const char *text, gint64 expires, gint32 gid)
+{
+    LoginToken *token = g_new(LoginToken, 1);
+    *token = (LoginToken){g_strdup(text), expires, gid};
+    g_ptr_array_add(user->tokens, token);
+    return token;
+}
+
+void user_add_token(World *world, User *user, const char *text, gint64 expires, gint32 gid)
+{
+    user_remove_token(world, user, text);
+    write_token(world, user, token_new(user, text, expires, gid), FALSE);
+    object_touched(world, &user->head);
+}
+
+gboolean user_remove_token(World *world, User *user, const char *text)
+{
+    for (guint i = 0; i < user->tokens->len; i++) {
+        const LoginToken *token = user->tokens->pdata[i];
+        if (strcmp(token->text, text) != 0)
+            continue;
+        write_token(world, user, token, TRUE);
+        g_ptr_array_remove_index(user->tokens, i);
+        object_touched(world, &user->head);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+void user_remove_tokens(World *world, User *user, gboolean expired_only)
+{
+    for (guint i = user->tokens->len; i-- > 0;) {
+        const LoginToken *token = user->tokens->pdata[i];
+        if (expired_only && (token->expires < 0 || token->expires > core_now(world->core)))
+            continue;
+        write_token(world, user, token, TRUE);
+        g_ptr_array_remove_index(user->tokens, i);
+        object_touched(world, &user->head);
+    }
+}
+
+gboolean login_token_load(World *world, const StoreValue *values, GError **error)
+{
+    User *user = user_get(world, (gint32)values[0].number);
+    if (user)
+        token_new(user, values[1].text, values[2].number, (gint32)values[3].number);
+    return TRUE;
+}
+
 guint group_members(World *world, gint32 id)
 {
     guint members = 0;
@@ -63,6 +144,45 @@ guint group_members(World *world, gint32 id)
     for (guint i = 0; i < users->len; i++)
         members += ids_contain(((User *)users->pdata[i])->groups, id);
     return members;
+}
+
+/* What an administrator of a group may do with what is the group's: a row a rule. */
+static const struct {
+    guint64 kinds, rights;
+} admin_rules[] = {
+    {KIND_BIT(KIND_USER), RIGHT_USE | RIGHT_MANAGE | RIGHT_ADMIN | RIGHT_CREATE},
+    {KIND_BIT(KIND_VM) | KIND_BIT(KIND_NET) | KIND_BIT(KIND_IMAGE) | KIND_BIT(KIND_TEMPLATE) |
+         KIND_BIT(KIND_DOCUMENT) | KIND_BIT(KIND_SECGROUP) | KIND_BIT(KIND_VROUTER) |
+         KIND_BIT(KIND_VMGROUP) | KIND_BIT(KIND_BACKUPJOB),
+     RIGHT_USE | RIGHT_MANAGE},
+};
+
+gboolean group_add_admin(World *world, Group *group, gint32 uid)
+{
+    if (ids_contain(group->admins, uid))
+        return FALSE;
+    ids_add(group->admins, uid);
+    object_changed(world, &group->head);
+    for (guint i = 0; i < G_N_ELEMENTS(admin_rules); i++)
+        acl_create(world, ACL_ONE | (guint32)uid,
+                   admin_rules[i].kinds | ACL_GROUP | (guint32)group->head.id,
+                   admin_rules[i].rights, ACL_ALL, NULL);
+    return TRUE;
+}
+
+gboolean group_remove_admin(World *world, Group *group, gint32 uid)
+{
+    if (!ids_remove(group->admins, uid))
+        return FALSE;
+    object_changed(world, &group->head);
+    for (guint i = 0; i < G_N_ELEMENTS(admin_rules); i++) {
+        AclRule *rule = acl_find(world, ACL_ONE | (guint32)uid,
+                                 admin_rules[i].kinds | ACL_GROUP | (guint32)group->head.id,
+                                 admin_rules[i].rights, ACL_ALL);
+        if (rule)
+            pool_remove(world, &rule->head);
+    }
+    return TRUE;
 }
 
 void group_members_changed(World *world, gint32 id)
@@ -101,6 +221,14 @@ static void render_user(World *world, Object *object, GString *xml)
     g_string_append(xml, "<PASSWORD/>");
     xml_cdata(xml, "AUTH_DRIVER", user->auth_driver);
     xml_int(xml, "ENABLED", user->enabled);
+    for (guint i = 0; i < user->tokens->len; i++) {
+        const LoginToken *token = user->tokens->pdata[i];
+        g_string_append(xml, "<LOGIN_TOKEN>");
+        xml_text(xml, "TOKEN", token->text);
+        xml_int(xml, "EXPIRATION_TIME", token->expires);
+        xml_int(xml, "EGID", token->gid);
+        g_string_append(xml, "</LOGIN_TOKEN>");
+    }
     template_append_xml_element(object->template, "TEMPLATE", xml);
 }
 
@@ -200,6 +328,7 @@ static void user_free(Object *object)
     g_array_unref(user->groups);
     g_free(user->password);
     g_free(user->auth_driver);
+    g_ptr_array_unref(user->tokens);
     object_clear(object);
     g_free(user);
 }

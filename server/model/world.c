@@ -8,6 +8,7 @@
 #include "server/model/network.h"
 #include "server/model/plain.h"
 #include "server/model/user.h"
+#include "server/model/vdc.h"
 #include "server/model/vm.h"
 #include "server/model/zone.h"
 
@@ -88,7 +89,7 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 6];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 7];
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
@@ -96,6 +97,7 @@ const StoreTable *const *world_tables(void)
     tables[count++] = &migration_table;
     tables[count++] = &range_table;
     tables[count++] = &lease_table;
+    tables[count++] = &login_token_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -134,6 +136,11 @@ static gboolean load_lease_row(const StoreValue *values, gpointer data, GError *
     return lease_load(data, values, error);
 }
 
+static gboolean load_token_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return login_token_load(data, values, error);
+}
+
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
 {
     World *world = data;
@@ -168,6 +175,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         !store->load(store, &migration_table, load_migration_row, world, error) ||
         !store->load(store, &range_table, load_range_row, world, error) ||
         !store->load(store, &lease_table, load_lease_row, world, error) ||
+        !store->load(store, &login_token_table, load_token_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;
@@ -226,9 +234,12 @@ void world_bootstrap(World *world, const char *admin, const char *admin_verifier
     datastore_create(world, 0, "system", DATASTORE_SYSTEM, "-", transfer);
     datastore_create(world, 1, "default", DATASTORE_IMAGE, "fs", transfer);
     datastore_create(world, 2, "files", DATASTORE_FILE, "fs", transfer);
-    Vdc *vdc = vdc_create(world, 0, "default",
-                          "Every new group is added to this VDC. Use it to store default access "
-                          "rules for your groups.");
+    Template *about = template_new();
+    template_set(about, "DESCRIPTION",
+                 "Every new group is added to this VDC. Use it to store default access rules for "
+                 "your groups.");
+    Vdc *vdc = vdc_create(world, 0, "default", about);
+    vdc_add_member(world, vdc, VDC_CLUSTERS, VDC_ALL);
     secgroup_bootstrap(world);
     bootstrap_rules(world);
     vdc_add_group(world, vdc, GROUP_USERS);

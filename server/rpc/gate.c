@@ -26,6 +26,7 @@ static const struct {
     {"system.getCapabilities", NO_SESSION},
     {"one.user.allocate", HAS_PASSWORD, 2},
     {"one.user.passwd", HAS_PASSWORD, 2},
+    {"one.user.chauth", HAS_PASSWORD, 3},
     /* The methods of OpenNebula 1.2, which has no users: spelled without the second dot. */
     {"one.vmallocate", OF_2009},
     {"one.vmdeploy", OF_2009},

@@ -22,6 +22,7 @@ typedef struct Request {
     RpcCall *call;
     const RpcMethod *method;
     User *caller;
+    User bound;     /* the caller, when a token restricts them to one group; else empty */
     Object *object; /* of methods that name one */
     gboolean old;   /* the caller is of a generation whose replies have no codes */
     guint64 seen;   /* for readers: newest batch whose changes the answer shows */

@@ -1,9 +1,9 @@
-/* Users, groups, rules of access. */
+/* Users, rules of access. */
 #include "server/rpc/server_private.h"
 
 #include "lib/base/names.h"
-#include "server/model/zone.h"
 
+#include <sodium.h>
 #include <string.h>
 
 /* ---- what the front must know ---- */
@@ -14,16 +14,38 @@ typedef struct UserEffect {
     gint32 uid;
     gboolean removed, enabled;
     char *name, *driver, *verifier;
+    GArray *tokens; /* of SessionToken, owning the texts */
 } UserEffect;
 
 static void user_release(CoreEffect *effect)
 {
     UserEffect *user = (UserEffect *)effect;
-    if (user->removed)
+    if (user->removed) {
         sessions_remove_user(user->sessions, user->uid);
-    else
+    } else {
         sessions_put_user(user->sessions, user->name, user->uid, user->enabled, user->driver,
                           user->verifier);
+        sessions_put_tokens(user->sessions, user->uid, (SessionToken *)(gpointer)user->tokens->data,
+                            user->tokens->len);
+    }
+}
+
+static void token_clear(gpointer data)
+{
+    g_free((char *)((SessionToken *)data)->text);
+}
+
+/* (owned) */
+static GArray *tokens_of(const User *user)
+{
+    GArray *tokens = g_array_new(FALSE, FALSE, sizeof(SessionToken));
+    g_array_set_clear_func(tokens, token_clear);
+    for (guint i = 0; i < user->tokens->len; i++) {
+        const LoginToken *token = user->tokens->pdata[i];
+        SessionToken copy = {g_strdup(token->text), token->expires, token->gid};
+        g_array_append_val(tokens, copy);
+    }
+    return tokens;
 }
 
 static void user_destroy(CoreEffect *effect)
@@ -32,6 +54,7 @@ static void user_destroy(CoreEffect *effect)
     g_free(user->name);
     g_free(user->driver);
     g_free(user->verifier);
+    g_clear_pointer(&user->tokens, g_array_unref);
     g_free(user);
 }
 
@@ -55,6 +78,7 @@ void users_changed(Request *request, User *user)
     effect->name = g_strdup(user->head.name);
     effect->driver = g_strdup(user->auth_driver);
     effect->verifier = g_strdup(user->password);
+    effect->tokens = tokens_of(user);
     core_after_commit(request->world->core, &effect->effect);
 }
 
@@ -74,13 +98,15 @@ void rpc_server_publish_users(RpcServer *server)
         const User *user = users->pdata[i];
         sessions_put_user(server->sessions, user->head.name, user->head.id, user->enabled,
                           user->auth_driver, user->password);
+        g_autoptr(GArray) tokens = tokens_of(user);
+        sessions_put_tokens(server->sessions, user->head.id, (SessionToken *)(gpointer)tokens->data,
+                            tokens->len);
     }
 }
 
 /* ---- users ---- */
 
-/* Membership of oneadmin's group is all rights: only an administrator gives it. */
-static gboolean may_give_group(Request *request, gint32 gid)
+gboolean request_may_give_group(Request *request, gint32 gid)
 {
     if (gid != GROUP_ONEADMIN || user_is_admin(request->caller))
         return TRUE;
@@ -100,7 +126,7 @@ static GArray *wanted_groups(Request *request)
         gint32 gid = item->type == RPC_INT ? (gint32)item->number : -1;
         Object *group = request_object(request, KIND_GROUP, gid);
         if (!group || !request_may(request, RIGHT_MANAGE, KIND_GROUP, group) ||
-            !may_give_group(request, gid)) {
+            !request_may_give_group(request, gid)) {
             g_array_unref(groups);
             return NULL;
         }
@@ -185,6 +211,7 @@ RpcReply *user_passwd(Request *request)
         return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
     g_free(user->password);
     user->password = g_strdup(request->call->verifier);
+    user_remove_tokens(request->world, user, FALSE); /* whoever had one may not be meant */
     object_changed(request->world, &user->head);
     users_changed(request, user);
     return reply_int(request, user->head.id);
@@ -199,7 +226,7 @@ RpcReply *user_chgrp(Request *request)
     if (user->head.id == USER_ONEADMIN)
         return reply_error(request, ONE_ERROR_ACTION,
                            "The primary group of oneadmin cannot be changed");
-    if (!may_give_group(request, group->id))
+    if (!request_may_give_group(request, group->id))
         return NULL;
     user_set_primary_group(request->world, user, group->id);
     return reply_int(request, user->head.id);
@@ -217,6 +244,151 @@ RpcReply *user_enable(Request *request)
     return reply_int(request, user->head.id);
 }
 
+/* ---- other groups ---- */
+
+/* The group of the second argument, to which the caller may add members. NULL with the error. */
+static Object *group_to_change(Request *request)
+{
+    Object *group = request_object(request, KIND_GROUP, arg_int(request, 2, -1));
+    return group && request_may(request, RIGHT_MANAGE, KIND_GROUP, group) &&
+                   request_may_give_group(request, group->id)
+               ? group
+               : NULL;
+}
+
+RpcReply *user_addgroup(Request *request)
+{
+    User *user = USER(request->object);
+    Object *group = group_to_change(request);
+    if (!group)
+        return NULL;
+    if (ids_contain(user->groups, group->id))
+        return reply_error(request, ONE_ERROR_ACTION, "User %d is already in group %d",
+                           user->head.id, group->id);
+    ids_add(user->groups, group->id);
+    object_changed(request->world, &user->head);
+    group_members_changed(request->world, group->id);
+    return reply_int(request, user->head.id);
+}
+
+RpcReply *user_delgroup(Request *request)
+{
+    User *user = USER(request->object);
+    Object *group = group_to_change(request);
+    if (!group)
+        return NULL;
+    if (!ids_contain(user->groups, group->id))
+        return reply_error(request, ONE_ERROR_ACTION, "User %d is not part of group %d",
+                           user->head.id, group->id);
+    if (user->head.gid == group->id)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot remove user %d from group %d: it is the primary one (see "
+                           "oneuser chgrp)",
+                           user->head.id, group->id);
+    group_remove_admin(request->world, GROUP(group), user->head.id);
+    ids_remove(user->groups, group->id);
+    object_changed(request->world, &user->head);
+    group_members_changed(request->world, group->id);
+    return reply_int(request, user->head.id);
+}
+
+/* ---- how they log in ---- */
+
+/* Arguments: user, driver, and a new password or "" to keep it. */
+RpcReply *user_chauth(Request *request)
+{
+    User *user = USER(request->object);
+    const char *driver = arg_text(request, 2, ""), *password = arg_text(request, 3, "");
+    g_autoptr(GError) error = NULL;
+    if (strcmp(driver, "core") != 0)
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "The authentication driver \"%s\" is not in this version; use core",
+                           driver);
+    if (*password && !name_check_password(password, &error))
+        return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
+    if (*password && !request->call->verifier)
+        return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    if (*password) {
+        g_free(user->password);
+        user->password = g_strdup(request->call->verifier);
+        user_remove_tokens(request->world, user, FALSE);
+    } else if (strcmp(user->auth_driver, "core") != 0) {
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "User %s has no password for the driver core: give one",
+                           user->head.name);
+    }
+    g_free(user->auth_driver);
+    user->auth_driver = g_strdup(driver);
+    object_changed(request->world, &user->head);
+    users_changed(request, user);
+    return reply_int(request, user->head.id);
+}
+
+/* Random text that nobody takes for a password's digest of 40 digits. (owned) */
+static char *random_token(void)
+{
+    guint8 bytes[32];
+    GString *text = g_string_sized_new(2 * sizeof bytes + 1);
+    randombytes_buf(bytes, sizeof bytes);
+    for (guint i = 0; i < sizeof bytes; i++)
+        g_string_append_printf(text, "%02x", bytes[i]);
+    return g_string_free(text, FALSE);
+}
+
+static RpcReply *end_token(Request *request, User *user, const char *text)
+{
+    if (!*text)
+        user_remove_tokens(request->world, user, FALSE);
+    else if (!user_remove_token(request->world, user, text))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "Could not find the login token to be reset");
+    users_changed(request, user);
+    return reply_text(request, text);
+}
+
+/* Arguments: user's name, token ("" for one made here), seconds (-1 for ever, 0 ends the token,
+ * or all of them), group that it acts for alone (-1 all). */
+RpcReply *user_login(Request *request)
+{
+    World *world = request->world;
+    const char *name = arg_text(request, 1, ""), *text = arg_text(request, 2, "");
+    gint32 seconds = arg_int(request, 3, 0), gid = arg_int(request, 4, -1);
+    Object *object = pool_find(world, KIND_USER, name);
+    g_autoptr(GError) error = NULL;
+    if (!object)
+        return reply_error(request, ONE_ERROR_NO_EXISTS, "Error getting user [%s].", name);
+    if (!request_may(request, RIGHT_MANAGE, KIND_USER, object))
+        return NULL;
+    User *user = USER(object);
+    if (seconds == 0)
+        return end_token(request, user, text);
+    if (seconds < -1)
+        return reply_error(request, ONE_ERROR_RPC_API,
+                           "A token is valid for some seconds, or -1 for ever; %d is neither",
+                           seconds);
+    if (gid >= 0 && !ids_contain(user->groups, gid))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "User %s is not part of group %d, so no token can act for it", name,
+                           gid);
+    if (request->call->caller.token_gid >= 0 && gid != request->call->caller.token_gid)
+        return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                           "User [%d] : Not authorized: a token that acts for group %d makes "
+                           "tokens for this group only.",
+                           request->caller->head.id, request->call->caller.token_gid);
+    if (*text && (strlen(text) < 8 || !name_check_password(text, &error)))
+        return reply_error(request, ONE_ERROR_INTERNAL, "%s.",
+                           error ? error->message : "A token has at least 8 characters");
+    user_remove_tokens(world, user, TRUE);
+    if (user->tokens->len >= LOGIN_TOKENS_MAX)
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "Max tokens limit reached: user %s has %d; end one first", name,
+                           LOGIN_TOKENS_MAX);
+    g_autofree char *made = *text ? g_strdup(text) : random_token();
+    user_add_token(world, user, made, seconds < 0 ? -1 : core_now(world->core) + seconds, gid);
+    users_changed(request, user);
+    return reply_text(request, made);
+}
+
 #define NO_QUOTAS                                                                                  \
     "&lt;DATASTORE_QUOTA/&gt;&lt;NETWORK_QUOTA/&gt;&lt;VM_QUOTA/&gt;&lt;IMAGE_QUOTA/&gt;"
 
@@ -224,46 +396,6 @@ RpcReply *userpool_info(Request *request)
 {
     return reply_pool(request, KIND_USER, request_visible(request, KIND_USER, -2), FALSE,
                       "&lt;DEFAULT_USER_QUOTAS&gt;" NO_QUOTAS "&lt;/DEFAULT_USER_QUOTAS&gt;");
-}
-
-/* ---- groups ---- */
-
-RpcReply *group_allocate(Request *request)
-{
-    World *world = request->world;
-    const char *name = arg_text(request, 1, "");
-    g_autoptr(GError) error = NULL;
-    Object *equal = pool_find(world, KIND_GROUP, name);
-    if (!name_check_group(name, &error))
-        return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
-    if (equal)
-        return reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by GROUP %d.",
-                           equal->id);
-    Group *group = group_create(world, pool_next_id(world, KIND_GROUP), name);
-    vdc_add_group(world, VDC(pool_get(world, KIND_VDC, 0)), group->head.id);
-    return reply_int(request, group->head.id);
-}
-
-RpcReply *group_delete(Request *request)
-{
-    World *world = request->world;
-    Object *group = request->object;
-    gint32 id = group->id;
-    if (id < 100)
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Cannot delete group. System Groups (ID < 100) cannot be deleted.");
-    if (group_members(world, id))
-        return reply_error(request, ONE_ERROR_ACTION, "Cannot delete group. Group %d is not empty.",
-                           id);
-    vdc_remove_group(world, VDC(pool_get(world, KIND_VDC, 0)), id);
-    acl_forget(world, group);
-    pool_remove(world, group);
-    return reply_int(request, id);
-}
-
-RpcReply *group_info(Request *request)
-{
-    return reply_object(request, request->object);
 }
 
 RpcReply *grouppool_info(Request *request)

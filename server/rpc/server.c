@@ -425,9 +425,31 @@ static gboolean has_rights(Request *request)
     return access_check(request->world, request->caller, &need, 1, &request->error);
 }
 
+static void request_clear(Request *request)
+{
+    g_clear_pointer(&request->bound.groups, g_array_unref);
+    g_clear_error(&request->error);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
+
+/* A token that acts for one group: its user is as if they had no other. */
+static void bind_to_group(Request *request, gint32 gid)
+{
+    request->bound = *request->caller;
+    request->bound.head.gid = gid;
+    request->bound.groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    g_array_append_val(request->bound.groups, gid);
+    request->caller = &request->bound;
+}
+
 static gboolean finds_caller(Request *request)
 {
+    gint32 gid = request->call->caller.token_gid;
     request->caller = user_get(request->world, request->call->caller.uid);
+    if (request->caller && gid >= 0 && !ids_contain(request->caller->groups, gid))
+        request->caller = NULL; /* they have left the group since */
+    else if (request->caller && gid >= 0)
+        bind_to_group(request, gid);
     if (request->method->need == NEED_NOTHING || (request->caller && request->caller->enabled))
         return TRUE;
     reply_error(request, ONE_ERROR_AUTHENTICATION,
@@ -489,11 +511,11 @@ static void call_handle(Core *core, CoreInput *input)
 {
     RpcCall *call = (RpcCall *)input;
     RpcServer *server = call->server;
-    Request request = {.server = server,
-                       .world = server->world,
-                       .lifecycle = server->lifecycle,
-                       .call = call,
-                       .seen = G_MAXUINT64};
+    g_auto(Request) request = {.server = server,
+                               .world = server->world,
+                               .lifecycle = server->lifecycle,
+                               .call = call,
+                               .seen = G_MAXUINT64};
     GPtrArray *shapes = g_hash_table_lookup(server->methods, call->method);
     if (!shapes) {
         g_autofree char *text = g_strdup_printf("Method '%s' not defined", call->method);

@@ -18,6 +18,8 @@ struct RpcServer {
 /* The users changed: the front learns of it after the commit. */
 void users_changed(Request *request, User *user);
 void users_removed(Request *request, gint32 uid);
+/* Membership of oneadmin's group is all rights: only an administrator gives it. */
+gboolean request_may_give_group(Request *request, gint32 gid);
 
 /* Host and datastore exist, and the caller may use them for a machine. FALSE with the error. */
 gboolean place_allowed(Request *request, const VmPlace *place);
@@ -107,6 +109,18 @@ HANDLER(datastore_delete);
 HANDLER(datastore_enable);
 HANDLER(cluster_adddatastore);
 HANDLER(cluster_deldatastore);
+HANDLER(user_addgroup);
+HANDLER(user_delgroup);
+HANDLER(user_chauth);
+HANDLER(user_login);
+/* methods_group.c */
+HANDLER(group_addadmin);
+HANDLER(group_deladmin);
+HANDLER(vdc_allocate);
+HANDLER(vdc_delete);
+HANDLER(vdc_addgroup);
+HANDLER(vdc_delgroup);
+HANDLER(vdc_change_member);
 /* methods_network.c */
 HANDLER(network_allocate);
 HANDLER(network_delete);

@@ -29,8 +29,11 @@ def rows():
 
 @pytest.fixture(scope="module")
 def situation(one):
-    """As it was there: vmA runs on h1, the machine `held` is locked, bob may use and manage machines."""
-    assert one.running(0, name="vmA") == 0
+    """As it was there: vmA runs on h1 with a card in the network vn1, the machine `held` is locked, there is the template
+    t1, and bob may use and manage machines."""
+    assert one.ok("one.vn.allocate", "NAME = vn1\nVN_MAD = dummy\nBRIDGE = br0\nAR = [ TYPE = IP4, IP = 10.0.0.1, SIZE = 200 ]", -1) == 0
+    assert one.ok("one.template.allocate", "NAME = t1\nCPU = 0.1\nMEMORY = 64") == 0
+    assert one.running(0, "NIC = [ NETWORK_ID = 0 ]\n", name="vmA") == 0
     assert one.allocate(hold=True, name="held") == 1
     one.ok("one.vm.lock", 1, 4)
     bob = one.user("bob", "bobpw")

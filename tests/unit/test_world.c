@@ -4,6 +4,7 @@
 
 #include "server/model/host.h"
 #include "server/model/migration.h"
+#include "server/model/vdc.h"
 #include "server/model/zone.h"
 #include "server/store/store_sqlite.h"
 #include "tests/unit/small_world.h"

@@ -134,3 +134,19 @@ CREATE TABLE security_group (
     permissions INTEGER NOT NULL DEFAULT 0,
     template    TEXT    NOT NULL DEFAULT ''
 ) STRICT;
+
+-- Members of virtual data centers, by id in this zone; -10 is all of them.
+ALTER TABLE vdc ADD COLUMN clusters   TEXT NOT NULL DEFAULT '';
+ALTER TABLE vdc ADD COLUMN hosts      TEXT NOT NULL DEFAULT '';
+ALTER TABLE vdc ADD COLUMN datastores TEXT NOT NULL DEFAULT '';
+ALTER TABLE vdc ADD COLUMN networks   TEXT NOT NULL DEFAULT '';
+UPDATE vdc SET clusters = '-10' WHERE id = 0;
+
+-- Lets its holder log in as the user. "expires" -1: never; "gid" -1: for all groups of the user.
+CREATE TABLE login_token (
+    user    INTEGER NOT NULL,
+    token   TEXT    NOT NULL,
+    expires INTEGER NOT NULL DEFAULT -1,
+    gid     INTEGER NOT NULL DEFAULT -1,
+    PRIMARY KEY (user, token)
+) STRICT, WITHOUT ROWID;
