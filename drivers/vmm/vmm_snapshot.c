@@ -71,6 +71,25 @@ static char *unfit_disk(const VmmGuest *guest)
     return NULL;
 }
 
+static gboolean is_set(xmlNode *node, const char *name)
+{
+    xmlChar *value = xmlGetProp(node, BAD_CAST name);
+    gboolean set = g_strcmp0((const char *)value, "yes") == 0;
+    xmlFree(value);
+    return set;
+}
+
+/* Processors were added while it ran: QEMU begins without them when it goes back, cannot read the
+ * snapshot, and the guest is lost. */
+static gboolean has_plugged_processors(const VmmGuest *guest)
+{
+    xmlNode *processor = xml_find(xml_root(guest->document), "vcpus/vcpu");
+    for (; processor; processor = xml_next_same(processor))
+        if (is_set(processor, "enabled") && is_set(processor, "hotpluggable"))
+            return TRUE;
+    return FALSE;
+}
+
 static void end(DriverJob *job, gboolean done, const char *info, const GError *error,
                 const char *why)
 {
@@ -100,6 +119,14 @@ void vmm_snapshot_create(DriverJob *job)
                         "machine; give the disks FORMAT=qcow2 (or DRIVER=qcow2), or take "
                         "snapshots of single disks",
                         unfit, action->domain);
+        return;
+    }
+    if (has_plugged_processors(&guest)) {
+        driver_job_fail(
+            job,
+            "%s was given processors while it runs, and could not go back to a snapshot "
+            "of that; power it off and on before, so that it starts with them",
+            action->domain);
         return;
     }
     g_autofree char *text =

@@ -127,6 +127,8 @@ class TestChanges:
         machine.sees("its memory", lambda has: int(has["memory"][0]) > 100 * 1024)
         assert "153600" in machine.virsh("dommemstat", f"one-{machine.id}")
         assert re.search(r"current\s+live\s+2", machine.virsh("vcpucount", f"one-{machine.id}"))
+        machine.does("snapshot-create", "plug", "no way back from there")
+        assert "was given processors" in machine.error() and machine.cloud.vm("plug").find("TEMPLATE/SNAPSHOT") is None
         machine.does("resize", "plug", "--memory", "200")
         assert "MEMORY_MAX" in machine.error() and machine.cloud.vm("plug").findtext("TEMPLATE/MEMORY") == "150"
 
