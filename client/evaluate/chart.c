@@ -172,7 +172,7 @@ static void draw_bands(const Drawing *drawing)
         const ChartBand *band = &drawing->chart->bands[i];
         double from = place_x(drawing, CLAMP(band->from, drawing->x0, drawing->x1));
         double to = place_x(drawing, CLAMP(band->to, drawing->x0, drawing->x1));
-        if (band->to < drawing->x0 || band->from > drawing->x1)
+        if (band->to <= drawing->x0 || band->from >= drawing->x1)
             continue;
         g_string_append(drawing->out, "<rect class=\"band\"");
         put_pair(drawing->out, " x=\"", from, "\" y=\"", TOP - 6, "\"");

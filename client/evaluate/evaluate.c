@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -152,8 +153,15 @@ static gboolean make_directory(Run *run, GError **error)
     return FALSE;
 }
 
+static double load_now(void)
+{
+    double load;
+    return getloadavg(&load, 1) == 1 ? load : -1;
+}
+
 static void measure(Run *run)
 {
+    run->found.load[0] = load_now();
     for (const Experiment *experiment = experiments; experiment->title != NULL; experiment++) {
         g_autoptr(GError) error = NULL;
         if (run_stops() > 0 || !experiment->wanted(&run->plan) || experiment->run(run, &error) ||
@@ -173,6 +181,7 @@ static void clean_up(Run *run)
     if (run_stops() < 2 && machine_host(run, run->found.vm) == run->plan.to)
         move_run(run, run->found.vm, run->found.memory, run->found.home, MOVE_HOME);
     run->found.seconds = run_now(run);
+    run->found.load[1] = load_now();
     if (machine_host(run, run->found.vm) != run->found.home)
         run_note(run, "%s is not back on %s", run->found.name, run->found.hosts[0].name);
 }

@@ -96,6 +96,7 @@ typedef struct Evaluation {
     HostFacts hosts[2];    /* home, destination */
     gint64 started;        /* s since 1970 */
     double seconds;        /* how long all of it took */
+    double load[2];        /* of this computer at the beginning and the end; -1: not known */
     GPtrArray *moves;      /* of Move */
     GArray *pings[2];      /* once a second, and faster; NULL: no such trace */
     Download downloads[2]; /* without a move, with one */

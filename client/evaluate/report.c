@@ -159,7 +159,7 @@ static const struct {
 } rows[] = {
     {"pings during a live migration", "none lost; a visible peak of milliseconds", said_of_pings},
     {"time that the guest stands still", "about 0.3 s (LXD's own figure)", said_of_downtime},
-    {"time for 512 MiB, 1, 2 and 4 GiB, first move", "nearly independent of the size",
+    {"time against memory, first move", "512 MiB to 4 GiB: nearly independent of the size",
      said_of_sizes},
     {"the same guest again and again", "clearly faster than the first move", said_of_repeated},
     {"a download inside the guest",
@@ -243,6 +243,7 @@ void section_setting(GString *out, const Plan *plan, const Evaluation *found)
         row_of(out, "the guest was told by",
                strcmp(found->way, "ssh") == 0 ? "ssh" : "its own service");
     row_of(out, "when", when);
+    row_of(out, "load of this computer", load);
     row_of(out, "by", "onevm evaluate of Globule " GLOBULE_VERSION);
     page_table_end(out);
     page_section_end(out);

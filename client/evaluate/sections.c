@@ -38,7 +38,7 @@ Spread section_spread(const GPtrArray *moves, Figure figure, gboolean later_only
     guint count = 0;
     for (guint i = 0; i < moves->len; i++) {
         const Move *move = moves->pdata[i];
-        if (move->good && !(later_only && move->number == 1))
+        if (move->good && move->role != MOVE_HOME && !(later_only && move->number == 1))
             values[count++] = section_figure(move, figure);
     }
     return spread_of(values, count);
