@@ -228,6 +228,12 @@ void section_setting(GString *out, const Plan *plan, const Evaluation *found)
     g_autofree char *time = g_date_time_format(began, "%Y-%m-%d %H:%M:%S %Z");
     g_autofree char *span = page_span(found->seconds);
     g_autofree char *when = g_strdup_printf("%s, for %s", time, span);
+    g_autofree char *load =
+        found->load[0] < 0
+            ? NULL
+            : g_strdup_printf("%.1f at the beginning, %.1f at the end, on %u processors; a busy "
+                              "computer measures its own delays",
+                              found->load[0], found->load[1], g_get_num_processors());
     g_autofree char *machine = g_strdup_printf(
         "%s (%d): %" G_GINT64_FORMAT " MiB of memory, %s virtual processor%s", found->name,
         found->vm, found->memory, found->cpus, strcmp(found->cpus, "1") == 0 ? "" : "s");
