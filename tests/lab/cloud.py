@@ -1,6 +1,7 @@
 """The lab (tests/lab/lab) and a front-end of Globule on it, as Python objects for the tests."""
 import os
 import re
+import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ET
@@ -198,6 +199,16 @@ def guest_files():
     if made.returncode:
         raise Failed(made.stdout + made.stderr)
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "globule/guest"
+
+
+def share_guest(lab):
+    """Directory of the guest's files, the same path on every host: on the shared storage."""
+    made = guest_files()
+    target = lab.shared / "guest"
+    target.mkdir(exist_ok=True)
+    for name in ("vmlinuz", "initrd.gz", "disk.img"):
+        shutil.copy(made / name, target / name)
+    return "/var/lib/one/datastores/guest"
 
 
 def disk_count(path):

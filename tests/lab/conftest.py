@@ -1,10 +1,9 @@
 import os
-import shutil
 import sys
 
 import pytest
 
-from lab.cloud import Lab, guest_files
+from lab.cloud import Lab, share_guest
 
 
 @pytest.fixture(scope="session")
@@ -20,13 +19,7 @@ def lab():
 
 @pytest.fixture(scope="session")
 def guest(lab):
-    """Directory of the guest's files, the same path on every host: on the shared storage."""
-    made = guest_files()
-    target = lab.shared / "guest"
-    target.mkdir(exist_ok=True)
-    for name in ("vmlinuz", "initrd.gz", "disk.img"):
-        shutil.copy(made / name, target / name)
-    return "/var/lib/one/datastores/guest"
+    return share_guest(lab)
 
 
 @pytest.hookimpl(hookwrapper=True)
