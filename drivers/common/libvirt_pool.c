@@ -15,7 +15,8 @@
 /* An attempt that hangs (ssh, whose packets are lost) is not waited for when a host may be back: at
  * half our patience another is begun, so many at most. */
 #define ATTEMPTS_MAX 4
-#define CALLS_MAX    3
+/* libvirt_pool.h tells why. */
+#define CALLS_MAX 1
 /* A second connection that nobody needed for so long is closed. */
 #define SPARE_SECONDS 60
 #define REST_SECONDS  1

@@ -5,9 +5,9 @@
  * one that went silent within a connection (6 seconds without an answer), and no host makes
  * another wait.
  *
- * libvirtd serves at most five calls of one connection at a time and then stops reading
- * from it, answers to keepalive included; so a connection is shared by no more than three
- * calls, and further ones get a second connection.
+ * A connection carries one call at a time, and who calls meanwhile gets another: libvirt before
+ * 10.4, Debian 12's among them, can crash or hang when a connection breaks while two threads are
+ * in calls of it (CVE-2024-4418).
  */
 #pragma once
 

@@ -1,6 +1,7 @@
 #include "drivers/vmm/vmm_watch.h"
 
 #include "drivers/common/libvirt_pool.h"
+#include "drivers/vmm/vmm_action.h"
 
 /* A migration is short, and its first seconds decide; what takes long is looked at seldom. */
 #define LOOK_MS       100
@@ -16,6 +17,8 @@ struct VmmWatch {
     GCond changed;
     gboolean ended;
     /* Of the thread, and of whoever joined it. */
+    virConnectPtr connection;
+    virDomainPtr own; /* the domain over that connection; NULL: not needed yet, or not reached */
     gint64 start;
     gboolean downtime_set;
     unsigned long long downtime_before; /* 0: not changed, or not known */
@@ -44,7 +47,7 @@ static void measure(VmmWatch *watch)
 {
     virTypedParameterPtr parameters = NULL;
     int type = VIR_DOMAIN_JOB_NONE, count = 0;
-    if (virDomainGetJobStats(watch->domain, &type, &parameters, &count, 0) == 0 &&
+    if (virDomainGetJobStats(watch->own, &type, &parameters, &count, 0) == 0 &&
         type != VIR_DOMAIN_JOB_NONE)
         migrate_figures_take(watch->options.figures, parameters, count);
     virTypedParamsFree(parameters, count);
@@ -55,9 +58,9 @@ static void set_downtime(VmmWatch *watch)
     unsigned long long before = 0;
     if (watch->downtime_set)
         return;
-    (void)virDomainMigrateGetMaxDowntime(watch->domain, &before, 0);
+    (void)virDomainMigrateGetMaxDowntime(watch->own, &before, 0);
     watch->downtime_set =
-        virDomainMigrateSetMaxDowntime(watch->domain,
+        virDomainMigrateSetMaxDowntime(watch->own,
                                        (unsigned long long)watch->options.max_downtime_ms, 0) == 0;
     if (watch->downtime_set)
         watch->downtime_before = before;
@@ -85,6 +88,22 @@ static const char *reason_to_stop(const VmmWatch *watch)
     return NULL;
 }
 
+/* The operation itself occupies its connection; see libvirt_pool.h. TRUE: there is another. */
+static gboolean reach(VmmWatch *watch)
+{
+    if (!watch->connection)
+        watch->connection = libvirt_pool_get(vmm_action_of(watch->job)->host, NULL);
+    if (watch->connection && !watch->own)
+        watch->own = virDomainLookupByName(watch->connection, virDomainGetName(watch->domain));
+    return watch->own != NULL;
+}
+
+static void leave(VmmWatch *watch)
+{
+    libvirt_domain_release(g_steal_pointer(&watch->own));
+    libvirt_pool_release(g_steal_pointer(&watch->connection));
+}
+
 static gpointer look_after(gpointer data)
 {
     VmmWatch *watch = data;
@@ -92,10 +111,13 @@ static gpointer look_after(gpointer data)
     watch->downtime_set = options->max_downtime_ms == 0;
     do {
         const char *why = reason_to_stop(watch);
+        gboolean needed = why || !watch->downtime_set || options->figures || options->postcopy;
+        if (!needed || !reach(watch))
+            continue;
         if (why) {
             /* Again and again until it helps: libvirt refuses it between two phases, and after a
              * switch to post-copy, from which there is no way back. */
-            if (virDomainAbortJob(watch->domain) == 0)
+            if (virDomainAbortJob(watch->own) == 0)
                 watch->result.why = why;
             continue;
         }
@@ -103,8 +125,9 @@ static gpointer look_after(gpointer data)
         if (options->figures)
             measure(watch);
         if (is_time_for_postcopy(watch))
-            watch->result.postcopy = virDomainMigrateStartPostCopy(watch->domain, 0) == 0;
+            watch->result.postcopy = virDomainMigrateStartPostCopy(watch->own, 0) == 0;
     } while (wait_a_little(watch));
+    leave(watch);
     return NULL;
 }
 
