@@ -231,6 +231,10 @@ class TestManual:
             cloud.cli("onevm", "reboot", "xen01")
             wait_for("the second boot", LONG, lambda: self.beats(cloud)[0] == 2)
             cloud.wait("xen01", RUNNING, LONG)
+        assert "POWEROFF" not in cloud.vm_log("xen01")  # Xen ends it and makes it anew; it was never off
+        shown = cloud.vm("xen01")
+        wait_for("figures of its network", LONG, lambda: int(cloud.vm("xen01").findtext("MONITORING/NETTX") or -1) >= 0)
+        assert int(shown.findtext("MONITORING/MEMORY")) == 156 * 1024
 
     def test_shutdown(self, cloud):
         with step("onevm shutdown xen01"):
