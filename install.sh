@@ -15,7 +15,7 @@ cd "$top"
 
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
-clients="onevm onehost oneuser"
+clients="onevm onehost oneuser onetemplate"
 drivers="one_im one_vmm one_tm"
 
 fail() {

@@ -57,7 +57,7 @@ def running(home, daemon):
 
 def test_one_directory_holds_everything(tmp_path):
     said = install(tmp_path / "one")
-    for name in ["bin/oned", "bin/mm_sched", "bin/one", "bin/onevm", "bin/onehost", "bin/oneuser", "lib/mads/one_im",
+    for name in ["bin/oned", "bin/mm_sched", "bin/one", "bin/onevm", "bin/onehost", "bin/oneuser", "bin/onetemplate", "lib/mads/one_im",
                  "lib/mads/one_vmm", "lib/mads/one_tm", "etc/oned.conf", "etc/sched.conf", "var", "share"]:
         assert (tmp_path / "one" / name).exists(), name
     assert f"ONE_LOCATION={tmp_path}/one" in said
@@ -130,7 +130,7 @@ def test_clients_find_the_server(location):
     assert one(location, "start").returncode == 0
     port = next(line.split("=")[1].strip() for line in reversed((location / "etc/oned.conf").read_text().split("\n"))
                 if line.startswith("PORT"))
-    for client in ("onevm", "onehost", "oneuser"):
+    for client in ("onevm", "onehost", "oneuser", "onetemplate"):
         ended = run([location / "bin" / client, "list"],
                     env=dict(environment(location), ONE_XMLRPC=f"http://localhost:{port}/RPC2"))
         assert ended.returncode == 0, ended.stdout

@@ -1,6 +1,7 @@
 #include "client/cli/call.h"
 #include "client/cli/args.h"
 #include "client/cli/edit.h"
+#include "client/cli/names.h"
 #include "client/cli/wait.h"
 
 #include <stdio.h>
@@ -91,11 +92,20 @@ static char *quoted_text(const Cli *cli, const char *param)
                                            : g_steal_pointer(&word);
 }
 
-static gboolean template_value(Cli *cli, gint32 id, CliValue *value, GError **error)
+static gboolean template_value(Cli *cli, const char *param, gint32 id, CliValue *value,
+                               GError **error)
 {
-    char *text = cli_template_text(cli, id, error);
+    char *text =
+        strcmp(param, "@new") == 0 ? cli_new_text(cli, error) : cli_template_text(cli, id, error);
     set_text(value, text);
     return text != NULL;
+}
+
+static gboolean option_value(Cli *cli, const char *key, CliValue *value, GError **error)
+{
+    const char *word = cli_option(cli, key);
+    set_number(value, 'i', -1);
+    return word == NULL || cli_find_id(cli, cli_kind_of_word(key), word, &value->number, error);
 }
 
 static gboolean value_of(Cli *cli, const char *param, gint32 id, CliValue *value, GError **error)
@@ -106,7 +116,9 @@ static gboolean value_of(Cli *cli, const char *param, gint32 id, CliValue *value
     case '{':
         return choice_value(cli, param, value, error);
     case '@':
-        return template_value(cli, id, value, error);
+        return template_value(cli, param, id, value, error);
+    case '=':
+        return option_value(cli, param + 1, value, error);
     case '\'':
         set_text(value, quoted_text(cli, param));
         return TRUE;
@@ -182,6 +194,7 @@ static gboolean call_shape(WireClient *wire, WireReply *reply, GError **error, c
         return try_only || wire_call(wire, reply, error, method, shape, ##__VA_ARGS__);
     SHAPE("")
     SHAPE("i", v[0].number)
+    SHAPE("s", v[0].text)
     SHAPE("ib", v[0].number, v[1].number)
     SHAPE("ii", v[0].number, v[1].number)
     SHAPE("is", v[0].number, v[1].text)

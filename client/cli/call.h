@@ -11,6 +11,8 @@
  *   'stop'        this text; 'poweroff/hard' is poweroff-hard when --hard is given
  *   yes no -1     booleans and numbers
  *   @template     text of a file argument, of standard input, or from the editor
+ *   @new          text of a file argument or of standard input, with --name in it
+ *   =cluster      the object that the option of this kind names; -1 without the option
  */
 #pragma once
 

@@ -3,7 +3,8 @@
  * onehost, ...). What a program can do is data: a CliKind holds a table of commands
  * and a table of list columns; options come from one table for all (options.c).
  * Help, man pages and completion are made from the same tables. A new program is a
- * file with its two tables and one line in kinds.c.
+ * file with its two tables and one line in kinds.c; what is the same for most of them
+ * is in rows.h.
  */
 #pragma once
 
@@ -73,6 +74,9 @@ typedef struct CliColumn {
     const char *help;
 } CliColumn;
 
+/* Fills in the text of a `show` page. */
+typedef void (*CliPage)(Cli *cli, xmlNode *object, GString *page);
+
 typedef enum { CLI_MOVING, CLI_RESTING, CLI_BROKEN, CLI_GONE } CliPhase;
 
 /* Where an object stands, for --wait. Texts are borrowed from the object or static. */
@@ -98,6 +102,7 @@ struct CliKind {
     const CliCommand *commands; /* ended by a row without names */
     const CliColumn *columns;   /* ended by a row without name */
     const char *list;           /* columns shown when none are asked for */
+    CliPage page;               /* for cli_run_show() */
     void (*state)(xmlNode *object, CliState *state);
     const char *(*state_named)(const char *word); /* official name of a state, or NULL */
     int (*state_number)(const char *word);        /* number for the pool's state filter, -1: none */

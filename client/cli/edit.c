@@ -1,6 +1,7 @@
 #include "client/cli/edit.h"
 #include "client/cli/args.h"
 #include "client/cli/xml.h"
+#include "lib/template/template.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,16 +115,39 @@ static char *present_template(Cli *cli, gint32 id, GError **error)
     return cli_template_of(element != NULL ? element : xml_find(root, "TEMPLATE"));
 }
 
+/* The file that the command's own argument names, or NULL. (borrowed) */
+static const char *file_argument(Cli *cli)
+{
+    g_autoptr(GPtrArray) args = cli_args_of(cli->command, NULL);
+    for (guint i = 0; args != NULL && i < args->len; i++)
+        if (((const CliArg *)args->pdata[i])->type == CLI_ARG_FILE && cli_word(cli, i) != NULL)
+            return cli_word(cli, i);
+    return cli_option(cli, "file");
+}
+
+char *cli_new_text(Cli *cli, GError **error)
+{
+    const char *name = cli_option(cli, "name"), *file = file_argument(cli);
+    g_autofree char *text = file != NULL   ? cli_read_file(file, error)
+                            : name != NULL ? g_strdup("")
+                                           : cli_read_input(error);
+    if (text == NULL && error != NULL && *error == NULL)
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "what shall it be? Name the file of its template; `%s %s -h` explains",
+                    cli->kind->program, cli->called);
+    if (text == NULL || name == NULL)
+        return g_steal_pointer(&text);
+    g_autoptr(Template) template = template_parse(text, TEMPLATE_MODERN, error);
+    if (template == NULL)
+        return NULL;
+    template_set(template, "NAME", name);
+    return template_to_text(template);
+}
+
 char *cli_template_text(Cli *cli, gint32 id, GError **error)
 {
-    g_autoptr(GPtrArray) args = cli_args_of(cli->command, error);
-    for (guint i = 0; args != NULL && i < args->len; i++) {
-        const CliArg *arg = args->pdata[i];
-        if (arg->type == CLI_ARG_FILE && cli_word(cli, i) != NULL)
-            return cli_read_file(cli_word(cli, i), error);
-    }
-    if (cli_option(cli, "file") != NULL)
-        return cli_read_file(cli_option(cli, "file"), error);
+    if (file_argument(cli) != NULL)
+        return cli_read_file(file_argument(cli), error);
     if (!isatty(STDIN_FILENO))
         return cli_read_file("-", error);
     g_autofree char *present =

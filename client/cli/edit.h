@@ -13,6 +13,9 @@ char *cli_read_input(GError **error);
 /* For `update` and its kind: the file named by the command's last argument or --file, else
  * standard input, else the editor on the present template of the object. (owned) */
 char *cli_template_text(Cli *cli, gint32 id, GError **error);
+/* For `create` and its kind: the same without an editor, and with the name that --name tells;
+ * --name alone will do. (owned) */
+char *cli_new_text(Cli *cli, GError **error);
 /* Lets the user change a text with $VISUAL, $EDITOR or vi. (owned) */
 char *cli_edit(const char *text, GError **error);
 /* Asks for a password on the terminal, without echo. (owned) */

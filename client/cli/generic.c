@@ -1,5 +1,6 @@
 #include "client/cli/generic.h"
 #include "client/cli/call.h"
+#include "client/cli/edit.h"
 #include "client/cli/format.h"
 #include "client/cli/names.h"
 #include "client/cli/output.h"
@@ -170,6 +171,16 @@ CliExit cli_show(Cli *cli, gint32 id, CliPage page)
     return CLI_DONE;
 }
 
+CliExit cli_run_show(Cli *cli)
+{
+    CliExit exit = CLI_DONE;
+    if (cli->ids->len == 0)
+        return cli_show(cli, -1, cli->kind->page);
+    for (guint i = 0; i < cli->ids->len && exit == CLI_DONE; i++)
+        exit = cli_show(cli, g_array_index(cli->ids, gint32, i), cli->kind->page);
+    return exit;
+}
+
 void cli_page_title(const Cli *cli, GString *page, const char *format, ...)
 {
     va_list list;
@@ -225,6 +236,76 @@ void cli_page_table(const Cli *cli, GString *page, const char *title, const CliC
     cli_page_title(cli, page, "%s", title);
     g_autofree char *text = cli_table_of(cli, columns, parent, path);
     g_string_append(page, text);
+}
+
+void cli_page_head(Cli *cli, xmlNode *object, GString *page, const char *what)
+{
+    cli_page_title(cli, page, "%s %s INFORMATION", what, cli_xml_text(object, "ID"));
+    cli_page_line(page, "ID", cli_xml_text(object, "ID"));
+    cli_page_line(page, "NAME", cli_xml_text(object, "NAME"));
+    if (xml_find(object, "PERMISSIONS") == NULL)
+        return;
+    cli_page_take(page, "USER", cli_column_user(cli, object));
+    cli_page_take(page, "GROUP", cli_column_group(cli, object));
+    cli_page_lock(object, page);
+}
+
+void cli_page_template(const Cli *cli, xmlNode *object, GString *page, const char *title)
+{
+    g_autofree char *text = cli_template_of(xml_find(object, "TEMPLATE"));
+    if (*text == '\0')
+        return;
+    cli_page_title(cli, page, "%s", title);
+    g_string_append(page, text);
+}
+
+/* ---- Columns ---- */
+
+char *cli_column_user(const Cli *cli, xmlNode *object)
+{
+    return g_strdup(cli_xml_text(object, cli->numeric ? "UID" : "UNAME"));
+}
+
+char *cli_column_group(const Cli *cli, xmlNode *object)
+{
+    return g_strdup(cli_xml_text(object, cli->numeric ? "GID" : "GNAME"));
+}
+
+char *cli_column_regtime(const Cli *cli, xmlNode *object)
+{
+    return cli_time(cli_xml_int(object, "REGTIME", 0));
+}
+
+char *cli_count_of(xmlNode *object, const char *path)
+{
+    guint count = 0;
+    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
+        count++;
+    return g_strdup_printf("%u", count);
+}
+
+char *cli_ids_of(xmlNode *object, const char *path)
+{
+    GString *text = g_string_new(NULL);
+    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
+        g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", cli_xml_text(at, ""));
+    return g_string_free(text, FALSE);
+}
+
+/* ---- What makes something ---- */
+
+CliExit cli_run_new(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) reply = {0};
+    gint32 id = cli->ids->len > 0 ? g_array_index(cli->ids, gint32, 0) : -1;
+    GArray *values = cli_values_of(cli, cli->command->params, id, &error);
+    gboolean good = values != NULL && cli_call(cli, &reply, &error, cli->command->method, values);
+    cli_values_clear(values);
+    if (!good)
+        return cli_fail(cli, error);
+    printf("ID: %" G_GINT64_FORMAT "\n", reply.number);
+    return CLI_DONE;
 }
 
 /* ---- wait ---- */

@@ -123,7 +123,7 @@ char *cli_help_program(const CliKind *kind)
     }
     g_string_append_printf(out,
                            "\nObjects are told by id or name, lists of them as 0,3,web,5..9.\n"
-                           "`%s help COMMAND` explains a command, `man %s` tells everything.\n"
+                           "`%s help COMMAND` explains a command, `man %s` tells all.\n"
                            "\nOptions of every command\n",
                            kind->program, kind->program);
     append_options(out, CLI_GLOBAL);

@@ -44,7 +44,8 @@ static const CliKind secgroup = {.word = "secgroup",
                                  .pool_arguments = "-2 -1 -1"};
 
 const CliKind *const cli_kinds[] = {
-    &cli_vm, &cli_host, &cli_user, &group, &cluster, &datastore, &image, &network, &secgroup, NULL,
+    &cli_vm,    &cli_host, &cli_user, &cli_template, &group, &cluster,
+    &datastore, &image,    &network,  &secgroup,     NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

@@ -8,3 +8,4 @@
 extern const CliKind cli_vm;
 extern const CliKind cli_host;
 extern const CliKind cli_user;
+extern const CliKind cli_template;

@@ -236,14 +236,6 @@ static void host_page(Cli *cli, xmlNode *host, GString *page)
     add_machines(cli, host, page);
 }
 
-static CliExit run_show(Cli *cli)
-{
-    CliExit exit = CLI_DONE;
-    for (guint i = 0; i < cli->ids->len && exit == CLI_DONE; i++)
-        exit = cli_show(cli, g_array_index(cli->ids, gint32, i), host_page);
-    return exit;
-}
-
 /* ---- create ---- */
 
 /* "node01 im_xen vmm_xen tm_nfs", as in 2009. */
@@ -368,7 +360,7 @@ static const CliCommand commands[] = {
     {NULL, "top", "", "delay count " CLI_LIST, NULL, NULL, NULL, 0, cli_run_top,
      "Lists the hosts again and again. Ctrl-C ends it."},
     {NULL, "show", "host...", "decrypt no-color pager no-pager " CLI_FORMATS, NULL, NULL, NULL, 0,
-     run_show, "Shows all about a host. State, capacity, what it reports, the machines on it."},
+     cli_run_show, "Shows all about a host. State, capacity, what it reports, the machines on it."},
     {NULL, "monitoring", "host text:value?", "lines csv csv-del no-header " CLI_FORMATS, NULL, NULL,
      NULL, 0, run_monitoring,
      "Shows the latest samples of what a host uses. With a value's name (USED_CPU, FREE_MEMORY, "
@@ -422,6 +414,7 @@ const CliKind cli_host = {
                 "  onehost monitoring node01 USED_CPU --csv\n",
     .commands = commands,
     .columns = columns,
+    .page = host_page,
     .list = "ID,NAME,CLUSTER,TVM,ALLOCATED_CPU,ALLOCATED_MEM,STAT",
     .state = host_state,
     .state_named = host_state_named,

@@ -21,11 +21,6 @@ static char *enabled_text(const Cli *cli, xmlNode *user)
     return g_strdup(cli_xml_int(user, "ENABLED", 1) ? "yes" : "no");
 }
 
-static char *group_text(const Cli *cli, xmlNode *user)
-{
-    return g_strdup(cli_xml_text(user, cli->numeric ? "GID" : "GNAME"));
-}
-
 /* In a pool each USER is followed by the QUOTAS of the same ID; alone, it holds them. */
 static xmlNode *quota_of(xmlNode *user)
 {
@@ -73,7 +68,7 @@ static const CliColumn columns[] = {
     {"ID", 4, "ID", NULL, "Number of the user"},
     {"NAME", -10, "NAME", NULL, "Name"},
     {"ENAB", -4, NULL, enabled_text, "May the user log in?"},
-    {"GROUP", -8, NULL, group_text, "Primary group"},
+    {"GROUP", -8, NULL, cli_column_group, "Primary group"},
     {"AUTH", -8, "AUTH_DRIVER", NULL, "How the user is authenticated"},
     {"VMS", 9, NULL, vms_text, "Machines, and the quota for them"},
     {"MEMORY", 15, NULL, memory_text, "Memory of these, and the quota for it"},
@@ -124,16 +119,6 @@ static void user_page(Cli *cli, xmlNode *user, GString *page)
     cli_page_take(page, "MACHINES", g_strstrip(vms_text(cli, user)));
     cli_page_take(page, "MEMORY", g_strstrip(memory_text(cli, user)));
     cli_page_take(page, "CPU", g_strstrip(cpu_text(cli, user)));
-}
-
-static CliExit run_show(Cli *cli)
-{
-    CliExit exit = CLI_DONE;
-    if (cli->ids->len == 0)
-        return cli_show(cli, -1, user_page);
-    for (guint i = 0; i < cli->ids->len && exit == CLI_DONE; i++)
-        exit = cli_show(cli, g_array_index(cli->ids, gint32, i), user_page);
-    return exit;
 }
 
 /* ---- Passwords ---- */
@@ -338,7 +323,7 @@ static const CliCommand commands[] = {
      "computer could see it on the command line for a moment."},
     {NULL, "list", "", CLI_LIST, NULL, NULL, NULL, 0, cli_run_list, "Lists the users."},
     {NULL, "show", "user...?", "decrypt no-color pager no-pager " CLI_FORMATS, NULL, NULL, NULL, 0,
-     run_show, "Shows all about a user. About yourself when none is named."},
+     cli_run_show, "Shows all about a user. About yourself when none is named."},
     {NULL, "delete", "user...", NULL, "one.user.delete", "id", NULL, 0, NULL, "Removes a user."},
     {NULL, "update", "user file?", "append", "one.user.update", "id @template #append", NULL, 0,
      NULL, "Changes a user's attributes. From a file, from standard input, or in the editor."},
@@ -392,5 +377,6 @@ const CliKind cli_user = {
                 "  oneuser list -l ID,NAME,GROUP --csv\n",
     .commands = commands,
     .columns = columns,
+    .page = user_page,
     .list = "ID,NAME,ENAB,GROUP,AUTH,VMS,MEMORY,CPU",
 };

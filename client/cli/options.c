@@ -115,6 +115,14 @@ static const CliOption all[] = {
     {"multiple", 'm', "multiple", "N", "Create so many machines of it."},
     {"dry", 0, "dry", NULL, "Only print the template."},
 
+    /* Templates. */
+    {"machine-name", 0, "name", "NAME",
+     "Name of the machine; %i becomes its number with --multiple."},
+    {"persistent", 0, "persistent", NULL,
+     "Give the machine a copy of the template of its own, which can be changed with it."},
+    {"user-inputs", 0, "user-inputs", "NAME=VALUE,...", "Answers to what the template asks for."},
+    {"user-inputs", 0, "user_inputs", "NAME=VALUE,...", "The same as --user-inputs."},
+
     /* Machines: what is attached to them. */
     {"file", 'f', "file", "FILE", "Read the template from this file."},
     {"image", 'i', "image", "IMAGE", "Image to attach, by id or name."},

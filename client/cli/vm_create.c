@@ -40,9 +40,9 @@ gboolean cli_memory(const char *text, gint64 *mib)
     return good;
 }
 
-static void append_pair(GString *out, const char *name, const char *value)
+void cli_append_pair(GString *out, const char *name, const char *value)
 {
-    if (out->str[out->len - 1] != '[')
+    if (out->len > 0 && strchr("[\n", out->str[out->len - 1]) == NULL)
         g_string_append_c(out, ',');
     g_autofree char *upper = g_ascii_strup(name, -1);
     g_auto(GStrv) pieces = g_strsplit(value, "\"", -1);
@@ -57,20 +57,20 @@ static void append_subject(GString *out, const char *vector, const char *word)
     const char *name = disk ? "IMAGE" : "NETWORK";
     const char *bracket = strchr(word, '[');
     if (disk && word[0] == '/') {
-        append_pair(out, "SOURCE", word);
+        cli_append_pair(out, "SOURCE", word);
     } else if (bracket != NULL && g_str_has_suffix(word, "]")) {
         g_autofree char *owner = g_strndup(word, (gsize)(bracket - word));
         g_autofree char *inside = g_strndup(bracket + 1, strlen(bracket) - 2);
         g_autofree char *owner_name = g_strdup_printf("%s_UNAME", name);
-        append_pair(out, name, inside);
-        append_pair(out, owner_name, owner);
+        cli_append_pair(out, name, inside);
+        cli_append_pair(out, owner_name, owner);
     } else if (!disk && strcmp(word, "auto") == 0) {
-        append_pair(out, "NETWORK_MODE", word);
+        cli_append_pair(out, "NETWORK_MODE", word);
     } else if (*word != '\0' && strspn(word, "0123456789") == strlen(word)) {
         g_autofree char *id = g_strdup_printf("%s_ID", name);
-        append_pair(out, id, word);
+        cli_append_pair(out, id, word);
     } else {
-        append_pair(out, name, word);
+        cli_append_pair(out, name, word);
     }
 }
 
@@ -93,7 +93,7 @@ char *cli_device(const char *vector, const char *text, GError **error)
             good = FALSE;
         } else if (equals != NULL) {
             *equals = '\0';
-            append_pair(out, words[i], equals + 1);
+            cli_append_pair(out, words[i], equals + 1);
         } else if (i == 0) {
             append_subject(out, vector, words[i]);
         } else {
@@ -133,11 +133,11 @@ static void append_graphics(const Cli *cli, GString *out)
         cli_option(cli, "vnc-listen") == NULL)
         return;
     g_string_append(out, "GRAPHICS=[");
-    append_pair(out, "TYPE", spice ? "spice" : "vnc");
+    cli_append_pair(out, "TYPE", spice ? "spice" : "vnc");
     if (cli_option(cli, "vnc-listen") != NULL)
-        append_pair(out, "LISTEN", cli_option(cli, "vnc-listen"));
+        cli_append_pair(out, "LISTEN", cli_option(cli, "vnc-listen"));
     if (cli_option(cli, "vnc-password") != NULL)
-        append_pair(out, "PASSWD", cli_option(cli, "vnc-password"));
+        cli_append_pair(out, "PASSWD", cli_option(cli, "vnc-password"));
     g_string_append(out, "]\n");
 }
 
@@ -165,12 +165,12 @@ static gboolean append_context(const Cli *cli, GString *out, GError **error)
         return TRUE;
     g_string_append(out, "CONTEXT=[");
     if (cli_option(cli, "net-context") != NULL)
-        append_pair(out, "NETWORK", "YES");
+        cli_append_pair(out, "NETWORK", "YES");
     if (ssh != NULL) {
         g_autofree char *key = read_public_key(ssh, error);
         if (key == NULL)
             return FALSE;
-        append_pair(out, "SSH_PUBLIC_KEY", g_strchomp(key));
+        cli_append_pair(out, "SSH_PUBLIC_KEY", g_strchomp(key));
     }
     g_auto(GStrv) words = g_strsplit(lines != NULL ? lines : "", ",", -1);
     for (guint i = 0; words[i] != NULL && *words[i] != '\0'; i++) {
@@ -181,7 +181,7 @@ static gboolean append_context(const Cli *cli, GString *out, GError **error)
             return FALSE;
         }
         *equals = '\0';
-        append_pair(out, words[i], equals + 1);
+        cli_append_pair(out, words[i], equals + 1);
     }
     g_string_append(out, "]\n");
     return TRUE;
@@ -198,6 +198,13 @@ static gboolean has_template_options(const Cli *cli)
     return FALSE;
 }
 
+char *cli_numbered(const char *name, guint number)
+{
+    g_autofree char *digits = g_strdup_printf("%u", number);
+    g_auto(GStrv) pieces = g_strsplit(name, "%i", -1);
+    return g_strjoinv(digits, pieces);
+}
+
 static gboolean set_simple(const Cli *cli, Template *template, guint number, GError **error)
 {
     const char *memory = cli_option(cli, "memory"), *name = cli_option(cli, "name");
@@ -210,9 +217,7 @@ static gboolean set_simple(const Cli *cli, Template *template, guint number, GEr
     if (memory != NULL)
         template_set_int(template, "MEMORY", mib);
     if (name != NULL) {
-        g_autofree char *digits = g_strdup_printf("%u", number);
-        g_auto(GStrv) pieces = g_strsplit(name, "%i", -1);
-        g_autofree char *text = g_strjoinv(digits, pieces);
+        g_autofree char *text = cli_numbered(name, number);
         template_set(template, "NAME", text);
     }
     if (cli_option(cli, "cpu") != NULL)
@@ -228,9 +233,9 @@ static void append_os(const Cli *cli, GString *out)
         return;
     g_string_append(out, "OS=[");
     if (cli_option(cli, "arch") != NULL)
-        append_pair(out, "ARCH", cli_option(cli, "arch"));
+        cli_append_pair(out, "ARCH", cli_option(cli, "arch"));
     if (cli_option(cli, "boot") != NULL)
-        append_pair(out, "BOOT", cli_option(cli, "boot"));
+        cli_append_pair(out, "BOOT", cli_option(cli, "boot"));
     g_string_append(out, "]\n");
 }
 
@@ -269,7 +274,7 @@ char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **e
 }
 
 /* The file's text, or standard input's; NULL without error when options are all there is. */
-static char *read_base(Cli *cli, GError **error)
+char *cli_vm_base(Cli *cli, GError **error)
 {
     if (cli_word(cli, 0) != NULL)
         return cli_read_file(cli_word(cli, 0), error);
@@ -304,18 +309,23 @@ static gboolean create_one(Cli *cli, const char *base, guint number, gint32 *id,
     return TRUE;
 }
 
+guint cli_multiple(const Cli *cli)
+{
+    gint64 count = 1;
+    const char *multiple = cli_option(cli, "multiple");
+    if (multiple == NULL || g_ascii_string_to_signed(multiple, 10, 1, MULTIPLE_MAX, &count, NULL))
+        return (guint)count;
+    fprintf(stderr, "--multiple \"%s\" must be a number from 1 to %d\n", multiple, MULTIPLE_MAX);
+    return 0;
+}
+
 CliExit cli_vm_create(Cli *cli)
 {
     g_autoptr(GError) error = NULL;
-    gint64 count = 1;
-    const char *multiple = cli_option(cli, "multiple");
-    if (multiple != NULL &&
-        !g_ascii_string_to_signed(multiple, 10, 1, MULTIPLE_MAX, &count, NULL)) {
-        fprintf(stderr, "--multiple \"%s\" must be a number from 1 to %d\n", multiple,
-                MULTIPLE_MAX);
+    guint count = cli_multiple(cli);
+    if (count == 0)
         return CLI_USAGE;
-    }
-    g_autofree char *base = read_base(cli, &error);
+    g_autofree char *base = cli_vm_base(cli, &error);
     if (error != NULL)
         return cli_fail(cli, error);
     for (guint i = 0; i < count; i++) {

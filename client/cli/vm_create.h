@@ -24,6 +24,15 @@ CliExit cli_vm_nic_attach(Cli *cli);
 /* The template that the options tell, added to `base` (NULL: none); `number` replaces %i
  * in the name. (owned) */
 char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **error);
+/* A name with `number` for each %i. (owned) */
+char *cli_numbered(const char *name, guint number);
+/* The number of --multiple, 1 without it; 0 with the error told. */
+guint cli_multiple(const Cli *cli);
+/* Template text of a command's file argument, of its options (NULL without error), or of
+ * standard input. (owned) */
+char *cli_vm_base(Cli *cli, GError **error);
+/* `NAME="value"` behind a comma unless it is the first in its bracket. */
+void cli_append_pair(GString *out, const char *name, const char *value);
 /* "2g", "512m", "0.5g" or "128" in MiB. */
 gboolean cli_memory(const char *text, gint64 *mib);
 /* "img:size=10:target=vda" as DISK=[IMAGE="img",SIZE="10",TARGET="vda"]. (owned) */

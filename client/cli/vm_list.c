@@ -16,16 +16,6 @@
 
 /* ---- Columns of lists ---- */
 
-static char *user_text(const Cli *cli, xmlNode *vm)
-{
-    return g_strdup(cli_xml_text(vm, cli->numeric ? "UID" : "UNAME"));
-}
-
-static char *group_text(const Cli *cli, xmlNode *vm)
-{
-    return g_strdup(cli_xml_text(vm, cli->numeric ? "GID" : "GNAME"));
-}
-
 /* A star before the name: it waits to be scheduled again. */
 static char *name_text(const Cli *cli, xmlNode *vm)
 {
@@ -118,8 +108,8 @@ static char *datastore_text(const Cli *cli, xmlNode *vm)
 
 const CliColumn cli_vm_columns[] = {
     {"ID", 4, "ID", NULL, "Number of the machine"},
-    {"USER", -8, NULL, user_text, "Owner"},
-    {"GROUP", -8, NULL, group_text, "Group"},
+    {"USER", -8, NULL, cli_column_user, "Owner"},
+    {"GROUP", -8, NULL, cli_column_group, "Group"},
     {"NAME", -15, NULL, name_text, "Name; with a star: it waits to be moved to a better host"},
     {"STAT", 4, NULL, stat_text, "State, short: pend, hold, prol, boot, runn, poff, ..."},
     {"STATE", -14, NULL, state_text, "State, in full: PENDING, RUNNING, BOOT_FAILURE, ..."},

@@ -16,7 +16,7 @@ from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
-PROGRAMS = ["onevm", "onehost", "oneuser"]
+PROGRAMS = subprocess.run([ONECLI, "--programs"], capture_output=True, text=True).stdout.split()
 DONE, FAILED, USAGE, UNREACHABLE, TIMEOUT, NO_OBJECT, FORBIDDEN = range(7)
 
 
