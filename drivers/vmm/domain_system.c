@@ -206,7 +206,11 @@ gboolean domain_write_features(DomainBuild *build, GError **error)
     write_flag(build, "pae", "PAE");
     gboolean good = TRUE;
     if (domain_has(build, DOMAIN_QEMU)) {
+        g_autofree char *iommu = domain_text(build->template, "IOMMU/MODEL");
         good = write_hyperv(build, error);
+        /* Intel's remaps interrupts only when QEMU has the controller, not the kernel. */
+        if (iommu && !g_ascii_strcasecmp(iommu, "intel"))
+            domain_empty(&build->writer, "ioapic", "driver", "qemu");
         if (domain_yes(build, "OS", "FIRMWARE_SECURE"))
             domain_empty(&build->writer, "smm", "state", "on");
         domain_empty(&build->writer, "gic", "version", gic);

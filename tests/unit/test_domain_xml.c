@@ -178,8 +178,11 @@ static void test_values(void)
 /* Elements that the schema of older versions of libvirt does not know yet. */
 static void test_newer_elements(void)
 {
-    static const char xml[] = "<VM><TEMPLATE><MEMORY>64</MEMORY><FEATURES><RAS>on</RAS></FEATURES>"
-                              "</TEMPLATE></VM>";
+    static const char xml[] =
+        "<VM><TEMPLATE><MEMORY>64</MEMORY><FEATURES><RAS>on</RAS></FEATURES><DISK><DISK_ID>0</"
+        "DISK_ID>"
+        "<TYPE>FILESYSTEM</TYPE><SOURCE>/srv</SOURCE><MOUNT_TAG>srv</MOUNT_TAG>"
+        "<READONLY>YES</READONLY></DISK></TEMPLATE></VM>";
     g_autoptr(xmlDoc) document = xml_read(xml, strlen(xml), XML_DEPTH_MAX, NULL);
     DomainRequest request = {.dialect = vmm_flavour("kvm")->dialect,
                              .vm = xml_root(document),
@@ -189,6 +192,8 @@ static void test_newer_elements(void)
     g_autofree char *text = domain_xml(&request, &error);
     g_assert_no_error(error);
     g_assert_nonnull(strstr(text, "<ras state=\"on\"/>"));
+    g_autoptr(xmlDoc) made = xml_read(text, strlen(text), XML_DEPTH_MAX, &error);
+    g_assert_nonnull(xml_find(xml_root(made), "devices/filesystem/readonly"));
 }
 
 static void test_single_devices(void)
