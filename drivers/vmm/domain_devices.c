@@ -131,7 +131,7 @@ void domain_write_console(DomainBuild *build)
     if (qemu) {
         domain_open(&build->writer, "serial");
         domain_attribute(&build->writer, "type", "pty");
-        if (directory) {
+        if (directory && build->disks->len) { /* nobody made a directory for a machine without */
             g_autofree char *path = g_build_filename(directory, "console.log", NULL);
             domain_open(&build->writer, "log");
             domain_attribute(&build->writer, "file", path);
