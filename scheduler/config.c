@@ -78,19 +78,10 @@ const char *sched_config_ds_rank(const SchedConfig *config)
 /* ---- Values ---- */
 
 /* Line where the key stands (or its vector), for messages. */
-static guint line_of(const char *text, const char *name)
+static guint line_of(const char *text, const char *name, guint nth)
 {
-    gsize length = strcspn(name, "/");
-    guint line = 1;
-    for (const char *at = text; *at != '\0'; line++) {
-        const char *word = at + strspn(at, " \t");
-        const char *after = word + length + strspn(word + MIN(length, strlen(word)), " \t");
-        if (g_ascii_strncasecmp(word, name, length) == 0 && strlen(word) > length && *after == '=')
-            return line;
-        at = strchrnul(at, '\n');
-        at += *at != '\0';
-    }
-    return 0;
+    g_autofree char *outer = g_strndup(name, strcspn(name, "/"));
+    return template_line_of(text, TEMPLATE_CONFIG, outer, nth);
 }
 
 static gboolean yes_no(const char *value, gint64 *number)
@@ -149,17 +140,33 @@ static char *store(SchedConfig *config, const Key *key, const char *value)
     return NULL;
 }
 
-static const char *value_of(const Template *template, const char *name)
+/* Of equal keys the last counts, as in oned.conf; `nth` is which of that name it is. */
+static const char *value_of(const Template *template, const char *name, guint *nth)
 {
     g_auto(GStrv) parts = g_strsplit(name, "/", 2);
-    return parts[1] != NULL ? template_get_pair(template, parts[0], parts[1])
-                            : template_get(template, name);
+    const char *value = NULL;
+    guint seen = 0;
+    for (guint i = 0; i < template_count(template); i++) {
+        const TemplateAttribute *attribute = template_nth(template, i);
+        if (g_ascii_strcasecmp(attribute->name, parts[0]) != 0)
+            continue;
+        const char *given = parts[1] == NULL   ? attribute->value
+                            : attribute->pairs ? attribute_get(attribute, parts[1])
+                                               : NULL;
+        if (given != NULL) {
+            value = given;
+            *nth = seen;
+        }
+        seen++;
+    }
+    return value;
 }
 
 static gboolean read_key(SchedConfig *config, const Key *key, const Template *template,
                          const char *text, const char *path, GError **error)
 {
-    const char *value = template != NULL ? value_of(template, key->name) : NULL;
+    guint nth = 0;
+    const char *value = template != NULL ? value_of(template, key->name, &nth) : NULL;
     if (key->type == KEY_UNUSED && value != NULL && *value != '\0')
         g_ptr_array_add(config->warnings,
                         g_strdup_printf("%s means nothing here: %s", key->name, key->words));
@@ -172,7 +179,7 @@ static gboolean read_key(SchedConfig *config, const Key *key, const Template *te
         return TRUE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
                 "%s, line %u: %s = \"%s\" is wrong; allowed: %s", path,
-                text != NULL ? line_of(text, key->name) : 0, key->name, value, allowed);
+                text != NULL ? line_of(text, key->name, nth) : 0, key->name, value, allowed);
     return FALSE;
 }
 

@@ -65,6 +65,16 @@ static void test_theirs(void)
     g_assert_cmpuint(config->warnings->len, ==, 0);
 }
 
+/* As in oned.conf: of equal keys the last counts. */
+static void test_last_counts(void)
+{
+    g_autoptr(SchedConfig) config =
+        parse("MAX_HOST = 1\nLOG = [ SYSTEM = \"std\", DEBUG_LEVEL = 1 ]\nmax_host = 7\n"
+              "LOG = [ SYSTEM = \"syslog\" ]\n");
+    g_assert_cmpint(config->max_host, ==, 7);
+    g_assert_cmpstr(config->log_system, ==, "syslog");
+}
+
 static void test_wrong(void)
 {
     static const struct {
@@ -84,6 +94,9 @@ static void test_wrong(void)
         {"MAX_VM = 1\nLOG = [ SYSTEM = paper ]\n",
          "sched.conf, line 2: LOG/SYSTEM = \"paper\" is wrong; allowed: "
          "one of: file std syslog"},
+        {"MAX_VM = 1\nMAX_HOST = 1\nMAX_VM = x\n",
+         "sched.conf, line 3: MAX_VM = \"x\" is wrong; allowed: a whole number from 0 to "
+         "2147483647"},
         {"DEFAULT_SCHED = [ POLICY = 5 ]\n",
          "sched.conf, line 1: DEFAULT_SCHED/POLICY = \"5\" is wrong; allowed: "
          "a whole number from 0 to 4"},
@@ -119,6 +132,7 @@ int main(int argc, char **argv)
     g_test_add_func("/sched_config/shipped", test_shipped);
     g_test_add_func("/sched_config/theirs", test_theirs);
     g_test_add_func("/sched_config/wrong", test_wrong);
+    g_test_add_func("/sched-config/last", test_last_counts);
     g_test_add_func("/sched_config/warnings", test_warnings);
     return g_test_run();
 }
