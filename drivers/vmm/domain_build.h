@@ -30,8 +30,6 @@ char *domain_value(const DomainBuild *build, const char *vector, const char *nam
 gboolean domain_yes(const DomainBuild *build, const char *vector, const char *name);
 gint64 domain_number(const DomainBuild *build, const char *vector, const char *name,
                      gint64 otherwise);
-/* What only the administrator decides: the default of that name alone. (borrowed) */
-const char *domain_standard(const DomainRequest *request, const char *vector, const char *name);
 /* A number of queues: "auto" is one for each processor. NULL text: NULL. (owned) */
 char *domain_queues(const DomainBuild *build, const char *text);
 /* Writes XML that somebody gave, after reading it by itself, so that it can neither close an

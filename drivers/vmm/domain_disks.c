@@ -20,10 +20,7 @@ char *domain_setting(const DomainRequest *request, const xmlNode *node, const ch
                      const char *name)
 {
     char *text = domain_text(node, name);
-    if (text || !request->defaults)
-        return text;
-    const char *standard = template_get_pair(request->defaults, vector, name);
-    return standard && *standard ? g_strdup(standard) : NULL;
+    return text ? text : g_strdup(domain_standard(request, vector, name));
 }
 
 guint domain_boot_order(const DomainRequest *request, const char *kind, const char *id)
@@ -228,9 +225,8 @@ static char *format_of(const DomainRequest *request, const DomainDisk *disk)
     }
     g_autofree char *type = domain_text(disk->node, "TYPE");
     gboolean made = type && (!g_ascii_strcasecmp(type, "swap") || !g_ascii_strcasecmp(type, "fs"));
-    const char *standard =
-        request->defaults && !made ? template_get_pair(request->defaults, "DISK", "DRIVER") : NULL;
-    return g_strdup(standard && *standard ? standard : "raw");
+    const char *standard = made ? NULL : domain_standard(request, "DISK", "DRIVER");
+    return g_strdup(standard ? standard : "raw");
 }
 
 static const DomainProtocol protocols[] = {

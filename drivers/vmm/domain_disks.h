@@ -52,6 +52,8 @@ char *domain_disks_root(const GPtrArray *disks, const char *root);
  * default of that name; NULL when there is neither or it is empty. (owned) */
 char *domain_setting(const DomainRequest *request, const xmlNode *vector_node, const char *vector,
                      const char *name);
+/* What only the administrator decides: of the host's template, else of the defaults. (borrowed) */
+const char *domain_standard(const DomainRequest *request, const char *vector, const char *name);
 /* Text of an element below, NULL when missing or empty. (owned) */
 char *domain_text(const xmlNode *from, const char *path);
 /* Place of disk or NIC in OS/BOOT ("disk0,nic0"): 1 is first; 0: it is not there. */

@@ -14,11 +14,15 @@
 
 const char *domain_standard(const DomainRequest *request, const char *vector, const char *name)
 {
-    if (!request->defaults)
-        return NULL;
-    const char *text = vector ? template_get_pair(request->defaults, vector, name)
-                              : template_get(request->defaults, name);
-    return text && *text ? text : NULL;
+    const Template *const places[] = {request->host, request->defaults};
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
+        const char *text = !places[i] ? NULL
+                           : vector   ? template_get_pair(places[i], vector, name)
+                                      : template_get(places[i], name);
+        if (text && *text)
+            return text;
+    }
+    return NULL;
 }
 
 char *domain_value(const DomainBuild *build, const char *vector, const char *name)
@@ -190,6 +194,10 @@ static gboolean begin(DomainBuild *build, GError **error)
     build->template = xml_find(build->request->vm, "TEMPLATE");
     if (!domain_check(build->template, error))
         return FALSE;
+    if (build->request->host && !domain_check_defaults(build->request->host, error)) {
+        g_prefix_error(error, "the host's template: ");
+        return FALSE;
+    }
     build->disks = domain_disks_plan(build->request, error);
     if (!build->disks)
         return FALSE;

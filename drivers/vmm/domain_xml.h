@@ -33,6 +33,7 @@ typedef struct DomainRequest {
     const char *name; /* of the domain: "one-<vid>" */
     const char *uuid;
     const char *directory;    /* of the machine's files at the host; may be NULL */
+    const Template *host;     /* what the host's template says, before the defaults; may be NULL */
     const Template *defaults; /* may be NULL */
     gint64 now;               /* time of deployment, seconds since the epoch */
     gboolean without_shares;  /* the host cannot do CPU shares */

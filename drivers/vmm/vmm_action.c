@@ -15,6 +15,7 @@ void vmm_action_free(VmmAction *action)
     g_free(action->checkpoint);
     g_free(action->deployment);
     g_free(action->uuid);
+    template_free(action->host_template);
     xmlFreeDoc(action->document);
     g_free(action);
 }
@@ -62,9 +63,24 @@ gboolean vmm_is_yes(const char *text)
     return FALSE;
 }
 
+/* HOST_TEMPLATE as a template of its own; NULL when there is none. (owned) */
+static Template *read_host_template(xmlDoc *document, const xmlNode *root)
+{
+    xmlNode *node = xml_find(root, "HOST_TEMPLATE");
+    if (!node)
+        return NULL;
+    xmlBuffer *buffer = xmlBufferCreate();
+    (void)xmlNodeDump(buffer, document, node, 0, 0);
+    Template *template =
+        template_parse((const char *)xmlBufferContent(buffer), TEMPLATE_MODERN, NULL);
+    xmlBufferFree(buffer);
+    return template;
+}
+
 static gboolean read_fields(VmmAction *action, const xmlNode *root, GError **error)
 {
     action->vm = xml_find(root, "VM");
+    action->host_template = read_host_template(action->document, root);
     action->datastore = xml_find(root, "DATASTORE");
     action->host = get(root, "HOST");
     action->destination = get(root, "MIGR_HOST");

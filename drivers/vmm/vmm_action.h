@@ -5,12 +5,14 @@
 #pragma once
 
 #include "drivers/common/driver.h"
+#include "lib/template/template.h"
 #include <libxml/tree.h>
 
 typedef struct VmmAction {
     xmlDoc *document;
     const xmlNode *vm;        /* the VM element; never NULL */
     const xmlNode *datastore; /* the system datastore; may be NULL */
+    Template *host_template;  /* what the host says about its machines; may be NULL */
     gint64 vid;
     char *host;        /* where the machine is, or shall be */
     char *destination; /* MIGR_HOST; NULL when there is none */

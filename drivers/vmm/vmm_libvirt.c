@@ -227,6 +227,7 @@ DomainRequest vmm_domain_request(const VmmAction *action)
         .name = action->domain,
         .uuid = action->uuid,
         .directory = action->directory,
+        .host = action->host_template,
         .defaults = defaults,
         .now = g_get_real_time() / G_USEC_PER_SEC,
     };

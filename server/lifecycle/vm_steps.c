@@ -374,22 +374,54 @@ DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datas
 
 /* ---- documents of the hypervisor's driver ---- */
 
-/* Wishes for a live migration: the order's and the host's own. The machine's are in its template.
- * The driver puts them together. */
-static void add_migrate_options(Lifecycle *lifecycle, const VmRecord *from, const char *order,
-                                GString *xml)
+/* What a host's template may say about the machines on it, as the driver's defaults do. */
+static const char *const host_settings[] = {"CGROUPS_VERSION",
+                                            "CPU_MODEL",
+                                            "DISK",
+                                            "EMULATOR",
+                                            "EMULATOR_CPUS",
+                                            "FEATURES",
+                                            "GRAPHICS",
+                                            "HYPERV_OPTIONS",
+                                            "HYPERV_TIMERS",
+                                            "MEMORY_SLOTS",
+                                            "MEMORY_TUNE_OFFSET",
+                                            "MIGRATE",
+                                            "NIC",
+                                            "OS",
+                                            "OVMF_UEFIS",
+                                            "Q35_NUMA_PCIE",
+                                            "Q35_ROOT_PORTS",
+                                            "RAW",
+                                            "SPICE_OPTIONS",
+                                            "TPM",
+                                            "VCPU",
+                                            "VIDEO",
+                                            NULL};
+
+static void add_host_settings(Lifecycle *lifecycle, const VmRecord *record, GString *xml)
 {
-    const Host *host = host_get(lifecycle->world, from->host);
-    const TemplateAttribute *own = host ? template_vector(host->head.template, "MIGRATE", 0) : NULL;
+    const Host *host = host_get(lifecycle->world, record->host);
+    guint count = host ? template_count(host->head.template) : 0, added = 0;
+    for (guint i = 0; i < count; i++) {
+        const TemplateAttribute *attribute = template_nth(host->head.template, i);
+        if (!g_strv_contains(host_settings, attribute->name))
+            continue;
+        if (added++ == 0)
+            g_string_append(xml, "<HOST_TEMPLATE>");
+        template_attribute_append_xml(attribute, xml);
+    }
+    if (added)
+        g_string_append(xml, "</HOST_TEMPLATE>");
+}
+
+/* What this one order asks for; the driver puts it before the machine's and the host's own. */
+static void add_order(const char *order, GString *xml)
+{
     g_autoptr(Template) asked =
         order && *order ? template_parse(order, TEMPLATE_MODERN, NULL) : NULL;
     if (asked)
         template_append_xml(asked, xml);
-    if (!own)
-        return;
-    g_string_append(xml, "<HOST_TEMPLATE>");
-    template_attribute_append_xml(own, xml);
-    g_string_append(xml, "</HOST_TEMPLATE>");
 }
 
 static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *record,
@@ -406,8 +438,8 @@ static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *recor
     g_string_append(xml, "<VMM_DRIVER_ACTION_DATA>");
     xml_text(xml, "HOST", record->host_name);
     xml_text(xml, "MIGR_HOST", other_host);
-    if (options)
-        add_migrate_options(lifecycle, record, options, xml);
+    add_order(options, xml);
+    add_host_settings(lifecycle, record, xml);
     xml_text(xml, "DEPLOY_ID", vm->deploy_id);
     xml_text(xml, "LOCAL_DEPLOYMENT_FILE", local);
     xml_text(xml, "REMOTE_DEPLOYMENT_FILE", remote);

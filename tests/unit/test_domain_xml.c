@@ -196,6 +196,40 @@ static void test_newer_elements(void)
     g_assert_nonnull(xml_find(xml_root(made), "devices/filesystem/readonly"));
 }
 
+/* Machine before host before defaults; what is the administrator's is not the machine's to say. */
+static void test_order_of_settings(void)
+{
+    static const char xml[] =
+        "<VM><TEMPLATE><CPU>2</CPU><MEMORY>64</MEMORY><CGROUPS_VERSION>1</CGROUPS_VERSION>"
+        "<CPU_MODEL><MODEL>mine</MODEL></CPU_MODEL><OS><FIRMWARE>/host.fd</FIRMWARE></OS>"
+        "<DISK><DISK_ID>0</DISK_ID></DISK></TEMPLATE></VM>";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(xmlDoc) document = xml_read(xml, strlen(xml), XML_DEPTH_MAX, NULL);
+    g_autoptr(Template) host = template_parse(
+        "CGROUPS_VERSION=2\nOVMF_UEFIS=\"/host.fd\"\nCPU_MODEL=[MODEL=theirs,FEATURES=aes]\n"
+        "DISK=[CACHE=writeback]",
+        TEMPLATE_MODERN, &error);
+    g_assert_no_error(error);
+    g_autoptr(Template) defaults =
+        template_parse("CGROUPS_VERSION=1\nDISK=[CACHE=none,IO=threads]", TEMPLATE_MODERN, &error);
+    g_assert_no_error(error);
+    DomainRequest request = {.dialect = vmm_flavour("kvm")->dialect,
+                             .vm = xml_root(document),
+                             .vid = 1,
+                             .name = "one-1",
+                             .host = host,
+                             .defaults = defaults};
+    g_autofree char *text = domain_xml(&request, &error);
+    g_assert_no_error(error);
+    static const char *const parts[] = {"<shares>200</shares>", ">mine</model>", "name=\"aes\"",
+                                        ">/host.fd</loader>", "cache=\"writeback\" io=\"threads\""};
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        g_assert_nonnull(strstr(text, parts[i]));
+    template_set(host, "Q35_ROOT_PORTS", "many");
+    g_assert_null(domain_xml(&request, &error));
+    g_assert_nonnull(strstr(error->message, "the host's template: Q35_ROOT_PORTS=\"many\""));
+}
+
 static void test_single_devices(void)
 {
     g_autoptr(GError) error = NULL;
@@ -279,6 +313,7 @@ int main(int argc, char **argv)
     g_test_add_func("/domain_xml/errors", test_errors);
     g_test_add_func("/domain_xml/values", test_values);
     g_test_add_func("/domain_xml/newer_elements", test_newer_elements);
+    g_test_add_func("/domain_xml/order_of_settings", test_order_of_settings);
     g_test_add_func("/domain_xml/single_devices", test_single_devices);
     g_test_add_func("/domain_xml/hostile_text", test_hostile_text);
     g_test_add_func("/domain_xml/relocate", test_relocate);
