@@ -130,7 +130,7 @@ def test_clients_find_the_server(location):
     assert one(location, "start").returncode == 0
     port = next(line.split("=")[1].strip() for line in reversed((location / "etc/oned.conf").read_text().split("\n"))
                 if line.startswith("PORT"))
-    for client in ("onevm", "onehost", "oneuser", "onetemplate"):
+    for client in ("onevm", "onehost", "oneuser", "onetemplate", "onevdc"):
         ended = run([location / "bin" / client, "list"],
                     env=dict(environment(location), ONE_XMLRPC=f"http://localhost:{port}/RPC2"))
         assert ended.returncode == 0, ended.stdout

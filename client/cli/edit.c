@@ -127,7 +127,7 @@ static const char *file_argument(Cli *cli)
 
 char *cli_new_text(Cli *cli, GError **error)
 {
-    const char *name = cli_option(cli, "name"), *file = file_argument(cli);
+    const char *name = cli_option(cli, "new-name"), *file = file_argument(cli);
     g_autofree char *text = file != NULL   ? cli_read_file(file, error)
                             : name != NULL ? g_strdup("")
                                            : cli_read_input(error);

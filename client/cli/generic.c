@@ -1,4 +1,5 @@
 #include "client/cli/generic.h"
+#include "client/cli/args.h"
 #include "client/cli/call.h"
 #include "client/cli/edit.h"
 #include "client/cli/format.h"
@@ -247,7 +248,8 @@ void cli_page_head(Cli *cli, xmlNode *object, GString *page, const char *what)
         return;
     cli_page_take(page, "USER", cli_column_user(cli, object));
     cli_page_take(page, "GROUP", cli_column_group(cli, object));
-    cli_page_lock(object, page);
+    if (cli_command_named(cli->kind, "lock") != NULL)
+        cli_page_lock(object, page);
 }
 
 void cli_page_template(const Cli *cli, xmlNode *object, GString *page, const char *title)
@@ -257,6 +259,22 @@ void cli_page_template(const Cli *cli, xmlNode *object, GString *page, const cha
         return;
     cli_page_title(cli, page, "%s", title);
     g_string_append(page, text);
+}
+
+void cli_page_members(Cli *cli, xmlNode *object, GString *page, const char *label,
+                      const CliKind *kind, const char *path)
+{
+    GString *text = g_string_new(NULL);
+    xmlNode *at = xml_find(object, path);
+    if (at != NULL)
+        cli_pool(cli, kind, NULL); /* names are shown where one may see them */
+    for (; at != NULL; at = xml_next_same(at)) {
+        const char *name = cli_known_name(cli, kind, (gint32)cli_xml_int(at, "", -1));
+        g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", cli_xml_text(at, ""));
+        if (*name != '\0')
+            g_string_append_printf(text, " (%s)", name);
+    }
+    cli_page_take(page, label, g_string_free(text, FALSE));
 }
 
 /* ---- Columns ---- */

@@ -34,6 +34,9 @@ void cli_page_lock(xmlNode *object, GString *page);
 void cli_page_head(Cli *cli, xmlNode *object, GString *page, const char *what);
 /* What is in its template, under a heading; nothing when that is empty. */
 void cli_page_template(const Cli *cli, xmlNode *object, GString *page, const char *title);
+/* "0 (h1), 3 (h4)": ids at that path with the names of their kind. */
+void cli_page_members(Cli *cli, xmlNode *object, GString *page, const char *label,
+                      const CliKind *kind, const char *path);
 /* A table with its heading; nothing when there is no row. */
 void cli_page_table(const Cli *cli, GString *page, const char *title, const CliColumn *columns,
                     xmlNode *parent, const char *path);

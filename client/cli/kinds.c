@@ -3,24 +3,6 @@
 #include <string.h>
 
 /* Kinds of which only names are needed, until they get their own program. */
-static const CliKind group = {.word = "group",
-                              .noun = "group",
-                              .plural = "groups",
-                              .element = "GROUP",
-                              .info = "one.group.info",
-                              .pool = "one.grouppool.info"};
-static const CliKind cluster = {.word = "cluster",
-                                .noun = "cluster",
-                                .plural = "clusters",
-                                .element = "CLUSTER",
-                                .info = "one.cluster.info",
-                                .pool = "one.clusterpool.info"};
-static const CliKind datastore = {.word = "datastore",
-                                  .noun = "datastore",
-                                  .plural = "datastores",
-                                  .element = "DATASTORE",
-                                  .info = "one.datastore.info",
-                                  .pool = "one.datastorepool.info"};
 static const CliKind image = {.word = "image",
                               .noun = "image",
                               .plural = "images",
@@ -28,24 +10,16 @@ static const CliKind image = {.word = "image",
                               .info = "one.image.info",
                               .pool = "one.imagepool.info",
                               .pool_arguments = "-2 -1 -1"};
-static const CliKind network = {.word = "network",
-                                .noun = "network",
-                                .plural = "networks",
-                                .element = "VNET",
-                                .info = "one.vn.info",
-                                .pool = "one.vnpool.info",
-                                .pool_arguments = "-2 -1 -1"};
-static const CliKind secgroup = {.word = "secgroup",
-                                 .noun = "security group",
-                                 .plural = "security groups",
-                                 .element = "SECURITY_GROUP",
-                                 .info = "one.secgroup.info",
-                                 .pool = "one.secgrouppool.info",
-                                 .pool_arguments = "-2 -1 -1"};
+static const CliKind zone = {.word = "zone",
+                             .noun = "zone",
+                             .plural = "zones",
+                             .element = "ZONE",
+                             .info = "one.zone.info",
+                             .pool = "one.zonepool.info"};
 
 const CliKind *const cli_kinds[] = {
-    &cli_vm,    &cli_host, &cli_user, &cli_template, &group, &cluster,
-    &datastore, &image,    &network,  &secgroup,     NULL,
+    &cli_vm,  &cli_host,    &cli_user,      &cli_template, &cli_network, &cli_secgroup, &cli_group,
+    &cli_acl, &cli_cluster, &cli_datastore, &cli_vdc,      &image,       &zone,         NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

@@ -12,7 +12,7 @@
 
 static const CliColumn columns[] = {
     CLI_COLUMNS_OWNED("template"),
-    {"REGTIME", 18, NULL, cli_column_regtime, "When it was made"},
+    {"REGTIME", 15, NULL, cli_column_regtime, "When it was made"},
     CLI_COLUMNS_END,
 };
 

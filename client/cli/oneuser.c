@@ -5,6 +5,7 @@
 #include "client/cli/kinds.h"
 #include "client/cli/names.h"
 #include "client/cli/options.h"
+#include "client/cli/quota.h"
 #include "client/cli/xml.h"
 
 #include <errno.h>
@@ -21,58 +22,15 @@ static char *enabled_text(const Cli *cli, xmlNode *user)
     return g_strdup(cli_xml_int(user, "ENABLED", 1) ? "yes" : "no");
 }
 
-/* In a pool each USER is followed by the QUOTAS of the same ID; alone, it holds them. */
-static xmlNode *quota_of(xmlNode *user)
-{
-    xmlNode *next = xml_next_element(user);
-    if (next != NULL && strcmp(xml_name(next), "QUOTAS") == 0 &&
-        cli_xml_int(next, "ID", -1) == cli_xml_int(user, "ID", -2))
-        return xml_find(next, "VM_QUOTA/VM");
-    return xml_find(user, "VM_QUOTA/VM");
-}
-
-/* "  3 /  10": used and limit; "-" is no limit, and all of it for administrators. */
-static char *quota_text(xmlNode *user, const char *name, int width)
-{
-    g_autofree char *used_name = g_strdup_printf("%s_USED", name);
-    xmlNode *quota = quota_of(user);
-    double used = cli_xml_double(quota, used_name, 0), limit = cli_xml_double(quota, name, -1);
-    gboolean memory = strcmp(name, "MEMORY") == 0, cpu = strcmp(name, "CPU") == 0;
-    if (cli_xml_int(user, "ID", -1) == 0)
-        return g_strdup("-");
-    g_autofree char *left = memory && used > 0 ? cli_size(used, 'M')
-                            : memory           ? g_strdup("0M")
-                                               : g_strdup_printf("%.*f", cpu ? 1 : 0, used);
-    g_autofree char *right = limit < 0 ? g_strdup("-")
-                             : memory  ? cli_size(limit, 'M')
-                                       : g_strdup_printf("%.*f", cpu ? 1 : 0, limit);
-    return g_strdup_printf("%*s / %*s", width, left, memory ? width : 3, right);
-}
-
-static char *vms_text(const Cli *cli, xmlNode *user)
-{
-    return quota_text(user, "VMS", 3);
-}
-
-static char *memory_text(const Cli *cli, xmlNode *user)
-{
-    return quota_text(user, "MEMORY", 6);
-}
-
-static char *cpu_text(const Cli *cli, xmlNode *user)
-{
-    return quota_text(user, "CPU", 4);
-}
-
 static const CliColumn columns[] = {
     {"ID", 4, "ID", NULL, "Number of the user"},
     {"NAME", -10, "NAME", NULL, "Name"},
     {"ENAB", -4, NULL, enabled_text, "May the user log in?"},
     {"GROUP", -8, NULL, cli_column_group, "Primary group"},
     {"AUTH", -8, "AUTH_DRIVER", NULL, "How the user is authenticated"},
-    {"VMS", 9, NULL, vms_text, "Machines, and the quota for them"},
-    {"MEMORY", 15, NULL, memory_text, "Memory of these, and the quota for it"},
-    {"CPU", 10, NULL, cpu_text, "Processors of these, and the quota for them"},
+    {"VMS", 9, NULL, cli_quota_vms, "Machines, and the quota for them"},
+    {"MEMORY", 15, NULL, cli_quota_memory, "Memory of these, and the quota for it"},
+    {"CPU", 10, NULL, cli_quota_cpu, "Processors of these, and the quota for them"},
     {"PASSWORD", -40, "PASSWORD", NULL, "What the server keeps instead of the password"},
     {NULL, 0, NULL, NULL, NULL},
 };
@@ -115,10 +73,7 @@ static void user_page(Cli *cli, xmlNode *user, GString *page)
         cli_page_title(cli, page, "USER TEMPLATE");
         g_string_append(page, text);
     }
-    cli_page_title(cli, page, "USAGE AND QUOTAS");
-    cli_page_take(page, "MACHINES", g_strstrip(vms_text(cli, user)));
-    cli_page_take(page, "MEMORY", g_strstrip(memory_text(cli, user)));
-    cli_page_take(page, "CPU", g_strstrip(cpu_text(cli, user)));
+    cli_page_quota(cli, user, page);
 }
 
 /* ---- Passwords ---- */

@@ -115,6 +115,22 @@ static const CliOption all[] = {
     {"multiple", 'm', "multiple", "N", "Create so many machines of it."},
     {"dry", 0, "dry", NULL, "Only print the template."},
 
+    /* Networks and security groups. */
+    {"size-n", 's', "size", "N", "How many addresses."},
+    {"first-ip", 'i', "ip", "ADDRESS", "The first address."},
+    {"first-mac", 'm', "mac", "ADDRESS", "The first hardware address."},
+    {"ip6", '6', "ip6", "ADDRESS", "The first address of version 6."},
+    {"ip6-global", 'g', "ip6-global", "PREFIX",
+     "Prefix of global addresses of version 6, made from the hardware addresses."},
+    {"ip6-global", 'g', "ip6_global", "PREFIX", "The same as --ip6-global."},
+    {"ip6-ula", 'u', "ip6-ula", "PREFIX", "Prefix of unique local addresses of version 6."},
+    {"ip6-ula", 'u', "ip6_ula", "PREFIX", "The same as --ip6-ula."},
+    {"ar", 'a', "address-range", "AR_ID", "Only this range of addresses."},
+    {"ar", 'a', "address_range", "AR_ID", "The same as --address-range."},
+    {"held-too", 0, "force", NULL, "Also when addresses of it are on hold."},
+    {"left-over", 'r', "recover", NULL, "Only into those machines that have not got them yet."},
+    {"new-name", 'n', "name", "NAME", "Name of what is made."},
+
     /* Templates. */
     {"machine-name", 0, "name", "NAME",
      "Name of the machine; %i becomes its number with --multiple."},
@@ -169,7 +185,7 @@ static const CliOption all[] = {
     {"im", 'i', "im", "DRIVER", "Information driver: kvm, qemu, xen, lxc, dummy, ..."},
     {"vm", 'v', "vm", "DRIVER", "Virtualization driver: kvm, qemu, xen, lxc, dummy, ..."},
     {"type", 't', "type", "DRIVER", "Both drivers at once."},
-    {"cluster", 'c', "cluster", "CLUSTER", "Cluster of the new host, by id or name."},
+    {"cluster", 'c', "cluster", "CLUSTER", "Cluster of what is made, by id or name."},
     {"flush-action", 0, "action", "ACTION",
      "What is done to each machine: resched (unless told), poweroff, poweroff-hard, suspend, stop, "
      "undeploy, undeploy-hard, or delete-recreate, which starts it anew elsewhere."},

@@ -16,7 +16,8 @@ from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
-PROGRAMS = subprocess.run([ONECLI, "--programs"], capture_output=True, text=True).stdout.split()
+PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onesecgroup", "onegroup", "oneacl", "onecluster",
+            "onedatastore", "onevdc"]
 DONE, FAILED, USAGE, UNREACHABLE, TIMEOUT, NO_OBJECT, FORBIDDEN = range(7)
 
 
@@ -525,6 +526,12 @@ def test_check_of_a_migration(real, one):
 
 
 # ---- what is made from the tables ----
+
+def test_programs_are_known_everywhere():
+    known = subprocess.run([ONECLI, "--programs"], capture_output=True, text=True).stdout.split()
+    assert known == PROGRAMS
+    assert f'clients="{" ".join(PROGRAMS)}"\n' in (ROOT / "install.sh").read_text()
+
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_man_page_is_current(shell, program):

@@ -33,8 +33,8 @@ def row(real, program, name, columns):
 def test_templates(real):
     (real.home / "web.one").write_text(WEB)
     identity = made(real.run("onetemplate create web.one"))
-    assert re.fullmatch(r"  ID USER     GROUP    NAME {23}REGTIME\n"
-                        rf" {{3}}{identity} oneadmin oneadmin web {{17}}\d\d/\d\d \d\d:\d\d:\d\d\n",
+    assert re.fullmatch(r"  ID USER     GROUP    NAME {20}REGTIME\n"
+                        rf" {{3}}{identity} oneadmin oneadmin web {{14}}\d\d/\d\d \d\d:\d\d:\d\d\n",
                         real.run("onetemplate list"))
     page = real.run("onetemplate show web")
     for piece in (f"TEMPLATE {identity} INFORMATION\n", "USER                : oneadmin\n", 'MEMORY="64"\n',
@@ -94,3 +94,175 @@ def test_what_a_template_asks_for(real):
     page = real.run("onevm show a2")
     assert 'COPIES="4"\n' in page and 'SIZE="big"\n' in page and "NOTE=\"\"" not in page, page
     real.run("onevm recover a1,a2 --delete")
+
+
+# ---- networks and security groups ----
+
+LAN = 'NAME = lan\nBRIDGE = br0\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.0.0.1, SIZE = 20 ]\n'
+
+
+def test_networks(real):
+    (real.home / "lan.net").write_text(LAN)
+    identity = made(real.run("onevnet create lan.net"))
+    assert real.run("onevnet list") == (
+        "  ID USER     GROUP    NAME            CLUSTERS   BRIDGE   STATE  LEASES OUTD ERRO\n"
+        f"   {identity} oneadmin oneadmin lan             0          br0      rdy         0    0    0\n")
+    made(real.run("onevnet create lan.net --name other --cluster default"))
+    for line in ("lock other", "unlock other", "chmod other 664", "chgrp other users", "chown other oneadmin users",
+                 "rename other second"):
+        real.run("onevnet " + line)
+    real.run("onevnet update second -a", text="NOTE=1\n")
+    page = real.run("onevnet show second")
+    for piece in ("OTHER               : u--\n", 'NOTE="1"\n', "GROUP               : users\n", "LOCK                : None\n"):
+        assert piece in page, page
+    real.run("onevnet delete second")
+    assert "which addresses?" in real.error("onevnet addar lan", USAGE)
+    assert "NAME" in real.error("onevnet create", FAILED)
+
+
+def test_addresses(real):
+    if "lan" not in real.run("onevnet list --csv -l NAME"):
+        real.run("onevnet create", text=LAN)
+    real.run("onevnet addar lan --ip 10.1.0.5 --size 10")
+    assert '--size "ten"' in real.error("onevnet addar lan --size ten", USAGE)
+    real.run("onevnet updatear lan 1 --size 12")
+    real.run("onevnet hold lan 10.0.0.7")
+    for address, exit, said in [("10.0.0.700", USAGE, "is no address"), ("10.9.0.7", FAILED, "in none of the ranges"),
+                                ("10.0.0.7", FAILED, "10.0.0.7")]:
+        assert said in real.error(f"onevnet hold lan {address}", exit)
+    made(real.run("onevnet reserve lan --size 4 --name mine"))
+    real.run("onevnet reserve lan mine --size 2")
+    assert "how many addresses" in real.error("onevnet reserve lan mine", USAGE)
+    machine = made(real.run("onevm create --name netted --cpu 0.1 --memory 32 --nic lan --hold"))
+    page = real.run("onevnet show lan")
+    for piece in ("IP                  : 10.1.0.5 to 10.1.0.16\n", "  0 on hold        02:00:0a:00:00:07 10.0.0.7\n",
+                  f"  0 machine {machine}", "USED LEASES         : 8\n"):
+        assert piece in page, page
+    assert page.count(" AR OWNER ") == 1
+    assert "PARENT NETWORK      : " in real.run("onevnet show mine")
+    real.run("onevnet release lan 10.0.0.7")
+    real.run("onevnet free mine 1")
+    real.run("onevnet rmar lan 1")
+    assert "in use" in real.error("onevnet rmar lan 0", FAILED)
+    assert "leases in use" in real.error("onevnet delete lan", FAILED)
+    real.run("onevm recover netted --delete")
+    real.run("onevnet delete mine")
+    real.run("onevnet delete lan")
+    assert "no network is called 'lan'" in real.error("onevnet show lan", NO_OBJECT)
+
+
+def test_security_groups(real):
+    made(real.run("onesecgroup create", text='NAME = sg\nRULE = [ PROTOCOL = TCP, RULE_TYPE = inbound, RANGE = "22,80" ]\n'
+                                             'RULE = [ PROTOCOL = ICMP, RULE_TYPE = inbound, ICMP_TYPE = 8 ]\n'))
+    assert real.run("onesecgroup list -f NAME=sg").splitlines()[0] == (
+        "  ID USER     GROUP    NAME             UPDATED OUTDATED    ERROR")
+    page = real.run("onesecgroup show sg")
+    assert "TYPE     PROTOCOL ICMP_TYPE NETWORK                        RANGE\n" in page and "22,80" in page, page
+    assert "LOCK" not in page  # it has none
+    made(real.run("onesecgroup clone sg sg2"))
+    for line in ("commit sg", "commit sg --recover", "rename sg2 sg3", "chmod sg3 600", "chgrp sg3 users",
+                 "chown sg3 oneadmin"):
+        real.run("onesecgroup " + line)
+    real.run("onesecgroup update sg3 -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onesecgroup show sg3")
+    real.run("onesecgroup delete sg,sg3")
+    assert "what shall it be?" in real.on_terminal("onesecgroup create", exit=USAGE)
+
+
+# ---- groups, rules, clusters, datastores, virtual data centers ----
+
+def test_groups(real):
+    identity = made(real.run("onegroup create staff"))
+    real.run("oneuser create joan Word-1.a --group staff")
+    real.run("onegroup addadmin staff joan")
+    assert "not part of" in real.error("onegroup addadmin staff oneadmin", FAILED)
+    assert row(real, "onegroup", "staff", "ID,USERS") == f"{identity},1"
+    assert re.search(r"\nUSERS {15}: (\d+) \(joan\)\nADMINISTRATORS {6}: \1 \(joan\)\n", real.run("onegroup show staff"))
+    assert "NAME                : oneadmin\n" in real.run("onegroup show")
+    real.run("onegroup deladmin staff joan")
+    real.run("onegroup update staff -a", text="A=1\n")
+    assert 'A="1"' in real.run("onegroup show staff")
+    assert "not empty" in real.error("onegroup delete staff", FAILED)
+    real.run("oneuser delete joan")
+    real.run("onegroup delete staff")
+    assert real.run("onegroup list").splitlines()[0] == (
+        "  ID NAME            USERS       VMS          MEMORY         CPU")
+
+
+def test_rules(real):
+    identity = made(real.run(["oneacl", "create", "#0 VM+IMAGE/* USE+MANAGE *"]))
+    assert real.run("oneacl list").splitlines()[0] == "  ID     USER RES_VHNIUTGDCOZSvRMAPtB   RID OPE_UMAC  ZONE"
+    assert real.run(f"oneacl list --no-header -f ID={identity}") == (
+        f"{identity:>4}       #0     V--I---------------     *     um--     *\n")
+    assert "already exists" in real.error(["oneacl", "create", "#0", "image+vm/*", "manage+use"], FAILED)
+    other = made(real.run("oneacl create @1 HOST/%0 manage #0"))
+    third = made(real.run("oneacl create 200000001 2400000000 3"))
+    known = real.run("oneacl list --csv --no-header -l ID,RULE").splitlines()
+    assert f"{other},@1 HOST/%0 MANAGE #0" in known and f"{third},@1 HOST/* USE+MANAGE *" in known, known
+    for rule, said in [("2 VM/* USE", "who: #ID"), ("#2 VMS/* USE", "must be one of VM, HOST"), ("#2 VM USE", "such as VM/*"),
+                       ("#2 VM/7 USE", "behind the slash"), ("#2 VM/* USED", "rights are USE, MANAGE"),
+                       ("#2 VM/*", "three or four words"), ("* VM/* USE zone", "the zone is")]:
+        assert said in real.error(["oneacl", "create", rule], USAGE)
+    assert "User 99 does not exist" in real.error(["oneacl", "create", "#99 VM/* USE"], FAILED)
+    real.run(f"oneacl delete {identity},{other},{third}")
+    real.error(f"oneacl delete {identity}", NO_OBJECT)
+
+
+def test_clusters(real):
+    made(real.run("onecluster create rack"))
+    assert "already taken" in real.error("onecluster create rack", FAILED)
+    made(real.run("onevnet create", text=LAN.replace("lan", "plain")))
+    real.error("onecluster addvnet rack nothing", NO_OBJECT)
+    for line in ("addhost rack h1", "addvnet rack plain", "adddatastore rack system"):
+        real.run("onecluster " + line)
+    assert row(real, "onecluster", "rack", "HOSTS,VNETS,DATASTORES") == "1,1,1"
+    page = real.run("onecluster show rack")
+    assert "HOSTS               : 0 (h1)\n" in page and "DATASTORES          : 0 (system)\n" in page, page
+    assert "not empty" in real.error("onecluster delete rack", FAILED)
+    for line in ("delhost rack h1", "delvnet rack plain", "deldatastore rack system", "rename rack row"):
+        real.run("onecluster " + line)
+    real.run("onecluster update row -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onecluster show row")
+    real.run("onecluster delete row")
+    real.run("onevnet delete plain")
+    assert real.run("onecluster list").splitlines()[0] == "  ID NAME                 HOSTS      VNETS DATASTORES"
+
+
+def test_datastores(real):
+    made(real.run("onedatastore create", text="NAME=fast\nTYPE=SYSTEM_DS\nTM_MAD=shared\n"))
+    assert real.run("onedatastore list").splitlines()[0] == (
+        "  ID NAME         SIZE AVA CLUSTERS IMAGES TYPE DS      TM      STAT")
+    assert row(real, "onedatastore", "default", "TYPE,IMAGES") == "img,0"
+    real.run("onedatastore disable fast")
+    assert row(real, "onedatastore", "fast", "TYPE,TM,STAT") == "sys,shared,off"
+    assert "No TM_MAD" in real.error("onedatastore create --name x", FAILED)
+    for line in ("enable fast", "chmod fast 640", "chgrp fast users", "chown fast oneadmin", "rename fast quick"):
+        real.run("onedatastore " + line)
+    real.run("onedatastore update quick -a", text="NOTE=1\n")
+    page = real.run("onedatastore show quick")
+    for piece in ("STATE               : READY\n", "CLUSTERS            : 0 (default)\n", 'NOTE="1"\n'):
+        assert piece in page, page
+    real.run("onedatastore delete quick")
+
+
+def test_virtual_data_centers(real):
+    identity = made(real.run("onevdc create --name physics"))
+    network = made(real.run("onevnet create", text=LAN.replace("lan", "campus")))
+    for line in ("addvnet physics 0 campus", "addgroup physics users", "addcluster physics 0 default", "addhost physics 0 ALL",
+                 "adddatastore physics OpenNebula system"):
+        real.run("onevdc " + line)
+    assert "no host is called 'h9'" in real.error("onevdc addhost physics 0 h9", NO_OBJECT)
+    assert "<host> is missing" in real.error("onevdc addhost physics h1", USAGE)
+    assert real.run("onevdc list -f NAME=physics") == (
+        "  ID NAME              GROUPS   CLUSTERS      HOSTS      VNETS DATASTORES\n"
+        f"{identity:>4} physics                1          1        ALL          1          1\n")
+    page = real.run("onevdc show physics")
+    assert "GROUPS              : 1 (users)\n" in page and "HOSTS               : ALL\n" in page, page
+    assert f"VNETS               : {network}\n" in page, page
+    for line in ("delvnet physics 0 campus", "delhost physics 0 ALL", "delcluster physics 0 0", "deldatastore physics 0 system",
+                 "delgroup physics users", "rename physics chemistry"):
+        real.run("onevdc " + line)
+    real.run("onevdc update chemistry -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onevdc show chemistry")
+    real.run("onevdc delete chemistry")
+    real.run("onevnet delete campus")

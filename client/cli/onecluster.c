@@ -1,0 +1,77 @@
+#include "client/cli/kinds.h"
+#include "client/cli/rows.h"
+#include "client/cli/xml.h"
+
+static char *hosts_text(const Cli *cli, xmlNode *cluster)
+{
+    return cli_count_of(cluster, "HOSTS/ID");
+}
+
+static char *networks_text(const Cli *cli, xmlNode *cluster)
+{
+    return cli_count_of(cluster, "VNETS/ID");
+}
+
+static char *datastores_text(const Cli *cli, xmlNode *cluster)
+{
+    return cli_count_of(cluster, "DATASTORES/ID");
+}
+
+static const CliColumn columns[] = {
+    {"ID", 4, "ID", NULL, "Number of the cluster"},
+    {"NAME", -18, "NAME", NULL, "Name"},
+    {"HOSTS", 7, NULL, hosts_text, "How many hosts it has"},
+    {"VNETS", 10, NULL, networks_text, "Networks that its machines may use"},
+    {"DATASTORES", 10, NULL, datastores_text, "Datastores that its hosts use"},
+    CLI_COLUMNS_END,
+};
+
+static void cluster_page(Cli *cli, xmlNode *cluster, GString *page)
+{
+    cli_page_head(cli, cluster, page, "CLUSTER");
+    cli_page_members(cli, cluster, page, "HOSTS", &cli_host, "HOSTS/ID");
+    cli_page_members(cli, cluster, page, "VNETS", &cli_network, "VNETS/ID");
+    cli_page_members(cli, cluster, page, "DATASTORES", &cli_datastore, "DATASTORES/ID");
+    cli_page_template(cli, cluster, page, "CLUSTER TEMPLATE");
+}
+
+static const CliCommand commands[] = {
+    CLI_GROUP("Clusters", "create add allocate", "text:name", NULL, "one.cluster.allocate", "$0",
+              cli_run_new, "Makes a cluster."),
+    CLI_ROW_LIST("clusters"),
+    CLI_ROW_SHOW("cluster", "a cluster"),
+    CLI_ROW_DELETE("cluster", "cluster", "Removes an empty cluster."),
+    CLI_ROW_RENAME("cluster", "cluster", "a cluster"),
+    CLI_ROW_UPDATE("cluster", "cluster", "a cluster"),
+    CLI_GROUP("What is in it", "addhost", "cluster host", NULL, "one.cluster.addhost", "id $1",
+              NULL, "Puts a host into a cluster. It leaves the one it was in."),
+    CLI_ROW("delhost", "cluster host", NULL, "one.cluster.delhost", "id $1", NULL,
+            "Puts a host back into the default cluster."),
+    CLI_ROW("adddatastore", "cluster datastore", NULL, "one.cluster.adddatastore", "id $1", NULL,
+            "Lets a cluster use a datastore."),
+    CLI_ROW("deldatastore", "cluster datastore", NULL, "one.cluster.deldatastore", "id $1", NULL,
+            "Lets a cluster not use a datastore any more."),
+    CLI_ROW("addvnet", "cluster network", NULL, "one.cluster.addvnet", "id $1", NULL,
+            "Lets a cluster use a network."),
+    CLI_ROW("delvnet", "cluster network", NULL, "one.cluster.delvnet", "id $1", NULL,
+            "Lets a cluster not use a network any more."),
+    CLI_ROWS_END,
+};
+
+const CliKind cli_cluster = {
+    .word = "cluster",
+    .program = "onecluster",
+    .noun = "cluster",
+    .plural = "clusters",
+    .element = "CLUSTER",
+    .info = "one.cluster.info",
+    .pool = "one.clusterpool.info",
+    .about = "Clusters: hosts with the datastores and networks that they share.",
+    .examples = "  onecluster create rack2\n"
+                "  onecluster addhost rack2 node02\n"
+                "  onecluster addvnet rack2 lan\n",
+    .commands = commands,
+    .columns = columns,
+    .list = "ID,NAME,HOSTS,VNETS,DATASTORES",
+    .page = cluster_page,
+};

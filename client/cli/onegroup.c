@@ -1,0 +1,67 @@
+#include "client/cli/kinds.h"
+#include "client/cli/quota.h"
+#include "client/cli/rows.h"
+#include "client/cli/xml.h"
+
+static char *users_text(const Cli *cli, xmlNode *group)
+{
+    return cli_count_of(group, "USERS/ID");
+}
+
+static char *admins_text(const Cli *cli, xmlNode *group)
+{
+    return cli_ids_of(group, "ADMINS/ID");
+}
+
+static const CliColumn columns[] = {
+    {"ID", 4, "ID", NULL, "Number of the group"},
+    {"NAME", -15, "NAME", NULL, "Name"},
+    {"USERS", 5, NULL, users_text, "How many users it has"},
+    {"VMS", 9, NULL, cli_quota_vms, "Machines, and the quota for them"},
+    {"MEMORY", 15, NULL, cli_quota_memory, "Memory of these, and the quota for it"},
+    {"CPU", 11, NULL, cli_quota_cpu, "Processors of these, and the quota for them"},
+    {"ADMINS", -10, NULL, admins_text, "Users who administer the group"},
+    CLI_COLUMNS_END,
+};
+
+static void group_page(Cli *cli, xmlNode *group, GString *page)
+{
+    cli_page_head(cli, group, page, "GROUP");
+    cli_page_members(cli, group, page, "USERS", &cli_user, "USERS/ID");
+    cli_page_members(cli, group, page, "ADMINISTRATORS", &cli_user, "ADMINS/ID");
+    cli_page_template(cli, group, page, "GROUP TEMPLATE");
+    cli_page_quota(cli, group, page);
+}
+
+static const CliCommand commands[] = {
+    CLI_GROUP("Groups", "create add allocate", "text:name", NULL, "one.group.allocate", "$0",
+              cli_run_new, "Makes a group of users."),
+    CLI_ROW_LIST("groups"),
+    CLI_ROW("show", "group...?", "no-color pager no-pager " CLI_FORMATS, NULL, NULL, cli_run_show,
+            "Shows all about a group. About your primary group when none is named."),
+    CLI_ROW_DELETE("group", "group", "Removes a group that has no users."),
+    CLI_ROW_UPDATE("group", "group", "a group"),
+    CLI_ROW("addadmin", "group... user", NULL, "one.group.addadmin", "id $1", NULL,
+            "Makes a user of a group its administrator."),
+    CLI_ROW("deladmin", "group... user", NULL, "one.group.deladmin", "id $1", NULL,
+            "Makes an administrator of a group a plain member again."),
+    CLI_ROWS_END,
+};
+
+const CliKind cli_group = {
+    .word = "group",
+    .program = "onegroup",
+    .noun = "group",
+    .plural = "groups",
+    .element = "GROUP",
+    .info = "one.group.info",
+    .pool = "one.grouppool.info",
+    .about = "Groups of users: makes them, shows them, says who administers them.",
+    .examples = "  onegroup create staff\n"
+                "  oneuser chgrp ann staff\n"
+                "  onegroup addadmin staff ann\n",
+    .commands = commands,
+    .columns = columns,
+    .list = "ID,NAME,USERS,VMS,MEMORY,CPU",
+    .page = group_page,
+};
