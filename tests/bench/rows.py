@@ -13,39 +13,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 
 import cloud
 import load
-
-
-@dataclass
-class Result:
-    name: str
-    value: float
-    unit: str
-    reference: str = ""          # what it is compared with
-    reference_value: float = None
-    at_least: float = None       # of the ratio, or of the value when there is no reference
-    at_most: float = None
-    on_value: bool = False       # the bound is one of the value though there is a reference
-    theirs: str = ""             # OpenNebula 7.4, as measured once on a machine of this kind
-    note: str = ""
-
-    @property
-    def ratio(self):
-        return self.value / self.reference_value if self.reference_value else None
-
-    @property
-    def met(self):
-        bounded = self.ratio if self.ratio is not None and not self.on_value else self.value
-        if bounded != bounded:  # not a number: it could not be measured
-            return False
-        if self.at_least is not None:
-            return bounded >= self.at_least
-        if self.at_most is not None:
-            return bounded <= self.at_most
-        return None
+from table import Result
 
 
 class Bench:
