@@ -221,13 +221,14 @@ TemplateAttribute *template_nth(const Template *template, guint index)
     return template->attributes->pdata[index];
 }
 
-/* ---- order ---- */
+/* ---- order: by name; of one name, single values before vectors ---- */
 
 static gint by_name(gconstpointer one, gconstpointer two)
 {
     const TemplateAttribute *const *left = one, *const *right = two;
+    gint order = strcmp((*left)->name, (*right)->name);
 
-    return strcmp((*left)->name, (*right)->name);
+    return order ? order : ((*left)->pairs != NULL) - ((*right)->pairs != NULL);
 }
 
 static gint pairs_by_name(gconstpointer one, gconstpointer two)
@@ -268,15 +269,20 @@ void template_sort_pairs(TemplateAttribute *attribute)
     pairs->len = kept;
 }
 
-/* Where the attributes of that name begin (or would): the first not before it. */
-static guint first_of(const Template *template, const char *name)
+/* What begins there, of the attributes of one name. */
+typedef enum { SINGLES, VECTORS, OTHERS } Place;
+
+/* Where that begins, or would. */
+static guint place_of(const Template *template, const char *name, Place place)
 {
     guint low = 0, high = template->attributes->len;
 
     while (low < high) {
         guint middle = low + (high - low) / 2;
+        const TemplateAttribute *attribute = template_nth(template, middle);
+        int order = compare_names(attribute->name, name);
 
-        if (compare_names(template_nth(template, middle)->name, name) < 0)
+        if (order < 0 || (order == 0 && (attribute->pairs ? VECTORS : SINGLES) < place))
             low = middle + 1;
         else
             high = middle;
@@ -294,10 +300,20 @@ static gboolean is_named(const Template *template, guint index, const char *name
 
 static TemplateAttribute *first_single(const Template *template, const char *name)
 {
-    for (guint i = first_of(template, name); is_named(template, i, name); i++)
-        if (template_nth(template, i)->value)
-            return template_nth(template, i);
-    return NULL;
+    guint first = place_of(template, name, SINGLES);
+
+    return is_named(template, first, name) && template_nth(template, first)->value
+               ? template_nth(template, first)
+               : NULL;
+}
+
+const char *template_get_nth(const Template *template, const char *name, guint index)
+{
+    guint first = place_of(template, name, SINGLES);
+
+    return index < template->attributes->len && is_named(template, first + index, name)
+               ? template_nth(template, first + index)->value
+               : NULL;
 }
 
 const char *template_get(const Template *template, const char *name)
@@ -339,10 +355,11 @@ const char *template_get_pair(const Template *template, const char *vector, cons
 
 TemplateAttribute *template_vector(const Template *template, const char *name, guint index)
 {
-    for (guint i = first_of(template, name); is_named(template, i, name); i++)
-        if (template_nth(template, i)->pairs && index-- == 0)
-            return template_nth(template, i);
-    return NULL;
+    guint first = place_of(template, name, VECTORS);
+
+    return index < template->attributes->len && is_named(template, first + index, name)
+               ? template_nth(template, first + index)
+               : NULL;
 }
 
 /* Where the pair of that name is (or would be). */
@@ -420,10 +437,8 @@ void attribute_set_int(TemplateAttribute *attribute, const char *name, gint64 va
 
 void template_take(Template *template, TemplateAttribute *attribute)
 {
-    guint at = first_of(template, attribute->name);
+    guint at = place_of(template, attribute->name, attribute->pairs ? OTHERS : VECTORS);
 
-    while (is_named(template, at, attribute->name))
-        at++;
     g_ptr_array_insert(template->attributes, (gint)at, attribute);
 }
 
@@ -450,10 +465,8 @@ TemplateAttribute *template_add_vector(Template *template, const char *name)
 
 guint template_remove(Template *template, const char *name)
 {
-    guint first = first_of(template, name), after = first;
+    guint first = place_of(template, name, SINGLES), after = place_of(template, name, OTHERS);
 
-    while (is_named(template, after, name))
-        after++;
     if (after > first)
         g_ptr_array_remove_range(template->attributes, first, after - first);
     return after - first;

@@ -52,6 +52,8 @@ TemplateAttribute *template_nth(const Template *template, guint index);
 /* First single value of that name, or NULL; names are compared without case.
  * (borrowed until the template changes) */
 const char *template_get(const Template *template, const char *name);
+/* The same for the one at that place among those of the name, from 0. */
+const char *template_get_nth(const Template *template, const char *name, guint index);
 gboolean template_get_int(const Template *template, const char *name, gint64 *value);
 gboolean template_get_double(const Template *template, const char *name, double *value);
 /* YES, Y, TRUE, ON and 1 are true, in any case; `otherwise` when missing. */

@@ -84,11 +84,21 @@ static gboolean permissions_grant(const User *user, Right right, const Object *o
            object->permissions & bit;
 }
 
+/* Whoever may change an administrator is one as well: no rule gives that to others. */
+static gboolean is_above(const User *user, Right right, const Object *object)
+{
+    return object && object->kind == KIND_USER && right != RIGHT_USE &&
+           object->id != user->head.id && user_is_admin((const User *)object);
+}
+
 static gboolean is_granted(World *world, const User *user, Right right, Kind kind,
                            const Object *object)
 {
-    return user_is_admin(user) || permissions_grant(user, right, object) ||
-           rules_grant(world, user, right, kind, object);
+    if (user_is_admin(user))
+        return TRUE;
+    if (is_above(user, right, object))
+        return FALSE;
+    return permissions_grant(user, right, object) || rules_grant(world, user, right, kind, object);
 }
 
 gboolean access_has(World *world, const User *user, Right right, const Object *object)

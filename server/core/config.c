@@ -105,15 +105,7 @@ const char *config_pair(const Config *config, const char *key, const char *membe
 
 const char *config_list(const Config *config, const char *key, guint index)
 {
-    const Template *values = config->reading.values;
-
-    for (guint i = 0; i < template_count(values); i++) {
-        const TemplateAttribute *attribute = template_nth(values, i);
-
-        if (attribute->value && !g_ascii_strcasecmp(attribute->name, key) && index-- == 0)
-            return attribute->value;
-    }
-    return NULL;
+    return template_get_nth(config->reading.values, key, index);
 }
 
 const TemplateAttribute *config_vector(const Config *config, const char *key, guint index)

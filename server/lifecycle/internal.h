@@ -110,8 +110,6 @@ void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what);
 /* Whether the driver of the machine's host said that it cannot do that action. */
 gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action);
-/* The disk or network card of that number; NULL: none. (borrowed) */
-TemplateAttribute *vm_device(const Vm *vm, const char *kind, gint64 id);
 
 /* ---- vm_actions.c ---- */
 

@@ -112,10 +112,16 @@ gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *a
 }
 
 /* What a card is, and what the server gave it. */
-static const char *const fixed_in_nic[] = {"NIC_ID",  "NAME",        "MAC",    "IP",     "IP6",
-                                           "BRIDGE",  "BRIDGE_TYPE", "MODEL",  "TARGET", "VN_MAD",
-                                           "NETWORK", "NETWORK_ID",  "SCRIPT", "PHYDEV", "VLAN_ID",
-                                           "TYPE",    NULL};
+static const char *const fixed_in_nic[] = {"NIC_ID",      "NAME",          "MAC",
+                                           "IP",          "IP6",           "IP6_GLOBAL",
+                                           "IP6_ULA",     "IP6_LINK",      "BRIDGE",
+                                           "BRIDGE_TYPE", "MODEL",         "TARGET",
+                                           "VN_MAD",      "OUTER_VLAN_ID", "VLAN_ID",
+                                           "PHYDEV",      "NETWORK",       "NETWORK_ID",
+                                           "AR_ID",       "TYPE",          "SCRIPT",
+                                           "CLUSTER_ID",  "ATTACH",        "UPDATE",
+                                           "PARENT",      "ALIAS_IDS",     "SECURITY_GROUPS",
+                                           NULL};
 
 /* The pairs that may change become those of `change`. FALSE: it names one that may not, with
  * another value. */

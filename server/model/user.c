@@ -197,7 +197,10 @@ void group_members_changed(World *world, gint32 id)
 
 void user_set_primary_group(World *world, User *user, gint32 gid)
 {
+    Group *former = group_get(world, user->head.gid);
     group_members_changed(world, user->head.gid);
+    if (former && gid != user->head.gid)
+        group_remove_admin(world, former, user->head.id); /* who is no member is no administrator */
     ids_remove(user->groups, user->head.gid);
     user->head.gid = gid;
     ids_add(user->groups, gid);

@@ -13,13 +13,14 @@ static const char *user_value(World *world, const Vm *vm, const char *member)
     return owner ? template_get(owner->head.template, member) : NULL;
 }
 
+/* `cost`, here and below: see COST_MAX. */
 static const char *vector_value(const Vm *vm, const char *vector, const char *member,
-                                const char *key, const char *value)
+                                const char *key, const char *value, gsize *cost)
 {
     const Template *both[] = {vm->head.template, vm->user_template};
     for (guint which = 0; which < G_N_ELEMENTS(both); which++) {
         TemplateAttribute *one;
-        for (guint i = 0; (one = template_vector(both[which], vector, i)); i++)
+        for (guint i = 0; (one = template_vector(both[which], vector, i)); i++, ++*cost)
             if (!key || !g_strcmp0(attribute_get(one, key), value))
                 return attribute_get(one, member);
     }
@@ -67,7 +68,8 @@ static char *word_until(const char **at, const char *ends)
  * nothing is read. */
 static gboolean read_member(const char **at, char **member, char **key, char **value)
 {
-    const char *end = **at == '[' ? strchr(*at, ']') : NULL;
+    gsize length = **at == '[' ? strcspn(*at, "]$") : 0;
+    const char *end = length && (*at)[length] == ']' ? *at + length : NULL;
     if (!end)
         return FALSE;
     const char *from = *at + 1;
@@ -85,7 +87,7 @@ static gboolean read_member(const char **at, char **member, char **key, char **v
 }
 
 /* `at` stands behind the dollar sign. (owned, NULL when there is none) */
-static char *variable_value(World *world, const Vm *vm, const char **at)
+static char *variable_value(World *world, const Vm *vm, const char **at, gsize *cost)
 {
     gsize length = 0;
     while (g_ascii_isalnum((*at)[length]) || (*at)[length] == '_')
@@ -100,15 +102,18 @@ static char *variable_value(World *world, const Vm *vm, const char **at)
     g_autofree char *upper_key = key ? g_ascii_strup(key, -1) : NULL;
     if (!strcmp(name, "USER"))
         return g_strdup(user_value(world, vm, upper));
-    return g_strdup(vector_value(vm, name, upper, upper_key, value));
+    return g_strdup(vector_value(vm, name, upper, upper_key, value, cost));
 }
 
 /* ---- all of them ---- */
 
-/* What variables may add to one machine, in bytes: a short template must not make a long one. */
-#define ADDED_MAX (256 * 1024)
+/* What the variables of one machine may cost: bytes that they add, and 16 for looking at each
+ * and at each vector on the way to it. A short template must not make a long one, nor keep the
+ * core busy. Variables behind that are empty. */
+#define COST_MAX  ((gsize)256 * 1024)
+#define LOOK_COST 16
 
-static char *expanded(World *world, const Vm *vm, const char *text, gsize *added)
+static char *expanded(World *world, const Vm *vm, const char *text, gsize *cost)
 {
     GString *out = g_string_new(NULL);
     while (*text) {
@@ -117,25 +122,27 @@ static char *expanded(World *world, const Vm *vm, const char *text, gsize *added
             continue;
         }
         text++;
-        g_autofree char *value = variable_value(world, vm, &text);
-        gsize length = value ? strlen(value) : 0;
-        if (*added + length > ADDED_MAX)
+        if (*cost > COST_MAX)
             continue;
-        *added += length;
-        g_string_append(out, value ? value : "");
+        gsize looks = 1;
+        g_autofree char *value = variable_value(world, vm, &text, &looks);
+        gsize length = value ? strlen(value) : 0;
+        *cost += looks * LOOK_COST + length;
+        if (*cost <= COST_MAX)
+            g_string_append(out, value ? value : "");
     }
     return g_string_free(out, FALSE);
 }
 
 static void expand_all(World *world, const Vm *vm, TemplateAttribute *context)
 {
-    gsize added = 0;
+    gsize cost = 0;
     for (guint i = 0; i < context->pairs->len; i++) {
         const TemplatePair *pair = context->pairs->pdata[i];
         if (!strcmp(pair->name, "FILES") || !strchr(pair->value, '$'))
             continue;
         g_autofree char *name = g_strdup(pair->name);
-        g_autofree char *value = expanded(world, vm, pair->value, &added);
+        g_autofree char *value = expanded(world, vm, pair->value, &cost);
         attribute_set(context, name, value);
     }
 }

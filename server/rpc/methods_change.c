@@ -87,6 +87,19 @@ RpcReply *vm_method_detachnic(Request *request)
                                            arg_int(request, 2, -1), &asker, &request->error));
 }
 
+/* What only administrators give to a card, such as a limit of its network, stays when somebody else
+ * replaces what it holds. */
+static void keep_restricted_pairs(Request *request, TemplateAttribute *change)
+{
+    const TemplateAttribute *nic = vm_device(VM(request->object), "NIC", arg_int(request, 2, -1));
+    for (guint i = 0; nic && !user_is_admin(request->caller) && i < nic->pairs->len; i++) {
+        const TemplatePair *pair = nic->pairs->pdata[i];
+        g_autofree char *path = g_strdup_printf("NIC/%s", pair->name);
+        if (is_restricted(request->world, "VM_RESTRICTED_ATTR", path, nic))
+            attribute_set(change, pair->name, pair->value);
+    }
+}
+
 RpcReply *vm_method_updatenic(Request *request)
 {
     VmAsker asker = request_asker(request);
@@ -96,7 +109,7 @@ RpcReply *vm_method_updatenic(Request *request)
         return NULL;
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
-    const TemplateAttribute *nic = template_vector(given, "NIC", 0);
+    TemplateAttribute *nic = template_vector(given, "NIC", 0);
     if (!nic || template_vector(given, "NIC", 1))
         return reply_error(request, ONE_ERROR_ACTION,
                            "The template must have one NIC = [ ... ], and has %s",
@@ -104,6 +117,8 @@ RpcReply *vm_method_updatenic(Request *request)
     if (!template_fits(request->world, given, &request->error) ||
         !vm_check_restricted(request->world, request->caller, given, &request->error))
         return NULL;
+    if (!append)
+        keep_restricted_pairs(request, nic);
     return reply_to(request,
                     vm_update_nic(request->lifecycle, VM(request->object), arg_int(request, 2, -1),
                                   nic, append == 1, &asker, &request->error));

@@ -17,6 +17,8 @@ Template *request_template(Request *request, guint at)
     Template *template = template_parse(arg_text(request, at, ""), TEMPLATE_MODERN, &error);
     if (!template)
         reply_error(request, ONE_ERROR_INTERNAL, "Parse error: %s", error->message);
+    else if (!template_fits(request->world, template, &request->error))
+        g_clear_pointer(&template, template_free); /* before anybody looks at all of it */
     return template;
 }
 
@@ -96,13 +98,31 @@ void request_page(GPtrArray *objects, gint32 start, gint32 end)
     g_ptr_array_set_size(objects, (gint)kept);
 }
 
-/* One rendering serves all, but for the password of a screen: who may not manage the machine does
- * not get it. */
+/* A user without the tokens. */
+static Fragment *user_hidden(World *world, User *user, gboolean full)
+{
+    const KindOperations *operations = world->pools[KIND_USER].operations;
+    g_autoptr(GString) xml = g_string_new(NULL);
+    GPtrArray *tokens = user->tokens;
+    user->tokens = g_ptr_array_new();
+    (full ? operations->render : operations->render_brief)(world, &user->head, xml);
+    g_ptr_array_unref(user->tokens);
+    user->tokens = tokens;
+    return fragment_new_escaped(xml->str, xml->len);
+}
+
+/* One rendering serves all, but for what opens doors: the password of a machine's screen is for
+ * those who may manage the machine, tokens for those who may manage the user, and not through a
+ * token that acts for one group. */
 static Fragment *shown(Request *request, Object *object, gboolean full)
 {
     if (object->kind == KIND_VM && vm_screen_is_secret(VM(object)) &&
         !access_has(request->world, request->caller, RIGHT_MANAGE, object))
         return vm_screen_hidden(request->world, VM(object), full);
+    if (object->kind == KIND_USER && USER(object)->tokens->len &&
+        (request->call->caller.token_gid >= 0 ||
+         !access_has(request->world, request->caller, RIGHT_MANAGE, object)))
+        return user_hidden(request->world, USER(object), full);
     return full ? object_body(request->world, object) : object_brief(request->world, object);
 }
 

@@ -1,5 +1,6 @@
 /* Virtual networks, their addresses, and security groups. */
 #include "server/rpc/server_private.h"
+#include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
@@ -35,7 +36,34 @@ static gboolean may_write(Request *request, const Template *template)
 {
     return template_fits(request->world, template, &request->error) &&
            check_restricted(request->world, request->caller, template, "VNET_RESTRICTED_ATTR",
-                            "Virtual Network Template", &request->error);
+                            "Virtual Network Template", &request->error) &&
+           cards_groups_allowed(request->world, request->caller,
+                                template_get(template, "SECURITY_GROUPS"), &request->error);
+}
+
+/* What a network is connected to; the address ranges of a reservation have it from the network that
+ * it is a part of, and its owner does not get into another one by changing it. */
+static const char *const connection[] = {
+    "VLAN_ID", "AUTOMATIC_VLAN_ID", "OUTER_VLAN_ID", "BRIDGE_TYPE", "QINQ_TYPE", "VN_MAD", "PHYDEV",
+    "BRIDGE"};
+
+static gboolean keeps_connection(Request *request, Template *change, gboolean append)
+{
+    const Template *now = request->object->template;
+    if (NETWORK(request->object)->parent < 0 || user_is_admin(request->caller))
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(connection); i++) {
+        const char *wanted = template_get(change, connection[i]);
+        const char *value = template_get(now, connection[i]);
+        if (wanted && g_strcmp0(wanted, value ? value : "") != 0)
+            return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                               "%s of a reservation is that of network %d, and only administrators "
+                               "may change it",
+                               connection[i], NETWORK(request->object)->parent) != NULL;
+        if (!append && !wanted && value)
+            template_set(change, connection[i], value);
+    }
+    return TRUE;
 }
 
 static void into_cluster(World *world, Network *network, gint32 cluster)
@@ -100,6 +128,8 @@ RpcReply *network_update(Request *request)
         return NULL;
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    if (!keeps_connection(request, change, append))
+        return NULL;
     if (!append)
         keep_restricted(request->world, request->caller, network->head.template, change,
                         "VNET_RESTRICTED_ATTR");
@@ -135,6 +165,12 @@ static gboolean range_allowed(Request *request, const TemplateAttribute *vector)
         const TemplatePair *pair = vector->pairs->pdata[i];
         attribute_set(copy, pair->name, pair->value);
     }
+    for (guint i = 0; NETWORK(request->object)->parent >= 0 && i < G_N_ELEMENTS(connection); i++)
+        if (attribute_get(vector, connection[i]) && !user_is_admin(request->caller))
+            return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                               "%s of a reservation is that of network %d, and only administrators "
+                               "may change it",
+                               connection[i], NETWORK(request->object)->parent) != NULL;
     return may_write(request, template);
 }
 
@@ -207,8 +243,9 @@ RpcReply *network_free_ar(Request *request)
 RpcReply *network_update_ar(Request *request)
 {
     /* What addresses a range has does not change, but for how many. */
-    static const char *const fixed[] = {"AR_ID",         "TYPE",       "IP",  "IP6",
-                                        "GLOBAL_PREFIX", "ULA_PREFIX", "MAC", "ALLOCATED"};
+    static const char *const fixed[] = {
+        "AR_ID", "TYPE",          "IP",        "IP6", "ULA_PREFIX", "GLOBAL_PREFIX",
+        "MAC",   "PREFIX_LENGTH", "ALLOCATED", NULL};
     Network *network = NETWORK(request->object);
     TemplateAttribute *vector = take_vector(request, 2, "AR");
     gint64 id = -1, size;
@@ -296,6 +333,9 @@ RpcReply *network_let_go(Request *request)
 
 /* ---- reservations ---- */
 
+/* Addresses of one reservation at most: each is written, and shown with the network. */
+#define RESERVATION_MAX 65536
+
 /* The first of `size` free addresses in a row, from where the template says. */
 static gboolean find_row(Request *request, const Template *wanted, guint size, AddressRange **range,
                          guint *first)
@@ -365,6 +405,7 @@ static Network *reservation(Request *request, const Template *wanted)
     if (!name_is_free(request, KIND_NET, name))
         return NULL;
     g_autoptr(Template) copy = template_copy(network->head.template);
+    template_remove(copy, "TYPE"); /* with which it would get addresses of its own, as in 2009 */
     Network *made = network_create(world, name, request->caller->head.id, request->caller->head.gid,
                                    g_steal_pointer(&copy), &request->error);
     if (!made)
@@ -387,10 +428,11 @@ RpcReply *network_reserve(Request *request)
     gint64 size = 0;
     if (!wanted)
         return NULL;
-    if (!template_get_int(wanted, "SIZE", &size) || size < 1 || size > RANGE_SIZE_MAX)
+    if (!template_get_int(wanted, "SIZE", &size) || size < 1 || size > RESERVATION_MAX)
         return reply_error(request, ONE_ERROR_ACTION,
-                           "Wrong SIZE: \"%s\" is no number of addresses to reserve",
-                           template_get(wanted, "SIZE") ? template_get(wanted, "SIZE") : "");
+                           "Wrong SIZE: \"%s\" is no number of addresses to reserve, from 1 to %d",
+                           template_get(wanted, "SIZE") ? template_get(wanted, "SIZE") : "",
+                           RESERVATION_MAX);
     if (network->parent >= 0)
         return reply_error(request, ONE_ERROR_ACTION,
                            "Cannot reserve from a reservation: network %d is one of network %d",

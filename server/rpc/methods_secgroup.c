@@ -60,11 +60,17 @@ static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint
     return !request->error;
 }
 
+/* Rules of one group at most: each machine that uses it has a copy of them. */
+#define RULES_MAX 256
+
 static gboolean rules_fit(Request *request, const Template *template)
 {
     const TemplateAttribute *rule;
-    if (!template_fits(request->world, template, &request->error))
-        return FALSE;
+    if (template_vector(template, "RULE", RULES_MAX))
+        return reply_error(request, ONE_ERROR_ALLOCATE,
+                           "A security group has at most %d of RULE; name several groups in the "
+                           "network card",
+                           RULES_MAX) != NULL;
     for (guint i = 0; (rule = template_vector(template, "RULE", i)); i++)
         if (!rule_fits(request, rule, i))
             return FALSE;

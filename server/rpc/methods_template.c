@@ -100,17 +100,16 @@ static gboolean is_trusted(const Object *template)
 static Template *complete(Request *request, const Object *source)
 {
     const char *name = arg_text(request, 2, "");
-    g_autoptr(Template) extra = template_parse(arg_text(request, 4, ""), TEMPLATE_MODERN, NULL);
+    g_autoptr(Template) extra = request_template(request, 4);
+    if (!extra)
+        return NULL;
     g_autoptr(Template) all = template_copy(source->template);
     template_remove(all, "NAME");
-    if (extra && template_count(extra)) {
+    if (template_count(extra)) {
         if (!request_may(request, RIGHT_CREATE, KIND_VM, NULL) ||
             !vm_check_restricted(request->world, request->caller, extra, &request->error))
             return NULL;
         template_merge(all, extra);
-    } else if (!extra) {
-        template_free(request_template(request, 4)); /* sets the error */
-        return NULL;
     }
     if (*name)
         template_set(all, "NAME", name);

@@ -184,6 +184,9 @@ RpcReply *user_delete(Request *request)
                            "or give them to somebody else.",
                            user->head.name, machines);
     g_autoptr(GArray) groups = g_array_copy(user->groups);
+    for (guint i = 0; i < groups->len; i++)
+        group_remove_admin(world, group_get(world, g_array_index(groups, gint32, i)), id);
+    user_remove_tokens(world, user, FALSE);
     acl_forget(world, &user->head);
     pool_remove(world, &user->head);
     for (guint i = 0; i < groups->len; i++)
@@ -197,10 +200,25 @@ RpcReply *user_info(Request *request)
     return reply_object(request, request->object);
 }
 
+/* A token that acts for one group must not make itself a session that acts for all. FALSE with the
+ * error. */
+static gboolean acts_for_all_groups(Request *request)
+{
+    if (request->call->caller.token_gid < 0)
+        return TRUE;
+    reply_error(request, ONE_ERROR_AUTHORIZATION,
+                "User [%d] : Not authorized: the token acts for group %d only, and does not change "
+                "how anybody logs in.",
+                request->caller->head.id, request->call->caller.token_gid);
+    return FALSE;
+}
+
 RpcReply *user_passwd(Request *request)
 {
     User *user = USER(request->object);
     g_autoptr(GError) error = NULL;
+    if (!acts_for_all_groups(request))
+        return NULL;
     if (!name_check_password(arg_text(request, 2, ""), &error))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
     if (strcmp(user->auth_driver, "core") != 0)
@@ -300,6 +318,8 @@ RpcReply *user_chauth(Request *request)
     User *user = USER(request->object);
     const char *driver = arg_text(request, 2, ""), *password = arg_text(request, 3, "");
     g_autoptr(GError) error = NULL;
+    if (!acts_for_all_groups(request))
+        return NULL;
     if (strcmp(driver, "core") != 0)
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "The authentication driver \"%s\" is not in this version; use core",
@@ -360,6 +380,8 @@ RpcReply *user_login(Request *request)
     if (!request_may(request, RIGHT_MANAGE, KIND_USER, object))
         return NULL;
     User *user = USER(object);
+    if (seconds == 0 && !*text && !acts_for_all_groups(request))
+        return NULL;
     if (seconds == 0)
         return end_token(request, user, text);
     if (seconds < -1)

@@ -90,10 +90,15 @@ static void name_groups(const Network *network, TemplateAttribute *card)
     attribute_set(card, "SECURITY_GROUPS", text);
 }
 
-static gboolean groups_allowed(World *world, const User *owner, const TemplateAttribute *card,
-                               GError **error)
+/* Groups of one card at most, and of all cards of a machine: it has a copy of all their rules. */
+#define GROUPS_MAX 32
+
+gboolean cards_groups_allowed(World *world, const User *owner, const char *list, GError **error)
 {
-    g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+    g_autoptr(GArray) ids = ids_parse(list);
+    if (ids->len > GROUPS_MAX)
+        return wrong(error, "SECURITY_GROUPS names %u groups; %d are the most", ids->len,
+                     GROUPS_MAX);
     for (guint i = 0; i < ids->len; i++) {
         gint32 id = g_array_index(ids, gint32, i);
         Object *group = pool_get(world, KIND_SECGROUP, id);
@@ -134,10 +139,11 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     attribute_set(card, "NETWORK_UID", NULL);
     if (!network) {
         attribute_set(card, "AR_ID", NULL); /* it would pass for an address of ours */
-        return groups_allowed(world, owner, card, error);
+        return cards_groups_allowed(world, owner, attribute_get(card, "SECURITY_GROUPS"), error);
     }
     AccessNeed need = {RIGHT_USE, KIND_NET, &network->head, FALSE};
-    if (!access_check(world, owner, &need, 1, error) || !groups_allowed(world, owner, card, error))
+    if (!access_check(world, owner, &need, 1, error) ||
+        !cards_groups_allowed(world, owner, attribute_get(card, "SECURITY_GROUPS"), error))
         return FALSE;
     (void)attribute_get_int(card, "AR_ID", &range_id);
     LeaseWish wish = {(gint32)range_id, attribute_get(card, "IP"), attribute_get(card, "IP6"),
@@ -150,7 +156,7 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     return TRUE;
 }
 
-static void give_back(World *world, TemplateAttribute *card, gint32 vm)
+void card_give_back(World *world, const TemplateAttribute *card, gint32 vm)
 {
     Vm as_if = {.head.id = vm};
     network_release_card(world, &as_if, card);
@@ -161,7 +167,7 @@ void cards_give_back(World *world, const Template *template, gint32 vm)
     TemplateAttribute *card;
     for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
         for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++)
-            give_back(world, card, vm);
+            card_give_back(world, card, vm);
 }
 
 /* ---- aliases ---- */
@@ -210,6 +216,21 @@ static gboolean number_aliases(Template *template, GError **error)
 }
 
 /* ---- all cards of a new machine ---- */
+
+gboolean cards_groups_fit(const Template *template, const TemplateAttribute *more, GError **error)
+{
+    g_autoptr(GString) lists = g_string_new(more ? attribute_get(more, "SECURITY_GROUPS") : NULL);
+    const TemplateAttribute *card;
+    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
+        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
+            const char *list = attribute_get(card, "SECURITY_GROUPS");
+            g_string_append_printf(lists, ",%s", list ? list : "");
+        }
+    g_autoptr(GArray) ids = ids_parse(lists->str);
+    return ids->len <= GROUPS_MAX ||
+           wrong(error, "The cards of the machine name %u security groups; %d are the most",
+                 ids->len, GROUPS_MAX);
+}
 
 /* The clusters that all of its networks are in; none is an error when there are networks. */
 static gboolean write_clusters(World *world, Template *template, GError **error)
@@ -262,7 +283,7 @@ gboolean cards_take(World *world, const User *owner, Template *template, gint32 
             cards_give_back(world, template, vm);
             return FALSE;
         }
-    if (!write_clusters(world, template, error)) {
+    if (!cards_groups_fit(template, NULL, error) || !write_clusters(world, template, error)) {
         cards_give_back(world, template, vm);
         return FALSE;
     }

@@ -14,5 +14,12 @@ gboolean cards_take(World *world, const User *owner, Template *template, gint32 
 /* The same for one card, which may come to the machine later; its rules are not written. */
 gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
                    GError **error);
+/* Security groups that a list of ids names: they exist, are few enough, and the user may use them.
+ */
+gboolean cards_groups_allowed(World *world, const User *owner, const char *list, GError **error);
+/* The groups of all cards of a machine, with `more` (or NULL), are few enough. */
+gboolean cards_groups_fit(const Template *template, const TemplateAttribute *more, GError **error);
+/* Gives back what card_take() took. */
+void card_give_back(World *world, const TemplateAttribute *card, gint32 vm);
 /* Gives back what cards_take() took; the machine does not come to be. */
 void cards_give_back(World *world, const Template *template, gint32 vm);

@@ -106,13 +106,16 @@ gboolean check_restricted(World *world, const User *user, const Template *templa
     return TRUE;
 }
 
-static gboolean is_restricted(World *world, const char *key, const TemplateAttribute *attribute)
+gboolean is_restricted(World *world, const char *key, const char *name,
+                       const TemplateAttribute *attribute)
 {
     const char *path;
+    gsize length = strlen(name);
     for (guint i = 0; (path = config_list(world->config, key, i)); i++) {
-        g_auto(GStrv) parts = g_strsplit(path, "/", 2);
-        if (!g_ascii_strcasecmp(attribute->name, parts[0]) &&
-            (!parts[1] || (attribute->pairs && attribute_get(attribute, parts[1]))))
+        if (g_ascii_strncasecmp(path, name, length) != 0)
+            continue;
+        if (!path[length] || (path[length] == '/' && attribute->pairs &&
+                              attribute_get(attribute, path + length + 1)))
             return TRUE;
     }
     return FALSE;
@@ -125,12 +128,11 @@ void keep_restricted(World *world, const User *user, const Template *before, Tem
         return;
     g_autoptr(Template) copy = template_copy(before);
     g_autoptr(Template) kept = template_new();
-    while (template_count(copy)) {
-        TemplateAttribute *attribute = template_steal(copy, template_count(copy) - 1);
-        if (is_restricted(world, key, attribute))
-            template_take(kept, attribute);
+    for (guint i = 0; i < template_count(copy);) {
+        if (is_restricted(world, key, template_nth(copy, i)->name, template_nth(copy, i)))
+            template_take(kept, template_steal(copy, i));
         else
-            template_attribute_free(attribute);
+            i++;
     }
     template_merge(after, kept);
 }
@@ -146,7 +148,7 @@ gboolean vm_check_restricted(World *world, const User *user, const Template *tem
         "DISK/ISCSI_IQN",     "DISK/ISCSI_HOST",  "DISK/ISCSI_USAGE",  "DISK/CEPH_HOST",
         "DISK/CEPH_SECRET",   "DISK/POOL_NAME",   "DISK/GLUSTER_HOST", "DISK/GLUSTER_VOLUME",
         "DISK/SHEEPDOG_HOST", "DISK/LUKS_SECRET", "NUMA_NODE",         "DISK/SHAREABLE",
-        "IMPORT_VM_ID"};
+        "IMPORT_VM_ID",       "DEPLOY_ID"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);
@@ -169,15 +171,16 @@ static gboolean is_below(const char *path, const char *directories)
     return FALSE;
 }
 
-/* Files that oned's computer gives to a guest must not come from where its secrets are. */
-static gboolean check_context_files(World *world, const Template *template, GError **error)
+static gboolean check_files(World *world, const char *files, GError **error)
 {
-    const char *files = template_get_pair(template, "CONTEXT", "FILES");
-    g_auto(GStrv) words = g_strsplit_set(files ? files : "", " \t\n", -1);
+    g_auto(GStrv) words = g_strsplit_set(files ? files : "", " \t\r\n", -1);
     for (guint i = 0; words[i]; i++) {
         if (!*words[i])
             continue;
-        g_autofree char *path = g_canonicalize_filename(words[i], "/");
+        const char *begin = words[i];
+        while (begin[0] == '/' && begin[1] == '/') /* two would stay two */
+            begin++;
+        g_autofree char *path = g_canonicalize_filename(begin, "/");
         if (!g_path_is_absolute(words[i]))
             return wrong(error, "CONTEXT/FILES: \"%s\" is not an absolute path", words[i]);
         if (is_below(path, config_text(world->config, "CONTEXT_RESTRICTED_DIRS")) &&
@@ -187,6 +190,16 @@ static gboolean check_context_files(World *world, const Template *template, GErr
                          "CONTEXT_RESTRICTED_DIRS in oned.conf)",
                          words[i]);
     }
+    return TRUE;
+}
+
+/* Files that oned's computer gives to a guest must not come from where its secrets are. */
+static gboolean check_context_files(World *world, const Template *template, GError **error)
+{
+    const TemplateAttribute *context;
+    for (guint i = 0; (context = template_vector(template, "CONTEXT", i)); i++)
+        if (!check_files(world, attribute_get(context, "FILES"), error))
+            return FALSE;
     return TRUE;
 }
 
@@ -456,6 +469,10 @@ static gint64 next_id(const Template *template, const char *kind, GError **error
     const TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
     if (g_str_equal(kind, "DISK") && context && attribute_get_int(context, name, &id))
         next = MAX(next, id + 1);
+    for (guint i = 0; g_str_equal(kind, "NIC") && i < VECTORS_MAX; i++)
+        if ((device = template_vector(template, "NIC_ALIAS", i)) &&
+            attribute_get_int(device, name, &id))
+            next = MAX(next, id + 1);
     if (count < VECTORS_MAX)
         return next;
     (void)wrong(error, "A machine has at most %d of %s", VECTORS_MAX, kind);
@@ -531,6 +548,11 @@ TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const
         template_attribute_free(nic);
         return NULL;
     }
+    if (!cards_groups_fit(machine, nic, error)) {
+        card_give_back(world, nic, vm);
+        template_attribute_free(nic);
+        return NULL;
+    }
     g_autofree char *name = g_strdup_printf("NIC%" G_GINT64_FORMAT, id);
     attribute_set_int(nic, "NIC_ID", id);
     if (!attribute_get(nic, "NAME"))
@@ -600,8 +622,11 @@ Template *vm_draft_conf(World *world, const User *user, const Template *machine,
     if (!template_fits(world, given, error) || !vm_check_restricted(world, user, given, error))
         return NULL;
     g_autoptr(Template) after = template_copy(machine);
+    /* What an administrator wrote into the domain is not taken out by others. */
+    const char *raw = user_is_admin(user) ? NULL : template_get_pair(machine, "RAW", "DATA");
     for (guint i = 0; i < G_N_ELEMENTS(configurable); i++)
-        replace_vectors(after, given, configurable[i].name, configurable[i].kept, append);
+        if (!raw || strcmp(configurable[i].name, "RAW") != 0)
+            replace_vectors(after, given, configurable[i].name, configurable[i].kept, append);
     TemplateAttribute *context = template_vector(after, "CONTEXT", 0);
     if (context && !attribute_get(context, "DISK_ID")) {
         g_autoptr(GHashTable) taken = machine_targets(machine);

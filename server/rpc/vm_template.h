@@ -38,6 +38,10 @@ gboolean template_fits(World *world, const Template *template, GError **error);
  * `what`. FALSE with the error. */
 gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
                           const char *what, GError **error);
+/* The list names the attribute as a whole, or a pair that it has; `name` stands for its own name.
+ */
+gboolean is_restricted(World *world, const char *key, const char *name,
+                       const TemplateAttribute *attribute);
 /* What an administrator gave (`before`) stays when somebody else replaces a template by `after`. */
 void keep_restricted(World *world, const User *user, const Template *before, Template *after,
                      const char *key);
