@@ -335,7 +335,7 @@ static const CliCommand commands[] = {
             "Keeps an address from being given to machines."),
     CLI_ROW("release", "network text:address", "ar", "one.vn.release", NULL, run_lease,
             "Lets an address on hold be given again."),
-    CLI_ROW("reserve", "network network:own?", "new-name ar " RANGE_OPTIONS, NULL, NULL,
+    CLI_ROW("reserve", "network network:own_network?", "new-name ar " RANGE_OPTIONS, NULL, NULL,
             run_reserve,
             "Sets addresses apart as a network of your own. A new one (--name), or one you have."),
     CLI_ROW("free", "network number:ar_id", NULL, "one.vn.free_ar", "id $1", NULL,
