@@ -252,7 +252,7 @@ RpcReply *network_update_ar(Request *request)
     if (!vector)
         return NULL;
     (void)attribute_get_int(vector, "AR_ID", &id);
-    AddressRange *range = range_of(request, (gint32)id);
+    AddressRange *range = range_of(request, id == (gint32)id ? (gint32)id : -1);
     gboolean done = range && range_allowed(request, vector);
     if (done && attribute_get(vector, "SIZE")) {
         if (!attribute_get_int(vector, "SIZE", &size) || size < 1 || size > RANGE_SIZE_MAX)
@@ -389,7 +389,7 @@ static Network *reservation(Request *request, const Template *wanted)
     Network *network = NETWORK(request->object);
     gint64 id;
     if (template_get(wanted, "NETWORK_ID")) {
-        if (!template_get_int(wanted, "NETWORK_ID", &id))
+        if (!template_get_int(wanted, "NETWORK_ID", &id) || id != (gint32)id)
             id = -1;
         Object *other = request_object(request, KIND_NET, (gint32)id);
         if (!other || !request_may(request, RIGHT_MANAGE, KIND_NET, other))

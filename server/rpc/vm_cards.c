@@ -30,9 +30,10 @@ static Network *network_of(World *world, const User *owner, const TemplateAttrib
     const char *id = attribute_get(card, "NETWORK_ID"), *name = attribute_get(card, "NETWORK");
     gint64 number;
     if (id && *id) {
-        Network *network = attribute_get_int(card, "NETWORK_ID", &number)
-                               ? network_get(world, (gint32)number)
-                               : NULL;
+        Network *network =
+            attribute_get_int(card, "NETWORK_ID", &number) && number == (gint32)number
+                ? network_get(world, (gint32)number)
+                : NULL;
         if (!network)
             (void)wrong(error, "Virtual network with ID: %s does not exist", id);
         return network;
