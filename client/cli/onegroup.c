@@ -1,7 +1,10 @@
+#include "client/cli/call.h"
 #include "client/cli/kinds.h"
 #include "client/cli/quota.h"
 #include "client/cli/rows.h"
 #include "client/cli/xml.h"
+
+#include <stdio.h>
 
 static char *users_text(const Cli *cli, xmlNode *group)
 {
@@ -33,9 +36,35 @@ static void group_page(Cli *cli, xmlNode *group, GString *page)
     cli_page_quota(cli, group, page);
 }
 
+/* What members of a new group may make, in the words of one.acl.addrule: machines, images,
+ * templates, documents, security groups, machine groups, backup jobs. The server gives the same to
+ * the group "users" at its first start. */
+#define MADE_BY_MEMBERS "121429400000000"
+#define OF_A_GROUP      0x200000000
+#define CREATE          "8"
+#define ALL_ZONES       "400000000"
+
+static CliExit create_group(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) made = {0};
+    g_auto(WireReply) rule = {0};
+    WireClient *wire = cli_wire(cli, &error);
+    if (wire == NULL ||
+        !wire_call(wire, &made, &error, "one.group.allocate", "s", cli_word(cli, 0)))
+        return cli_fail(cli, error);
+    printf("ID: %" G_GINT64_FORMAT "\n", made.number);
+    g_autofree char *group = g_strdup_printf("%" G_GINT64_MODIFIER "x", OF_A_GROUP | made.number);
+    if (wire_call(wire, &rule, &error, "one.acl.addrule", "ssss", group, MADE_BY_MEMBERS, CREATE,
+                  ALL_ZONES))
+        return CLI_DONE;
+    g_prefix_error(&error, "The group was made, but its members may not make anything yet: ");
+    return cli_fail(cli, error);
+}
+
 static const CliCommand commands[] = {
-    CLI_GROUP("Groups", "create add allocate", "text:name", NULL, "one.group.allocate", "$0",
-              cli_run_new, "Makes a group of users."),
+    CLI_GROUP("Groups", "create add allocate", "text:name", NULL, NULL, NULL, create_group,
+              "Makes a group of users, who may make machines, images and templates."),
     CLI_ROW_LIST("groups"),
     CLI_ROW("show", "group...?", "no-color pager no-pager " CLI_FORMATS, NULL, NULL, cli_run_show,
             "Shows all about a group. About your primary group when none is named."),

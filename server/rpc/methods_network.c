@@ -310,8 +310,8 @@ static gboolean named_lease(Request *request, HolderKind held, AddressRange **ra
 
 RpcReply *network_hold(Request *request)
 {
-    AddressRange *range;
-    guint index;
+    AddressRange *range = NULL;
+    guint index = 0;
     if (!named_lease(request, HOLDER_NONE, &range, &index))
         return NULL;
     guint next = range->next; /* the search for others goes on where it was */
@@ -323,8 +323,8 @@ RpcReply *network_hold(Request *request)
 
 RpcReply *network_let_go(Request *request)
 {
-    AddressRange *range;
-    guint index;
+    AddressRange *range = NULL;
+    guint index = 0;
     if (!named_lease(request, HOLDER_ADMIN, &range, &index))
         return NULL;
     network_release(request->world, NETWORK(request->object), range, index);

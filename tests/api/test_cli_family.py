@@ -173,6 +173,8 @@ def test_security_groups(real):
 
 def test_groups(real):
     identity = made(real.run("onegroup create staff"))
+    # Its members may make what those of the group "users" may.
+    assert f"@{identity} VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VMGROUP+BACKUPJOB/* CREATE *" in str(real.run("oneacl list -l RULE"))
     real.run("oneuser create joan Word-1.a --group staff")
     real.run("onegroup addadmin staff joan")
     assert "not part of" in real.error("onegroup addadmin staff oneadmin", FAILED)
