@@ -423,7 +423,7 @@ RpcReply *network_reserve(Request *request)
     World *world = request->world;
     Network *network = NETWORK(request->object);
     g_autoptr(Template) wanted = request_template(request, 2);
-    AddressRange *range;
+    AddressRange *range = NULL;
     guint first;
     gint64 size = 0;
     if (!wanted)
