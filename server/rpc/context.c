@@ -113,6 +113,15 @@ static char *variable_value(World *world, const Vm *vm, const char **at, gsize *
 #define COST_MAX  ((gsize)256 * 1024)
 #define LOOK_COST 16
 
+/* Passes over "NAME" or "NAME[...]". */
+static void skip_variable(const char **at)
+{
+    g_autofree char *member = NULL, *key = NULL, *value = NULL;
+    while (g_ascii_isalnum(**at) || **at == '_')
+        (*at)++;
+    (void)read_member(at, &member, &key, &value);
+}
+
 static char *expanded(World *world, const Vm *vm, const char *text, gsize *cost)
 {
     GString *out = g_string_new(NULL);
@@ -122,8 +131,10 @@ static char *expanded(World *world, const Vm *vm, const char *text, gsize *cost)
             continue;
         }
         text++;
-        if (*cost > COST_MAX)
+        if (*cost > COST_MAX) {
+            skip_variable(&text);
             continue;
+        }
         gsize looks = 1;
         g_autofree char *value = variable_value(world, vm, &text, &looks);
         gsize length = value ? strlen(value) : 0;

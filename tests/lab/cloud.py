@@ -119,9 +119,9 @@ class Cloud:
             raise Failed(installed.stdout + installed.stderr)
         with open(self.home / "etc/oned.conf", "a") as conf:
             conf.write(self.settings)
-        if self.scheduler:  # before the shipped keys: of a key that sched.conf has twice the first counts
+        if self.scheduler:  # behind the shipped keys: of a key that sched.conf has twice the last counts
             conf = self.home / "etc/sched.conf"
-            conf.write_text(f"{self.scheduler}\n{conf.read_text()}")
+            conf.write_text(f"{conf.read_text()}\n{self.scheduler}\n")
         self.cli("one", "start")
 
     def stop(self):
