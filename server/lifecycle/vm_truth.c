@@ -173,7 +173,8 @@ static void left_for_a_lost_host(Lifecycle *lifecycle, Vm *vm)
     become_unknown(lifecycle, vm, text);
 }
 
-/* The destination does not have it, and its own host cannot be seen. */
+/* The destination does not have it, and its own host cannot be seen: there it may run, be off, or
+ * stand still between the hosts. When that host is back the migration is taken up again. */
 static void stayed_on_a_lost_host(Lifecycle *lifecycle, Vm *vm)
 {
     const VmRecord *previous = vm_previous_record(vm), *last = vm_last_record(vm);
@@ -181,8 +182,7 @@ static void stayed_on_a_lost_host(Lifecycle *lifecycle, Vm *vm)
         g_strdup_printf("host %s does not have the machine, and %s cannot be asked: whether it "
                         "still runs there is unknown",
                         last->host_name, previous->host_name);
-    leftover_note(lifecycle, vm, last);
-    vm_drop_record(lifecycle->world, vm);
+    vm->stayed = TRUE;
     become_unknown(lifecycle, vm, text);
 }
 
@@ -191,7 +191,7 @@ static void stayed_on_a_lost_host(Lifecycle *lifecycle, Vm *vm)
 static void nowhere(Lifecycle *lifecycle, Vm *vm)
 {
     const VmRecord *previous = vm_previous_record(vm), *last = vm_last_record(vm);
-    if (vm_storage_is_shared(lifecycle, last) || vm->work.ended) {
+    if (vm_storage_is_shared(lifecycle, last) || vm->work.ended || vm->stayed) {
         g_autofree char *reason =
             g_strdup_printf("%s; neither host has the machine any more", vm->work.reason);
         vm->work.off = TRUE;
@@ -385,7 +385,7 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
     }
     if (asked <= vm->resting_since)
         return;
-    if ((runs || gone) && vm_is_lost(vm) && take_up_again(lifecycle, vm, host, runs))
+    if (vm_is_lost(vm) && take_up_again(lifecycle, vm, host, runs))
         return;
     if (runs && is_off(vm)) {
         if (last->host == host->head.id)

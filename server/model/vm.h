@@ -191,6 +191,8 @@ typedef struct Vm {
         gboolean off;     /* the hosts said that it runs nowhere */
         gboolean ended;   /* while it moved, an event told its end at the source */
     } work;
+    gboolean stayed;      /* the destination of a migration said that it does not have it, while its
+                             own host could not be asked */
     gboolean undecided;   /* both hosts of a migration answered, and it still is not known where it
                              is: asking again would not help */
     gint64 resting_since; /* steady time of the last change of state: older reports say nothing */

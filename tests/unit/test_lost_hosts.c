@@ -102,19 +102,39 @@ static void test_destination_lost_before_the_switch(Fixture *fixture, gconstpoin
     runs_alone_on(fixture, 0);
 }
 
-static void test_source_lost_before_the_switch(Fixture *fixture, gconstpointer data)
+static void source_lost(Fixture *fixture)
 {
     break_off(fixture);
     lose(fixture, 0);
     hosts_say(fixture, NULL, "STATE=d");
     unknown_because_of(fixture, "h0");
-    g_assert_cmpint(vm_last_record(fixture->vm)->host, ==, 0);
+    g_assert_true(vm_is_lost(fixture->vm));
     g_assert_null(sent_last(fixture, "TRANSFER"));
+}
+
+static void test_source_lost_before_the_switch(Fixture *fixture, gconstpointer data)
+{
+    source_lost(fixture);
+    come_back(fixture, 1, ""); /* that is known already */
+    expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
     come_back(fixture, 0, "");
-    answer(fixture, "POLL", TRUE, "STATE=d");
+    hosts_say(fixture, "STATE=d", "STATE=d");
+    transfer_says(fixture, "FAILMIGRATE ssh h0 h1 ");
+    answer(fixture, "TRANSFER", TRUE, "-");
     expect(fixture, VM_POWEROFF, LCM_INIT);
     g_assert_cmpint(vm_last_record(fixture->vm)->host, ==, 0);
-    transfer_says(fixture, "FAILMIGRATE ssh h0 h1 ");
+}
+
+/* It stands still there, paused for a switch that never came; monitoring cannot tell. */
+static void test_source_lost_at_the_switch(Fixture *fixture, gconstpointer data)
+{
+    source_lost(fixture);
+    come_back(fixture, 0, RUNS);
+    hosts_say(fixture, "STATE=-", "STATE=d");
+    answer(fixture, "MIGRATE", FALSE, "one-0 goes on running on h0");
+    hosts_say(fixture, "STATE=a", "STATE=d");
+    answer(fixture, "TRANSFER", TRUE, "-");
+    runs_alone_on(fixture, 0);
 }
 
 static void test_source_lost_after_the_switch(Fixture *fixture, gconstpointer data)
@@ -226,6 +246,7 @@ int main(int argc, char **argv)
         {"destination-back-without-it", test_destination_back_without_it},
         {"destination-lost-before", test_destination_lost_before_the_switch},
         {"source-lost-before", test_source_lost_before_the_switch},
+        {"source-lost-at", test_source_lost_at_the_switch},
         {"source-lost-after", test_source_lost_after_the_switch},
         {"both-lost-one-runs", test_both_lost_and_one_runs_it},
         {"both-lost-both-back", test_both_lost_and_both_back},
