@@ -362,6 +362,16 @@ static gpointer echo(gpointer data)
     return NULL;
 }
 
+static gboolean settle(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {.vid = -1};
+    if (!dummy_domain_read(action->host, action->domain, &domain, NULL))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "%s is on %s (simulated); it is left alone",
+                action->domain, action->host);
+    return FALSE;
+}
+
 static gboolean open_console(const VmmAction *action, char **info, GError **error)
 {
     if (!restart(action, info, error))
@@ -391,6 +401,7 @@ static const struct {
     {"MIGRATE", migrate},
     {"POLL", poll_machine},
     {"CLEANUP", clean_up},
+    {"SETTLE", settle},
     {"MIGRATECHECK", check_migration},
     {"ATTACHDISK", attach},
     {"DETACHDISK", detach},
@@ -445,29 +456,17 @@ static void run(DriverJob *job)
 }
 
 const DriverAction vmm_dummy_actions[] = {
-    {"DEPLOY", run, 0, DRIVER_AT_ONCE},
-    {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
-    {"CANCEL", run, 0, DRIVER_AT_ONCE},
-    {"REBOOT", run, 0, DRIVER_AT_ONCE},
-    {"RESET", run, 0, DRIVER_AT_ONCE},
-    {"SAVE", run, 0, DRIVER_AT_ONCE},
-    {"RESTORE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE},
-    {"POLL", run, 0, DRIVER_AT_ONCE},
-    {"CLEANUP", run, 0, DRIVER_AT_ONCE},
-    {"ATTACHDISK", run, 0, DRIVER_AT_ONCE},
-    {"DETACHDISK", run, 0, DRIVER_AT_ONCE},
-    {"ATTACHNIC", run, 0, DRIVER_AT_ONCE},
-    {"DETACHNIC", run, 0, DRIVER_AT_ONCE},
-    {"UPDATENIC", run, 0, DRIVER_AT_ONCE},
-    {"UPDATECONF", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE},
-    {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
-    {"RESIZE", run, 0, DRIVER_AT_ONCE},
-    {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
-    {"CONSOLE", run, 0, DRIVER_AT_ONCE},
-    {NULL},
+    {"DEPLOY", run, 0, DRIVER_AT_ONCE},         {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
+    {"CANCEL", run, 0, DRIVER_AT_ONCE},         {"REBOOT", run, 0, DRIVER_AT_ONCE},
+    {"RESET", run, 0, DRIVER_AT_ONCE},          {"SAVE", run, 0, DRIVER_AT_ONCE},
+    {"RESTORE", run, 0, DRIVER_AT_ONCE},        {"MIGRATE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE},   {"POLL", run, 0, DRIVER_AT_ONCE},
+    {"CLEANUP", run, 0, DRIVER_AT_ONCE},        {"SETTLE", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHDISK", run, 0, DRIVER_AT_ONCE},     {"DETACHDISK", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHNIC", run, 0, DRIVER_AT_ONCE},      {"DETACHNIC", run, 0, DRIVER_AT_ONCE},
+    {"UPDATENIC", run, 0, DRIVER_AT_ONCE},      {"UPDATECONF", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE}, {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE}, {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
+    {"RESIZE", run, 0, DRIVER_AT_ONCE},         {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
+    {"CONSOLE", run, 0, DRIVER_AT_ONCE},        {NULL},
 };

@@ -597,6 +597,7 @@ const DriverAction vmm_libvirt_actions[] = {
     {"SAVE", vmm_save, 4000},
     {"RESTORE", vmm_restore, 4000},
     {"MIGRATE", vmm_migrate, 90000},
+    {"SETTLE", vmm_settle, 120, DRIVER_URGENT},
     {"MIGRATECHECK", vmm_check, 90, DRIVER_URGENT},
     {"POLL", poll_machine, 60, DRIVER_URGENT},
     {"CLEANUP", clean_up, 180, DRIVER_URGENT},

@@ -45,6 +45,7 @@ DomainRequest vmm_domain_request(const VmmAction *action);
 void vmm_set_weight(const VmmAction *action, virDomainPtr domain);
 
 void vmm_migrate(DriverJob *job);
+void vmm_settle(DriverJob *job);
 void vmm_check(DriverJob *job);
 void vmm_save(DriverJob *job);
 void vmm_restore(DriverJob *job);

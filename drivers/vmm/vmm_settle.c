@@ -7,6 +7,7 @@
 #include "drivers/vmm/vmm_carry.h"
 #include "drivers/vmm/vmm_migrate.h"
 
+#include "lib/base/error.h"
 #include <libvirt/virterror.h>
 
 /* After a failure hosts are asked for that long: a libvirtd that was restarted comes back. A host
@@ -143,4 +144,43 @@ void migration_settle(Migration *migration)
     g_auto(VmmSight) there = ask(migration, action->destination, &migration->destination, until);
     g_auto(VmmSight) here = ask(migration, action->host, &migration->source, until);
     settle(migration, &here, &there);
+}
+
+/* ---- SETTLE ---- */
+
+/* A copy on HOST goes only when it stands still and the machine is seen running on MIGR_HOST. */
+static void remove_still_copy(Migration *migration, const VmmSight *here, const VmmSight *there)
+{
+    const VmmAction *action = migration->action;
+    g_autoptr(GError) error = NULL;
+    gboolean still = here->presence == VMM_PAUSED || here->presence == VMM_BROKEN;
+    if (here->presence == VMM_ABSENT && !here->domain)
+        driver_job_succeed(migration->job, NULL);
+    else if ((still || here->presence == VMM_ABSENT) && there->presence == VMM_RUNNING &&
+             vmm_destroy(action, here->domain, action->host, &error))
+        driver_job_succeed(migration->job, NULL);
+    else
+        driver_job_fail(migration->job,
+                        "%s %s on %s and %s on %s%s%s: it is left alone; look at both hosts",
+                        action->domain, vmm_presence_text(here->presence), action->host,
+                        vmm_presence_text(there->presence), action->destination, error ? "; " : "",
+                        error ? error->message : "");
+}
+
+void vmm_settle(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_auto(Migration) migration = {.job = job, .action = action, .figures = MIGRATE_FIGURES_NONE};
+    g_autoptr(GError) error = NULL;
+    if (!action->destination)
+        g_set_error(&error, ONE_ERROR, ONE_ERROR_RPC_API, "the request names no MIGR_HOST");
+    else if ((migration.source = libvirt_pool_get(action->host, &error)))
+        migration.destination = libvirt_pool_get(action->destination, &error);
+    if (error) {
+        driver_job_fail(job, "%s", error->message);
+        return;
+    }
+    g_auto(VmmSight) here = vmm_look(action, migration.source);
+    g_auto(VmmSight) there = vmm_look(action, migration.destination);
+    remove_still_copy(&migration, &here, &there);
 }

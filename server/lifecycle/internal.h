@@ -13,7 +13,7 @@ typedef enum {
     ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
     ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
     ASKED_CONSOLE,  /* CONSOLE: the same */
-    ASKED_LEFTOVER, /* disks of a machine that are to go from a host where it is not */
+    ASKED_LEFTOVER, /* what a host has of a machine that is not there, and is to go */
     ASKED_HOST,     /* MONITOR of a host */
     ASKED_DATASTORE /* MONITOR of a datastore */
 } AskedAbout;
@@ -164,6 +164,8 @@ DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datas
                                    const char *tm_mad, const char *keeper, const char *host);
 /* Asks for the serial console; `options` as above. (owned) */
 DriverRequest *vm_console_request(Lifecycle *lifecycle, Vm *vm, const char *options);
+/* The machine runs, and not on `host`: a copy that stands still there is removed. (owned) */
+DriverRequest *vm_settle_request(Lifecycle *lifecycle, Vm *vm, const Host *host);
 /* The record's host is gone or was set offline: then nothing runs there, people say. */
 gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
 /* Monitoring gets no answer from the record's host. */
@@ -196,7 +198,7 @@ void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *re
 
 /* ---- leftovers.c ---- */
 
-/* The record's host may have disks of the machine, which is not there: they are to go some day. */
+/* The record's host may have something of the machine, which is not there: it is to go some day. */
 void leftover_note(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record);
 /* Removes what is known of a host that answers; or, on all hosts, of a machine that has come to
  * rest. */

@@ -1,9 +1,10 @@
 /*
- * Disks of a machine on a host where it is not: after a migration whose other host could not be
- * reached any more. The host's template names them in LEFTOVERS ("12:0:ssh 14:0:ssh": machine,
- * datastore, transfer driver), so that they survive a restart and the administrator sees them. They
- * are removed when that host answers again and it is known where the machine is; until then nothing
- * is destroyed.
+ * What a host may have of a machine that is not there: after a migration whose other host could not
+ * be reached any more. The host's template names the machines in LEFTOVERS ("12:0:ssh 14:0:ssh":
+ * machine, datastore, transfer driver), so that they survive a restart and the administrator sees
+ * them. When that host answers again and it is known where the machine is, the hypervisor's driver
+ * removes a copy that stands still there, and then the transfer driver its disks, unless they are
+ * shared; until then nothing is destroyed.
  */
 #include "server/lifecycle/internal.h"
 
@@ -74,7 +75,7 @@ static void forget(Lifecycle *lifecycle, Host *host, gint32 vm)
 void leftover_note(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record)
 {
     Host *host = host_get(lifecycle->world, record->host);
-    if (!host || vm_storage_is_shared(lifecycle, record) || strpbrk(record->tm_mad, " \t\n"))
+    if (!host || !record->tm_mad || strpbrk(record->tm_mad, " \t\n"))
         return;
     g_autoptr(GPtrArray) list = read_list(host);
     guint index;
@@ -87,18 +88,46 @@ void leftover_note(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record)
     g_ptr_array_add(list, leftover);
     write_list(lifecycle, host, list);
     vm_log(lifecycle, vm, LOG_WARNING,
-           "what host %s may have of the machine's disks is removed when it answers again",
+           "what host %s may have of the machine is removed when it answers again",
            record->host_name);
 }
 
-static void clean(Lifecycle *lifecycle, const Host *host, const Leftover *leftover, const Vm *vm)
+static void ask(Lifecycle *lifecycle, DriverRequest *request, const Host *host, gint32 vm)
+{
+    lifecycle_ask(lifecycle, request, ASKED_LEFTOVER, vm, (guint)host->head.id,
+                  lifecycle_timeout(lifecycle, "FAILMIGRATE", 600));
+}
+
+static gboolean is_shared(Lifecycle *lifecycle, const Leftover *leftover)
+{
+    VmRecord record = {.datastore = leftover->datastore, .tm_mad = leftover->tm_mad};
+    return vm_storage_is_shared(lifecycle, &record);
+}
+
+static gboolean runs(const Vm *vm)
+{
+    return vm && vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+}
+
+static void remove_disks(Lifecycle *lifecycle, Host *host, const Leftover *leftover, const Vm *vm)
 {
     const VmRecord *last = vm && vm->state != VM_DONE ? vm_last_record(vm) : NULL;
+    if (is_shared(lifecycle, leftover)) {
+        forget(lifecycle, host, leftover->vm);
+        return;
+    }
     DriverRequest *request =
         vm_leftover_request(lifecycle, leftover->vm, leftover->datastore, leftover->tm_mad,
                             last && !last->etime ? last->host_name : NULL, host->head.name);
-    lifecycle_ask(lifecycle, request, ASKED_LEFTOVER, leftover->vm, (guint)host->head.id,
-                  lifecycle_timeout(lifecycle, "FAILMIGRATE", 600));
+    ask(lifecycle, request, host, leftover->vm);
+}
+
+static void clean(Lifecycle *lifecycle, Host *host, const Leftover *leftover, Vm *vm)
+{
+    if (runs(vm))
+        ask(lifecycle, vm_settle_request(lifecycle, vm, host), host, leftover->vm);
+    else
+        remove_disks(lifecycle, host, leftover, vm);
 }
 
 void leftovers_clean(Lifecycle *lifecycle, Host *host)
@@ -109,14 +138,14 @@ void leftovers_clean(Lifecycle *lifecycle, Host *host)
     g_autoptr(GPtrArray) list = read_list(host);
     for (guint i = 0; i < list->len; i++) {
         const Leftover *leftover = list->pdata[i];
-        const Vm *vm = vm_get(lifecycle->world, leftover->vm);
+        Vm *vm = vm_get(lifecycle->world, leftover->vm);
         if (lifecycle_asks(lifecycle, ASKED_LEFTOVER, leftover->vm, (guint)host->head.id))
             continue;
         if (vm && vm_is_on(vm, host->head.id)) {
             /* It came back there, or is on its way: these are its disks now. */
             if (vm->lcm != LCM_UNKNOWN)
                 forget(lifecycle, host, leftover->vm);
-        } else if (!vm || vm->state != VM_ACTIVE || vm->lcm == LCM_RUNNING) {
+        } else if (!vm || vm->state != VM_ACTIVE || runs(vm)) {
             clean(lifecycle, host, leftover, vm);
         }
     }
@@ -138,12 +167,20 @@ void leftover_answered(Lifecycle *lifecycle, const Asked *asked, gboolean succes
     Host *host = host_get(lifecycle->world, (gint32)asked->place);
     if (!host)
         return;
-    if (success) {
-        log_info("HST", "Host %s (%d): what it still had of machine %d is removed", host->head.name,
-                 host->head.id, asked->id);
-        forget(lifecycle, host, asked->id);
-    } else {
+    if (!success) {
         log_warning("HST", "Host %s (%d): what it still has of machine %d could not be removed: %s",
                     host->head.name, host->head.id, asked->id, info);
+        return;
     }
+    const Vm *vm = vm_get(lifecycle->world, asked->id);
+    g_autoptr(GPtrArray) list = read_list(host);
+    guint index;
+    if (!strcmp(asked->action, "SETTLE") && find(list, asked->id, &index)) {
+        if (runs(vm) && !vm_is_on(vm, host->head.id))
+            remove_disks(lifecycle, host, list->pdata[index], vm);
+        return;
+    }
+    log_info("HST", "Host %s (%d): what it still had of machine %d is removed", host->head.name,
+             host->head.id, asked->id);
+    forget(lifecycle, host, asked->id);
 }

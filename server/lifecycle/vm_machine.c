@@ -113,6 +113,8 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     vm_forget_work(lifecycle, vm);
     vm_change_left(lifecycle, vm, state, lcm);
     vm_set_state(world, vm, state, lcm);
+    if (lcm != LCM_UNKNOWN)
+        vm->stayed = vm->undecided = FALSE; /* that was an earlier migration */
     vm_log(lifecycle, vm, LOG_INFO, "New state is %s%s%s", vm_state_name(state),
            state == VM_ACTIVE ? ", active state is " : "",
            state == VM_ACTIVE ? vm_lcm_name(lcm) : "");

@@ -288,7 +288,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_PREMIGRATE:
     case STEP_POSTMIGRATE:
     case STEP_FAILMIGRATE:
-        if (vm_storage_is_shared(lifecycle, last) || is_put_off(lifecycle, vm, step))
+        if (is_put_off(lifecycle, vm, step) || vm_storage_is_shared(lifecycle, last))
             return FALSE;
         script_line(script, "%s %s %s %s %s", vm_step_row(step)->timeout, script->tm, there, here,
                     directory);
@@ -472,6 +472,14 @@ DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecor
                                      const char *action)
 {
     return hypervisor_request(lifecycle, vm, record, action, NULL, NULL);
+}
+
+DriverRequest *vm_settle_request(Lifecycle *lifecycle, Vm *vm, const Host *host)
+{
+    VmRecord there = *vm_last_record(vm);
+    there.host = host->head.id;
+    there.host_name = host->head.name;
+    return hypervisor_request(lifecycle, vm, &there, "SETTLE", vm_last_record(vm)->host_name, NULL);
 }
 
 DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destination,

@@ -66,6 +66,7 @@ static void test_destination_lost_after_the_switch(Fixture *fixture, gconstpoint
     come_back(fixture, 1, RUNS);
     runs_alone_on(fixture, 1);
     g_assert_null(template_get(fixture->vm->user_template, "ERROR"));
+    answer(fixture, "SETTLE", TRUE, "-"); /* no copy stands still there */
     transfer_says(fixture, "FAILMIGRATE ssh h1 h0 ");
     leftovers(fixture, 0, "0:0:ssh");
     answer(fixture, "TRANSFER", TRUE, "-");
@@ -92,11 +93,13 @@ static void test_destination_lost_before_the_switch(Fixture *fixture, gconstpoin
     g_assert_null(sent_last(fixture, "TRANSFER")); /* it would wait for a host that is silent */
     leftovers(fixture, 1, "0:0:ssh");
     come_back(fixture, 1, "");
-    transfer_says(fixture, "FAILMIGRATE ssh h0 h1 ");
-    answer(fixture, "TRANSFER", FALSE, "not yet");
+    answer(fixture, "SETTLE", FALSE, "it runs here too"); /* then nothing is removed */
+    g_assert_null(sent_last(fixture, "TRANSFER"));
     leftovers(fixture, 1, "0:0:ssh");
     come_back(fixture, 0, RUNS);
     come_back(fixture, 1, "");
+    answer(fixture, "SETTLE", TRUE, "-");
+    transfer_says(fixture, "FAILMIGRATE ssh h0 h1 ");
     answer(fixture, "TRANSFER", TRUE, "-");
     leftovers(fixture, 1, NULL);
     runs_alone_on(fixture, 0);
@@ -144,6 +147,11 @@ static void test_source_lost_after_the_switch(Fixture *fixture, gconstpointer da
     hosts_say(fixture, NULL, "STATE=a");
     runs_alone_on(fixture, 1);
     leftovers(fixture, 0, "0:0:ssh");
+    come_back(fixture, 0, ""); /* what stands still there is no machine for monitoring to tell */
+    answer(fixture, "SETTLE", TRUE, "-");
+    answer(fixture, "TRANSFER", TRUE, "-");
+    leftovers(fixture, 0, NULL);
+    runs_alone_on(fixture, 1);
 }
 
 static void both_lost(Fixture *fixture)
