@@ -102,12 +102,13 @@ static void datastore_render(World *world, Object *object, GString *xml)
 }
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},        {"name", STORE_TEXT},       {"uid", STORE_INT},
-    {"gid", STORE_INT},       {"permissions", STORE_INT}, {"ds_mad", STORE_TEXT},
-    {"tm_mad", STORE_TEXT},   {"base_path", STORE_TEXT},  {"type", STORE_INT},
-    {"disk_type", STORE_INT}, {"state", STORE_INT},       {"clusters", STORE_TEXT},
-    {"total_mb", STORE_INT},  {"free_mb", STORE_INT},     {"used_mb", STORE_INT},
-    {"template", STORE_TEXT}, {NULL, STORE_INT},
+    OWNER_COLUMNS,           {"ds_mad", STORE_TEXT},
+    {"tm_mad", STORE_TEXT},  {"base_path", STORE_TEXT},
+    {"type", STORE_INT},     {"disk_type", STORE_INT},
+    {"state", STORE_INT},    {"clusters", STORE_TEXT},
+    {"total_mb", STORE_INT}, {"free_mb", STORE_INT},
+    {"used_mb", STORE_INT},  {"template", STORE_TEXT},
+    {NULL, STORE_INT},
 };
 static const StoreTable table = {"datastore", 1, columns};
 
@@ -115,12 +116,7 @@ static StoreWrite *datastore_row(World *world, const Object *object)
 {
     const Datastore *datastore = (const Datastore *)object;
     StoreWrite *row = store_write_new(&table, STORE_PUT);
-    guint i = 0;
-    store_set_int(row, i++, object->id);
-    store_set_text(row, i++, object->name);
-    store_set_int(row, i++, object->uid);
-    store_set_int(row, i++, object->gid);
-    store_set_int(row, i++, object->permissions);
+    guint i = owner_to_row(object, row);
     store_set_text(row, i++, datastore->ds_mad);
     store_set_text(row, i++, datastore->tm_mad);
     store_set_text(row, i++, datastore->base_path);
@@ -137,25 +133,24 @@ static StoreWrite *datastore_row(World *world, const Object *object)
 
 static gboolean datastore_load(World *world, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[15].text, TEMPLATE_MODERN, error);
+    const StoreValue *own = values + OWNER_END;
+    Template *template = template_parse(own[10].text, TEMPLATE_MODERN, error);
     if (!template)
         return FALSE;
     Datastore *datastore = g_new0(Datastore, 1);
     Object *head = &datastore->head;
     object_init(head, KIND_DATASTORE, (gint32)values[0].number, values[1].text, template);
-    head->uid = (gint32)values[2].number;
-    head->gid = (gint32)values[3].number;
-    head->permissions = (guint)values[4].number;
-    datastore->ds_mad = g_strdup(values[5].text);
-    datastore->tm_mad = g_strdup(values[6].text);
+    owner_from_row(head, values);
+    datastore->ds_mad = g_strdup(own[0].text);
+    datastore->tm_mad = g_strdup(own[1].text);
     datastore->base_path = g_strdup_printf("%s/%d", world->datastores, head->id);
-    datastore->type = (DatastoreType)values[8].number;
-    datastore->disk_type = (gint)values[9].number;
-    datastore->state = (gint)values[10].number;
-    datastore->clusters = ids_parse(values[11].text);
-    datastore->total_mb = values[12].number;
-    datastore->free_mb = values[13].number;
-    datastore->used_mb = values[14].number;
+    datastore->type = (DatastoreType)own[3].number;
+    datastore->disk_type = (gint)own[4].number;
+    datastore->state = (gint)own[5].number;
+    datastore->clusters = ids_parse(own[6].text);
+    datastore->total_mb = own[7].number;
+    datastore->free_mb = own[8].number;
+    datastore->used_mb = own[9].number;
     pool_add(world, head);
     return TRUE;
 }

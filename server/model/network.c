@@ -28,12 +28,16 @@ guint network_used(const Network *network)
 /* ---- rows ---- */
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},         {"name", STORE_TEXT},          {"uid", STORE_INT},
-    {"gid", STORE_INT},        {"permissions", STORE_INT},    {"lock_level", STORE_INT},
-    {"lock_owner", STORE_INT}, {"lock_time", STORE_INT},      {"lock_request", STORE_INT},
-    {"state", STORE_INT},      {"previous_state", STORE_INT}, {"clusters", STORE_TEXT},
-    {"parent", STORE_INT},     {"template_id", STORE_INT},    {"vlan_given", STORE_INT},
-    {"next_range", STORE_INT}, {"template", STORE_TEXT},      {NULL, STORE_INT},
+    HEAD_COLUMNS,
+    {"state", STORE_INT},
+    {"previous_state", STORE_INT},
+    {"clusters", STORE_TEXT},
+    {"parent", STORE_INT},
+    {"template_id", STORE_INT},
+    {"vlan_given", STORE_INT},
+    {"next_range", STORE_INT},
+    {"template", STORE_TEXT},
+    {NULL, STORE_INT},
 };
 static const StoreTable network_table = {"network", 1, columns};
 
@@ -54,16 +58,7 @@ static StoreWrite *network_row(World *world, const Object *object)
 {
     const Network *network = (const Network *)object;
     StoreWrite *row = store_write_new(&network_table, STORE_PUT);
-    guint i = 0;
-    store_set_int(row, i++, object->id);
-    store_set_text(row, i++, object->name);
-    store_set_int(row, i++, object->uid);
-    store_set_int(row, i++, object->gid);
-    store_set_int(row, i++, object->permissions);
-    store_set_int(row, i++, object->lock.level);
-    store_set_int(row, i++, object->lock.owner);
-    store_set_int(row, i++, object->lock.time);
-    store_set_int(row, i++, object->lock.request);
+    guint i = head_to_row(object, row);
     store_set_int(row, i++, network->state);
     store_set_int(row, i++, network->previous_state);
     store_take_text(row, i++, ids_print(network->clusters));
@@ -133,23 +128,20 @@ static void network_free(Object *object)
 
 static gboolean network_load(World *world, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[16].text, TEMPLATE_MODERN, error);
+    const StoreValue *own = values + HEAD_END;
+    Template *template = template_parse(own[7].text, TEMPLATE_MODERN, error);
     if (!template)
         return FALSE;
     Network *network = network_new((gint32)values[0].number, values[1].text, template);
     Object *head = &network->head;
-    head->uid = (gint32)values[2].number;
-    head->gid = (gint32)values[3].number;
-    head->permissions = (guint)values[4].number;
-    head->lock = (ObjectLock){(gint)values[5].number, (gint32)values[6].number, values[7].number,
-                              values[8].number};
-    network->state = (NetworkState)values[9].number;
-    network->previous_state = (NetworkState)values[10].number;
-    network->clusters = ids_parse(values[11].text);
-    network->parent = (gint32)values[12].number;
-    network->template_id = (gint32)values[13].number;
-    network->vlan_given = values[14].number != 0;
-    network->next_range = (gint32)values[15].number;
+    head_from_row(head, values);
+    network->state = (NetworkState)own[0].number;
+    network->previous_state = (NetworkState)own[1].number;
+    network->clusters = ids_parse(own[2].text);
+    network->parent = (gint32)own[3].number;
+    network->template_id = (gint32)own[4].number;
+    network->vlan_given = own[5].number != 0;
+    network->next_range = (gint32)own[6].number;
     pool_add(world, head);
     return TRUE;
 }

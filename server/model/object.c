@@ -26,6 +26,46 @@ void object_clear(Object *object)
     template_free(object->template);
 }
 
+/* ---- rows ---- */
+
+guint owner_to_row(const Object *object, StoreWrite *row)
+{
+    guint i = 0;
+    store_set_int(row, i++, object->id);
+    store_set_text(row, i++, object->name);
+    store_set_int(row, i++, object->uid);
+    store_set_int(row, i++, object->gid);
+    store_set_int(row, i++, object->permissions);
+    return i;
+}
+
+guint head_to_row(const Object *object, StoreWrite *row)
+{
+    guint i = owner_to_row(object, row);
+    store_set_int(row, i++, object->lock.level);
+    store_set_int(row, i++, object->lock.owner);
+    store_set_int(row, i++, object->lock.time);
+    store_set_int(row, i++, object->lock.request);
+    return i;
+}
+
+void owner_from_row(Object *object, const StoreValue *values)
+{
+    object->uid = (gint32)values[2].number;
+    object->gid = (gint32)values[3].number;
+    object->permissions = (guint)values[4].number;
+}
+
+void head_from_row(Object *object, const StoreValue *values)
+{
+    const StoreValue *lock = values + OWNER_END;
+    owner_from_row(object, values);
+    object->lock =
+        (ObjectLock){(gint)lock[0].number, (gint32)lock[1].number, lock[2].number, lock[3].number};
+}
+
+/* ---- pools ---- */
+
 static const StoreColumn counter_columns[] = {
     {"name", STORE_TEXT}, {"value", STORE_INT}, {NULL, STORE_INT}};
 const StoreTable counter_table = {"counter", 1, counter_columns};
@@ -80,6 +120,17 @@ Object *pool_find(World *world, Kind kind, const char *name)
 {
     Pool *pool = &world->pools[kind];
     return pool->by_name && name ? g_hash_table_lookup(pool->by_name, name) : NULL;
+}
+
+Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name)
+{
+    const GPtrArray *all = world->pools[kind].order;
+    for (guint i = 0; name && i < all->len; i++) {
+        Object *object = all->pdata[i];
+        if (object->uid == uid && strcmp(object->name, name) == 0)
+            return object;
+    }
+    return NULL;
 }
 
 guint pool_count(World *world, Kind kind)

@@ -65,12 +65,35 @@ typedef struct Pool {
 void object_init(Object *object, Kind kind, gint32 id, const char *name, Template *template);
 void object_clear(Object *object);
 
+/* The columns that a row begins with: of objects that have an owner, and of those that can be
+ * locked too. What follows in a row begins at OWNER_END or HEAD_END. */
+enum { OWNER_END = 5, HEAD_END = 9 };
+#define OWNER_COLUMNS                                                                              \
+    {"id", STORE_INT}, {"name", STORE_TEXT}, {"uid", STORE_INT}, {"gid", STORE_INT},               \
+    {                                                                                              \
+        "permissions", STORE_INT                                                                   \
+    }
+#define HEAD_COLUMNS                                                                               \
+    OWNER_COLUMNS, {"lock_level", STORE_INT}, {"lock_owner", STORE_INT}, {"lock_time", STORE_INT}, \
+    {                                                                                              \
+        "lock_request", STORE_INT                                                                  \
+    }
+/* Write these columns; return the number of the next one. */
+guint owner_to_row(const Object *object, StoreWrite *row);
+guint head_to_row(const Object *object, StoreWrite *row);
+/* Read them into an object that object_init() filled with the row's id, values[0], and name,
+ * values[1]. */
+void owner_from_row(Object *object, const StoreValue *values);
+void head_from_row(Object *object, const StoreValue *values);
+
 /* Next id of a kind; notes it in the batch. */
 gint32 pool_next_id(World *world, Kind kind);
 void pool_add(World *world, Object *object);                  /* takes ownership */
 void pool_remove(World *world, Object *object);               /* frees it and deletes its row */
 Object *pool_get(World *world, Kind kind, gint32 id);         /* NULL when there is none */
 Object *pool_find(World *world, Kind kind, const char *name); /* unique names only */
+/* Of those that this user owns, one of that name; NULL: there is none, or no name. */
+Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name);
 guint pool_count(World *world, Kind kind);
 
 /* Changed: renderings dropped, row to be written with this batch. */

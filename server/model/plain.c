@@ -5,10 +5,7 @@
 #include <string.h>
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},         {"name", STORE_TEXT},       {"uid", STORE_INT},
-    {"gid", STORE_INT},        {"permissions", STORE_INT}, {"lock_level", STORE_INT},
-    {"lock_owner", STORE_INT}, {"lock_time", STORE_INT},   {"lock_request", STORE_INT},
-    {"regtime", STORE_INT},    {"type", STORE_INT},        {"template", STORE_TEXT},
+    HEAD_COLUMNS,      {"regtime", STORE_INT}, {"type", STORE_INT}, {"template", STORE_TEXT},
     {NULL, STORE_INT},
 };
 static const StoreTable template_table = {"vm_template", 1, columns};
@@ -35,12 +32,12 @@ Plain *plain_create(World *world, Kind kind, const char *name, gint32 uid, gint3
     return plain;
 }
 
-Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name)
+Object *plain_find(World *world, Kind kind, gint32 uid, const char *name, gint32 type)
 {
     const GPtrArray *all = world->pools[kind].order;
-    for (guint i = 0; i < all->len; i++) {
+    for (guint i = 0; name && i < all->len; i++) {
         Object *object = all->pdata[i];
-        if (object->uid == uid && strcmp(object->name, name) == 0)
+        if (object->uid == uid && PLAIN(object)->type == type && strcmp(object->name, name) == 0)
             return object;
     }
     return NULL;
@@ -71,16 +68,7 @@ static StoreWrite *plain_row(World *world, const Object *object)
 {
     const Plain *plain = (const Plain *)object;
     StoreWrite *row = store_write_new(table_of(object->kind), STORE_PUT);
-    guint i = 0;
-    store_set_int(row, i++, object->id);
-    store_set_text(row, i++, object->name);
-    store_set_int(row, i++, object->uid);
-    store_set_int(row, i++, object->gid);
-    store_set_int(row, i++, object->permissions);
-    store_set_int(row, i++, object->lock.level);
-    store_set_int(row, i++, object->lock.owner);
-    store_set_int(row, i++, object->lock.time);
-    store_set_int(row, i++, object->lock.request);
+    guint i = head_to_row(object, row);
     store_set_int(row, i++, plain->regtime);
     store_set_int(row, i++, plain->type);
     store_take_text(row, i++, template_to_text(object->template));
@@ -89,19 +77,16 @@ static StoreWrite *plain_row(World *world, const Object *object)
 
 static gboolean load(World *world, Kind kind, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[11].text, TEMPLATE_MODERN, error);
+    const StoreValue *own = values + HEAD_END;
+    Template *template = template_parse(own[2].text, TEMPLATE_MODERN, error);
     if (!template)
         return FALSE;
     Plain *plain = g_new0(Plain, 1);
     Object *head = &plain->head;
     object_init(head, kind, (gint32)values[0].number, values[1].text, template);
-    head->uid = (gint32)values[2].number;
-    head->gid = (gint32)values[3].number;
-    head->permissions = (guint)values[4].number;
-    head->lock = (ObjectLock){(gint)values[5].number, (gint32)values[6].number, values[7].number,
-                              values[8].number};
-    plain->regtime = values[9].number;
-    plain->type = (gint32)values[10].number;
+    head_from_row(head, values);
+    plain->regtime = own[0].number;
+    plain->type = (gint32)own[1].number;
     pool_add(world, head);
     return TRUE;
 }

@@ -18,7 +18,7 @@ typedef struct Plain {
 /* A new object of one of these kinds, in its pool. The template is taken. */
 Plain *plain_create(World *world, Kind kind, const char *name, gint32 uid, gint32 gid,
                     Template *template, gint32 type);
-/* Of those that this user owns, the one of that name and kind; NULL: there is none. */
-Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name);
+/* Of those that this user owns, the one of that name and type; NULL: there is none, or no name. */
+Object *plain_find(World *world, Kind kind, gint32 uid, const char *name, gint32 type);
 
 extern const KindOperations template_operations, vntemplate_operations, document_operations;

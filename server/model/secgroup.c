@@ -101,20 +101,16 @@ static void secgroup_render(World *world, Object *object, GString *xml)
 }
 
 static const StoreColumn columns[] = {
-    {"id", STORE_INT},          {"name", STORE_TEXT},     {"uid", STORE_INT}, {"gid", STORE_INT},
-    {"permissions", STORE_INT}, {"template", STORE_TEXT}, {NULL, STORE_INT},
+    OWNER_COLUMNS,
+    {"template", STORE_TEXT},
+    {NULL, STORE_INT},
 };
 static const StoreTable table = {"security_group", 1, columns};
 
 static StoreWrite *secgroup_row(World *world, const Object *object)
 {
     StoreWrite *row = store_write_new(&table, STORE_PUT);
-    store_set_int(row, 0, object->id);
-    store_set_text(row, 1, object->name);
-    store_set_int(row, 2, object->uid);
-    store_set_int(row, 3, object->gid);
-    store_set_int(row, 4, object->permissions);
-    store_take_text(row, 5, template_to_text(object->template));
+    store_take_text(row, owner_to_row(object, row), template_to_text(object->template));
     return row;
 }
 
@@ -129,12 +125,11 @@ static Object *secgroup_new(gint32 id, const char *name, gint32 uid, gint32 gid,
 
 static gboolean secgroup_load(World *world, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[5].text, TEMPLATE_MODERN, error);
+    Template *template = template_parse(values[OWNER_END].text, TEMPLATE_MODERN, error);
     if (!template)
         return FALSE;
-    Object *group = secgroup_new((gint32)values[0].number, values[1].text, (gint32)values[2].number,
-                                 (gint32)values[3].number, template);
-    group->permissions = (guint)values[4].number;
+    Object *group = secgroup_new((gint32)values[0].number, values[1].text, 0, 0, template);
+    owner_from_row(group, values);
     pool_add(world, group);
     return TRUE;
 }

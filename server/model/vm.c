@@ -330,15 +330,7 @@ gboolean vm_is_on(const Vm *vm, gint32 host)
 /* ---- rows ---- */
 
 static const StoreColumn vm_columns[] = {
-    {"id", STORE_INT},
-    {"name", STORE_TEXT},
-    {"uid", STORE_INT},
-    {"gid", STORE_INT},
-    {"permissions", STORE_INT},
-    {"lock_level", STORE_INT},
-    {"lock_owner", STORE_INT},
-    {"lock_time", STORE_INT},
-    {"lock_request", STORE_INT},
+    HEAD_COLUMNS,
     {"last_poll", STORE_INT},
     {"state", STORE_INT},
     {"lcm_state", STORE_INT},
@@ -371,16 +363,7 @@ static StoreWrite *vm_row(World *world, const Object *object)
 {
     const Vm *vm = (const Vm *)object;
     StoreWrite *row = store_write_new(&vm_table, STORE_PUT);
-    guint i = 0;
-    store_set_int(row, i++, object->id);
-    store_set_text(row, i++, object->name);
-    store_set_int(row, i++, object->uid);
-    store_set_int(row, i++, object->gid);
-    store_set_int(row, i++, object->permissions);
-    store_set_int(row, i++, object->lock.level);
-    store_set_int(row, i++, object->lock.owner);
-    store_set_int(row, i++, object->lock.time);
-    store_set_int(row, i++, object->lock.request);
+    guint i = head_to_row(object, row);
     store_set_int(row, i++, vm->last_poll);
     store_set_int(row, i++, vm->state);
     store_set_int(row, i++, vm->lcm);
@@ -402,13 +385,14 @@ static StoreWrite *vm_row(World *world, const Object *object)
 
 static gboolean vm_load(World *world, const StoreValue *values, GError **error)
 {
-    g_autoptr(Template) template = template_parse(values[18].text, TEMPLATE_MODERN, error);
+    const StoreValue *own = values + HEAD_END;
+    g_autoptr(Template) template = template_parse(own[9].text, TEMPLATE_MODERN, error);
     g_autoptr(Template) user =
-        template ? template_parse(values[19].text, TEMPLATE_MODERN, error) : NULL;
+        template ? template_parse(own[10].text, TEMPLATE_MODERN, error) : NULL;
     g_autoptr(Template) operation =
-        user ? template_parse(values[20].text, TEMPLATE_MODERN, error) : NULL;
+        user ? template_parse(own[11].text, TEMPLATE_MODERN, error) : NULL;
     g_autoptr(Template) snapshots =
-        operation ? template_parse(values[21].text, TEMPLATE_MODERN, error) : NULL;
+        operation ? template_parse(own[12].text, TEMPLATE_MODERN, error) : NULL;
     if (!snapshots) {
         g_prefix_error(error, "machine %" G_GINT64_FORMAT ": ", values[0].number);
         return FALSE;
@@ -416,21 +400,17 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     Vm *vm = vm_new((gint32)values[0].number, values[1].text, g_steal_pointer(&template),
                     g_steal_pointer(&user));
     Object *head = &vm->head;
-    head->uid = (gint32)values[2].number;
-    head->gid = (gint32)values[3].number;
-    head->permissions = (guint)values[4].number;
-    head->lock = (ObjectLock){(gint)values[5].number, (gint32)values[6].number, values[7].number,
-                              values[8].number};
-    vm->last_poll = values[9].number;
-    vm->state = (VmState)values[10].number;
-    vm->lcm = (VmLcm)values[11].number;
-    vm->previous_state = (VmState)values[12].number;
-    vm->previous_lcm = (VmLcm)values[13].number;
-    vm->resched = values[14].number != 0;
-    vm->stime = values[15].number;
-    vm->etime = values[16].number;
+    head_from_row(head, values);
+    vm->last_poll = own[0].number;
+    vm->state = (VmState)own[1].number;
+    vm->lcm = (VmLcm)own[2].number;
+    vm->previous_state = (VmState)own[3].number;
+    vm->previous_lcm = (VmLcm)own[4].number;
+    vm->resched = own[5].number != 0;
+    vm->stime = own[6].number;
+    vm->etime = own[7].number;
     g_free(vm->deploy_id);
-    vm->deploy_id = g_strdup(values[17].text);
+    vm->deploy_id = g_strdup(own[8].text);
     vm->operation = template_count(operation) ? g_steal_pointer(&operation) : NULL;
     template_free(vm->snapshots);
     vm->snapshots = g_steal_pointer(&snapshots);

@@ -102,6 +102,11 @@ gboolean request_may(Request *request, Right right, Kind kind, Object *object);
 Right operation_right(World *world, const char *operation, Right otherwise);
 /* Template argument; a parse error becomes the request's. (owned) */
 Template *request_template(Request *request, guint at);
+/* A new object of this kind may have the name: it is one, and no other has it, so `equal` is NULL.
+ * FALSE with the request's error. */
+gboolean request_name_is_free(Request *request, Kind kind, const char *name, const Object *equal);
+/* The same for kinds of which two users may have one of the same name. */
+gboolean request_own_name_is_free(Request *request, Kind kind, const char *name);
 /* The permissions that a new object of the caller gets. */
 guint request_new_permissions(const Request *request);
 /* A new machine of the caller, made from `given`, which is left as it is; NULL with the request's

@@ -31,7 +31,23 @@
         name, arguments, "string", KIND_##kind, NEED_##need, handle, help, (of), at                \
     }
 
-#define CHMOD "iiiiiiiiii"
+/* Rows that kinds share. `word` is the kind's word in names of methods, `a` its noun with an
+ * article: string literals. */
+#define RENAME(word, kind, need, a)                                                                \
+    OBJECT("one." word ".rename", "is", "int", kind, need, 1, object_rename,                       \
+           "Gives " a " a new name.")
+/* Of what has an owner; `more`: what chmod takes beside the nine bits. */
+#define RIGHTS(word, kind, more, a)                                                                \
+    OBJECT("one." word ".chmod", "iiiiiiiiii" more, "int", kind, MANAGE, 1, object_chmod,          \
+           "Sets the nine permission bits; -1 keeps one."),                                        \
+        OBJECT("one." word ".chown", "iii", "int", kind, MANAGE, 1, object_chown,                  \
+               "Gives " a " to a user and a group; -1 keeps one.")
+/* Of what can be locked. */
+#define LOCKS(word, kind, a)                                                                       \
+    OBJECT("one." word ".lock", "ii|b", "int", kind, MANAGE_LOCKED, 1, object_lock,                \
+           "Locks " a ": 1 use, 2 manage, 3 admin, 4 all."),                                       \
+        OBJECT("one." word ".unlock", "i", "int", kind, MANAGE_LOCKED, 1, object_unlock,           \
+               "Unlocks " a ".")
 
 /* clang-format off */
 static const RpcMethod methods[] = {
@@ -42,13 +58,8 @@ static const RpcMethod methods[] = {
     ACTION("one.vm.update", "is|i", MANAGE, "update", vm_update,
            "Replaces (0) or merges (1) the user's part of a machine's template."),
     ACTION("one.vm.rename", "is", MANAGE, "rename", object_rename, "Gives a machine a new name."),
-    OBJECT("one.vm.chmod", CHMOD, "int", VM, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.vm.chown", "iii", "int", VM, MANAGE, 1, object_chown,
-           "Gives a machine to a user and a group; -1 keeps one."),
-    OBJECT("one.vm.lock", "ii|b", "int", VM, MANAGE_LOCKED, 1, object_lock,
-           "Locks a machine: 1 use, 2 manage, 3 admin, 4 all."),
-    OBJECT("one.vm.unlock", "i", "int", VM, MANAGE_LOCKED, 1, object_unlock, "Unlocks a machine."),
+    RIGHTS("vm", VM, "", "a machine"),
+    LOCKS("vm", VM, "a machine"),
     ACTION("one.vm.deploy", "ii|bis", ADMIN, "deploy", vm_method_deploy,
            "Starts a pending machine on a host: machine, host, check capacity, system datastore."),
     OBJECT("one.vm.action", "si", "int", VM, OWN_CHECK, 2, vm_method_action,
@@ -128,7 +139,7 @@ static const RpcMethod methods[] = {
     OBJECT("one.host.info", "i|b", "string", HOST, USE_LOCKED, 1, host_info, "A host."),
     OBJECT("one.host.update", "is|i", "int", HOST, ADMIN, 1, object_update,
            "Replaces (0) or merges (1) a host's template."),
-    OBJECT("one.host.rename", "is", "int", HOST, ADMIN, 1, object_rename, "Gives a host a new name."),
+    RENAME("host", HOST, ADMIN, "a host"),
     OBJECT("one.host.status", "ii", "int", HOST, ADMIN, 1, host_status,
            "0 enabled, 1 disabled (watched, no new machines), 2 offline."),
     OBJECT("globule.host.forceupdate", "i", "int", HOST, ADMIN, 1, host_forceupdate,
@@ -185,8 +196,7 @@ static const RpcMethod methods[] = {
     OBJECT("one.cluster.info", "i|b", "string", CLUSTER, USE_LOCKED, 1, object_info, "A cluster."),
     OBJECT("one.cluster.update", "is|i", "int", CLUSTER, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) a cluster's template."),
-    OBJECT("one.cluster.rename", "is", "int", CLUSTER, MANAGE, 1, object_rename,
-           "Gives a cluster a new name."),
+    RENAME("cluster", CLUSTER, MANAGE, "a cluster"),
     OBJECT("one.cluster.addhost", "ii", "int", CLUSTER, OWN_CHECK, 1, cluster_addhost,
            "Puts a host into a cluster."),
     OBJECT("one.cluster.delhost", "ii", "int", CLUSTER, OWN_CHECK, 1, cluster_delhost,
@@ -204,12 +214,8 @@ static const RpcMethod methods[] = {
            "A datastore."),
     OBJECT("one.datastore.update", "is|i", "int", DATASTORE, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) a datastore's template."),
-    OBJECT("one.datastore.rename", "is", "int", DATASTORE, MANAGE, 1, object_rename,
-           "Gives a datastore a new name."),
-    OBJECT("one.datastore.chmod", CHMOD, "int", DATASTORE, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.datastore.chown", "iii", "int", DATASTORE, MANAGE, 1, object_chown,
-           "Gives a datastore to a user and a group; -1 keeps one."),
+    RENAME("datastore", DATASTORE, MANAGE, "a datastore"),
+    RIGHTS("datastore", DATASTORE, "", "a datastore"),
     OBJECT("one.datastore.enable", "ib", "int", DATASTORE, MANAGE, 1, datastore_enable,
            "Lets machines be put on a system datastore, or not."),
     METHOD("one.datastorepool.info", "", "string", DATASTORE, LISTED, pool_info, "All datastores."),
@@ -223,8 +229,7 @@ static const RpcMethod methods[] = {
            "Removes a virtual data center and the rights it gave."),
     OBJECT("one.vdc.update", "is|i", "int", VDC, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) a virtual data center's template."),
-    OBJECT("one.vdc.rename", "is", "int", VDC, MANAGE, 1, object_rename,
-           "Gives a virtual data center a new name."),
+    RENAME("vdc", VDC, MANAGE, "a virtual data center"),
     OBJECT("one.vdc.addgroup", "ii", "int", VDC, OWN_CHECK, 1, vdc_addgroup,
            "Gives a group the rights of a virtual data center."),
     OBJECT("one.vdc.delgroup", "ii", "int", VDC, OWN_CHECK, 1, vdc_delgroup, "Ends that."),
@@ -265,14 +270,9 @@ static const RpcMethod methods[] = {
     OBJECT("one.vn.info", "i|b", "string", NET, USE_LOCKED, 1, object_info, "A network."),
     OBJECT("one.vn.update", "is|i", "int", NET, MANAGE, 1, network_update,
            "Replaces (0) or merges (1) a network's template."),
-    OBJECT("one.vn.rename", "is", "int", NET, MANAGE, 1, object_rename, "Gives a network a new name."),
-    OBJECT("one.vn.chmod", CHMOD, "int", NET, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.vn.chown", "iii", "int", NET, MANAGE, 1, object_chown,
-           "Gives a network to a user and a group; -1 keeps one."),
-    OBJECT("one.vn.lock", "ii|b", "int", NET, MANAGE_LOCKED, 1, object_lock,
-           "Locks a network: 1 use, 2 manage, 3 admin, 4 all."),
-    OBJECT("one.vn.unlock", "i", "int", NET, MANAGE_LOCKED, 1, object_unlock, "Unlocks a network."),
+    RENAME("vn", NET, MANAGE, "a network"),
+    RIGHTS("vn", NET, "", "a network"),
+    LOCKS("vn", NET, "a network"),
     OBJECT("one.vn.add_ar", "is", "int", NET, ADMIN, 1, network_add_ar,
            "Adds a range of addresses: AR = [ TYPE, IP, SIZE, ... ]."),
     OBJECT("one.vn.rm_ar", "ii|b", "int", NET, ADMIN, 1, network_rm_ar,
@@ -300,11 +300,8 @@ static const RpcMethod methods[] = {
            "A security group."),
     OBJECT("one.secgroup.update", "is|i", "int", SECGROUP, MANAGE, 1, secgroup_update,
            "Replaces (0) or merges (1) what a security group holds."),
-    OBJECT("one.secgroup.rename", "is", "int", SECGROUP, MANAGE, 1, object_rename, "Gives a security group a new name."),
-    OBJECT("one.secgroup.chmod", CHMOD, "int", SECGROUP, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.secgroup.chown", "iii", "int", SECGROUP, MANAGE, 1, object_chown,
-           "Gives a security group to a user and a group; -1 keeps one."),
+    RENAME("secgroup", SECGROUP, MANAGE, "a security group"),
+    RIGHTS("secgroup", SECGROUP, "", "a security group"),
     OBJECT("one.secgroup.clone", "is", "int", SECGROUP, USE, 1, secgroup_clone,
            "Copies a security group under a new name."),
     OBJECT("one.secgroup.commit", "ib", "int", SECGROUP, MANAGE, 1, secgroup_commit,
@@ -316,14 +313,9 @@ static const RpcMethod methods[] = {
     OBJECT("one.template.info", "i|bb", "string", TEMPLATE, USE_LOCKED, 1, object_info, "A template of machines."),
     OBJECT("one.template.update", "is|i", "int", TEMPLATE, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) what a template of machines holds."),
-    OBJECT("one.template.rename", "is", "int", TEMPLATE, MANAGE, 1, object_rename, "Gives a template of machines a new name."),
-    OBJECT("one.template.chmod", CHMOD "|b", "int", TEMPLATE, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.template.chown", "iii", "int", TEMPLATE, MANAGE, 1, object_chown,
-           "Gives a template of machines to a user and a group; -1 keeps one."),
-    OBJECT("one.template.lock", "ii|b", "int", TEMPLATE, MANAGE_LOCKED, 1, object_lock,
-           "Locks a template of machines: 1 use, 2 manage, 3 admin, 4 all."),
-    OBJECT("one.template.unlock", "i", "int", TEMPLATE, MANAGE_LOCKED, 1, object_unlock, "Unlocks a template of machines."),
+    RENAME("template", TEMPLATE, MANAGE, "a template of machines"),
+    RIGHTS("template", TEMPLATE, "|b", "a template of machines"),
+    LOCKS("template", TEMPLATE, "a template of machines"),
     OBJECT("one.template.clone", "is|b", "int", TEMPLATE, USE, 1, template_clone,
            "Copies a template of machines under a new name."),
     OBJECT("one.template.instantiate", "is|bsb", "int", TEMPLATE, USE, 1, template_instantiate,
@@ -333,14 +325,9 @@ static const RpcMethod methods[] = {
     OBJECT("one.vntemplate.info", "i|b", "string", VNTEMPLATE, USE_LOCKED, 1, object_info, "A template of networks."),
     OBJECT("one.vntemplate.update", "is|i", "int", VNTEMPLATE, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) what a template of networks holds."),
-    OBJECT("one.vntemplate.rename", "is", "int", VNTEMPLATE, MANAGE, 1, object_rename, "Gives a template of networks a new name."),
-    OBJECT("one.vntemplate.chmod", CHMOD, "int", VNTEMPLATE, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.vntemplate.chown", "iii", "int", VNTEMPLATE, MANAGE, 1, object_chown,
-           "Gives a template of networks to a user and a group; -1 keeps one."),
-    OBJECT("one.vntemplate.lock", "ii|b", "int", VNTEMPLATE, MANAGE_LOCKED, 1, object_lock,
-           "Locks a template of networks: 1 use, 2 manage, 3 admin, 4 all."),
-    OBJECT("one.vntemplate.unlock", "i", "int", VNTEMPLATE, MANAGE_LOCKED, 1, object_unlock, "Unlocks a template of networks."),
+    RENAME("vntemplate", VNTEMPLATE, MANAGE, "a template of networks"),
+    RIGHTS("vntemplate", VNTEMPLATE, "", "a template of networks"),
+    LOCKS("vntemplate", VNTEMPLATE, "a template of networks"),
     OBJECT("one.vntemplate.clone", "is", "int", VNTEMPLATE, USE, 1, template_clone,
            "Copies a template of networks under a new name."),
     METHOD("one.vntemplatepool.info", "|iii", "string", VNTEMPLATE, LISTED, pool_info_filtered,
@@ -350,14 +337,9 @@ static const RpcMethod methods[] = {
     OBJECT("one.document.info", "i|b", "string", DOCUMENT, USE_LOCKED, 1, object_info, "A document."),
     OBJECT("one.document.update", "is|i", "int", DOCUMENT, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) what a document holds."),
-    OBJECT("one.document.rename", "is", "int", DOCUMENT, MANAGE, 1, object_rename, "Gives a document a new name."),
-    OBJECT("one.document.chmod", CHMOD, "int", DOCUMENT, MANAGE, 1, object_chmod,
-           "Sets the nine permission bits; -1 keeps one."),
-    OBJECT("one.document.chown", "iii", "int", DOCUMENT, MANAGE, 1, object_chown,
-           "Gives a document to a user and a group; -1 keeps one."),
-    OBJECT("one.document.lock", "ii|b", "int", DOCUMENT, MANAGE_LOCKED, 1, object_lock,
-           "Locks a document: 1 use, 2 manage, 3 admin, 4 all."),
-    OBJECT("one.document.unlock", "i", "int", DOCUMENT, MANAGE_LOCKED, 1, object_unlock, "Unlocks a document."),
+    RENAME("document", DOCUMENT, MANAGE, "a document"),
+    RIGHTS("document", DOCUMENT, "", "a document"),
+    LOCKS("document", DOCUMENT, "a document"),
     OBJECT("one.document.clone", "is", "int", DOCUMENT, USE, 1, template_clone,
            "Copies a document under a new name."),
     METHOD("one.documentpool.info", "|iiii", "string", DOCUMENT, LISTED, documentpool_info,

@@ -150,6 +150,30 @@ RpcReply *reply_object(Request *request, Object *object)
     return rpc_reply_text(list);
 }
 
+gboolean request_name_is_free(Request *request, Kind kind, const char *name, const Object *equal)
+{
+    g_autoptr(GError) error = NULL;
+    const KindRow *row = kind_row(kind);
+    gboolean unique = (row->flags & KIND_UNIQUE_NAME) != 0;
+    OneError code = unique ? ONE_ERROR_INTERNAL : ONE_ERROR_ALLOCATE; /* as OpenNebula answers */
+    g_autofree char *failed =
+        unique ? g_strdup("") : g_strdup_printf("Error allocating a new %s. ", row->words);
+    if (!unique && (!name || !*name))
+        reply_error(request, code, "%sNo NAME in template for the %s.", failed, row->words);
+    else if (!name_check(name, &error))
+        reply_error(request, code, "%s%s.", failed, error->message);
+    else if (equal)
+        reply_error(request, code, "%sNAME is already taken by %s %d.", failed, row->acl_word,
+                    equal->id);
+    return !request->error;
+}
+
+gboolean request_own_name_is_free(Request *request, Kind kind, const char *name)
+{
+    return request_name_is_free(
+        request, kind, name, pool_find_own(request->world, kind, request->caller->head.id, name));
+}
+
 guint request_new_permissions(const Request *request)
 {
     const char *own = template_get(request->caller->head.template, "UMASK");

@@ -10,26 +10,6 @@
 
 #include <string.h>
 
-/* A user's networks, and groups, have different names. */
-static gboolean name_is_free(Request *request, Kind kind, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    const KindRow *row = kind_row(kind);
-    Object *equal;
-    if (!name || !*name)
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new %s. No NAME in template for the %s.", row->words,
-                    row->words);
-    else if (!name_check(name, &error))
-        reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new %s. %s.", row->words,
-                    error->message);
-    else if ((equal = pool_find_own(request->world, kind, request->caller->head.id, name)))
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new %s. NAME is already taken by %s %d.", row->words,
-                    row->acl_word, equal->id);
-    return !request->error;
-}
-
 /* ---- networks ---- */
 
 static gboolean may_write(Request *request, const Template *template)
@@ -84,7 +64,7 @@ RpcReply *network_allocate(Request *request)
     if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
         return NULL;
     g_autofree char *name = g_strdup(template_get(template, "NAME"));
-    if (!name_is_free(request, KIND_NET, name))
+    if (!request_own_name_is_free(request, KIND_NET, name))
         return NULL;
     const char *driver = template_get(template, "VN_MAD");
     const char *bridge = template_get(template, "BRIDGE");
@@ -402,7 +382,7 @@ static Network *reservation(Request *request, const Template *wanted)
         return NETWORK(other);
     }
     const char *name = template_get(wanted, "NAME");
-    if (!name_is_free(request, KIND_NET, name))
+    if (!request_own_name_is_free(request, KIND_NET, name))
         return NULL;
     g_autoptr(Template) copy = template_copy(network->head.template);
     template_remove(copy, "TYPE"); /* with which it would get addresses of its own, as in 2009 */

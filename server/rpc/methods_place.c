@@ -8,23 +8,11 @@
 
 #include <string.h>
 
-/* The name may be given to a new object of this kind. */
-static gboolean name_is_free(Request *request, Kind kind, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    Object *equal = pool_find(request->world, kind, name);
-    if (!name_check(name, &error))
-        reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
-    else if (equal)
-        reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by %s %d.",
-                    kind_row(kind)->acl_word, equal->id);
-    return !request->error;
-}
-
 RpcReply *cluster_allocate(Request *request)
 {
     const char *name = arg_text(request, 1, "");
-    if (!name_is_free(request, KIND_CLUSTER, name))
+    if (!request_name_is_free(request, KIND_CLUSTER, name,
+                              pool_find(request->world, KIND_CLUSTER, name)))
         return NULL;
     Cluster *cluster =
         cluster_create(request->world, pool_next_id(request->world, KIND_CLUSTER), name);
@@ -141,7 +129,8 @@ RpcReply *datastore_allocate(Request *request)
         return NULL;
     const char *name = template_get(template, "NAME"), *tm = template_get(template, "TM_MAD"),
                *ds = template_get(template, "DS_MAD");
-    if (!name_is_free(request, KIND_DATASTORE, name))
+    if (!request_name_is_free(request, KIND_DATASTORE, name,
+                              pool_find(request->world, KIND_DATASTORE, name)))
         return NULL;
     if (!datastore_type(template_get(template, "TYPE"), &type))
         return reply_error(request, ONE_ERROR_INTERNAL,

@@ -79,24 +79,6 @@ static gboolean rules_fit(Request *request, const Template *template)
 
 /* ---- handlers ---- */
 
-static gboolean name_is_free(Request *request, const char *name)
-{
-    g_autoptr(GError) error = NULL;
-    Object *equal;
-    if (!name || !*name)
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new security group. No NAME in template for the security "
-                    "group.");
-    else if (!name_check(name, &error))
-        reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new security group. %s.",
-                    error->message);
-    else if ((equal = pool_find_own(request->world, KIND_SECGROUP, request->caller->head.id, name)))
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new security group. NAME is already taken by SECGROUP %d.",
-                    equal->id);
-    return !request->error;
-}
-
 static RpcReply *create(Request *request, const char *name, Template *template)
 {
     Object *group = secgroup_create(request->world, -1, name, request->caller->head.id,
@@ -109,7 +91,7 @@ RpcReply *secgroup_allocate(Request *request)
 {
     g_autoptr(Template) template = request_template(request, 1);
     if (!template || !rules_fit(request, template) ||
-        !name_is_free(request, template_get(template, "NAME")))
+        !request_own_name_is_free(request, KIND_SECGROUP, template_get(template, "NAME")))
         return NULL;
     g_autofree char *name = g_strdup(template_get(template, "NAME"));
     template_remove(template, "NAME");
@@ -119,7 +101,8 @@ RpcReply *secgroup_allocate(Request *request)
 RpcReply *secgroup_clone(Request *request)
 {
     const char *name = arg_text(request, 2, "");
-    if (!request_may(request, RIGHT_CREATE, KIND_SECGROUP, NULL) || !name_is_free(request, name))
+    if (!request_may(request, RIGHT_CREATE, KIND_SECGROUP, NULL) ||
+        !request_own_name_is_free(request, KIND_SECGROUP, name))
         return NULL;
     return create(request, name, template_copy(request->object->template));
 }

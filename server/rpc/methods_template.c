@@ -16,25 +16,12 @@ static gboolean may_write(Request *request, Kind kind, const Template *template)
             vm_check_restricted(request->world, request->caller, template, &request->error));
 }
 
-/* A user's objects of one kind have different names. */
+/* A user's templates have different names; so have their documents of one type. */
 static gboolean name_is_free(Request *request, Kind kind, const char *name, gint32 type)
 {
-    g_autoptr(GError) error = NULL;
-    const KindRow *row = kind_row(kind);
-    Object *equal;
-    if (!name || !*name)
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new %s. No NAME in template for the %s.", row->words,
-                    row->words);
-    else if (!name_check(name, &error))
-        reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new %s. %s.", row->words,
-                    error->message);
-    else if ((equal = pool_find_own(request->world, kind, request->caller->head.id, name)) &&
-             PLAIN(equal)->type == type)
-        reply_error(request, ONE_ERROR_ALLOCATE,
-                    "Error allocating a new %s. NAME is already taken by %s %d.", row->words,
-                    row->acl_word, equal->id);
-    return !request->error;
+    return request_name_is_free(
+        request, kind, name,
+        plain_find(request->world, kind, request->caller->head.id, name, type));
 }
 
 /* The template is taken, and has no NAME any more: that is the object's. */
