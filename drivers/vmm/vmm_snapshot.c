@@ -215,6 +215,22 @@ static gboolean wait_complete(DriverJob *job, const VmmGuest *guest, const char 
     }
 }
 
+/* Of a guest that was put back to a snapshot libvirt (9 and 10) keeps a second definition, though
+ * the domain is transient, and writes it to the host's disk when a copy ends: libvirtd, once
+ * started again, would know a machine that is long gone. Defined and undefined, it is forgotten. */
+static void forget_definition(virDomainPtr domain)
+{
+    if (virDomainIsPersistent(domain) != 0)
+        return;
+    char *text = virDomainGetXMLDesc(domain, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+    virDomainPtr defined = text ? virDomainDefineXML(virDomainGetConnect(domain), text) : NULL;
+    if (defined) {
+        (void)virDomainUndefine(defined);
+        virDomainFree(defined);
+    }
+    free(text);
+}
+
 static void copy_disk(DriverJob *job, const VmmGuest *guest, const xmlNode *disk, const char *path)
 {
     g_autoptr(GError) error = NULL;
@@ -226,6 +242,7 @@ static void copy_disk(DriverJob *job, const VmmGuest *guest, const xmlNode *disk
     gboolean ended = begun && virDomainBlockJobAbort(guest->sight.domain, target, 0) == 0;
     if (complete && !ended)
         libvirt_error(&error, "end the copy of disk %s", target);
+    forget_definition(guest->sight.domain);
     end(job, complete && ended, NULL, error, NULL);
 }
 

@@ -5,16 +5,28 @@ import pytest
 
 from lab.cloud import Lab, share_guest
 
+LAB = pytest.StashKey()
+
 
 @pytest.fixture(scope="session")
-def lab():
+def lab(request):
     if os.geteuid() != 0:
         pytest.skip("the lab makes network namespaces: only root can")
     lab = Lab(2)
     lab.down()
     lab.up()
+    request.session.stash[LAB] = lab
     yield lab
     lab.down()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean(request):
+    """What a module leaves on the hosts must not meet the next: names of machines begin with one-0 in each."""
+    yield
+    lab = request.session.stash.get(LAB, None)
+    if lab:
+        lab.clean()
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,7 @@ def cloud(lab, guest):
     cloud.cli("onehost", "create", "node01", "-i", "qemu", "-v", "qemu")
     cloud.wait_host("node01", "on")
     yield cloud
-    for domain in lab.domains("node01"):
-        lab.on("node01", "virsh", "-q", "destroy", domain, check=False)
+    lab.clean()
     cloud.stop()
 
 

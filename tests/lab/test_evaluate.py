@@ -22,9 +22,7 @@ def cloud(lab, guest):
         cloud.start()
         yield cloud
     finally:
-        for host in lab.hosts:
-            for domain in lab.domains(host):
-                lab.on(host, "virsh", "-q", "destroy", domain, check=False)
+        lab.clean()
         cloud.stop()
 
 

@@ -30,8 +30,7 @@ def cloud(lab, guest):
     cloud.cli("onehost", "create", "node01", "-i", "qemu", "-v", "qemu")
     cloud.wait_host("node01", "on")
     yield cloud
-    for domain in lab.domains("node01"):
-        lab.on("node01", "virsh", "-q", "destroy", domain, check=False)
+    lab.clean()
     cloud.stop()
 
 
@@ -158,6 +157,8 @@ class TestChanges:
     def test_off(self, machine):
         machine.cloud.cli("onevm", "poweroff", "--hard", "plug")
         machine.cloud.wait("plug", POWEROFF)
+        kept = machine.cloud.lab.root("node01") / f"etc/libvirt/qemu/one-{machine.id}.xml"
+        assert not kept.exists(), "a libvirtd that is started again would know the guest"
         machine.cloud.cli("onevm", "disk-detach", "plug", "1")
         machine.cloud.wait("plug", POWEROFF)
         wait_for("the disk gone", 20, lambda: len(machine.cloud.vm("plug").findall("TEMPLATE/DISK")) == 1)

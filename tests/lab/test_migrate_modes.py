@@ -12,9 +12,7 @@ def driver(lab, guest):
     driver = Driver(lab)
     yield driver
     driver.stop()
-    for host in lab.hosts:
-        for domain in lab.domains(host):
-            lab.on(host, "virsh", "-q", "destroy", domain, check=False)
+    lab.clean()
 
 
 @pytest.fixture(scope="module")

@@ -80,9 +80,7 @@ class Story:
         finally:
             if request.node.cls.__dict__.get("broken"):
                 print(cloud.logs())
-            for host in lab.hosts:
-                for domain in lab.domains(host):
-                    lab.on(host, "virsh", "-q", "destroy", domain, check=False)
+            lab.clean()
             cloud.stop()
 
     def prepare(self, lab):

@@ -25,9 +25,7 @@ def cloud(lab, guest):
     for host in lab.hosts:
         cloud.wait_host(host, "on")
     yield cloud
-    for host in lab.hosts:
-        for domain in lab.domains(host):
-            lab.on(host, "virsh", "-q", "destroy", domain, check=False)
+    lab.clean()
     cloud.stop()
 
 
