@@ -198,11 +198,23 @@ check_bridge() {
     [ -n "$bridge" ] || end 0 "${found:-none; machines with network cards need one: --bridge br0 --nic eth0}"
     ip -o link show dev "$bridge" type bridge 2>/dev/null | grep -q . || end 1 "there is no bridge $bridge${found:+, but $found}"
     [ -z "$nic" ] || [ -e "/sys/class/net/$bridge/brif/$nic" ] || end 1 "$nic is not in $bridge"
+    ! address_wanders || end 1 "the address of $bridge, $(cat "/sys/class/net/$bridge/address"), would become that of a machine's card"
     echo "$bridge${nic:+ with $nic}"
+}
+
+# A bridge without an address of its own (assign type 3) takes the lowest of its cards. libvirt gives the
+# cards of machines addresses that begin with fe, below which those of real cards are, but not all of
+# virtual ones. In a live migration both hosts would have the same address, and lose each other.
+address_wanders() {
+    [ "$(cat "/sys/class/net/$bridge/addr_assign_type")" != 3 ] && grep -q '^f[ef]' "/sys/class/net/$bridge/address"
 }
 
 # shellcheck disable=SC2086 # SSH_CONNECTION is a list
 fix_bridge() {
+    if [ -e "/sys/class/net/$bridge/brif/${nic:-.}" ] && address_wanders; then
+        ip link set dev "$bridge" address "$(cat "/sys/class/net/$bridge/address")"
+        return
+    fi
     [ -n "$nic" ] || end 2 "name the network card that shall be in $bridge: --nic eth0"
     [ -e "/sys/class/net/$nic" ] || end 2 "there is no network card $nic"
     set -- $SSH_CONNECTION
@@ -214,9 +226,10 @@ fix_bridge() {
     fi
     ip link show dev "$bridge" >/dev/null 2>&1 || ip link add name "$bridge" type bridge || exit
     ip link set dev "$nic" master "$bridge" && ip link set dev "$nic" up && ip link set dev "$bridge" up || exit
+    ip link set dev "$bridge" address "$(cat "/sys/class/net/$nic/address")" || exit
     if [ -d /etc/network/interfaces.d ]; then
-        printf 'auto %s\niface %s inet manual\n    pre-up ip link add name %s type bridge || true\n    up ip link set dev %s master %s && ip link set dev %s up\n' \
-            "$bridge" "$bridge" "$bridge" "$nic" "$bridge" "$nic" >"/etc/network/interfaces.d/$bridge"
+        printf 'auto %s\niface %s inet manual\n    pre-up ip link add name %s type bridge || true\n    up ip link set dev %s master %s && ip link set dev %s up\n    up ip link set dev %s address $(cat /sys/class/net/%s/address)\n' \
+            "$bridge" "$bridge" "$bridge" "$nic" "$bridge" "$nic" "$bridge" "$nic" >"/etc/network/interfaces.d/$bridge"
     elif [ -d /etc/systemd/network ]; then
         printf '[NetDev]\nName=%s\nKind=bridge\n' "$bridge" >"/etc/systemd/network/50-$bridge.netdev"
         printf '[Match]\nName=%s\n[Network]\nBridge=%s\n' "$nic" "$bridge" >"/etc/systemd/network/50-$nic.network"

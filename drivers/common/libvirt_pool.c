@@ -96,6 +96,10 @@ static const char *hint_for(const virError *fault)
         {"migration requires an FQDN",
          "Give the destination a host name that is not localhost, or set migration_host in its "
          "qemu.conf"},
+        {"unable to connect to server at",
+         "The source sends the memory straight to that address: is it the destination's "
+         "(migration_host in its qemu.conf, MIGRATE/URI in the host's template), and do the "
+         "firewalls let TCP ports 49152 to 49215 through?"},
         {"without shared storage is unsafe",
          "Say SHARED=YES in the system datastore when all hosts see the same directory"},
         {"Failed to send migration data to destination host",

@@ -30,6 +30,22 @@ def test_a_host_can_crash_and_come_back(lab):
     lab.front("ssh", "node02", "rm", "/srv/local/mark")  # its disk survived
 
 
+def test_a_host_keeps_its_address_when_cards_of_machines_come(lab):
+    """libvirt's card of a machine has the same address on both hosts while the machine moves."""
+    def address(host):
+        return lab.on(host, "ip", "-br", "link", "show", "br0").split()[2]
+
+    before = [address(host) for host in lab.hosts]
+    assert before[0] != before[1]
+    for host in lab.hosts:
+        lab.on(host, "ip", "link", "add", "low0", "address", "00:00:00:00:00:01", "type", "veth", "peer", "name", "low1")
+        lab.on(host, "ip", "link", "set", "low0", "master", "br0")
+    during = [address(host) for host in lab.hosts]
+    for host in lab.hosts:
+        lab.on(host, "ip", "link", "delete", "low0")
+    assert during == before
+
+
 def test_daemons_are_kept(lab):
     lab.kill("node01", "libvirtd")
     wait_for("libvirtd back on node01", 10, lambda: lab.on(

@@ -91,6 +91,19 @@ class TestPrepare:
             assert set(results(items).values()) == {"ok"}, items
         assert [bare.on(host, "md5sum", *files, check=False) for host in bare.hosts] == before
 
+    def test_a_bridge_gets_an_address_of_its_own(self, bare):
+        """Else it would take that of the card that libvirt makes for a machine, the same on two hosts."""
+        high = "fe:ff:00:00:00:01"
+        for words in (f"add high0 address {high} type veth peer name high1", "add br3 type bridge", "set high0 master br3"):
+            bare.on("node02", "ip", "link", *words.split())
+        for options, result in ((["--check"], "missing"), ([], "changed"), (["--check"], "ok")):
+            hosts, _ = prepare(bare, "node02", "--only", "bridge", "--bridge", "br3", *options)
+            assert hosts["node02"]["bridge"][0] == result, hosts
+        bare.on("node02", "ip", "link", "set", "spare1", "master", "br3")
+        assert high in bare.on("node02", "ip", "-br", "link", "show", "br3")
+        for name in ("br3", "high0"):
+            bare.on("node02", "ip", "link", "delete", name)
+
     def test_a_bridge_that_would_cut_the_connection_is_refused(self, bare):
         hosts, _ = prepare(bare, "node01", "--only", "bridge", "--bridge", "br2", "--nic", "br0", code=1)
         assert hosts["node01"]["bridge"][0] == "failed"
