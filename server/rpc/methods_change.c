@@ -1,6 +1,8 @@
 /* Machines that are changed: devices, snapshots, size, configuration. */
 #include "server/rpc/context.h"
 #include "server/rpc/server_private.h"
+#include "server/rpc/template_rules.h"
+#include "server/rpc/vm_devices.h"
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"

@@ -1,7 +1,7 @@
 /* What all kinds share: info, update, rename, permissions, owner, locks, pools. */
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_screen.h"
-#include "server/rpc/vm_template.h"
+#include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
 #include "server/model/cluster.h"

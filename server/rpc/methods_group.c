@@ -1,6 +1,6 @@
 /* Groups, their administrators, and virtual data centers. */
 #include "server/rpc/server_private.h"
-#include "server/rpc/vm_template.h"
+#include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
 #include "server/model/vdc.h"

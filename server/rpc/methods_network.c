@@ -1,7 +1,7 @@
 /* Virtual networks, their addresses, and security groups. */
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_cards.h"
-#include "server/rpc/vm_template.h"
+#include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
 #include "server/model/cluster.h"

@@ -1,6 +1,5 @@
 /* Security groups: rules that cards of machines name. */
 #include "server/rpc/server_private.h"
-#include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
 #include "server/model/network.h"

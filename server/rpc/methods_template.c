@@ -1,7 +1,7 @@
 /* Templates of machines: kept, cloned, and made into machines. Documents and templates of
  * networks, which are kept in the same way. */
 #include "server/rpc/server_private.h"
-#include "server/rpc/vm_template.h"
+#include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
 #include "server/model/plain.h"

@@ -3,6 +3,7 @@
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_screen.h"
+#include "server/rpc/template_rules.h"
 #include "server/rpc/vm_template.h"
 
 #include "server/model/datastore.h"
