@@ -269,6 +269,8 @@ static void end_job(DriverJob *job, gboolean success, const char *info)
 
 void driver_job_succeed(DriverJob *job, const char *info)
 {
+    if (job->action->ending)
+        job->action->ending(job, TRUE);
     end_job(job, TRUE, info);
 }
 
@@ -278,6 +280,8 @@ void driver_job_fail(DriverJob *job, const char *format, ...)
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    if (job->action->ending)
+        job->action->ending(job, FALSE);
     end_job(job, FALSE, text);
 }
 
@@ -318,7 +322,11 @@ static void work(DriverJob *job)
     g_mutex_lock(&lock);
     job->working = TRUE;
     g_mutex_unlock(&lock);
-    job->action->run(job);
+    g_autoptr(GError) error = NULL;
+    if (!job->action->before || job->action->before(job, &error))
+        job->action->run(job);
+    else
+        driver_job_fail(job, "%s", error->message);
     g_mutex_lock(&lock);
     job->working = FALSE;
     release_object(job);

@@ -31,6 +31,10 @@ typedef struct DriverAction {
     void (*run)(DriverJob *job);
     guint timeout_seconds; /* 0: none */
     DriverActionFlags flags;
+    /* Called first, in the same thread; FALSE fails the job with the error. May be NULL. */
+    gboolean (*before)(DriverJob *job, GError **error);
+    /* Called when `run` or `before` ends the job, before the result is sent. May be NULL. */
+    void (*ending)(DriverJob *job, gboolean success);
 } DriverAction;
 
 typedef struct Driver {

@@ -1,6 +1,7 @@
 /* Elements of network cards. */
 #include "drivers/vmm/domain_build.h"
 
+#include "drivers/vnm/vnm.h"
 #include "lib/base/xml.h"
 #include <string.h>
 
@@ -69,6 +70,19 @@ static void write_plug(DomainBuild *build, const Plug *plug, const char *target)
     domain_empty(&build->writer, "source", "bridge", plug->bridge);
     if (plug->ovs)
         domain_empty(&build->writer, "virtualport", "type", "openvswitch");
+}
+
+/* Open vSwitch tags by itself what a port sends. */
+static void write_vlan(DomainBuild *build, const Plug *plug, const xmlNode *nic)
+{
+    g_autofree char *driver = domain_text(nic, "VN_MAD");
+    gint64 number = xml_get_int(nic, "VLAN_ID", 0);
+    if (!plug->ovs || g_strcmp0(driver, "ovswitch") != 0 || number < 1 || number > 4094)
+        return;
+    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT, number);
+    domain_open(&build->writer, "vlan");
+    domain_empty(&build->writer, "tag", "id", text);
+    domain_close(&build->writer);
 }
 
 /* ---- what it may do ---- */
@@ -151,10 +165,17 @@ static void write_model(DomainBuild *build, const xmlNode *nic)
     }
 }
 
+/* The rules of a network driver know the card by this name. (owned, NULL: any) */
+static char *target_of(const DomainBuild *build, const xmlNode *nic, guint place)
+{
+    return vnm_manages(nic) ? vnm_tap(build->request->vid, xml_get_int(nic, "NIC_ID", place), NULL)
+                            : domain_text(nic, "TARGET");
+}
+
 void domain_write_nic(DomainBuild *build, const xmlNode *nic, guint place)
 {
     g_autofree char *mac = mac_of(build, nic, place);
-    g_autofree char *target = domain_text(nic, "TARGET");
+    g_autofree char *target = target_of(build, nic, place);
     g_autofree char *script = domain_text(nic, "SCRIPT");
     g_autofree char *id = domain_text(nic, "NIC_ID");
     g_autofree char *number = g_strdup_printf("%u", place);
@@ -163,6 +184,7 @@ void domain_write_nic(DomainBuild *build, const xmlNode *nic, guint place)
     domain_attribute(&build->writer, "type", plug.type);
     domain_empty(&build->writer, "mac", "address", mac);
     write_plug(build, &plug, target);
+    write_vlan(build, &plug, nic);
     domain_empty(&build->writer, "script", "path", script);
     domain_empty(&build->writer, "target", "dev",
                  target && strlen(target) <= DEVICE_NAME_MAX && !plug.dpdk ? target : NULL);

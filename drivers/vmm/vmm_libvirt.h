@@ -44,6 +44,12 @@ DomainRequest vmm_domain_request(const VmmAction *action);
 /* Of hypervisors whose CPU is a weight: sets it. A failure is logged. */
 void vmm_set_weight(const VmmAction *action, virDomainPtr domain);
 
+/* What the machine's cards need on a host, around the actions that start and end it there
+ * (vmm_network.c). */
+gboolean vmm_network_before(DriverJob *job, GError **error);
+void vmm_network_ending(DriverJob *job, gboolean success);
+void vmm_update_groups(DriverJob *job);
+
 void vmm_migrate(DriverJob *job);
 void vmm_settle(DriverJob *job);
 void vmm_check(DriverJob *job);
