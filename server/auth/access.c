@@ -36,12 +36,16 @@ static gboolean in_cluster(const Object *object, gint32 cluster)
     return object->kind == KIND_CLUSTER && object->id == cluster;
 }
 
-static gboolean rule_covers(const AclRule *rule, Kind kind, const Object *object)
+/* The rule gives the user the right on objects of this kind: which of them, rule_covers() says. */
+static gboolean rule_speaks(const AclRule *rule, const User *user, Right right, Kind kind)
 {
-    if (!(rule->resource & KIND_BIT(kind)))
-        return FALSE;
-    if (!(rule->zone & ACL_ALL) && (rule->zone & 0xffffffff) != THIS_ZONE)
-        return FALSE;
+    return rule->rights & right && rule->resource & KIND_BIT(kind) &&
+           (rule->zone & ACL_ALL || (rule->zone & 0xffffffff) == THIS_ZONE) &&
+           rule_is_for(rule, user);
+}
+
+static gboolean rule_covers(const AclRule *rule, const Object *object)
+{
     if (rule->resource & ACL_ALL)
         return TRUE;
     gint32 id = (gint32)(rule->resource & 0xffffffff);
@@ -58,11 +62,9 @@ static gboolean rules_grant(World *world, const User *user, Right right, Kind ki
                             const Object *object)
 {
     GPtrArray *rules = world->pools[KIND_ACL].order;
-    for (guint i = 0; i < rules->len; i++) {
-        const AclRule *rule = rules->pdata[i];
-        if (rule->rights & right && rule_is_for(rule, user) && rule_covers(rule, kind, object))
+    for (guint i = 0; i < rules->len; i++)
+        if (rule_speaks(rules->pdata[i], user, right, kind) && rule_covers(rules->pdata[i], object))
             return TRUE;
-    }
     return FALSE;
 }
 
@@ -105,6 +107,39 @@ gboolean access_has(World *world, const User *user, Right right, const Object *o
 {
     return is_granted(world, user, right, object->kind, object);
 }
+
+/* ---- pools ---- */
+
+AccessView access_view(World *world, const User *user, Right right, Kind kind)
+{
+    AccessView view = {user, right, g_ptr_array_new()};
+    GPtrArray *rules = world->pools[KIND_ACL].order;
+    for (guint i = 0; i < rules->len; i++)
+        if (rule_speaks(rules->pdata[i], user, right, kind))
+            g_ptr_array_add(view.rules, rules->pdata[i]);
+    return view;
+}
+
+void access_view_clear(AccessView *view)
+{
+    g_clear_pointer(&view->rules, g_ptr_array_unref);
+}
+
+gboolean access_view_has(const AccessView *view, const Object *object)
+{
+    if (user_is_admin(view->user))
+        return TRUE;
+    if (is_above(view->user, view->right, object))
+        return FALSE;
+    if (permissions_grant(view->user, view->right, object))
+        return TRUE;
+    for (guint i = 0; i < view->rules->len; i++)
+        if (rule_covers(view->rules->pdata[i], object))
+            return TRUE;
+    return FALSE;
+}
+
+/* ---- what methods need ---- */
 
 static const char *right_word(Right right)
 {

@@ -21,3 +21,17 @@ gboolean access_check(World *world, const User *user, const AccessNeed *needs, g
                       GError **error);
 /* The same for one object, without an error: for the members of pools. Locks do not hide. */
 gboolean access_has(World *world, const User *user, Right right, const Object *object);
+
+/* What a user may do with the members of a pool: the rules that speak of both are picked once. Good
+ * until the user or a rule changes. */
+typedef struct AccessView {
+    const User *user;
+    Right right;
+    GPtrArray *rules; /* of AclRule, borrowed */
+} AccessView;
+
+AccessView access_view(World *world, const User *user, Right right, Kind kind);
+void access_view_clear(AccessView *view);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(AccessView, access_view_clear)
+/* As access_has() says it. */
+gboolean access_view_has(const AccessView *view, const Object *object);

@@ -19,34 +19,31 @@ Fragment *fragment_new(const char *text, gsize length)
     return fragment;
 }
 
-/* The escape of each byte that needs one; NULL stands for itself. */
-static const struct {
-    const char *text;
-    guint length;
-} escapes[256] = {
-    ['&'] = {"&amp;", 5},
-    ['<'] = {"&lt;", 4},
-    ['>'] = {"&gt;", 4},
-};
+/* How many bytes more the escape of a byte has than the byte: 0 when it stands for itself. */
+static const guint8 longer[256] = {['&'] = 4, ['<'] = 3, ['>'] = 3};
+
+static const char *escape_of(char byte)
+{
+    return byte == '&' ? "&amp;" : byte == '<' ? "&lt;" : "&gt;";
+}
 
 Fragment *fragment_new_escaped(const char *text, gsize length)
 {
     /* Counted first: one allocation of the exact size, since fragments live long. */
     gsize total = length;
     for (gsize i = 0; i < length; i++)
-        if (escapes[(guchar)text[i]].text)
-            total += escapes[(guchar)text[i]].length - 1;
+        total += longer[(guchar)text[i]];
 
     Fragment *fragment = fragment_allocate(total);
     char *out = fragment->text;
-    for (gsize i = 0; i < length; i++) {
-        const char *escape = escapes[(guchar)text[i]].text;
-        if (escape) {
-            memcpy(out, escape, escapes[(guchar)text[i]].length);
-            out += escapes[(guchar)text[i]].length;
-        } else {
-            *out++ = text[i];
-        }
+    for (const char *at = text, *end = text + length; at < end; at++) {
+        while (at < end && !longer[(guchar)*at])
+            *out++ = *at++;
+        if (at == end)
+            break;
+        guint size = longer[(guchar)*at] + 1u;
+        memcpy(out, escape_of(*at), size);
+        out += size;
     }
     return fragment;
 }

@@ -414,45 +414,72 @@ gboolean range_place_of_ip(const AddressRange *range, const char *ip, guint *ind
     return inet_pton(AF_INET6, ip, ip6) == 1 && place_of_ip6(range, ip6, index);
 }
 
-static void set_ip6(TemplateAttribute *into, const char *name, const char *suffix,
-                    const guint8 *address)
+/* Printed by hand: a large network shows tens of thousands at once. */
+static void print_ip4(guint32 ip, char *out)
 {
-    char text[INET6_ADDRSTRLEN];
-    g_autofree char *full = g_strconcat(name, suffix, NULL);
-    attribute_set(into, full, inet_ntop(AF_INET6, address, text, sizeof text));
+    for (guint i = 0; i < 4; i++) {
+        guint part = ip >> (24 - 8 * i) & 0xff;
+        if (part >= 100)
+            *out++ = (char)('0' + part / 100);
+        if (part >= 10)
+            *out++ = (char)('0' + part / 10 % 10);
+        *out++ = (char)('0' + part % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
 }
 
-void range_describe(const AddressRange *range, guint index, TemplateAttribute *into,
-                    const char *suffix)
+static void print_mac(guint64 mac, char *out)
 {
+    static const char digits[] = "0123456789abcdef";
+    for (guint i = 0; i < 6; i++) {
+        guint part = (guint)(mac >> (40 - 8 * i)) & 0xff;
+        *out++ = digits[part >> 4];
+        *out++ = digits[part & 15];
+        *out++ = i < 5 ? ':' : '\0';
+    }
+}
+
+static void print_ip6(const char *name, const guint8 *address, AddressText *out)
+{
+    out->name = name;
+    (void)inet_ntop(AF_INET6, address, out->text, sizeof out->text);
+}
+
+guint range_addresses(const AddressRange *range, guint index, AddressText *out)
+{
+    static const guint8 link[8] = {0xfe, 0x80};
     guint64 mac = range->mac + index;
     guint8 address[16];
-    g_autofree char *mac_name = g_strconcat("MAC", suffix, NULL);
-    g_autofree char *mac_text =
-        g_strdup_printf("%02x:%02x:%02x:%02x:%02x:%02x", (guint)(mac >> 40 & 0xff),
-                        (guint)(mac >> 32 & 0xff), (guint)(mac >> 24 & 0xff),
-                        (guint)(mac >> 16 & 0xff), (guint)(mac >> 8 & 0xff), (guint)(mac & 0xff));
-    attribute_set(into, mac_name, mac_text);
+    guint count = 0;
     if (types[range->type].ip4) {
-        struct in_addr ip = {htonl(range->ip4 + index)};
-        char text[INET_ADDRSTRLEN];
-        g_autofree char *name = g_strconcat("IP", suffix, NULL);
-        attribute_set(into, name, inet_ntop(AF_INET, &ip, text, sizeof text));
+        out[count].name = "IP";
+        print_ip4(range->ip4 + index, out[count++].text);
     }
     if (types[range->type].ip6) {
         ip6_plus(range->ip6, index, address);
-        set_ip6(into, "IP6", suffix, address);
+        print_ip6("IP6", address, &out[count++]);
     }
     if (types[range->type].prefixes) {
-        static const guint8 link[8] = {0xfe, 0x80};
+        if (range->has_global) {
+            ip6_of_mac(range->global, mac, address);
+            print_ip6("IP6_GLOBAL", address, &out[count++]);
+        }
         ip6_of_mac(link, mac, address);
-        if (!*suffix)
-            set_ip6(into, "IP6_LINK", suffix, address);
-        ip6_of_mac(range->global, mac, address);
-        if (range->has_global)
-            set_ip6(into, "IP6_GLOBAL", suffix, address);
-        ip6_of_mac(range->ula, mac, address);
-        if (range->has_ula)
-            set_ip6(into, "IP6_ULA", suffix, address);
+        print_ip6("IP6_LINK", address, &out[count++]);
+        if (range->has_ula) {
+            ip6_of_mac(range->ula, mac, address);
+            print_ip6("IP6_ULA", address, &out[count++]);
+        }
     }
+    out[count].name = "MAC";
+    print_mac(mac, out[count++].text);
+    return count;
+}
+
+void range_describe(const AddressRange *range, guint index, TemplateAttribute *into)
+{
+    AddressText texts[ADDRESSES_MAX];
+    guint count = range_addresses(range, index, texts);
+    for (guint i = 0; i < count; i++)
+        attribute_set(into, texts[i].name, texts[i].text);
 }

@@ -10,6 +10,7 @@
 
 #include "lib/template/template.h"
 #include <glib.h>
+#include <netinet/in.h>
 
 #define RANGE_SIZE_MAX (1u << 24)
 
@@ -85,7 +86,14 @@ guint range_next_held(const AddressRange *range, guint index);
 /* The place of an address; FALSE: it is not one, or none of this range. */
 gboolean range_place_of_ip(const AddressRange *range, const char *ip, guint *index); /* 4 or 6 */
 gboolean range_place_of_mac(const AddressRange *range, const char *mac, guint *index);
-/* Sets IP, MAC, IP6, IP6_GLOBAL, IP6_ULA, IP6_LINK, as the type has them; `suffix` is put behind
- * the names. */
-void range_describe(const AddressRange *range, guint index, TemplateAttribute *into,
-                    const char *suffix);
+/* One address as text, and the name of the attribute that it is. */
+typedef struct AddressText {
+    const char *name;
+    char text[INET6_ADDRSTRLEN];
+} AddressText;
+#define ADDRESSES_MAX 6
+
+/* IP, IP6, IP6_GLOBAL, IP6_LINK, IP6_ULA, MAC: those that the type has, in this order; how many. */
+guint range_addresses(const AddressRange *range, guint index, AddressText *out);
+/* Sets them in a card. */
+void range_describe(const AddressRange *range, guint index, TemplateAttribute *into);

@@ -24,20 +24,47 @@ static TemplateAttribute *described(Template *into, const AddressRange *range)
     return copy;
 }
 
+static const AddressText *named(const AddressText *texts, guint count, const char *name)
+{
+    for (guint i = 0; i < count; i++)
+        if (strcmp(texts[i].name, name) == 0)
+            return &texts[i];
+    return NULL;
+}
+
 /* The first and last addresses, in the order that vnet.xsd wants. */
 static void append_ends(const AddressRange *range, GString *xml)
 {
-    static const char *const order[] = {"MAC_END",    "IP_END",         "IP6_ULA", "IP6_ULA_END",
-                                        "IP6_GLOBAL", "IP6_GLOBAL_END", "IP6",     "IP6_END"};
-    g_autoptr(Template) holder = template_new();
-    TemplateAttribute *ends = template_add_vector(holder, "ENDS");
-    range_describe(range, 0, ends, "");
-    range_describe(range, range->size - 1, ends, "_END");
+    static const struct {
+        const char *element, *name;
+        gboolean last;
+    } order[] = {{"MAC_END", "MAC", TRUE},
+                 {"IP_END", "IP", TRUE},
+                 {"IP6_ULA", "IP6_ULA", FALSE},
+                 {"IP6_ULA_END", "IP6_ULA", TRUE},
+                 {"IP6_GLOBAL", "IP6_GLOBAL", FALSE},
+                 {"IP6_GLOBAL_END", "IP6_GLOBAL", TRUE},
+                 {"IP6", "IP6", FALSE},
+                 {"IP6_END", "IP6", TRUE}};
+    AddressText first[ADDRESSES_MAX], last[ADDRESSES_MAX];
+    guint count = range_addresses(range, 0, first);
+    (void)range_addresses(range, range->size - 1, last);
     for (guint i = 0; i < G_N_ELEMENTS(order); i++) {
-        const char *value = attribute_get(ends, order[i]);
-        if (value)
-            xml_cdata(xml, order[i], value);
+        const AddressText *address = named(order[i].last ? last : first, count, order[i].name);
+        if (address)
+            xml_cdata(xml, order[i].element, address->text);
     }
+}
+
+static void append_value(GString *xml, const char *name, const char *value)
+{
+    g_string_append_c(xml, '<');
+    g_string_append(xml, name);
+    g_string_append(xml, "><![CDATA[");
+    g_string_append(xml, value);
+    g_string_append(xml, "]]></");
+    g_string_append(xml, name);
+    g_string_append_c(xml, '>');
 }
 
 static void render_lease(const AddressRange *range, guint index, GString *xml)
@@ -46,12 +73,15 @@ static void render_lease(const AddressRange *range, guint index, GString *xml)
                                         [HOLDER_NET] = "VNET",
                                         [HOLDER_ROUTER] = "VROUTER",
                                         [HOLDER_ADMIN] = "VM"};
-    g_autoptr(Template) one = template_new();
-    TemplateAttribute *lease = template_add_vector(one, "LEASE");
     Holder holder = range_holder(range, index);
-    range_describe(range, index, lease, "");
-    attribute_set_int(lease, words[holder.kind], holder.id);
-    template_attribute_append_xml(lease, xml);
+    AddressText texts[ADDRESSES_MAX];
+    char id[INT_TEXT];
+    guint count = range_addresses(range, index, texts);
+    g_string_append(xml, "<LEASE>");
+    for (guint i = 0; i < count; i++)
+        append_value(xml, texts[i].name, texts[i].text);
+    append_value(xml, words[holder.kind], int_text(holder.id, id));
+    g_string_append(xml, "</LEASE>");
 }
 
 static void render_range(const AddressRange *range, GString *xml, gboolean whole)

@@ -17,6 +17,8 @@ static void drop_renderings(Object *object)
 {
     fragment_unref(g_steal_pointer(&object->body));
     fragment_unref(g_steal_pointer(&object->brief));
+    fragment_unref(g_steal_pointer(&object->covered[0]));
+    fragment_unref(g_steal_pointer(&object->covered[1]));
 }
 
 void object_clear(Object *object)
@@ -201,21 +203,26 @@ void object_render(World *world, Object *object, GString *xml)
 
 /* ---- pieces of XML ---- */
 
-void xml_int(GString *xml, const char *name, gint64 value)
+const char *int_text(gint64 value, char *buffer)
 {
-    char digits[24];
-    char *end = digits + sizeof digits - 1, *at = end;
+    char *at = buffer + INT_TEXT - 1;
     guint64 rest = value < 0 ? -(guint64)value : (guint64)value;
-    *end = '\0';
+    *at = '\0';
     do
         *--at = (char)('0' + rest % 10);
     while (rest /= 10);
     if (value < 0)
         *--at = '-';
+    return at;
+}
+
+void xml_int(GString *xml, const char *name, gint64 value)
+{
+    char buffer[INT_TEXT];
     g_string_append_c(xml, '<');
     g_string_append(xml, name);
     g_string_append_c(xml, '>');
-    g_string_append_len(xml, at, end - at);
+    g_string_append(xml, int_text(value, buffer));
     g_string_append(xml, "</");
     g_string_append(xml, name);
     g_string_append_c(xml, '>');

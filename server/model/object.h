@@ -40,6 +40,9 @@ struct Object {
     gboolean unsaved;   /* its row will be added at the end of the batch */
     Fragment *body;     /* the XML of info, escaped; NULL: to be made */
     Fragment *brief;    /* the XML of a pool, where it is shorter */
+    /* Brief and body for those who may not know its secrets; the same fragment where it has none.
+     */
+    Fragment *covered[2];
 };
 
 /* What a kind does; one constant table a kind, in that kind's file. */
@@ -107,6 +110,11 @@ Fragment *object_body(World *world, Object *object);
 Fragment *object_brief(World *world, Object *object);
 /* XML text, not escaped, appended. */
 void object_render(World *world, Object *object, GString *xml);
+
+/* A number in a buffer of INT_TEXT bytes, which the result points into; without printf, since pools
+ * hold many. */
+#define INT_TEXT 24
+const char *int_text(gint64 value, char *buffer);
 
 /* Pieces of XML that several kinds share. */
 void xml_int(GString *xml, const char *name, gint64 value);

@@ -65,12 +65,11 @@ GPtrArray *request_visible(Request *request, Kind kind, gint32 filter)
     }
     const GPtrArray *all = request->world->pools[kind].order;
     GPtrArray *visible = g_ptr_array_sized_new(all->len);
-    gboolean sees_all = user_is_admin(request->caller);
+    g_auto(AccessView) view = access_view(request->world, request->caller, RIGHT_USE, kind);
     gboolean ascending = !strcmp(config_text(request->world->config, "API_LIST_ORDER"), "ASC");
     for (guint i = 0; i < all->len; i++) {
         Object *object = all->pdata[ascending ? i : all->len - 1 - i];
-        if (passes_filter(request, object, filter) &&
-            (sees_all || access_has(request->world, request->caller, RIGHT_USE, object)))
+        if (passes_filter(request, object, filter) && access_view_has(&view, object))
             g_ptr_array_add(visible, object);
     }
     return visible;
@@ -111,19 +110,40 @@ static Fragment *user_hidden(World *world, User *user, gboolean full)
     return fragment_new_escaped(xml->str, xml->len);
 }
 
-/* One rendering serves all, but for what opens doors: the password of a machine's screen is for
- * those who may manage the machine, tokens for those who may manage the user, and not through a
- * token that acts for one group. */
-static Fragment *shown(Request *request, Object *object, gboolean full)
+/* As all may see it: without what opens doors, such as the password of a machine's screen. Of most
+ * objects that is the same fragment, which says that there is nothing to hide. */
+static Fragment *covered(World *world, Object *object, gboolean full)
 {
-    if (object->kind == KIND_VM && vm_screen_is_secret(VM(object)) &&
-        !access_has(request->world, request->caller, RIGHT_MANAGE, object))
-        return vm_screen_hidden(request->world, VM(object), full);
-    if (object->kind == KIND_USER && USER(object)->tokens->len &&
-        (request->call->caller.token_gid >= 0 ||
-         !access_has(request->world, request->caller, RIGHT_MANAGE, object)))
-        return user_hidden(request->world, USER(object), full);
-    return full ? object_body(request->world, object) : object_brief(request->world, object);
+    Fragment **kept = &object->covered[full ? 1 : 0];
+    if (*kept)
+        return *kept;
+    if (object->kind == KIND_VM && vm_screen_is_secret(VM(object)))
+        *kept = vm_screen_hidden(world, VM(object), full);
+    else if (object->kind == KIND_USER && USER(object)->tokens->len)
+        *kept = user_hidden(world, USER(object), full);
+    else
+        *kept = full ? object_body(world, object) : object_brief(world, object);
+    return *kept;
+}
+
+/* One rendering serves all, but for secrets: those of a machine are for who may manage it, tokens
+ * for who may manage the user, and not through a token that acts for one group. */
+static gboolean may_know(Request *request, const AccessView *managed, const Object *object)
+{
+    if (object->kind == KIND_USER && request->call->caller.token_gid >= 0)
+        return FALSE;
+    return access_view_has(managed, object);
+}
+
+static Fragment *shown(Request *request, const AccessView *managed, Object *object, gboolean full)
+{
+    Fragment *whole =
+        full ? object_body(request->world, object) : object_brief(request->world, object);
+    Fragment *public = covered(request->world, object, full);
+    if (public == whole || may_know(request, managed, object))
+        return whole;
+    fragment_unref(whole);
+    return fragment_ref(public);
 }
 
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
@@ -133,9 +153,10 @@ RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean f
     FragmentList *list = fragment_list_new(objects->len + 2);
     g_autofree char *head = g_strdup_printf("&lt;%s&gt;", element);
     g_autofree char *end = g_strdup_printf("%s&lt;/%s&gt;", tail ? tail : "", element);
+    g_auto(AccessView) managed = access_view(request->world, request->caller, RIGHT_MANAGE, kind);
     fragment_list_add_text(list, head);
     for (guint i = 0; i < objects->len; i++)
-        fragment_list_add(list, shown(request, objects->pdata[i], full));
+        fragment_list_add(list, shown(request, &managed, objects->pdata[i], full));
     fragment_list_add_text(list, end);
     g_ptr_array_unref(objects);
     request->seen = request->world->pools[kind].changed;
@@ -145,7 +166,9 @@ RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean f
 RpcReply *reply_object(Request *request, Object *object)
 {
     FragmentList *list = fragment_list_new(1);
-    fragment_list_add(list, shown(request, object, TRUE));
+    g_auto(AccessView) managed =
+        access_view(request->world, request->caller, RIGHT_MANAGE, object->kind);
+    fragment_list_add(list, shown(request, &managed, object, TRUE));
     request->seen = object->changed;
     return rpc_reply_text(list);
 }

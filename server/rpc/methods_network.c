@@ -355,7 +355,7 @@ static TemplateAttribute *part_of(const AddressRange *range, guint first, guint 
     }
     g_autoptr(Template) other = template_new();
     TemplateAttribute *addresses = template_add_vector(other, "FIRST");
-    range_describe(range, first, addresses, "");
+    range_describe(range, first, addresses);
     attribute_set(part, "MAC", attribute_get(addresses, "MAC"));
     attribute_set(part, "IP", attribute_get(addresses, "IP"));
     attribute_set(part, "IP6", attribute_get(addresses, "IP6"));

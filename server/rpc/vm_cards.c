@@ -120,7 +120,7 @@ static void describe(World *world, const Network *network, const AddressRange *r
     attribute_set_int(card, "NETWORK_ID", network->head.id);
     attribute_set_int(card, "AR_ID", range->id);
     attribute_set(card, "CLUSTER_ID", clusters);
-    range_describe(range, index, card, "");
+    range_describe(range, index, card);
     inherit(world, network, range, card);
 }
 

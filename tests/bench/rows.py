@@ -16,6 +16,7 @@ import time
 
 import cloud
 import load
+import object_rows
 from table import Result
 
 
@@ -438,6 +439,7 @@ ROWS = [
     ("replies", large_replies, False),
     ("idle", idle_connections, False),
     ("refused", refused, False),
+    *object_rows.ROWS,
     ("plan", plan_1000, True),
     ("plan-large", plan_10000, True),
     ("memory", idle_memory, True),

@@ -124,9 +124,12 @@ static void ask(World *world, const char *line)
     gboolean may = access_check(world, user, &need, 1, &error);
     g_assert_cmpint(may, ==, !strcmp(words[0], "yes"));
     g_assert_cmpint(may, ==, error == NULL);
-    if (object && strcmp(words[2], "CREATE") != 0)
-        g_assert_cmpint(access_has(world, user, need.right, object), ==,
-                        strcmp(words[0], "no") != 0);
+    if (object && strcmp(words[2], "CREATE") != 0) {
+        g_auto(AccessView) view = access_view(world, user, need.right, kind);
+        gboolean granted = strcmp(words[0], "no") != 0; /* a lock does not hide */
+        g_assert_cmpint(access_has(world, user, need.right, object), ==, granted);
+        g_assert_cmpint(access_view_has(&view, object), ==, granted);
+    }
     if (error) {
         g_assert_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION);
         g_assert_cmpint(strstr(error->message, "locked") != NULL, ==, !strcmp(words[0], "locked"));

@@ -82,7 +82,7 @@ static void test_addresses(void)
         g_autoptr(Template) template = template_new();
         TemplateAttribute *into = template_add_vector(template, "LEASE");
         guint place = 4711;
-        range_describe(range, cases[i].index, into, "");
+        range_describe(range, cases[i].index, into);
         g_assert_cmpstr(attribute_get(into, cases[i].name), ==, cases[i].value);
         if (!cases[i].value)
             continue;
