@@ -16,7 +16,7 @@ cd "$top"
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
 clients="onevm onehost oneuser onetemplate onevnet onesecgroup onegroup oneacl onecluster onedatastore onevdc"
-drivers="one_im one_vmm one_tm"
+drivers="one_im one_vmm one_tm one_datastore"
 
 fail() {
     echo "install.sh: $1" >&2

@@ -1,7 +1,7 @@
 #include "drivers/tm/disk.h"
 
 #include "drivers/tm/remote.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/safe_path.h"
 
 /* Words of the scripts: the format by the first four bytes of a file, and, of qcow2, the size
  * that the guest sees (QEMU, docs/interop/qcow2.txt: byte 24, eight bytes, big-endian). */

@@ -1,8 +1,8 @@
 #include "drivers/tm/migrate.h"
 
-#include "drivers/tm/image.h"
+#include "drivers/common/image.h"
 #include "drivers/tm/remote.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/safe_path.h"
 #include "lib/base/error.h"
 #include <string.h>
 

@@ -1,7 +1,7 @@
 #include "drivers/tm/remote.h"
 
-#include "drivers/tm/image.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/image.h"
+#include "drivers/common/safe_path.h"
 #include "lib/base/error.h"
 
 /* A long copy says how far it is this often. */

@@ -4,9 +4,9 @@
  * here, whatever host a place names, and live migration moves nothing.
  */
 #include "drivers/tm/disk.h"
-#include "drivers/tm/files.h"
-#include "drivers/tm/image.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/files.h"
+#include "drivers/common/image.h"
+#include "drivers/common/safe_path.h"
 #include "drivers/tm/transfer.h"
 #include "lib/base/error.h"
 

@@ -5,11 +5,11 @@
  */
 #include "drivers/common/ssh_copy.h"
 #include "drivers/tm/disk.h"
-#include "drivers/tm/files.h"
-#include "drivers/tm/image.h"
+#include "drivers/common/files.h"
+#include "drivers/common/image.h"
 #include "drivers/tm/migrate.h"
 #include "drivers/tm/remote.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/safe_path.h"
 #include "drivers/tm/transfer.h"
 #include "lib/base/error.h"
 #include <glib/gstdio.h>

@@ -40,6 +40,7 @@ const char config_builtin[] =
     "TM_MAD = [ NAME = nfs,       EXECUTABLE = one_tm, ARGUMENTS = \"-d shared\" ]\n"
     "TM_MAD = [ NAME = tm_ssh,    EXECUTABLE = one_tm, ARGUMENTS = \"-d ssh\" ]\n"
     "TM_MAD = [ NAME = tm_dummy,  EXECUTABLE = one_tm, ARGUMENTS = \"-d dummy\" ]\n"
+    "DATASTORE_MAD = [ EXECUTABLE = one_datastore, ARGUMENTS = \"-t 15 -d dummy,fs\" ]\n"
     "TM_MAD_CONF = [ NAME = shared, LN_TARGET = NONE, CLONE_TARGET = SYSTEM, SHARED = YES,\n"
     "                DS_MIGRATE = YES, DRIVER = raw ]\n"
     "TM_MAD_CONF = [ NAME = ssh, LN_TARGET = SYSTEM, CLONE_TARGET = SYSTEM, SHARED = NO,\n"

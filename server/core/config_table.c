@@ -280,7 +280,7 @@ const ConfigRow config_rows[] = {
      .help = "Virtualization driver: the same, and TYPE."},
     {"TM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM, .words = "ARGUMENTS EXECUTABLE", .help =
      "Transfer driver: the same. Without NAME it serves what its ARGUMENTS list behind -d."},
-    {"DATASTORE_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
+    {"DATASTORE_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of images."},
     {"AUTH_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "AUTHN EXECUTABLE", .help = "Driver that verifies users."},

@@ -3,7 +3,7 @@
  * shell that come of them, must neither break nor let a path out of the datastores.
  */
 #include "lib/ssh/ssh.h"
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/safe_path.h"
 #include "drivers/tm/script.h"
 #include "drivers/tm/transfer.h"
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "drivers/tm/files.h"
+#include "drivers/common/files.h"
 #include "lib/base/error.h"
 #include "tests/unit/sandbox.h"
 

@@ -3,7 +3,7 @@
  * two other hosts (two_hosts.h).
  */
 #include "drivers/tm/transfer.h"
-#include "drivers/tm/image.h"
+#include "drivers/common/image.h"
 #include "drivers/tm/tm.h"
 #include "lib/base/error.h"
 #include "tests/unit/two_hosts.h"

@@ -1,4 +1,4 @@
-#include "drivers/tm/image.h"
+#include "drivers/common/image.h"
 
 #include "drivers/common/program.h"
 #include "lib/base/error.h"

@@ -1,4 +1,4 @@
-#include "drivers/tm/safe_path.h"
+#include "drivers/common/safe_path.h"
 
 #include "lib/ssh/ssh.h"
 #include "lib/base/error.h"

@@ -1,7 +1,7 @@
-#include "drivers/tm/files.h"
+#include "drivers/common/files.h"
 
-#include "drivers/tm/safe_path.h"
-#include "drivers/tm/tree.h"
+#include "drivers/common/safe_path.h"
+#include "drivers/common/tree.h"
 #include "lib/base/error.h"
 #include <errno.h>
 #include <fcntl.h>

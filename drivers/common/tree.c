@@ -1,6 +1,6 @@
-#include "drivers/tm/tree.h"
+#include "drivers/common/tree.h"
 
-#include "drivers/tm/files.h"
+#include "drivers/common/files.h"
 #include "lib/base/error.h"
 #include <dirent.h>
 #include <errno.h>
