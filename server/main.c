@@ -16,6 +16,7 @@
 #include "server/mads/mads.h"
 #include "server/model/world.h"
 #include "server/rpc/gate.h"
+#include "server/rpc/login.h"
 #include "server/rpc/method.h"
 #include "server/rpc/methods_page.h"
 #include "server/rpc/server.h"
@@ -202,6 +203,8 @@ static gboolean start_calls(Oned *oned, GError **error)
     oned->sessions = sessions_new(&sessions);
     oned->rpc = rpc_server_new(oned->world, oned->lifecycle, oned->sessions, oned->history);
     rpc_server_publish_users(oned->rpc);
+    rpc_server_connect_drivers(oned->rpc, mads_outside(oned->mads));
+    mads_connect_logins(oned->mads, &(MadsLogins){rpc_login_answered, rpc_login_failed, oned->rpc});
     GateOptions gate = {.sessions = oned->sessions,
                         .dispatch = to_server,
                         .data = oned->rpc,
@@ -256,6 +259,7 @@ static void reload_handle(Core *core, CoreInput *input)
     }
     log_set_level((LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG));
     host_capacity_changed(oned->lifecycle, -1);
+    rpc_logins_reconfigured(oned->rpc);
     log_keys("is in force now", changes.applied);
     log_keys("takes effect when oned starts again", changes.restart);
     if (config_warning(oned->config))
@@ -270,6 +274,7 @@ static void signalled_destroy(CoreInput *input)
 static void end_handle(Core *core, CoreInput *input)
 {
     lifecycle_end(((Signalled *)input)->oned->lifecycle);
+    rpc_logins_end(((Signalled *)input)->oned->rpc);
     core_stop(core);
 }
 

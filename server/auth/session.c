@@ -1,70 +1,13 @@
-#include "server/auth/session.h"
+#include "server/auth/session_private.h"
 
 #include "lib/base/log.h"
 #include "server/auth/password.h"
-#include "server/auth/throttle.h"
-#include <sodium.h>
 #include <string.h>
 
 /* Failures that cost nothing: a user's typing errors, and an address's users'. */
 #define FREE_BY_USER    3
 #define FREE_BY_ADDRESS 10
 #define DELAY_MOST      (5 * G_USEC_PER_SEC)
-
-typedef struct User {
-    char *name;
-    gint32 uid;
-    gboolean enabled;
-    char *driver, *verifier;
-    guint64 generation; /* a new one, never used before, when sessions must be forgotten */
-    GArray *tokens;     /* of SessionToken, owning the texts; NULL: none */
-} User;
-
-typedef struct Digest {
-    guint8 bytes[crypto_generichash_BYTES];
-} Digest;
-
-typedef struct Known {
-    Digest digest; /* first: the key */
-    gint32 uid;
-    guint64 generation; /* of the user when the session was verified */
-    gint64 expires;
-} Known;
-
-typedef struct Waiter {
-    SessionDone done;
-    gpointer data;
-} Waiter;
-
-/* Work for a worker: a session to verify, or a password to hash. */
-typedef struct Job {
-    Digest digest; /* first: the key in `verifying` */
-    gint64 due;
-    char *user; /* NULL: hash `secret` */
-    char *secret, *address;
-    GArray *waiters; /* of Waiter */
-    SessionHashed hashed;
-    gpointer data;
-} Job;
-
-struct Sessions {
-    SessionsOptions options;
-    guint8 secret[crypto_generichash_KEYBYTES];
-
-    GRWLock lock;        /* guards the users and what is remembered */
-    GHashTable *by_name; /* name -> User */
-    GHashTable *by_uid;  /* uid -> User, owns it */
-    GHashTable *known;   /* of Known */
-    guint64 generation;
-
-    GMutex work;           /* guards the jobs and the throttles; never taken with `lock` held */
-    GCond more;            /* a job was added, or the end has come */
-    GSequence *jobs;       /* of Job, by due time */
-    GHashTable *verifying; /* digest -> Job, in `jobs` or with a worker */
-    Throttle *by_user, *by_address;
-    gboolean stopping;
-    GPtrArray *workers; /* of GThread */
-};
 
 static gpointer work(gpointer data);
 
@@ -99,7 +42,7 @@ static void wipe(char *text)
 
 static void user_free(gpointer data)
 {
-    User *user = data;
+    SessionUser *user = data;
     g_free(user->name);
     g_free(user->driver);
     wipe(user->verifier);
@@ -107,7 +50,7 @@ static void user_free(gpointer data)
     g_free(user);
 }
 
-static void job_free(gpointer data)
+void session_job_free(gpointer data)
 {
     Job *job = data;
     g_free(job->user);
@@ -151,6 +94,7 @@ Sessions *sessions_new(const SessionsOptions *options)
     sessions->jobs = g_sequence_new(NULL);
     sessions->verifying = g_hash_table_new(digest_hash, digest_equal);
     gint64 delay = (gint64)options->delay_msec * 1000;
+    sessions->asked = g_hash_table_new(g_int64_hash, g_int64_equal);
     sessions->by_user = throttle_new(FREE_BY_USER, delay, DELAY_MOST);
     sessions->by_address = throttle_new(FREE_BY_ADDRESS, delay, DELAY_MOST);
     sessions->workers = g_ptr_array_new();
@@ -177,15 +121,23 @@ void sessions_free(Sessions *sessions)
     g_mutex_unlock(&sessions->work);
     for (guint i = 0; i < sessions->workers->len; i++)
         g_thread_join(sessions->workers->pdata[i]);
+    const SessionAnswer nobody = {-1, -1, FALSE, NULL};
     for (GSequenceIter *at = g_sequence_get_begin_iter(sessions->jobs); !g_sequence_iter_is_end(at);
          at = g_sequence_iter_next(at)) {
         Job *job = g_sequence_get(at);
-        const SessionAnswer nobody = {-1, -1, FALSE};
         answer_all(job, &nobody);
         if (job->hashed)
             job->hashed(NULL, job->data);
-        job_free(job);
+        session_job_free(job);
     }
+    GHashTableIter asked;
+    gpointer left;
+    g_hash_table_iter_init(&asked, sessions->asked);
+    while (g_hash_table_iter_next(&asked, NULL, &left)) {
+        answer_all(left, &nobody);
+        session_job_free(left);
+    }
+    g_hash_table_unref(sessions->asked);
     g_ptr_array_unref(sessions->workers);
     g_hash_table_unref(sessions->verifying);
     g_sequence_free(sessions->jobs);
@@ -207,14 +159,14 @@ void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolea
                        const char *driver, const char *verifier)
 {
     g_rw_lock_writer_lock(&sessions->lock);
-    User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
     gboolean same = user && user->enabled == enabled && g_strcmp0(user->driver, driver) == 0 &&
                     g_strcmp0(user->verifier, verifier) == 0 && strcmp(user->name, name) == 0;
     if (!same) {
         if (user && g_hash_table_lookup(sessions->by_name, user->name) == user)
             g_hash_table_remove(sessions->by_name, user->name);
         GArray *tokens = user ? g_steal_pointer(&user->tokens) : NULL;
-        user = g_new0(User, 1);
+        user = g_new0(SessionUser, 1);
         user->name = g_strdup(name);
         user->uid = uid;
         user->enabled = enabled;
@@ -242,7 +194,7 @@ void sessions_put_tokens(Sessions *sessions, gint32 uid, const SessionToken *tok
         g_array_append_val(copies, copy);
     }
     g_rw_lock_writer_lock(&sessions->lock);
-    User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
     GArray *former = copies;
     if (user) {
         former = user->tokens;
@@ -256,7 +208,7 @@ void sessions_put_tokens(Sessions *sessions, gint32 uid, const SessionToken *tok
 void sessions_remove_user(Sessions *sessions, gint32 uid)
 {
     g_rw_lock_writer_lock(&sessions->lock);
-    User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
     if (user) {
         if (g_hash_table_lookup(sessions->by_name, user->name) == user)
             g_hash_table_remove(sessions->by_name, user->name);
@@ -268,7 +220,7 @@ void sessions_remove_user(Sessions *sessions, gint32 uid)
 void sessions_forget(Sessions *sessions, gint32 uid)
 {
     g_rw_lock_writer_lock(&sessions->lock);
-    User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
     if (user)
         user->generation = ++sessions->generation;
     g_rw_lock_writer_unlock(&sessions->lock);
@@ -276,18 +228,32 @@ void sessions_forget(Sessions *sessions, gint32 uid)
 
 /* ---- what is remembered ---- */
 
-static gint32 recall(Sessions *sessions, const Digest *digest)
+/* The user as they are, if they are as they were. A lock is held. */
+static gboolean is_as_it_was(const Sessions *sessions, gint32 uid, guint64 generation)
 {
-    gint32 uid = -1;
+    const SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    return user && user->generation == generation;
+}
+
+static gboolean is_good(const Sessions *sessions, const Known *known)
+{
+    return known->expires > g_get_monotonic_time() &&
+           is_as_it_was(sessions, known->uid, known->generation) &&
+           is_as_it_was(sessions, known->by, known->by_generation);
+}
+
+/* Fills who it is, if the session is known. */
+static gboolean recall(Sessions *sessions, const Digest *digest, SessionAnswer *answer)
+{
     g_rw_lock_reader_lock(&sessions->lock);
     const Known *known = g_hash_table_lookup(sessions->known, digest);
-    if (known && known->expires > g_get_monotonic_time()) {
-        const User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(known->uid));
-        if (user && user->generation == known->generation)
-            uid = known->uid;
+    gboolean good = known && is_good(sessions, known);
+    if (good) {
+        answer->uid = known->uid;
+        answer->token_gid = known->gid;
     }
     g_rw_lock_reader_unlock(&sessions->lock);
-    return uid;
+    return good;
 }
 
 static gboolean same_text(const char *one, const char *other)
@@ -303,7 +269,7 @@ static gboolean is_token(Sessions *sessions, const char *session, const char *co
     g_autofree char *name = g_strndup(session, (gsize)(colon - session));
     gint64 now = g_get_real_time() / G_USEC_PER_SEC;
     g_rw_lock_reader_lock(&sessions->lock);
-    const User *user = g_hash_table_lookup(sessions->by_name, name);
+    const SessionUser *user = g_hash_table_lookup(sessions->by_name, name);
     for (guint i = 0; user && user->enabled && user->tokens && i < user->tokens->len; i++) {
         const SessionToken *token = &g_array_index(user->tokens, SessionToken, i);
         if ((token->expires < 0 || token->expires > now) && same_text(token->text, colon + 1)) {
@@ -318,11 +284,7 @@ static gboolean is_token(Sessions *sessions, const char *session, const char *co
 
 static gboolean is_stale(gpointer key, gpointer value, gpointer data)
 {
-    Sessions *sessions = data;
-    const Known *known = key;
-    const User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(known->uid));
-    return !user || user->generation != known->generation ||
-           known->expires <= g_get_monotonic_time();
+    return !is_good(data, key);
 }
 
 /* The write lock is held. */
@@ -338,19 +300,27 @@ static void make_room(Sessions *sessions)
         g_hash_table_iter_remove(&iterator);
 }
 
-/* FALSE: the user has changed since, and the session may be wrong by now. */
-static gboolean remember(Sessions *sessions, const Digest *digest, gint32 uid, guint64 generation)
+/* Fills in how a user is now when that is not given. FALSE: they are gone, or have changed. */
+static gboolean settle(const Sessions *sessions, gint32 uid, guint64 *generation)
 {
+    const SessionUser *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
+    if (user && *generation == 0)
+        *generation = user->generation;
+    return user && user->enabled && user->generation == *generation;
+}
+
+gboolean session_remember(Sessions *sessions, const Known *known)
+{
+    Known copy = *known;
+    gint64 most =
+        g_get_monotonic_time() + (gint64)sessions->options.remember_seconds * G_USEC_PER_SEC;
+    copy.expires = MIN(copy.expires, most);
     g_rw_lock_writer_lock(&sessions->lock);
-    const User *user = g_hash_table_lookup(sessions->by_uid, GINT_TO_POINTER(uid));
-    gboolean still = user && user->generation == generation;
+    gboolean still = settle(sessions, copy.uid, &copy.generation) &&
+                     settle(sessions, copy.by, &copy.by_generation);
     if (still && sessions->options.remember_seconds > 0) {
         make_room(sessions);
-        Known *known = g_new(Known, 1);
-        *known = (Known){*digest, uid, generation,
-                         g_get_monotonic_time() +
-                             (gint64)sessions->options.remember_seconds * G_USEC_PER_SEC};
-        g_hash_table_add(sessions->known, known);
+        g_hash_table_add(sessions->known, g_memdup2(&copy, sizeof copy));
     }
     g_rw_lock_writer_unlock(&sessions->lock);
     return still;
@@ -358,32 +328,66 @@ static gboolean remember(Sessions *sessions, const Digest *digest, gint32 uid, g
 
 /* ---- the workers ---- */
 
-/* Is the session right? Takes the same time for a user who does not exist. */
-static gint32 verify(Sessions *sessions, const Job *job)
+/* Is the password right? Takes the same time for a user who does not exist. */
+static gint32 verify(Sessions *sessions, const Job *job, const SessionUser *user)
 {
-    g_autofree char *verifier = NULL;
-    gint32 uid = -1;
-    guint64 generation = 0;
-    g_rw_lock_reader_lock(&sessions->lock);
-    const User *user = g_hash_table_lookup(sessions->by_name, job->user);
-    if (user && user->enabled && g_strcmp0(user->driver, "core") == 0 && user->verifier) {
-        verifier = g_strdup(user->verifier);
-        uid = user->uid;
-        generation = user->generation;
-    }
-    gboolean exists = user != NULL;
-    g_rw_lock_reader_unlock(&sessions->lock);
-
-    if (!verifier)
+    if (!user->verifier) {
         password_pretend(job->secret);
-    else if (password_verify(verifier, job->secret) &&
-             remember(sessions, &job->digest, uid, generation))
-        return uid;
+    } else if (password_verify(user->verifier, job->secret)) {
+        const Known known = {job->digest, user->uid,        -1,        user->generation,
+                             user->uid,   user->generation, G_MAXINT64};
+        if (session_remember(sessions, &known))
+            return user->uid;
+    }
     /* A name that is nobody's may be a password typed in the wrong place. */
     log_warning("AUTH", "Login from %s failed: %s%s", job->address,
-                exists ? "wrong password, or not allowed to log in: user " : "unknown user",
-                exists ? job->user : "");
+                user->name ? "wrong password, or not allowed to log in: user " : "unknown user",
+                user->name ? job->user : "");
     return -1;
+}
+
+/* Copies what a worker must know of the user. Without a name: there is none. The verifier is only
+ * of those whom it lets in. */
+static void look_up(Sessions *sessions, const char *name, SessionUser *copy)
+{
+    g_rw_lock_reader_lock(&sessions->lock);
+    const SessionUser *user = g_hash_table_lookup(sessions->by_name, name);
+    if (user) {
+        gboolean core = g_strcmp0(user->driver, "core") == 0;
+        *copy = (SessionUser){.name = g_strdup(user->name),
+                              .uid = user->uid,
+                              .enabled = user->enabled,
+                              .driver = g_strdup(user->driver),
+                              .verifier = user->enabled && core ? g_strdup(user->verifier) : NULL,
+                              .generation = user->generation};
+    }
+    g_rw_lock_reader_unlock(&sessions->lock);
+}
+
+/* Whether a driver is to judge, and has been told. */
+static gboolean goes_to_driver(Sessions *sessions, Job *job, const SessionUser *user)
+{
+    if (!user->name)
+        return g_atomic_int_get(&sessions->ask_of_unknown) &&
+               session_job_to_driver(sessions, job, NULL);
+    return user->enabled && g_strcmp0(user->driver, "core") != 0 &&
+           session_job_to_driver(sessions, job, user->driver);
+}
+
+void session_job_end(Sessions *sessions, Job *job, const SessionAnswer *answer, gboolean counts)
+{
+    gint64 now = g_get_monotonic_time();
+    g_mutex_lock(&sessions->work);
+    if (answer->uid >= 0) {
+        throttle_forgive(sessions->by_user, job->user);
+    } else if (counts) {
+        throttle_failed(sessions->by_user, job->user, now);
+        throttle_failed(sessions->by_address, job->address, now);
+    }
+    g_hash_table_remove(sessions->verifying, job); /* nobody joins it after this */
+    g_mutex_unlock(&sessions->work);
+    answer_all(job, answer);
+    session_job_free(job);
 }
 
 static void run(Sessions *sessions, Job *job)
@@ -391,22 +395,19 @@ static void run(Sessions *sessions, Job *job)
     if (!job->user) {
         char *verifier = password_verifier(job->secret, NULL);
         job->hashed(verifier, job->data);
-        job_free(job);
+        session_job_free(job);
         return;
     }
-    const SessionAnswer answer = {verify(sessions, job), -1, password_is_digest(job->secret)};
-    gint64 now = g_get_monotonic_time();
-    g_mutex_lock(&sessions->work);
-    if (answer.uid < 0) {
-        throttle_failed(sessions->by_user, job->user, now);
-        throttle_failed(sessions->by_address, job->address, now);
-    } else {
-        throttle_forgive(sessions->by_user, job->user);
+    SessionUser user = {0};
+    look_up(sessions, job->user, &user);
+    if (!goes_to_driver(sessions, job, &user)) {
+        const SessionAnswer answer = {verify(sessions, job, &user), -1,
+                                      password_is_digest(job->secret), NULL};
+        session_job_end(sessions, job, &answer, TRUE);
     }
-    g_hash_table_remove(sessions->verifying, job); /* nobody joins it after this */
-    g_mutex_unlock(&sessions->work);
-    answer_all(job, &answer);
-    job_free(job);
+    g_free(user.name);
+    g_free(user.driver);
+    wipe(user.verifier);
 }
 
 /* The next job that is due, taken off the list; NULL at the end. The lock is held. */
@@ -462,7 +463,8 @@ static gint64 delay_for(Sessions *sessions, const char *user, const SessionQuest
                         gint64 now)
 {
     if (sessions->stopping ||
-        (guint)g_sequence_get_length(sessions->jobs) >= sessions->options.waiting_most)
+        (guint)g_sequence_get_length(sessions->jobs) + g_hash_table_size(sessions->asked) >=
+            sessions->options.waiting_most)
         return -1;
     gint64 by_user = throttle_delay(sessions->by_user, user, now);
     gint64 by_address = throttle_queue(sessions->by_address, question->address, now);
@@ -510,7 +512,7 @@ static gboolean is_2009_word(const char *session)
 gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, SessionAnswer *answer,
                       SessionDone done, gpointer data)
 {
-    *answer = (SessionAnswer){-1, -1, FALSE};
+    *answer = (SessionAnswer){-1, -1, FALSE, NULL};
     if (question->method_2009 && is_2009_word(question->session)) {
         answer->old_form = TRUE;
         if (sessions->options.allow_2009_without_password && question->local)
@@ -522,8 +524,7 @@ gboolean sessions_ask(Sessions *sessions, const SessionQuestion *question, Sessi
         return TRUE;
     answer->old_form = password_is_digest(colon + 1);
     Digest digest = digest_of(sessions, question->session);
-    answer->uid = recall(sessions, &digest);
-    if (answer->uid >= 0 || is_token(sessions, question->session, colon, answer))
+    if (recall(sessions, &digest, answer) || is_token(sessions, question->session, colon, answer))
         return TRUE;
     return !ask_workers(sessions, question, colon, &digest, done, data);
 }
@@ -534,8 +535,8 @@ gboolean sessions_recall(Sessions *sessions, const char *session, SessionAnswer 
     if (!colon)
         return FALSE;
     Digest digest = digest_of(sessions, session);
-    *answer = (SessionAnswer){recall(sessions, &digest), -1, password_is_digest(colon + 1)};
-    return answer->uid >= 0;
+    *answer = (SessionAnswer){-1, -1, password_is_digest(colon + 1), NULL};
+    return recall(sessions, &digest, answer);
 }
 
 void sessions_hash(Sessions *sessions, const char *password, SessionHashed done, gpointer data)
@@ -552,6 +553,6 @@ void sessions_hash(Sessions *sessions, const char *password, SessionHashed done,
     g_mutex_unlock(&sessions->work);
     if (stopping) {
         done(NULL, data);
-        job_free(job);
+        session_job_free(job);
     }
 }

@@ -30,8 +30,8 @@ void sessions_free(Sessions *sessions);
 
 /* ---- for the core ---- */
 
-/* A user exists, or was changed. Strings are copied. `driver`: only "core" users have a
- * password here; others are never let in. */
+/* A user exists, or was changed. Strings are copied. Users of the driver "core" are verified here,
+ * those of "public" are let in by tokens only, all others are asked of their driver, see below. */
 void sessions_put_user(Sessions *sessions, const char *name, gint32 uid, gboolean enabled,
                        const char *driver, const char *verifier);
 /* The user's login tokens, in the place of all former ones. `expires` in seconds since the epoch,
@@ -47,6 +47,30 @@ void sessions_remove_user(Sessions *sessions, gint32 uid);
  * when the verifier, the driver or `enabled` has changed. */
 void sessions_forget(Sessions *sessions, gint32 uid);
 
+/* ---- drivers ---- */
+
+/* Has somebody ask a driver about a session, "user:secret" in two, and tell what it said by
+ * sessions_driver_said(), once. Called by a worker; must not wait. Texts are borrowed. */
+typedef void (*SessionAskDriver)(guint64 number, const char *user, const char *secret,
+                                 gpointer data);
+/* Before the first question. Without it nobody is let in by a driver. */
+void sessions_set_driver(Sessions *sessions, SessionAskDriver ask, gpointer data);
+/* Whether a driver is asked about users who do not exist (DEFAULT_AUTH). Any thread. */
+void sessions_ask_of_unknown(Sessions *sessions, gboolean ask);
+
+/* What a driver found. It is about users as the table knows them now. */
+typedef struct SessionVerdict {
+    gint32 uid;      /* -1: nobody */
+    gint32 gid;      /* the only group that the session acts for, or -1 */
+    gint32 by;       /* the server that vouches for them, or the user again */
+    gint64 until;    /* seconds since the epoch when the session itself ends; -1: it does not */
+    gboolean denied; /* the secret is wrong: counts as a failed attempt. FALSE with uid -1: the
+                      * driver did not work */
+    const char *why; /* with uid -1: for the caller, or NULL */
+} SessionVerdict;
+/* Any thread. Numbers that nobody waits for are ignored. */
+void sessions_driver_said(Sessions *sessions, guint64 number, const SessionVerdict *verdict);
+
 /* ---- for the front; any thread ---- */
 
 typedef struct SessionQuestion {
@@ -61,6 +85,8 @@ typedef struct SessionAnswer {
     gint32 uid;        /* -1: nobody */
     gint32 token_gid;  /* group that a login token is bound to, or -1 */
     gboolean old_form; /* the session has the form of OpenNebula 1.2 to 2.2 */
+    const char *why;   /* nobody, and not because of a wrong password: a sentence for the caller, or
+                        * NULL. Borrowed until the answer is given */
 } SessionAnswer;
 
 typedef void (*SessionDone)(const SessionAnswer *answer, gpointer data);

@@ -127,6 +127,14 @@ static gboolean serves(const char *arguments, const char *name)
     return FALSE;
 }
 
+/* Whether a list such as "ssh, x509" has the name. */
+static gboolean names_one(const char *list, const char *name)
+{
+    g_auto(GStrv) names = g_strsplit_set(list ? list : "", ", \t", -1);
+
+    return *name && g_strv_contains((const char *const *)names, name);
+}
+
 const TemplateAttribute *config_named(const Config *config, const char *key, const char *name)
 {
     const TemplateAttribute *vector, *nameless = NULL;
@@ -136,10 +144,21 @@ const TemplateAttribute *config_named(const Config *config, const char *key, con
 
         if (own && !strcmp(own, name))
             return vector;
-        if ((!own || !*own) && !nameless && serves(attribute_get(vector, "ARGUMENTS"), name))
+        if ((!own || !*own) && !nameless &&
+            (serves(attribute_get(vector, "ARGUMENTS"), name) ||
+             names_one(attribute_get(vector, "AUTHN"), name)))
             nameless = vector;
     }
     return nameless;
+}
+
+gboolean config_named_bool(const Config *config, const char *key, const char *name,
+                           const char *member, gboolean otherwise)
+{
+    const TemplateAttribute *vector = config_named(config, key, name);
+    const char *value = vector ? attribute_get(vector, member) : NULL;
+
+    return value && *value ? config_is_yes(value) : otherwise;
 }
 
 /* ---- as a template ---- */

@@ -43,8 +43,11 @@ const char *config_list(const Config *config, const char *key, guint index);
  * properties TM_MAD_CONF, DS_MAD_CONF, AUTH_MAD_CONF ... NULL past the last. (borrowed) */
 const TemplateAttribute *config_vector(const Config *config, const char *key, guint index);
 /* The one with that NAME; also a driver without NAME whose ARGUMENTS list it behind "-d", as
- * newer files have it for TM_MAD. NULL when there is none. (borrowed) */
+ * newer files have it for TM_MAD, or whose AUTHN lists it. NULL when there is none. (borrowed) */
 const TemplateAttribute *config_named(const Config *config, const char *key, const char *name);
+/* A YES or NO of the vector with that NAME; `otherwise` when it does not say. */
+gboolean config_named_bool(const Config *config, const char *key, const char *name,
+                           const char *member, gboolean otherwise);
 
 /* All keys in force, defaults included. (owned) */
 Template *config_to_template(const Config *config);

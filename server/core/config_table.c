@@ -45,8 +45,9 @@ const ConfigRow config_rows[] = {
      "Seconds that a verified password is remembered."},
     {"ALLOW_2009_WITHOUT_PASSWORD", CONFIG_BOOL, "NO", .flags = CONFIG_OURS, .help =
      "Lets tools of OpenNebula 1.2 on this computer, which know no passwords, act as oneadmin."},
-    {"DEFAULT_AUTH", CONFIG_TEXT, "default", .flags = CONFIG_IDLE, .help =
-     "Driver that is asked about users who are unknown."},
+    {"DEFAULT_AUTH", CONFIG_TEXT, "default", .flags = CONFIG_RELOAD, .help =
+     "Driver that is asked about users who are unknown, and may introduce them; when AUTH_MAD has "
+     "none of that name, nobody is asked."},
 
     {"State and logs", CONFIG_SECTION},
     {"DB", CONFIG_VECTOR, .help = "Where the state is kept."},
@@ -131,6 +132,8 @@ const ConfigRow config_rows[] = {
      .help = "Copying a disk for a snapshot, or back."},
     {"ACTION_TIMEOUTS/RESIZE", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Changing the size of a machine or of a disk."},
+    {"ACTION_TIMEOUTS/AUTHENTICATE", CONFIG_INT, "30", 1, DAY, .flags = CONFIG_RELOAD, .help =
+     "Verifying a user by a driver."},
     {"ACTION_TIMEOUTS/CONSOLE", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Opening a serial console."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
@@ -282,8 +285,9 @@ const ConfigRow config_rows[] = {
      "Transfer driver: the same. Without NAME it serves what its ARGUMENTS list behind -d."},
     {"DATASTORE_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of images."},
-    {"AUTH_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
-     .words = "AUTHN EXECUTABLE", .help = "Driver that verifies users."},
+    {"AUTH_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
+     .words = "AUTHN EXECUTABLE", .help =
+     "Driver that verifies users: EXECUTABLE, and in AUTHN what it is asked for (or NAME)."},
     {"HM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of hooks."},
     {"IPAM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,

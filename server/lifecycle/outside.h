@@ -12,6 +12,7 @@ typedef enum {
     DRIVER_INFORMATION,
     DRIVER_VIRTUALIZATION,
     DRIVER_TRANSFER,
+    DRIVER_AUTHENTICATION, /* never asked by the life cycles */
     DRIVER_CLASSES
 } DriverClass;
 

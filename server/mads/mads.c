@@ -31,6 +31,7 @@ struct Mads {
     Config *config;
     History *history;
     Lifecycle *lifecycle;
+    MadsLogins logins;
     char *var;
     guint64 epoch;
 
@@ -68,7 +69,7 @@ static LogLevel severity_level(char severity)
 
 static void hear_line(HeardInput *heard)
 {
-    static const char *const modules[] = {"IM", "VMM", "TM"};
+    static const char *const modules[] = {"IM", "VMM", "TM", "AuM"};
     Lifecycle *lifecycle = heard->mads->lifecycle;
     g_auto(MadLine) line = {0};
     if (!mad_parse_result(heard->text, &line, NULL))
@@ -92,11 +93,33 @@ static void hear_line(HeardInput *heard)
                  heard->driver, line.action, line.id);
 }
 
+/* What a driver says who verifies users: its ids are numbers of questions. */
+static void hear_of_login(HeardInput *heard)
+{
+    const MadsLogins *logins = &heard->mads->logins;
+    g_auto(MadLine) line = {0};
+    if (heard->heard == HEARD_LOST)
+        logins->failed(heard->number, "it ended before it answered; try again", logins->data);
+    else if (heard->heard == HEARD_REFUSED)
+        logins->failed(heard->number, heard->text, logins->data);
+    else if (!mad_parse_result(heard->text, &line, NULL))
+        return;
+    else if (line.severity)
+        log_write(severity_level(line.severity), "AuM", "%s: %s", heard->driver, line.payload);
+    else if (heard->number)
+        logins->answered(heard->number, line.status == MAD_SUCCESS, line.payload, logins->data);
+    else
+        log_info("AuM", "Driver %s answers %s %" G_GINT64_FORMAT ", which nobody waits for",
+                 heard->driver, line.action, line.id);
+}
+
 static void heard_handle(Core *core, CoreInput *input)
 {
     HeardInput *heard = (HeardInput *)input;
     Lifecycle *lifecycle = heard->mads->lifecycle;
-    if (heard->heard == HEARD_LINES)
+    if (heard->class == DRIVER_AUTHENTICATION)
+        hear_of_login(heard);
+    else if (heard->heard == HEARD_LINES)
         hear_line(heard);
     else if (heard->heard == HEARD_LOST)
         lifecycle_lost(lifecycle, heard->number);
@@ -143,7 +166,7 @@ static void process_refused(Process *process, const DriverRequest *request, cons
     hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
 }
 
-static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD"};
+static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD"};
 
 static void process_ready(Process *process, const char *said, gpointer data)
 {
@@ -162,6 +185,22 @@ static const ProcessEvents process_events = {process_line, process_lost, process
 
 /* ---- finding a driver ---- */
 
+/* A list of an entry of AUTH_MAD as an option: "--authn ssh,x509". */
+static void add_list(GPtrArray *argv, const TemplateAttribute *entry, const char *name,
+                     const char *option)
+{
+    const char *value = attribute_get(entry, name);
+    g_auto(GStrv) words = g_strsplit_set(value ? value : "", ", \t", -1);
+    g_autoptr(GString) list = g_string_new(NULL);
+    for (guint i = 0; words[i]; i++)
+        if (*words[i])
+            g_string_append_printf(list, "%s%s", list->len ? "," : "", words[i]);
+    if (!list->len)
+        return;
+    g_ptr_array_add(argv, g_strdup(option));
+    g_ptr_array_add(argv, g_strdup(list->str));
+}
+
 static char **driver_argv(const TemplateAttribute *entry)
 {
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
@@ -174,6 +213,8 @@ static char **driver_argv(const TemplateAttribute *entry)
     if (arguments && *arguments && g_shell_parse_argv(arguments, NULL, &words, NULL))
         for (guint i = 0; words[i]; i++)
             g_ptr_array_add(argv, g_strdup(words[i]));
+    add_list(argv, entry, "AUTHN", "--authn");
+    add_list(argv, entry, "AUTHZ", "--authz");
     g_ptr_array_add(argv, NULL);
     return (char **)g_ptr_array_steal(argv, NULL);
 }
@@ -202,8 +243,9 @@ static void describe_process(Mads *mads, Job *job)
         return;
     const char *own = attribute_get(entry, "NAME");
     const char *arguments = attribute_get(entry, "ARGUMENTS");
-    job->key = g_strdup_printf("%s/%s/%s", class_keys[request->class], own ? own : "",
-                               arguments ? arguments : "");
+    const char *authn = attribute_get(entry, "AUTHN");
+    job->key = g_strdup_printf("%s/%s/%s/%s", class_keys[request->class], own ? own : "",
+                               arguments ? arguments : "", authn ? authn : "");
     if (!g_hash_table_add(mads->known, g_strdup(job->key)))
         return;
     job->name = g_strdup(own ? own : request->driver);
@@ -425,6 +467,11 @@ Mads *mads_new(Core *core, Config *config, History *history, const char *var, gu
 void mads_connect(Mads *mads, Lifecycle *lifecycle)
 {
     mads->lifecycle = lifecycle;
+}
+
+void mads_connect_logins(Mads *mads, const MadsLogins *logins)
+{
+    mads->logins = *logins;
 }
 
 Outside *mads_outside(Mads *mads)

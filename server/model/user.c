@@ -208,6 +208,30 @@ void user_set_primary_group(World *world, User *user, gint32 gid)
     object_changed(world, &user->head);
 }
 
+void user_set_groups(World *world, User *user, const GArray *groups, gint32 first)
+{
+    if (!ids_contain(groups, user->head.gid))
+        user_set_primary_group(world, user, first);
+    g_autoptr(GArray) before = g_array_copy(user->groups);
+    for (guint i = 0; i < before->len; i++) {
+        gint32 gid = g_array_index(before, gint32, i);
+        if (ids_contain(groups, gid))
+            continue;
+        group_remove_admin(world, group_get(world, gid), user->head.id);
+        ids_remove(user->groups, gid);
+        group_members_changed(world, gid);
+        object_changed(world, &user->head);
+    }
+    for (guint i = 0; i < groups->len; i++) {
+        gint32 gid = g_array_index(groups, gint32, i);
+        if (ids_contain(user->groups, gid))
+            continue;
+        ids_add(user->groups, gid);
+        group_members_changed(world, gid);
+        object_changed(world, &user->head);
+    }
+}
+
 void quotas_render(gint32 id, GString *xml)
 {
     g_string_append_printf(xml, "<QUOTAS><ID>%d</ID>" EMPTY_QUOTAS "</QUOTAS>", id);

@@ -47,6 +47,8 @@ gboolean group_remove_admin(World *world, Group *group, gint32 uid);
 /* Renderings of a group that a user joined or left are made anew. */
 void group_members_changed(World *world, gint32 id);
 void user_set_primary_group(World *world, User *user, gint32 gid);
+/* All groups at once; the primary one stays if it is among them, else it is `first`, which is. */
+void user_set_groups(World *world, User *user, const GArray *groups, gint32 first);
 /* Adds a token, in the place of one with the same text. `text` is copied. */
 void user_add_token(World *world, User *user, const char *text, gint64 expires, gint32 gid);
 /* FALSE: there is no token of that text. */

@@ -95,10 +95,11 @@ static gboolean exists(Gate *gate, const char *method)
     return TRUE;
 }
 
-RpcReply *gate_refusal(const char *method, gboolean old_form)
+RpcReply *gate_refusal(const char *method, gboolean old_form, const char *why)
 {
     g_autofree char *text =
-        g_strdup_printf("[%s] User couldn't be authenticated, aborting call.", method);
+        g_strdup_printf("[%s] User couldn't be authenticated, aborting call.%s%s", method,
+                        why ? " " : "", why ? why : "");
     RpcValue *tuple = rpc_value_array();
     rpc_value_add(tuple, rpc_value_bool(FALSE));
     rpc_value_add(tuple, rpc_value_text(text));
@@ -151,7 +152,7 @@ static gboolean judge(Gate *gate, RpcCall *call, const SessionAnswer *answer,
                       void (*then)(gpointer), gpointer data)
 {
     if (answer->uid < 0) {
-        call->finish(call, gate_refusal(call->method, answer->old_form));
+        call->finish(call, gate_refusal(call->method, answer->old_form, answer->why));
         return TRUE;
     }
     call->caller = (RpcCaller){answer->uid, answer->token_gid};

@@ -37,5 +37,6 @@ void gate_dispatch(RpcCall *call, gpointer gate);
  * call stays the caller's either way. `gate` is a Gate, for HttpOptions.answer_now. (owned) */
 RpcReply *gate_answer_now(RpcCall *call, gpointer gate);
 
-/* The answer to a call whose session is not valid, as the caller's generation reads it. */
-RpcReply *gate_refusal(const char *method, gboolean old_form);
+/* The answer to a call whose session is not valid, as the caller's generation reads it. `why`: a
+ * sentence more, or NULL. */
+RpcReply *gate_refusal(const char *method, gboolean old_form, const char *why);

@@ -1,4 +1,5 @@
 /* Users, rules of access. */
+#include "server/rpc/login.h"
 #include "server/rpc/server_private.h"
 
 #include "lib/base/names.h"
@@ -69,17 +70,22 @@ static UserEffect *user_effect(RpcServer *server, gint32 uid)
     return effect;
 }
 
-void users_changed(Request *request, User *user)
+void rpc_server_publish_user(RpcServer *server, User *user)
 {
-    if (!request->server->sessions)
+    if (!server->sessions)
         return;
-    UserEffect *effect = user_effect(request->server, user->head.id);
+    UserEffect *effect = user_effect(server, user->head.id);
     effect->enabled = user->enabled;
     effect->name = g_strdup(user->head.name);
     effect->driver = g_strdup(user->auth_driver);
     effect->verifier = g_strdup(user->password);
     effect->tokens = tokens_of(user);
-    core_after_commit(request->world->core, &effect->effect);
+    core_after_commit(server->world->core, &effect->effect);
+}
+
+void users_changed(Request *request, User *user)
+{
+    rpc_server_publish_user(request->server, user);
 }
 
 void users_removed(Request *request, gint32 uid)
@@ -139,28 +145,51 @@ static GArray *wanted_groups(Request *request)
     return groups;
 }
 
+/* May a user be verified by this driver, with the password that came? FALSE with the error. */
+static gboolean driver_fits(Request *request, const char *driver)
+{
+    if (!auth_driver_exists(request->world, driver))
+        reply_error(request, ONE_ERROR_INTERNAL,
+                    "There is no authentication driver \"%s\": AUTH_MAD of oned.conf lists those "
+                    "that there are, besides core and public",
+                    driver);
+    else if (!strcmp(driver, "core") && !request->call->verifier)
+        reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    else
+        return TRUE;
+    return FALSE;
+}
+
+/* What is stored of a password: of users of "core" what verifies it, of others what their driver
+ * must be told, such as a public key. */
+static const char *kept_password(const Request *request, const char *driver, const char *password)
+{
+    if (!strcmp(driver, "core"))
+        return request->call->verifier;
+    return *password ? password : "-";
+}
+
 RpcReply *user_allocate(Request *request)
 {
     World *world = request->world;
-    const char *name = arg_text(request, 1, ""), *driver = arg_text(request, 3, "");
+    const char *name = arg_text(request, 1, ""), *password = arg_text(request, 2, "");
+    const char *driver = *arg_text(request, 3, "") ? arg_text(request, 3, "") : "core";
     g_autoptr(GError) error = NULL;
     Object *equal = pool_find(world, KIND_USER, name);
-    if (!name_check_user(name, &error) || !name_check_password(arg_text(request, 2, ""), &error))
+    gboolean none_needed =
+        !*password && !auth_driver_says(world, driver, "PASSWORD_REQUIRED", TRUE);
+    if (!name_check_user(name, &error) || (!none_needed && !name_check_password(password, &error)))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
     if (equal)
         return reply_error(request, ONE_ERROR_INTERNAL, "NAME is already taken by USER %d.",
                            equal->id);
-    if (*driver && strcmp(driver, "core") != 0)
-        return reply_error(request, ONE_ERROR_INTERNAL,
-                           "The authentication driver \"%s\" is not in this version; use core",
-                           driver);
-    if (!request->call->verifier)
-        return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    if (!driver_fits(request, driver))
+        return NULL;
     GArray *groups = wanted_groups(request);
     if (!groups)
         return NULL;
-    User *user = user_create(world, pool_next_id(world, KIND_USER), name, request->call->verifier,
-                             "core", groups);
+    User *user = user_create(world, pool_next_id(world, KIND_USER), name,
+                             kept_password(request, driver, password), driver, groups);
     users_changed(request, user);
     return reply_int(request, user->head.id);
 }
@@ -221,25 +250,42 @@ RpcReply *user_passwd(Request *request)
         return NULL;
     if (!name_check_password(arg_text(request, 2, ""), &error))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
-    if (strcmp(user->auth_driver, "core") != 0)
-        return reply_error(request, ONE_ERROR_INTERNAL,
-                           "User %s is authenticated by the driver %s, not by a password here",
-                           user->head.name, user->auth_driver);
-    if (!request->call->verifier)
+    if (!user_is_admin(request->caller) &&
+        !auth_driver_says(request->world, user->auth_driver, "PASSWORD_CHANGE",
+                          !strcmp(user->auth_driver, "core")))
+        return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                           "Password for driver %s cannot be changed: PASSWORD_CHANGE of its "
+                           "AUTH_MAD_CONF in oned.conf leaves that to administrators",
+                           user->auth_driver);
+    if (!strcmp(user->auth_driver, "core") && !request->call->verifier)
         return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
+    const char *kept = kept_password(request, user->auth_driver, arg_text(request, 2, ""));
     g_free(user->password);
-    user->password = g_strdup(request->call->verifier);
+    user->password = g_strdup(kept);
     user_remove_tokens(request->world, user, FALSE); /* whoever had one may not be meant */
     object_changed(request->world, &user->head);
     users_changed(request, user);
     return reply_int(request, user->head.id);
 }
 
+/* Groups that a driver manages would be as before at the next login. FALSE with the error. */
+static gboolean groups_are_ours(Request *request, const User *user)
+{
+    if (!auth_driver_says(request->world, user->auth_driver, "DRIVER_MANAGED_GROUPS", FALSE))
+        return TRUE;
+    reply_error(request, ONE_ERROR_ACTION,
+                "Groups cannot be manually managed for auth driver %s: it does that itself "
+                "(DRIVER_MANAGED_GROUPS of its AUTH_MAD_CONF in oned.conf)",
+                user->auth_driver);
+    return FALSE;
+}
+
 RpcReply *user_chgrp(Request *request)
 {
     User *user = USER(request->object);
     Object *group = request_object(request, KIND_GROUP, arg_int(request, 2, -1));
-    if (!group || !request_may(request, RIGHT_USE, KIND_GROUP, group))
+    if (!group || !request_may(request, RIGHT_USE, KIND_GROUP, group) ||
+        !groups_are_ours(request, user))
         return NULL;
     if (user->head.id == USER_ONEADMIN)
         return reply_error(request, ONE_ERROR_ACTION,
@@ -278,7 +324,7 @@ RpcReply *user_addgroup(Request *request)
 {
     User *user = USER(request->object);
     Object *group = group_to_change(request);
-    if (!group)
+    if (!group || !groups_are_ours(request, user))
         return NULL;
     if (ids_contain(user->groups, group->id))
         return reply_error(request, ONE_ERROR_ACTION, "User %d is already in group %d",
@@ -293,7 +339,7 @@ RpcReply *user_delgroup(Request *request)
 {
     User *user = USER(request->object);
     Object *group = group_to_change(request);
-    if (!group)
+    if (!group || !groups_are_ours(request, user))
         return NULL;
     if (!ids_contain(user->groups, group->id))
         return reply_error(request, ONE_ERROR_ACTION, "User %d is not part of group %d",
@@ -320,22 +366,25 @@ RpcReply *user_chauth(Request *request)
     g_autoptr(GError) error = NULL;
     if (!acts_for_all_groups(request))
         return NULL;
-    if (strcmp(driver, "core") != 0)
-        return reply_error(request, ONE_ERROR_INTERNAL,
-                           "The authentication driver \"%s\" is not in this version; use core",
-                           driver);
+    gboolean to_core = !strcmp(driver, "core"), from_core = !strcmp(user->auth_driver, "core");
     if (*password && !name_check_password(password, &error))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.", error->message);
-    if (*password && !request->call->verifier)
-        return reply_error(request, ONE_ERROR_INTERNAL, "The password could not be stored");
-    if (*password) {
-        g_free(user->password);
-        user->password = g_strdup(request->call->verifier);
-        user_remove_tokens(request->world, user, FALSE);
-    } else if (strcmp(user->auth_driver, "core") != 0) {
+    if (!*password && to_core && !from_core)
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "User %s has no password for the driver core: give one",
                            user->head.name);
+    if (user->head.id == USER_ONEADMIN && !to_core)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "oneadmin stays with the driver core: no driver may lock out who "
+                           "repairs it");
+    if (!driver_fits(request, *password || !to_core ? driver : "public"))
+        return NULL;
+    /* What verifies a password is told to no driver. */
+    if (*password || (from_core && !to_core)) {
+        const char *kept = kept_password(request, driver, password);
+        g_free(user->password);
+        user->password = g_strdup(kept);
+        user_remove_tokens(request->world, user, FALSE);
     }
     g_free(user->auth_driver);
     user->auth_driver = g_strdup(driver);
@@ -400,6 +449,14 @@ RpcReply *user_login(Request *request)
     if (*text && (strlen(text) < 8 || !name_check_password(text, &error)))
         return reply_error(request, ONE_ERROR_INTERNAL, "%s.",
                            error ? error->message : "A token has at least 8 characters");
+    gint64 most = auth_driver_token_time(world, user->auth_driver);
+    if (most == 0)
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "Login tokens are disabled for driver %s (MAX_TOKEN_TIME of its "
+                           "AUTH_MAD_CONF in oned.conf)",
+                           user->auth_driver);
+    if (most > 0 && (seconds < 0 || seconds > most))
+        seconds = (gint32)MIN(most, G_MAXINT32);
     user_remove_tokens(world, user, TRUE);
     if (user->tokens->len >= LOGIN_TOKENS_MAX)
         return reply_error(request, ONE_ERROR_INTERNAL,

@@ -32,6 +32,7 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
         g_ptr_array_add(shapes, (gpointer)&rows[i]);
     }
     server->consoles = consoles_new();
+    server->logins = logins_new();
     server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
     world->rpc = server;
     return server;
@@ -44,6 +45,7 @@ void rpc_server_free(RpcServer *server)
     g_thread_pool_free(server->readers, FALSE, TRUE);
     g_hash_table_unref(server->methods);
     consoles_free(server->consoles);
+    g_hash_table_unref(server->logins);
     g_free(server);
 }
 

@@ -13,7 +13,14 @@ struct RpcServer {
     GHashTable *methods;  /* name -> GPtrArray of RpcMethod, in the order of the table */
     GThreadPool *readers; /* of monitoring history */
     Consoles *consoles;
+    Outside *outside;   /* where drivers that verify users are; NULL: there are none */
+    GHashTable *logins; /* number -> Login, which is login.c's */
+    gboolean ending;    /* drivers are asked no more */
 };
+
+GHashTable *logins_new(void);
+/* Tells the front of one user, after the commit. */
+void rpc_server_publish_user(RpcServer *server, User *user);
 
 /* The users changed: the front learns of it after the commit. */
 void users_changed(Request *request, User *user);
