@@ -19,6 +19,7 @@
 #include "server/rpc/login.h"
 #include "server/rpc/method.h"
 #include "server/rpc/methods_page.h"
+#include "server/rpc/openapi.h"
 #include "server/rpc/server.h"
 #include "server/store/store_sqlite.h"
 
@@ -52,7 +53,7 @@ typedef struct Oned {
 
 static struct {
     char *config, *backup;
-    gboolean check, version, keys, foreground, methods, states;
+    gboolean check, version, keys, foreground, methods, openapi, states;
 } options;
 
 static const GOptionEntry entries[] = {
@@ -67,6 +68,8 @@ static const GOptionEntry entries[] = {
      "List every key of the configuration with its default", NULL},
     {"print-methods", 0, 0, G_OPTION_ARG_NONE, &options.methods, "Print the page of all methods",
      NULL},
+    {"print-openapi", 0, 0, G_OPTION_ARG_NONE, &options.openapi,
+     "Print the description of the methods as JSON (OpenAPI)", NULL},
     {"print-states", 0, 0, G_OPTION_ARG_NONE, &options.states,
      "Print the page of a machine's states", NULL},
     {"version", 'v', 0, G_OPTION_ARG_NONE, &options.version, "Print the version", NULL},
@@ -448,6 +451,7 @@ static gboolean prints_only(void)
     g_autofree char *text = options.version   ? g_strdup("Globule " GLOBULE_VERSION "\n")
                             : options.keys    ? config_help()
                             : options.methods ? rpc_methods_page()
+                            : options.openapi ? rpc_openapi()
                             : options.states  ? vm_states_page()
                                               : NULL;
     if (text)

@@ -21,6 +21,9 @@ GString *rpc_json_encode(const RpcReply *reply, guint *status);
 /* {"error": ...} for a fault; for refusals made before there is a call. (owned) */
 GString *rpc_json_encode_fault(gint code, const char *text);
 
+/* A text in quotes, with what JSON wants escaped. */
+void rpc_json_append_text(GString *out, const char *text);
+
 /* ---- json_read.c, json_names.c; for tests ---- */
 
 /* A value from a text, or NULL with the reason, "at byte N: ..." (owned). */

@@ -8,7 +8,7 @@
 
 /* ---- pieces ---- */
 
-static void append_text(GString *out, const char *text)
+void rpc_json_append_text(GString *out, const char *text)
 {
     static const char letters[] = "\"\\\n\r\t", meanings[] = "\"\\nrt";
     g_string_append_c(out, '"');
@@ -37,7 +37,7 @@ static void append_value(GString *out, const RpcValue *value)
         g_string_append(out, value->number ? "true" : "false");
         break;
     case RPC_STRING:
-        append_text(out, value->text);
+        rpc_json_append_text(out, value->text);
         break;
     case RPC_DOUBLE: {
         char number[G_ASCII_DTOSTR_BUF_SIZE];
@@ -112,7 +112,7 @@ static void append_group(GString *out, const xmlNode *first, GHashTable *groups)
 {
     const GPtrArray *same = g_hash_table_lookup(groups, xml_name(first));
     gboolean array = same->len > 1 || is_list(first);
-    append_text(out, xml_name(first));
+    rpc_json_append_text(out, xml_name(first));
     g_string_append(out, array ? ":[" : ":");
     for (guint i = 0; i < same->len; i++) {
         g_string_append(out, i ? "," : "");
@@ -143,7 +143,7 @@ static void append_element(GString *out, const xmlNode *element)
     if (!first) {
         g_autofree char *text = xml_content(element);
         if (*text)
-            append_text(out, text);
+            rpc_json_append_text(out, text);
         else
             g_string_append(out, "{}");
         return;
@@ -169,7 +169,7 @@ static gboolean append_document(GString *out, const char *text, gsize length)
     if (!document)
         return FALSE;
     g_string_append_c(out, '{');
-    append_text(out, xml_name(xml_root(document)));
+    rpc_json_append_text(out, xml_name(xml_root(document)));
     g_string_append_c(out, ':');
     append_element(out, xml_root(document));
     g_string_append_c(out, '}');
@@ -221,7 +221,7 @@ static GString *unescaped(const FragmentList *list)
 static void append_error(GString *out, gint code, const char *text)
 {
     g_string_append_printf(out, "{\"error\":{\"code\":%d,\"message\":", code);
-    append_text(out, text ? text : "");
+    rpc_json_append_text(out, text ? text : "");
     g_string_append(out, "}}");
 }
 
@@ -269,7 +269,7 @@ static void append_fragments(GString *out, const FragmentList *list)
     if (append_document(out, text->str, text->len))
         return;
     g_string_append(out, "{\"result\":");
-    append_text(out, text->str);
+    rpc_json_append_text(out, text->str);
     g_string_append_c(out, '}');
 }
 

@@ -4,6 +4,7 @@
 #include "server/lifecycle/vm_table.h"
 #include "server/rpc/method.h"
 #include "server/rpc/methods_page.h"
+#include "server/rpc/openapi.h"
 #include "tests/unit/cases.h"
 
 static void check_page(const char *name, char *page)
@@ -19,6 +20,7 @@ static void check_page(const char *name, char *page)
 static void test_pages(void)
 {
     check_page("methods.md", rpc_methods_page());
+    check_page("openapi.json", rpc_openapi());
     check_page("states.md", vm_states_page());
 }
 
