@@ -156,7 +156,7 @@ def test_format(room):
 
 def compiler_flags():
     packages = ["glib-2.0", "gio-2.0", "gio-unix-2.0", "libxml-2.0", "sqlite3", "libmicrohttpd", "libsodium",
-                "libvirt", "libvirt-qemu", "libssh2", "libcurl"]
+                "libvirt", "libvirt-qemu", "libssh2", "libcurl", "json-glib-1.0"]
     found = run(["pkg-config", "--cflags", *packages])
     assert found.returncode == 0, found.stdout
     return ["-std=gnu17", "-D_GNU_SOURCE", '-DGLOBULE_VERSION="0"', "-DG_LOG_USE_STRUCTURED", f"-I{ROOT}",

@@ -1,5 +1,6 @@
 #include "drivers/im/im.h"
 
+#include "drivers/common/lxd.h"
 #include "lib/base/error.h"
 #include <string.h>
 
@@ -9,6 +10,7 @@ static const ImFlavour flavours[] = {
     {"qemu", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
     {"xen", im_libvirt_actions, {"xen:///system", "xen+ssh://%h/system?no_tty=1"}},
     {"lxc", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
+    {"lxd", im_lxd_actions, .rest = &lxd_settings},
     /* libvirt's own simulated hypervisor, inside this process; -u test:///FILE.xml says what it
        has. */
     {"test", im_libvirt_actions, {"test:///default", "test:///default"}},

@@ -7,11 +7,13 @@
 
 #include "drivers/common/driver.h"
 #include "drivers/common/libvirt_pool.h"
+#include "drivers/common/rest.h"
 
 typedef struct ImFlavour {
     const char *name;
     const DriverAction *actions;
-    LibvirtSettings libvirt; /* without URIs: not a flavour of libvirt */
+    LibvirtSettings libvirt;  /* without URIs: not a flavour of libvirt */
+    const RestSettings *rest; /* NULL: no daemon with a REST service */
 } ImFlavour;
 
 /* NULL when there is none of that name; im_flavour_names() then helps the user. (borrowed) */
@@ -38,3 +40,4 @@ extern const char *im_flavour_name; /* what hosts of a libvirt flavour are repor
 
 extern const DriverAction im_dummy_actions[];
 extern const DriverAction im_libvirt_actions[];
+extern const DriverAction im_lxd_actions[];

@@ -39,13 +39,13 @@ void im_outside_clear(ImOutside *outside)
 
 void im_outside_start(const char *uri)
 {
-    const char *at = uri ? strstr(uri, "+ssh://") : NULL;
+    const char *at = uri ? strstr(uri, "ssh://") : NULL;
     const char *host = at ? strstr(at, "%h") : NULL;
-    const char *end = at ? strchr(at + strlen("+ssh://"), '/') : NULL;
+    const char *end = at ? strchr(at + strlen("ssh://"), '/') : NULL;
     /* Another port than the usual one is told to ssh in its own configuration, or not at all. */
     if (!host || !end || host + 2 != end)
         return;
-    at += strlen("+ssh://");
+    at += strlen("ssh://");
     before = g_strndup(at, (gsize)(host - at));
     pausing = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     ssh = ssh_new();

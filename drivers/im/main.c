@@ -1,6 +1,7 @@
 /* one_im: tells what hosts have and which machines run there. The first argument is the flavour. */
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/im/im.h"
+#include "drivers/im/im_libvirt.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 
@@ -11,9 +12,12 @@ int main(int argc, char **argv)
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Hosts asked at once (32)", "N"},
         {"uri", 'u', 0, G_OPTION_ARG_STRING, &uri,
-         "How libvirt reaches another computer; %h is its name", "PATTERN"},
-        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience,
-         "Seconds that a connection to libvirt may take (20)", "N"},
+         "How another computer is reached (a URI of libvirt, an endpoint of a container daemon); "
+         "%h "
+         "is its name",
+         "PATTERN"},
+        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience, "Seconds that a connection may take (20)",
+         "N"},
         {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
         {NULL},
     };
@@ -33,8 +37,16 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_im: give one flavour of: %s\n", names);
         return 2;
     }
-    if (patience)
+    if (patience) {
         libvirt_pool_set_patience(patience);
+        rest_set_patience(patience);
+    }
+    if (flavour->rest && !rest_start(flavour->rest, uri, &error)) {
+        g_fprintf(stderr, "one_im: %s\n", error->message);
+        return 2;
+    }
+    if (flavour->rest)
+        im_outside_start(uri ? uri : flavour->rest->remote);
     if (flavour->libvirt.local)
         im_libvirt_start(flavour, uri);
     Driver driver = {

@@ -1,9 +1,18 @@
 /* one_vmm: runs machines on hosts. The first argument is the flavour. */
 #include "drivers/common/libvirt_pool.h"
+#include "drivers/vmm/container.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include <glib/gprintf.h>
 #include <locale.h>
+
+/* Of flavours whose daemon has a REST service. */
+static const char *defaults;
+
+static gboolean read_defaults(GError **error)
+{
+    return container_read_defaults(defaults, error);
+}
 
 int main(int argc, char **argv)
 {
@@ -13,9 +22,12 @@ int main(int argc, char **argv)
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Jobs at once in all (32)", "N"},
         {"per-host", 'p', 0, G_OPTION_ARG_INT, &per_host, "Jobs at once on one host (4)", "N"},
         {"uri", 'u', 0, G_OPTION_ARG_STRING, &uri,
-         "How libvirt reaches another computer; %h is its name", "PATTERN"},
-        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience,
-         "Seconds that a connection to libvirt may take (20)", "N"},
+         "How another computer is reached (a URI of libvirt, an endpoint of a container daemon); "
+         "%h "
+         "is its name",
+         "PATTERN"},
+        {"wait", 'w', 0, G_OPTION_ARG_INT, &patience, "Seconds that a connection may take (20)",
+         "N"},
         {"retries", 'r', 0, G_OPTION_ARG_INT, &retries, "Accepted for older configurations", "N"},
         {NULL},
     };
@@ -35,17 +47,26 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_vmm: give one flavour of: %s\n", names);
         return 2;
     }
-    if (patience)
+    if (patience) {
         libvirt_pool_set_patience(patience);
+        rest_set_patience(patience);
+    }
+    if (flavour->rest && !rest_start(flavour->rest, uri, &error)) {
+        g_fprintf(stderr, "one_vmm: %s\n", error->message);
+        return 2;
+    }
     if (flavour->dialect)
         vmm_libvirt_start(flavour, uri);
+    defaults = flavour->defaults;
     g_autofree char *lacks = vmm_flavour_lacks(flavour);
     Driver driver = {
         .program = "one_vmm",
         .actions = flavour->actions,
         .queue_of = vmm_queue_of,
         .prepare = vmm_prepare,
-        .init = flavour->dialect ? vmm_libvirt_init : NULL,
+        .init = flavour->dialect ? vmm_libvirt_init
+                : flavour->rest  ? read_defaults
+                                 : NULL,
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
         .in_order = TRUE,

@@ -1,5 +1,7 @@
 #include "drivers/vmm/vmm.h"
 
+#include "drivers/common/lxd.h"
+
 static const DomainDialect kvm = {
     .type = "kvm",
     .os_kernel = "hvm",
@@ -71,6 +73,13 @@ static const VmmFlavour flavours[] = {
         .defaults = "vmm_exec_lxc.conf",
         .abilities = VMM_PLUGS_NICS,
     },
+    {
+        .name = "lxd",
+        .actions = lxd_actions,
+        .rest = &lxd_settings,
+        .defaults = "vmm_exec_lxd.conf",
+        .lacks = "SAVE,RESTORE,MIGRATE,RESET",
+    },
 };
 
 const VmmFlavour *vmm_flavour(const char *name)
@@ -87,7 +96,7 @@ char *vmm_flavour_lacks(const VmmFlavour *flavour)
         VmmAbilities ability;
         const char *actions;
     } needs[] = {{VMM_SAVES, "SAVE,RESTORE"}, {VMM_MIGRATES, "MIGRATE"}, {VMM_RESETS, "RESET"}};
-    GString *lacks = g_string_new(NULL);
+    GString *lacks = g_string_new(flavour->lacks);
     for (guint i = 0; flavour->dialect && i < G_N_ELEMENTS(needs); i++)
         if (!(flavour->abilities & needs[i].ability))
             g_string_append_printf(lacks, "%s%s", lacks->len ? "," : "", needs[i].actions);

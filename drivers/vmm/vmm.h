@@ -7,6 +7,7 @@
 
 #include "drivers/common/driver.h"
 #include "drivers/common/libvirt_pool.h"
+#include "drivers/common/rest.h"
 #include "drivers/vmm/domain_xml.h"
 
 typedef enum {
@@ -23,6 +24,8 @@ typedef enum {
 typedef struct VmmFlavour {
     const char *name;
     const DriverAction *actions;
+    const RestSettings *rest; /* NULL: no daemon with a REST service */
+    const char *lacks;        /* of a flavour that is not libvirt's: actions it cannot do */
     /* The rest is for flavours of libvirt. */
     LibvirtSettings libvirt;
     const DomainDialect *dialect;
@@ -45,3 +48,4 @@ gboolean vmm_libvirt_init(GError **error);
 
 extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];
+extern const DriverAction lxd_actions[];

@@ -13,6 +13,7 @@ const char config_builtin[] =
     "IM_MAD = [ NAME = qemu,  EXECUTABLE = one_im, ARGUMENTS = qemu ]\n"
     "IM_MAD = [ NAME = xen,   EXECUTABLE = one_im, ARGUMENTS = xen ]\n"
     "IM_MAD = [ NAME = lxc,   EXECUTABLE = one_im, ARGUMENTS = lxc ]\n"
+    "IM_MAD = [ NAME = lxd,   EXECUTABLE = one_im, ARGUMENTS = lxd ]\n"
     "IM_MAD = [ NAME = dummy, EXECUTABLE = one_im, ARGUMENTS = dummy ]\n"
     "IM_MAD = [ NAME = im_kvm,   EXECUTABLE = one_im, ARGUMENTS = kvm ]\n"
     "IM_MAD = [ NAME = im_xen,   EXECUTABLE = one_im, ARGUMENTS = xen ]\n"
@@ -26,6 +27,9 @@ const char config_builtin[] =
     "           SUNSTONE_NAME = Xen, KEEP_SNAPSHOTS = no, LIVE_RESIZE = yes ]\n"
     "VM_MAD = [ NAME = lxc,   EXECUTABLE = one_vmm, ARGUMENTS = lxc,   TYPE = lxc,\n"
     "           SUNSTONE_NAME = LXC, KEEP_SNAPSHOTS = no, LIVE_RESIZE = yes ]\n"
+    "VM_MAD = [ NAME = lxd,   EXECUTABLE = one_vmm, ARGUMENTS = lxd,   TYPE = lxd,\n"
+    "           SUNSTONE_NAME = LXD, KEEP_SNAPSHOTS = yes, LIVE_RESIZE = yes,\n"
+    "           KEEP_MACHINES = yes ]\n"
     "VM_MAD = [ NAME = dummy, EXECUTABLE = one_vmm, ARGUMENTS = dummy, TYPE = xml,\n"
     "           SUNSTONE_NAME = Testing, KEEP_SNAPSHOTS = yes, LIVE_RESIZE = yes ]\n"
     "VM_MAD = [ NAME = vmm_kvm,   EXECUTABLE = one_vmm, ARGUMENTS = kvm,   TYPE = kvm ]\n"
@@ -80,6 +84,7 @@ static const struct {
     {"IM_MAD", "dummy", "dummy"},      {"VM_MAD", "kvm", "kvm"},
     {"VM_MAD", "qemu", "qemu"},        {"VM_MAD", "xen", "xen"},
     {"VM_MAD", "lxc", "lxc"},          {"VM_MAD", "dummy", "dummy"},
+    {"IM_MAD", "lxd", "lxd"},          {"VM_MAD", "lxd", "lxd"},
     {"TM_MAD", "tm_nfs", "-d shared"}, {"TM_MAD", "tm_shared", "-d shared"},
     {"TM_MAD", "tm_ssh", "-d ssh"},    {"TM_MAD", "tm_dummy", "-d dummy"},
 };

@@ -584,8 +584,10 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
+    gboolean unused_offline = step == STEP_EVICT || step == STEP_SHUTDOWN || step == STEP_FORGET;
     if (!is_wanted(vm, step) || (step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
-        ((step == STEP_EVICT || step == STEP_SHUTDOWN) && vm_record_is_offline(lifecycle, record)))
+        (step == STEP_FORGET && !vm_driver_can(lifecycle, vm, "KEEP_MACHINES")) ||
+        (unused_offline && vm_record_is_offline(lifecycle, record)))
         return NULL;
     if (step == STEP_MIGRATE)
         other = last->host_name;

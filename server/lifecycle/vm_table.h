@@ -23,6 +23,7 @@ typedef enum {
     STEP_MIGRATE,
     STEP_EVICT,   /* a machine of which sight was lost must be off before it starts elsewhere */
     STEP_CLEANUP, /* the hypervisor forgets the machine, on every host it may be on */
+    STEP_FORGET,  /* the same at the end of a machine, where those that are off stay on hosts */
     /* Of changes; each has something to do for some of them only. */
     STEP_DISK_IN,     /* bring the disk that is attached, or make the context anew */
     STEP_DISK_PLUG,   /* ATTACHDISK, DETACHDISK or UPDATECONF */

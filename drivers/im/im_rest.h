@@ -1,0 +1,10 @@
+/* What the flavours of container daemons share between their files. */
+#pragma once
+
+#include "drivers/common/json.h"
+
+/* Which of oned's machines an instance of LXD is: by what the driver noted in its configuration,
+ * else by its name one-<id>; -1: none. */
+gint64 im_lxd_vid(const char *name, JsonObject *config);
+/* KiB of a size as LXD's configuration has it, "64MiB"; 0: none, or a share of the host. */
+gint64 im_lxd_memory(const char *text);

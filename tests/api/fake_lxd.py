@@ -1,0 +1,162 @@
+"""LXD's /1.0 as far as the drivers use it, in the memory of the tests."""
+import copy
+import itertools
+import json
+import threading
+
+from api.fake_rest import FakeDaemon
+
+CODES = {"Running": 103, "Stopped": 102, "Frozen": 110, "Error": 112}
+
+
+class FakeLxd(FakeDaemon):
+    def __init__(self, path, name="lxd1"):
+        self.name, self.instances, self.operations, self.numbers = name, {}, {}, itertools.count(1)
+        self.images = {"debian": "f" * 64}
+        self.stubborn = False  # containers that do not end when they are asked
+        super().__init__(path)
+
+    # -- answers --
+
+    def refuse(self, handler, code, text):
+        handler.answer(code, {"type": "error", "error": text, "error_code": code, "metadata": None})
+
+    def sync(self, handler, metadata):
+        handler.answer(200, {"type": "sync", "status": "Success", "status_code": 200, "metadata": metadata})
+
+    def later(self, handler, work, metadata=None):
+        """An operation, done in a thread; `work` raises ValueError to fail."""
+        identity = f"00000000-0000-4000-8000-{next(self.numbers):012d}"
+        operation = {"id": identity, "status_code": 103, "status": "Running", "err": "", "metadata": metadata, "done": threading.Event()}
+        self.operations[identity] = operation
+
+        def run():
+            try:
+                with self.lock:
+                    work()
+                operation.update(status_code=200, status="Success")
+            except ValueError as problem:
+                operation.update(status_code=400, status="Failure", err=str(problem))
+            operation["done"].set()
+        threading.Thread(target=run, daemon=True).start()
+        handler.answer(202, {"type": "async", "status": "Operation created", "status_code": 100,
+                             "operation": f"/1.0/operations/{identity}", "metadata": self.shown(operation)})
+
+    @staticmethod
+    def shown(operation):
+        return {key: value for key, value in operation.items() if key != "done"}
+
+    # -- calls --
+
+    def server(self, handler):
+        self.sync(handler, {"auth": "trusted", "api_version": "1.0", "environment": {
+            "server": "lxd", "server_name": self.name, "server_version": "5.0.2", "kernel_architecture": "x86_64", "addresses": []}})
+
+    def resources(self, handler):
+        self.sync(handler, {"cpu": {"architecture": "x86_64", "total": 8, "sockets": [{"name": "A CPU", "frequency": 2400, "cores": []}]},
+                            "memory": {"total": 16 << 30, "used": 4 << 30}})
+
+    def list(self, handler):
+        with self.lock:
+            shown = [dict(self.document(name), state=self.state_of(name)) for name in self.instances]
+        self.sync(handler, shown)
+
+    def document(self, name):
+        instance = copy.deepcopy(self.instances[name])
+        instance.update(name=name, status_code=CODES[instance["status"]], expanded_config=instance["config"], expanded_devices=instance["devices"])
+        return instance
+
+    def state_of(self, name):
+        running = self.instances[name]["status"] in ("Running", "Frozen")
+        return {"status": self.instances[name]["status"], "pid": 4242 if running else 0,
+                "cpu": {"usage": 5_000_000_000 if running else 0}, "memory": {"usage": 48 << 20 if running else 0},
+                "disk": {"root": {"usage": 300 << 20}},
+                "network": {"lo": {"type": "loopback", "counters": {"bytes_received": 7, "bytes_sent": 7}},
+                            "eth0": {"type": "broadcast", "counters": {"bytes_received": 1000, "bytes_sent": 2000}}} if running else None}
+
+    def create(self, handler):
+        wanted = json.loads(handler.content)
+        name = wanted["name"]
+
+        def work():
+            source = wanted["source"]
+            if name in self.instances:
+                raise ValueError(f'Instance "{name}" already exists')
+            if source["type"] == "image" and source.get("alias", "debian") not in self.images:
+                raise ValueError("Failed getting image: Image not found")
+            self.instances[name] = {"config": dict(wanted.get("config") or {}), "devices": wanted.get("devices") or {}, "status": "Stopped",
+                                    "type": "container", "description": wanted.get("description", ""), "profiles": wanted.get("profiles")}
+        self.later(handler, work)
+
+    def known(self, handler, name):
+        if name not in self.instances:
+            self.refuse(handler, 404, "Instance not found")
+            return False
+        return True
+
+    def show(self, handler, name):
+        if self.known(handler, name):
+            self.sync(handler, self.document(name))
+
+    def show_state(self, handler, name):
+        if self.known(handler, name):
+            self.sync(handler, self.state_of(name))
+
+    def patch(self, handler, name):
+        if not self.known(handler, name):
+            return
+        change = json.loads(handler.content)
+
+        def work():
+            self.instances[name]["config"].update(change.get("config") or {})
+            self.instances[name]["devices"].update(change.get("devices") or {})
+        self.later(handler, work)
+
+    def change_state(self, handler, name):
+        if not self.known(handler, name):
+            return
+        wanted = json.loads(handler.content)
+
+        def work():
+            instance, action = self.instances[name], wanted["action"]
+            if action == "stop" and self.stubborn and not wanted["force"]:
+                raise ValueError("Failed shutting down instance, status is \"Running\": context deadline exceeded")
+            if action in ("stop", "freeze", "restart") and instance["status"] == "Stopped":
+                raise ValueError("The instance is already stopped")
+            if action == "start" and instance["status"] == "Running":
+                raise ValueError("The instance is already running")
+            if action == "start" and instance["config"].get("user.broken"):
+                raise ValueError("Failed to run: forkstart: exit status 1")
+            instance["status"] = {"stop": "Stopped", "freeze": "Frozen"}.get(action, "Running")
+        self.later(handler, work)
+
+    def remove(self, handler, name):
+        if not self.known(handler, name):
+            return
+
+        def work():
+            if self.instances[name]["status"] != "Stopped":
+                raise ValueError("The instance is currently running, stop it first or pass --force")
+            del self.instances[name]
+        self.later(handler, work)
+
+    def wait(self, handler, identity):
+        operation = self.operations.get(identity)
+        if not operation:
+            self.refuse(handler, 404, "Operation not found")
+            return
+        operation["done"].wait(float(handler.query.get("timeout", "30")))
+        self.sync(handler, self.shown(operation))
+
+    ROUTES = [
+        ("GET", "/1.0", server),
+        ("GET", "/1.0/resources", resources),
+        ("GET", "/1.0/instances", list),
+        ("POST", "/1.0/instances", create),
+        ("GET", "/1.0/instances/([^/]+)", show),
+        ("PATCH", "/1.0/instances/([^/]+)", patch),
+        ("DELETE", "/1.0/instances/([^/]+)", remove),
+        ("GET", "/1.0/instances/([^/]+)/state", show_state),
+        ("PUT", "/1.0/instances/([^/]+)/state", change_state),
+        ("GET", "/1.0/operations/([^/]+)/wait", wait),
+    ]

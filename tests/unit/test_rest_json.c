@@ -1,0 +1,127 @@
+/* Answers of REST services: documents, and what is none. */
+#include "drivers/common/json.h"
+
+#include "drivers/common/lxd.h"
+#include "drivers/im/im_rest.h"
+#include "lib/base/error.h"
+#include <string.h>
+
+static JsonObject *read_text(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    JsonObject *object = json_read(text, strlen(text), &error);
+    g_assert_no_error(error);
+    return object;
+}
+
+static void test_paths(void)
+{
+    g_autoptr(JsonObject) object = read_text(
+        "{\"a\":{\"b\":{\"c\":7,\"d\":1.5,\"e\":\"x\",\"f\":true}},\"l\":[{\"n\":1},\"t\",3],"
+        "\"limits.cpu\":\"2\",\"nothing\":null,\"big\":1e300}");
+    g_assert_cmpint(json_int_at(object, "a.b.c", -1), ==, 7);
+    g_assert_cmpint(json_int_at(object, "a.b.d", -1), ==, 1);
+    g_assert_cmpint(json_int_at(object, "a.b.e", -1), ==, -1);
+    g_assert_cmpint(json_int_at(object, "big", -1), ==, -1);
+    g_assert_cmpint(json_int_at(object, "a.x.c", -1), ==, -1);
+    g_assert_cmpstr(json_text_at(object, "a.b.e"), ==, "x");
+    g_assert_null(json_text_at(object, "a.b.c"));
+    g_assert_null(json_text_at(object, "a.b.e.more"));
+    g_assert_null(json_text_at(object, "nothing"));
+    g_assert_true(json_bool_at(object, "a.b.f"));
+    g_assert_false(json_bool_at(object, "a.b.c"));
+    g_assert_nonnull(json_object_at(object, "a.b"));
+    g_assert_null(json_object_at(object, "l"));
+    g_assert_cmpstr(json_text_of(object, "limits.cpu"), ==, "2");
+    JsonArray *list = json_array_at(object, "l");
+    g_assert_cmpuint(json_count(list), ==, 3);
+    g_assert_cmpint(json_int_at(json_nth_object(list, 0), "n", -1), ==, 1);
+    g_assert_null(json_nth_object(list, 1));
+    g_assert_cmpstr(json_nth_text(list, 1), ==, "t");
+    g_assert_null(json_nth_text(list, 2));
+    g_assert_null(json_nth_text(list, 3));
+    g_assert_cmpuint(json_count(NULL), ==, 0);
+    g_assert_null(json_text_at(NULL, "a"));
+}
+
+static void test_no_documents(void)
+{
+    g_autofree char *deep = g_strnfill(100000, '[');
+    const char *const texts[] = {"",         "7",          "[1]",   "{",
+                                 "{\"a\":}", "{\"a\":1}x", "null",  "{\"a\":\xff}",
+                                 deep,       "\"{\"",      "{a:1}", "{\"a\":1,}"};
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(JsonObject) object = json_read(texts[i], strlen(texts[i]), &error);
+        g_assert_null(object);
+        g_assert_error(error, ONE_ERROR, ONE_ERROR_INTERNAL);
+        g_assert_true(g_str_has_prefix(error->message, "the answer is no JSON document: "));
+    }
+}
+
+static void test_print(void)
+{
+    g_autoptr(JsonObject) object = json_object_new();
+    json_object_set_string_member(object, "name", "a \"b\"\n");
+    g_autofree char *text = json_print(object);
+    g_assert_cmpstr(text, ==, "{\"name\":\"a \\\"b\\\"\\n\"}");
+}
+
+static void test_sizes(void)
+{
+    static const struct {
+        const char *text;
+        gint64 kib;
+    } rows[] = {{NULL, 0},         {"", 0},        {"64MiB", 65536},   {"512MB", 500000},
+                {"1GiB", 1048576}, {"2048", 2},    {"2 GiB", 2097152}, {"50%", 0},
+                {"-1GiB", 0},      {"1e30GiB", 0}, {"nanMiB", 0}};
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        g_assert_cmpint(im_lxd_memory(rows[i].text), ==, rows[i].kib);
+}
+
+static void test_machines(void)
+{
+    g_autoptr(JsonObject) ours = read_text("{\"user.one.vid\":\"7\"}");
+    g_autoptr(JsonObject) odd = read_text("{\"user.one.vid\":\"-7\"}");
+    g_assert_cmpint(im_lxd_vid("any", ours), ==, 7);
+    g_assert_cmpint(im_lxd_vid("any", odd), ==, -1);
+    g_assert_cmpint(im_lxd_vid("one-12", NULL), ==, 12);
+    g_assert_cmpstr(lxd_state_name("Running"), ==, "RUNNING");
+    g_assert_cmpstr(lxd_state_name("Frozen"), ==, "PAUSED");
+    g_assert_cmpstr(lxd_state_name("Stopped"), ==, "POWEROFF");
+    g_assert_cmpstr(lxd_state_name("Dancing"), ==, "UNKNOWN");
+    g_assert_cmpstr(lxd_state_name(NULL), ==, "UNKNOWN");
+}
+
+static void test_endpoints(void)
+{
+    static const char *const wrong[] = {"",         "/run/socket", "unix:",     "unix:relative",
+                                        "ssh://%h", "ssh:///path", "ssh://%h/", "http://%h",
+                                        "https://"};
+    const RestSettings settings = {"unix:/a", "ssh://%h/a", "LXD"};
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+        g_assert_false(rest_start(&settings, wrong[i], &error));
+        g_assert_error(error, ONE_ERROR, ONE_ERROR_RPC_API);
+    }
+    g_assert_true(rest_start(&settings, NULL, NULL));
+    g_autofree char *here = rest_endpoint("localhost");
+    g_autofree char *there = rest_endpoint("node01");
+    g_assert_cmpstr(here, ==, "unix:/a");
+    g_assert_cmpstr(there, ==, "ssh://node01/a");
+    g_assert_true(rest_start(&settings, "https://%h:8443", NULL));
+    g_autofree char *tls = rest_endpoint("node01");
+    g_assert_cmpstr(tls, ==, "https://node01:8443");
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/rest/json/paths", test_paths);
+    g_test_add_func("/rest/json/no-documents", test_no_documents);
+    g_test_add_func("/rest/json/print", test_print);
+    g_test_add_func("/rest/lxd/sizes", test_sizes);
+    g_test_add_func("/rest/lxd/machines", test_machines);
+    g_test_add_func("/rest/endpoints", test_endpoints);
+    return g_test_run();
+}
