@@ -60,7 +60,11 @@ const char config_builtin[] =
     "AUTH_MAD_CONF = [ NAME = server_cipher, PASSWORD_CHANGE = NO, DRIVER_MANAGED_GROUPS = NO,\n"
     "                  DRIVER_MANAGED_GROUP_ADMIN = NO, MAX_TOKEN_TIME = -1 ]\n"
     "VN_MAD_CONF = [ NAME = dummy, BRIDGE_TYPE = linux ]\n"
-    "VN_MAD_CONF = [ NAME = bridge, BRIDGE_TYPE = linux ]\n";
+    "VN_MAD_CONF = [ NAME = bridge, BRIDGE_TYPE = linux ]\n"
+    "VN_MAD_CONF = [ NAME = fw, BRIDGE_TYPE = linux ]\n"
+    "VN_MAD_CONF = [ NAME = 802.1Q, BRIDGE_TYPE = linux ]\n"
+    "VN_MAD_CONF = [ NAME = vxlan, BRIDGE_TYPE = linux ]\n"
+    "VN_MAD_CONF = [ NAME = ovswitch, BRIDGE_TYPE = openvswitch ]\n";
 
 /* Driver programs of theirs, of 2009 and later, and ours in their place. */
 static const struct {

@@ -435,7 +435,9 @@ void lifecycle_start(Lifecycle *lifecycle)
     for (guint i = 0; i < hosts->len; i++)
         host_start_monitoring(lifecycle, hosts->pdata[i]);
     GPtrArray *vms = world->pools[KIND_VM].order;
-    for (guint i = 0; i < vms->len; i++)
+    for (guint i = 0; i < vms->len; i++) {
         resume_work(lifecycle, vms->pdata[i]);
+        vm_groups_follow(lifecycle, vms->pdata[i]);
+    }
     datastores_start_monitoring(lifecycle);
 }

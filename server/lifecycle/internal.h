@@ -14,6 +14,7 @@ typedef enum {
     ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
     ASKED_CONSOLE,  /* CONSOLE: the same */
     ASKED_LEFTOVER, /* what a host has of a machine that is not there, and is to go */
+    ASKED_GROUPS,   /* UPDATESG: rules of security groups */
     ASKED_HOST,     /* MONITOR of a host */
     ASKED_DATASTORE /* MONITOR of a datastore */
 } AskedAbout;
@@ -195,6 +196,12 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
                        const char *info);
 /* The host does not answer: what ran there is unknown. */
 void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *reason);
+
+/* ---- vm_groups.c ---- */
+
+/* The machine is in another state: it is told of rules that changed meanwhile, or need not be. */
+void vm_groups_follow(Lifecycle *lifecycle, Vm *vm);
+void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info);
 
 /* ---- leftovers.c ---- */
 

@@ -129,6 +129,10 @@ gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gbool
 gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean context,
                         const VmAsker *asker, GError **error);
 
+/* The rules of a security group were changed, and written into the machines: hosts are told.
+ * `only_failed`: those that did not take them before. */
+void lifecycle_group_changed(Lifecycle *lifecycle, Object *group, gboolean only_failed);
+
 /* ---- hosts ---- */
 
 gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error);

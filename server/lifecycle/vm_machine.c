@@ -129,6 +129,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     if (state == VM_ACTIVE && lcm == LCM_RUNNING)
         entered_running(lifecycle, vm);
     leftovers_clean_of(lifecycle, vm);
+    vm_groups_follow(lifecycle, vm);
     const VmPhase *phase = state == VM_ACTIVE ? vm_phase(lcm) : NULL;
     if (!phase)
         return;

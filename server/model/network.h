@@ -83,9 +83,16 @@ void network_check(World *world, GPtrArray *problems);
 
 #define SECGROUP_DEFAULT 0
 
+/* Machines (by id) on whose hosts other rules than the group's are still in force, and those whose
+ * host did not take them. The others that name the group are up to date. */
 typedef struct SecurityGroup {
     Object head;
+    GArray *outdated; /* to be told; after a restart also those that were being told */
+    GArray *updating; /* their host is being told */
+    GArray *failed;
 } SecurityGroup;
+
+#define SECGROUP(object) ((SecurityGroup *)(object))
 
 /* A new group; the template is taken. `id` -1: the next one. */
 Object *secgroup_create(World *world, gint32 id, const char *name, gint32 uid, gint32 gid,
@@ -94,6 +101,9 @@ Object *secgroup_create(World *world, gint32 id, const char *name, gint32 uid, g
 void secgroup_bootstrap(World *world);
 /* Machines whose cards name the group. (owned) */
 GArray *secgroup_vms(World *world, gint32 id);
+/* Groups that the cards of a machine name; `filtered`: only of cards whose hosts apply them.
+ * (owned) */
+GArray *secgroup_ids(const Vm *vm, gboolean filtered);
 /* The cards of a machine came or went: the groups that they name look different. */
 void secgroup_touch(World *world, const Vm *vm);
 /* Writes SECURITY_GROUP_RULE of all groups that the cards of a machine's template name. */

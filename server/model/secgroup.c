@@ -20,6 +20,31 @@ static void each_group(const Vm *vm, void (*found)(World *world, gint32 id, gpoi
         }
 }
 
+/* Network drivers that apply security groups on hosts. */
+static gboolean is_filtered(const TemplateAttribute *card)
+{
+    static const char *const drivers[] = {"fw", "802.1Q", "vxlan"};
+    const char *driver = attribute_get(card, "VN_MAD");
+    for (guint i = 0; driver && i < G_N_ELEMENTS(drivers); i++)
+        if (strcmp(driver, drivers[i]) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+GArray *secgroup_ids(const Vm *vm, gboolean filtered)
+{
+    GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+    const TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
+        if (filtered && !is_filtered(card))
+            continue;
+        g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+        for (guint j = 0; j < ids->len; j++)
+            ids_add(groups, g_array_index(ids, gint32, j));
+    }
+    return groups;
+}
+
 static void touch(World *world, gint32 id, gpointer data)
 {
     Object *group = pool_get(world, KIND_SECGROUP, id);
@@ -59,6 +84,44 @@ GArray *secgroup_vms(World *world, gint32 id)
     return vms;
 }
 
+/* A copy of a group's rule for a machine; of an address that it names itself there is none. */
+static TemplateAttribute *add_rule(Template *template, const Object *group,
+                                   const TemplateAttribute *rule)
+{
+    TemplateAttribute *copy = template_add_vector(template, "SECURITY_GROUP_RULE");
+    for (guint k = 0; k < rule->pairs->len; k++) {
+        const TemplatePair *pair = rule->pairs->pdata[k];
+        attribute_set(copy, pair->name, pair->value);
+    }
+    attribute_set_int(copy, "SECURITY_GROUP_ID", group->id);
+    attribute_set(copy, "SECURITY_GROUP_NAME", group->name);
+    return copy;
+}
+
+/* A rule with NETWORK_ID is one for each range of that network, and of each version of IP. */
+static void add_rules(World *world, Template *template, const Object *group,
+                      const TemplateAttribute *rule)
+{
+    static const char *const addresses[] = {"IP", "IP6"};
+    gint64 id;
+    if (!attribute_get_int(rule, "NETWORK_ID", &id)) {
+        add_rule(template, group, rule);
+        return;
+    }
+    const Network *network = id == (gint32)id ? network_get(world, (gint32)id) : NULL;
+    for (guint i = 0; network && i < network->ranges->len; i++) {
+        const AddressRange *range = network->ranges->pdata[i];
+        for (guint j = 0; j < G_N_ELEMENTS(addresses); j++) {
+            const char *first = attribute_get(range->attributes, addresses[j]);
+            if (!first || !*first)
+                continue;
+            TemplateAttribute *copy = add_rule(template, group, rule);
+            attribute_set(copy, "IP", first);
+            attribute_set_int(copy, "SIZE", range->size);
+        }
+    }
+}
+
 void secgroup_write_rules(World *world, Template *template)
 {
     g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(gint32));
@@ -72,45 +135,47 @@ void secgroup_write_rules(World *world, Template *template)
     template_remove(template, "SECURITY_GROUP_RULE");
     for (guint i = 0; i < groups->len; i++) {
         const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
-        for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++) {
-            TemplateAttribute *copy = template_add_vector(template, "SECURITY_GROUP_RULE");
-            for (guint k = 0; k < rule->pairs->len; k++) {
-                const TemplatePair *pair = rule->pairs->pdata[k];
-                attribute_set(copy, pair->name, pair->value);
-            }
-            attribute_set_int(copy, "SECURITY_GROUP_ID", group->id);
-            attribute_set(copy, "SECURITY_GROUP_NAME", group->name);
-        }
+        for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++)
+            add_rules(world, template, group, rule);
     }
 }
 
 static void secgroup_render(World *world, Object *object, GString *xml)
 {
+    const SecurityGroup *group = SECGROUP(object);
+    const GArray *others[] = {group->outdated, group->updating, group->failed};
     g_autoptr(GArray) vms = secgroup_vms(world, object->id);
+    for (guint i = 0; i < G_N_ELEMENTS(others); i++)
+        for (guint j = 0; j < others[i]->len; j++)
+            (void)ids_remove(vms, g_array_index(others[i], gint32, j));
     g_string_append(xml, "<SECURITY_GROUP>");
     xml_int(xml, "ID", object->id);
     xml_owner(world, object, xml);
     xml_text(xml, "NAME", object->name);
     xml_permissions(object, xml);
     xml_ids(xml, "UPDATED_VMS", vms);
-    xml_ids(xml, "OUTDATED_VMS", NULL);
-    xml_ids(xml, "UPDATING_VMS", NULL);
-    xml_ids(xml, "ERROR_VMS", NULL);
+    xml_ids(xml, "OUTDATED_VMS", group->outdated);
+    xml_ids(xml, "UPDATING_VMS", group->updating);
+    xml_ids(xml, "ERROR_VMS", group->failed);
     template_append_xml_element(object->template, "TEMPLATE", xml);
     g_string_append(xml, "</SECURITY_GROUP>");
 }
 
 static const StoreColumn columns[] = {
-    OWNER_COLUMNS,
-    {"template", STORE_TEXT},
-    {NULL, STORE_INT},
+    OWNER_COLUMNS,          {"template", STORE_TEXT}, {"outdated", STORE_TEXT},
+    {"failed", STORE_TEXT}, {NULL, STORE_INT},
 };
 static const StoreTable table = {"security_group", 1, columns};
 
 static StoreWrite *secgroup_row(World *world, const Object *object)
 {
     StoreWrite *row = store_write_new(&table, STORE_PUT);
-    store_take_text(row, owner_to_row(object, row), template_to_text(object->template));
+    const SecurityGroup *group = (const SecurityGroup *)object;
+    g_autofree char *waiting = ids_print(group->outdated), *told = ids_print(group->updating);
+    guint i = owner_to_row(object, row);
+    store_take_text(row, i++, template_to_text(object->template));
+    store_take_text(row, i++, g_strconcat(waiting, *waiting && *told ? "," : "", told, NULL));
+    store_take_text(row, i++, ids_print(group->failed));
     return row;
 }
 
@@ -120,6 +185,9 @@ static Object *secgroup_new(gint32 id, const char *name, gint32 uid, gint32 gid,
     object_init(&group->head, KIND_SECGROUP, id, name, template);
     group->head.uid = uid;
     group->head.gid = gid;
+    group->outdated = ids_parse(NULL);
+    group->updating = ids_parse(NULL);
+    group->failed = ids_parse(NULL);
     return &group->head;
 }
 
@@ -130,12 +198,19 @@ static gboolean secgroup_load(World *world, const StoreValue *values, GError **e
         return FALSE;
     Object *group = secgroup_new((gint32)values[0].number, values[1].text, 0, 0, template);
     owner_from_row(group, values);
+    g_array_unref(SECGROUP(group)->outdated);
+    g_array_unref(SECGROUP(group)->failed);
+    SECGROUP(group)->outdated = ids_parse(values[OWNER_END + 1].text);
+    SECGROUP(group)->failed = ids_parse(values[OWNER_END + 2].text);
     pool_add(world, group);
     return TRUE;
 }
 
 static void secgroup_free(Object *object)
 {
+    g_array_unref(SECGROUP(object)->outdated);
+    g_array_unref(SECGROUP(object)->updating);
+    g_array_unref(SECGROUP(object)->failed);
     object_clear(object);
     g_free(object);
 }

@@ -23,9 +23,12 @@ static gboolean may_write(Request *request, const Template *template)
 
 /* What a network is connected to; the address ranges of a reservation have it from the network that
  * it is a part of, and its owner does not get into another one by changing it. */
-static const char *const connection[] = {
-    "VLAN_ID", "AUTOMATIC_VLAN_ID", "OUTER_VLAN_ID", "BRIDGE_TYPE", "QINQ_TYPE", "VN_MAD", "PHYDEV",
-    "BRIDGE"};
+static const char *const connection[] = {"VLAN_ID",       "AUTOMATIC_VLAN_ID",
+                                         "OUTER_VLAN_ID", "BRIDGE_TYPE",
+                                         "QINQ_TYPE",     "VN_MAD",
+                                         "PHYDEV",        "BRIDGE",
+                                         "VXLAN_MC",      "VXLAN_TTL",
+                                         "VXLAN_MODE",    "KEEP_EMPTY_BRIDGE"};
 
 static gboolean keeps_connection(Request *request, Template *change, gboolean append)
 {
@@ -58,7 +61,8 @@ RpcReply *network_allocate(Request *request)
     World *world = request->world;
     g_autoptr(Template) template = request_template(request, 1);
     gint32 cluster_id = arg_int(request, 2, -1);
-    if (!template || !may_write(request, template))
+    if (!template || !may_write(request, template) ||
+        !network_connection_fits(request, template, NULL))
         return NULL;
     Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
     if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
@@ -99,6 +103,17 @@ RpcReply *network_delete(Request *request)
     return reply_int(request, id);
 }
 
+/* How it is connected changes only when that is named. */
+static void keep_driver(const Network *network, Template *change)
+{
+    static const char *const kept[] = {"VN_MAD", "BRIDGE", "BRIDGE_TYPE"};
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
+        const char *value = template_get(network->head.template, kept[i]);
+        if (value && !template_get(change, kept[i]))
+            template_set(change, kept[i], value);
+    }
+}
+
 RpcReply *network_update(Request *request)
 {
     Network *network = NETWORK(request->object);
@@ -108,8 +123,11 @@ RpcReply *network_update(Request *request)
         return NULL;
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
-    if (!keeps_connection(request, change, append))
+    if (!keeps_connection(request, change, append) ||
+        !network_connection_fits(request, change, network->head.template))
         return NULL;
+    if (!append)
+        keep_driver(network, change);
     if (!append)
         keep_restricted(request->world, request->caller, network->head.template, change,
                         "VNET_RESTRICTED_ATTR");

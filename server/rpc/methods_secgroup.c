@@ -164,13 +164,16 @@ RpcReply *secgroup_update(Request *request)
         return NULL;
     object_changed(request->world, request->object);
     write_rules(request->world, request->object->id);
+    lifecycle_group_changed(request->lifecycle, request->object, FALSE);
     return reply_int(request, request->object->id);
 }
 
-/* Rules are written into the machines at once, so there is never one that is behind. */
+/* The rules are in the machines' documents already; their hosts are told once more. */
 RpcReply *secgroup_commit(Request *request)
 {
-    if (!arg_bool(request, 2, FALSE))
+    gboolean only_failed = arg_bool(request, 2, FALSE);
+    if (!only_failed)
         write_rules(request->world, request->object->id);
+    lifecycle_group_changed(request->lifecycle, request->object, only_failed);
     return reply_int(request, request->object->id);
 }

@@ -174,3 +174,7 @@ HANDLER(old_hostinfo);
 HANDLER(old_hostdelete);
 HANDLER(old_hostenable);
 HANDLER(old_network);
+
+/* What a network template says about its connection on hosts can be done; `now`: the network as it
+ * is, NULL for a new one. FALSE with the error. (network_check.c) */
+gboolean network_connection_fits(Request *request, const Template *change, const Template *now);

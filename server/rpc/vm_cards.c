@@ -56,18 +56,20 @@ static Network *network_of(World *world, const User *owner, const TemplateAttrib
 
 /* ---- what the card gets ---- */
 
+/* What hosts do for the card: the network alone says so, whatever the card brought. */
+static const char *const connection[] = {"BRIDGE",     "BRIDGE_TYPE",      "VN_MAD",   "PHYDEV",
+                                         "VLAN_ID",    "OUTER_VLAN_ID",    "VXLAN_MC", "VXLAN_TTL",
+                                         "VXLAN_MODE", "KEEP_EMPTY_BRIDGE"};
+
 static void inherit(World *world, const Network *network, const AddressRange *range,
                     TemplateAttribute *card)
 {
-    static const char *const connection[] = {"BRIDGE", "BRIDGE_TYPE", "VN_MAD",
-                                             "PHYDEV", "VLAN_ID",     "OUTER_VLAN_ID"};
     const char *name;
     for (guint i = 0; i < G_N_ELEMENTS(connection); i++) {
         const char *value = attribute_get(range->attributes, connection[i]);
         if (!value || !*value)
             value = template_get(network->head.template, connection[i]);
-        if (value && *value)
-            attribute_set(card, connection[i], value);
+        attribute_set(card, connection[i], value && *value ? value : NULL);
     }
     for (guint i = 0; (name = config_list(world->config, "INHERIT_VNET_ATTR", i)); i++) {
         const char *own = attribute_get(card, name);
@@ -124,6 +126,23 @@ static void describe(World *world, const Network *network, const AddressRange *r
     inherit(world, network, range, card);
 }
 
+/* A card of no network is connected to the BRIDGE that it names, which is a restricted attribute;
+ * nothing is made for it on hosts unless an administrator says so. */
+static void leave_to_admins(const User *owner, TemplateAttribute *card)
+{
+    for (guint i = 0; !user_is_admin(owner) && i < G_N_ELEMENTS(connection); i++)
+        if (strcmp(connection[i], "BRIDGE") != 0 && strcmp(connection[i], "BRIDGE_TYPE") != 0)
+            attribute_set(card, connection[i], NULL);
+}
+
+/* The name of the card on its host, by which drivers know it. */
+static void name_target(TemplateAttribute *card, gint32 vm)
+{
+    const char *id = attribute_get(card, "NIC_ID");
+    g_autofree char *target = g_strdup_printf("one-%d-%s", vm, id ? id : "0");
+    attribute_set(card, "TARGET", target);
+}
+
 gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
                    GError **error)
 {
@@ -140,6 +159,7 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     attribute_set(card, "NETWORK_UID", NULL);
     if (!network) {
         attribute_set(card, "AR_ID", NULL); /* it would pass for an address of ours */
+        leave_to_admins(owner, card);
         return cards_groups_allowed(world, owner, attribute_get(card, "SECURITY_GROUPS"), error);
     }
     AccessNeed need = {RIGHT_USE, KIND_NET, &network->head, FALSE};
@@ -154,6 +174,8 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     network_lease(world, network, range, index, (Holder){HOLDER_VM, vm});
     describe(world, network, range, index, card);
     name_groups(network, card);
+    if (strcmp(card->name, "NIC") == 0)
+        name_target(card, vm);
     return TRUE;
 }
 

@@ -431,3 +431,96 @@ def test_card_that_cannot_be_attached(one):
     one.fails("one.vm.attachnic", held, f"NIC = [ NETWORK_ID = {net} ]", text="")
     assert leases(one, net) == {}
     gone(one, vm), gone(one, held)
+
+
+def lists(client, group):
+    found = client.xml("one.secgroup.info", group)
+    return {name: [int(x.text) for x in found.findall(f"{name}_VMS/ID")] for name in ("UPDATED", "OUTDATED", "UPDATING", "ERROR")}
+
+
+def test_hosts_are_told_of_changed_rules(one):
+    """The driver of a running machine gets UPDATESG; what it does not take is said, and may be tried again."""
+    group = one.ok("one.secgroup.allocate", "NAME = told\nRULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]")
+    net = network(one, more=f"VN_MAD = fw\nSECURITY_GROUPS = {group}\n")
+    running, held = machine(one, f"NETWORK_ID = {net}", hold=True), machine(one, f"NETWORK_ID = {net}", hold=True)
+    plain = machine(one, f"NETWORK_ID = {network(one)}, SECURITY_GROUPS = {group}", hold=True)
+    assert nics(one, running)[0]["TARGET"] == f"one-{running}-0"
+    for vm in (running, plain):
+        one.ok("one.vm.deploy", vm, 0)
+        one.wait(vm, "RUNNING")
+    one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]", 0)
+    one.until(lambda: lists(one, group) == {"UPDATED": [running, held, plain], "OUTDATED": [], "UPDATING": [], "ERROR": []}, "the lists of the group")
+    log = one.var / "vms" / str(running) / "vm.log"
+    assert "security groups are in force" in log.read_text()
+    assert "security groups" not in (one.var / "vms" / str(plain) / "vm.log").read_text()  # its driver applies none
+    # A host that does not take them.
+    one.control("UPDATESG * fail=1")
+    one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = UDP, RULE_TYPE = INBOUND ]", 0)
+    one.until(lambda: lists(one, group)["ERROR"] == [running], "the lists of the group")
+    assert lists(one, group)["UPDATED"] == [held, plain]
+    assert "UPDATESG" in one.vm(running).findtext("USER_TEMPLATE/ERROR")
+    one.control()
+    one.ok("one.secgroup.commit", group, True)
+    one.until(lambda: lists(one, group)["UPDATED"] == [running, held, plain], "the lists of the group")
+    # Nobody needs to be told of a machine that is off.
+    one.control("UPDATESG * fail=1")
+    one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = ICMP, RULE_TYPE = INBOUND ]", 0)
+    one.until(lambda: lists(one, group)["ERROR"] == [running], "the lists of the group")
+    one.control()
+    one.action("poweroff-hard", running)
+    one.wait(running, "POWEROFF")
+    assert lists(one, group)["ERROR"] == []
+    for vm in (running, held, plain):
+        gone(one, vm)
+
+
+def test_a_restart_forgets_no_change(fresh):
+    one = fresh(hosts=1)
+    group = one.ok("one.secgroup.allocate", "NAME = later\nRULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]")
+    fw = f"VN_MAD = fw\nSECURITY_GROUPS = {group}\n"
+    vm = machine(one, f"NETWORK_ID = {network(one, more=fw)}", hold=True)
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    one.control("UPDATESG * lost=1")
+    one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]", 0)
+    assert lists(one, group)["UPDATING"] == [vm]
+    one.control()
+    one.kill()
+    one.start()
+    one.until(lambda: lists(one, group)["UPDATED"] == [vm], "the lists of the group")
+    gone(one, vm)
+
+
+def test_rules_for_a_network(one):
+    net = network(one, "AR = [ TYPE = IP4_6, IP = 10.7.0.1, GLOBAL_PREFIX = \"2001:db8::\", SIZE = 10 ]\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 20 ]")
+    group = one.ok("one.secgroup.allocate", f"NAME = from\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, NETWORK_ID = {net} ]")
+    vm = machine(one, f'NETWORK_ID = {network(one)}, SECURITY_GROUPS = "{group}"')
+    rules = [(rule.findtext("IP"), rule.findtext("SIZE")) for rule in one.vm(vm).findall("TEMPLATE/SECURITY_GROUP_RULE")
+             if rule.findtext("SECURITY_GROUP_ID") == str(group)]
+    assert rules == [("10.7.0.1", "10"), ("10.8.0.1", "20")]
+    gone(one, vm)
+
+
+@pytest.mark.parametrize("text, words", [
+    ("VN_MAD = swich\nBRIDGE = br0", "swich"), ("VN_MAD = bridge\nBRIDGE = \"br0 x\"", "BRIDGE"),
+    ("VN_MAD = bridge\nBRIDGE = a_name_that_is_too_long", "BRIDGE"), ("VN_MAD = vxlan", "PHYDEV"),
+    ("VN_MAD = 802.1Q\nPHYDEV = \"eth0;\"", "PHYDEV"), ("VN_MAD = 802.1Q\nPHYDEV = eth0\nVLAN_ID = 4095", "4095"),
+    ("VN_MAD = vxlan\nPHYDEV = eth0\nVLAN_ID = 16777216", "16777216"), ("VN_MAD = fw\nMTU = 20", "MTU")])
+def test_connections_that_no_host_can_make(one, text, words):
+    one.fails("one.vn.allocate", f"NAME = bad\n{text}", -1, code=ALLOCATE, text=words)
+    net = network(one)
+    if "VLAN" in text or "MTU" in text:
+        one.fails("one.vn.update", net, text, 1, code=ALLOCATE, text=words)
+    one.ok("one.vn.delete", net)
+
+
+def test_what_hosts_do_is_the_networks_own(one):
+    """A card brings no device of its own into a network, nor for itself."""
+    user, net = one.user("wirer"), network(one)
+    one.ok("one.vn.chmod", net, *[-1] * 6, 1, -1, -1)
+    vm = user.allocate(f"NIC = [ NETWORK_ID = {net}, VN_MAD = vxlan, PHYDEV = eth0, TARGET = eth1, KEEP_EMPTY_BRIDGE = YES ]\n"
+                       "NIC = [ VN_MAD = vxlan, PHYDEV = eth0, VXLAN_TTL = 9 ]\n", hold=True)
+    first, second = nics(user, vm)
+    assert (first["VN_MAD"], first["TARGET"]) == ("dummy", f"one-{vm}-0")
+    assert not {"PHYDEV", "KEEP_EMPTY_BRIDGE"} & set(first) and not {"VN_MAD", "PHYDEV", "VXLAN_TTL"} & set(second)
+    one.ok("one.vm.recover", vm, 3)

@@ -295,6 +295,7 @@ static const struct {
     {"DETACHNIC", act_nothing, TRUE},
     {"UPDATENIC", act_running, TRUE},
     {"UPDATECONF", act_running, TRUE},
+    {"UPDATESG", act_running, TRUE},
     {"SNAPSHOTCREATE", act_running, TRUE},
     {"SNAPSHOTREVERT", act_running, TRUE},
     {"SNAPSHOTDELETE", act_nothing, TRUE},

@@ -126,13 +126,16 @@ CREATE TABLE lease (
     PRIMARY KEY (network, range, place)
 ) STRICT, WITHOUT ROWID;
 
+-- "outdated", "failed": machines whose hosts have other rules than these yet, and did not take them.
 CREATE TABLE security_group (
     id          INTEGER PRIMARY KEY,
     name        TEXT    NOT NULL DEFAULT '',
     uid         INTEGER NOT NULL DEFAULT 0,
     gid         INTEGER NOT NULL DEFAULT 0,
     permissions INTEGER NOT NULL DEFAULT 0,
-    template    TEXT    NOT NULL DEFAULT ''
+    template    TEXT    NOT NULL DEFAULT '',
+    outdated    TEXT    NOT NULL DEFAULT '',
+    failed      TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
 -- Members of virtual data centers, by id in this zone; -10 is all of them.

@@ -1,0 +1,123 @@
+/*
+ * Rules of security groups change while machines run: their hosts are told (UPDATESG). A machine
+ * that is being started, moved or changed is told when it runs again, since what its driver knew
+ * may be older; one that does not run needs nothing, since its next start brings the rules along.
+ * What is still to be told is kept with the group, so that a restart forgets nobody.
+ */
+#include "server/lifecycle/internal.h"
+
+#include "server/model/network.h"
+
+#define UPDATE_SECONDS 120
+
+static gboolean runs(const Vm *vm)
+{
+    return vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+}
+
+static void tell(Lifecycle *lifecycle, Vm *vm)
+{
+    if (lifecycle_asks(lifecycle, ASKED_GROUPS, vm->head.id, 0))
+        return; /* the answer is followed by another question */
+    g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
+    for (guint i = 0; i < ids->len; i++) {
+        Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (group && ids_remove(SECGROUP(group)->outdated, vm->head.id)) {
+            ids_add(SECGROUP(group)->updating, vm->head.id);
+            object_touched(lifecycle->world, group);
+        }
+    }
+    DriverRequest *request = vm_hypervisor_request(lifecycle, vm, vm_last_record(vm), "UPDATESG");
+    lifecycle_ask(lifecycle, request, ASKED_GROUPS, vm->head.id, 0,
+                  lifecycle_timeout(lifecycle, "UPDATESG", UPDATE_SECONDS));
+}
+
+static gboolean names(const Vm *vm, gint32 id)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
+    return ids_contain(ids, id);
+}
+
+/* Machines whose cards do not name the group any more. */
+static void drop_others(GArray *list, const GArray *vms)
+{
+    for (guint i = list->len; i-- > 0;)
+        if (!ids_contain(vms, g_array_index(list, gint32, i)))
+            g_array_remove_index(list, i);
+}
+
+void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only_failed)
+{
+    World *world = lifecycle->world;
+    SecurityGroup *group = SECGROUP(object);
+    g_autoptr(GArray) vms = secgroup_vms(world, object->id);
+    drop_others(group->outdated, vms);
+    drop_others(group->failed, vms);
+    for (guint i = 0; i < vms->len; i++) {
+        gint32 id = g_array_index(vms, gint32, i);
+        Vm *vm = vm_get(world, id);
+        gboolean failed = ids_remove(group->failed, id);
+        if (vm->state != VM_ACTIVE || !names(vm, object->id) || (only_failed && !failed))
+            continue;
+        ids_add(group->outdated, id);
+        if (runs(vm))
+            tell(lifecycle, vm);
+    }
+    object_changed(world, object);
+}
+
+/* Of all groups of the machine. TRUE: there was something. */
+static gboolean forget(Lifecycle *lifecycle, const Vm *vm)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
+    gboolean any = FALSE;
+    for (guint i = 0; i < ids->len; i++) {
+        Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (!group)
+            continue;
+        gboolean found = ids_remove(SECGROUP(group)->outdated, vm->head.id);
+        found |= ids_remove(SECGROUP(group)->updating, vm->head.id);
+        found |= ids_remove(SECGROUP(group)->failed, vm->head.id);
+        if (found)
+            object_changed(lifecycle->world, group);
+        any |= found;
+    }
+    return any;
+}
+
+static gboolean is_outdated(Lifecycle *lifecycle, const Vm *vm)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
+    for (guint i = 0; i < ids->len; i++) {
+        Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (group && ids_contain(SECGROUP(group)->outdated, vm->head.id))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+void vm_groups_follow(Lifecycle *lifecycle, Vm *vm)
+{
+    if (vm->state != VM_ACTIVE)
+        (void)forget(lifecycle, vm);
+    else if (runs(vm) && is_outdated(lifecycle, vm))
+        tell(lifecycle, vm);
+}
+
+void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
+    for (guint i = 0; i < ids->len; i++) {
+        Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (!group || !ids_remove(SECGROUP(group)->updating, vm->head.id))
+            continue;
+        if (!success && vm->state == VM_ACTIVE)
+            ids_add(SECGROUP(group)->failed, vm->head.id);
+        object_changed(lifecycle->world, group);
+    }
+    if (success)
+        vm_log(lifecycle, vm, LOG_INFO, "the rules of its security groups are in force");
+    else if (vm->state == VM_ACTIVE)
+        vm_note_failure(lifecycle, vm, info && *info ? info : "UPDATESG failed without a reason");
+    vm_groups_follow(lifecycle, vm);
+}
