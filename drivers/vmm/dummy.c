@@ -233,8 +233,8 @@ static gboolean poll_machine(const VmmAction *action, char **info, GError **erro
         return TRUE;
     }
     *info = g_strdup_printf("STATE=%s CPU=%" G_GINT64_FORMAT " MEMORY=%" G_GINT64_FORMAT
-                            " NETRX=0 NETTX=0",
-                            state_letter(domain.state), domain.cpu, domain.memory);
+                            " NETRX=0 NETTX=0 DEPLOY_ID=%s",
+                            state_letter(domain.state), domain.cpu, domain.memory, action->domain);
     return TRUE;
 }
 

@@ -583,6 +583,8 @@ static void poll_machine(DriverJob *job)
                     leaving || is_between_hosts(&sight) ? '-' : letters[sight.presence]);
     if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
         append_figures(text, sight.domain);
+    if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
+        g_string_append_printf(text, " DEPLOY_ID=%s", virDomainGetName(sight.domain));
     driver_job_succeed(job, text->str);
 }
 

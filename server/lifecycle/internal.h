@@ -50,6 +50,8 @@ struct Lifecycle {
 /* Enters a state; a phase begins its first step. */
 void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 void vm_begin_step(Lifecycle *lifecycle, Vm *vm);
+/* The name that the hypervisor has for it, as a driver tells it. */
+void vm_note_deploy_id(Lifecycle *lifecycle, Vm *vm, const char *id);
 /* The step at hand ended. `info` is the deploy id or the reason of the failure. */
 void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info);
 void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *reason);

@@ -207,12 +207,12 @@ void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
                                      step_timeout(lifecycle, vm, row));
 }
 
-static void note_deploy_id(Lifecycle *lifecycle, Vm *vm, VmStep step, const char *info)
+void vm_note_deploy_id(Lifecycle *lifecycle, Vm *vm, const char *id)
 {
-    if (step != STEP_DEPLOY || !info || !*info || !strcmp(info, "-"))
+    if (!id || !*id || !strcmp(id, "-") || !g_strcmp0(vm->deploy_id, id))
         return;
     g_free(vm->deploy_id);
-    vm->deploy_id = g_strdup(info);
+    vm->deploy_id = g_strdup(id);
     object_changed(lifecycle->world, &vm->head);
 }
 
@@ -259,7 +259,8 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         const VmRecord *left = vm_left_record(vm, step);
         if (!success && left)
             leftover_note(lifecycle, vm, left);
-        note_deploy_id(lifecycle, vm, step, success ? info : NULL);
+        if (success && step == STEP_DEPLOY)
+            vm_note_deploy_id(lifecycle, vm, info);
         if (step == STEP_MIGRATE)
             vm_migration_figures(lifecycle, vm, info);
         if (success && step == STEP_SNAPSHOT)

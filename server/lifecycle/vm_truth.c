@@ -25,6 +25,17 @@ static char answer_letter(gboolean success, const char *info)
     return state && state[6] && strchr("apde-", state[6]) ? state[6] : '?';
 }
 
+/* A machine whose start was not answered gets its name from the answer to the question. */
+static void note_name(Lifecycle *lifecycle, Vm *vm, const char *info)
+{
+    static const char key[] = "DEPLOY_ID=";
+    const char *at = vm_current_step(vm) == STEP_DEPLOY ? strstr(info, key) : NULL;
+    if (!at)
+        return;
+    g_autofree char *name = g_strndup(at + strlen(key), strcspn(at + strlen(key), " \t"));
+    vm_note_deploy_id(lifecycle, vm, name);
+}
+
 static void ask_host(Lifecycle *lifecycle, Vm *vm, guint place, const VmRecord *record)
 {
     if (vm_record_is_offline(lifecycle, record)) {
@@ -270,6 +281,8 @@ void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         record = place ? vm_last_record(vm) : vm_previous_record(vm);
     if (letter == '?')
         vm_log(lifecycle, vm, LOG_WARNING, "the host could not say: %s", info ? info : "");
+    if (letter == 'a')
+        note_name(lifecycle, vm, info);
     if (letter == '?' && record && vm_record_is_lost(lifecycle, record))
         letter = '!';
     g_free(vm->work.found[place]);
@@ -340,6 +353,9 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
 {
     const VmRecord *last = vm_last_record(vm);
     gboolean here = last->host == host->head.id;
+    /* Drivers that do not tell it when they are asked tell it here. */
+    if (here && !*vm->deploy_id)
+        vm_note_deploy_id(lifecycle, vm, deploy_id);
     if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN && !here)
         found_elsewhere(lifecycle, vm, host);
     else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) ||
@@ -348,10 +364,7 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
         return;
     if (here)
         vm_close_record(lifecycle, vm, vm_previous_record(vm));
-    if (deploy_id && *deploy_id) {
-        g_free(vm->deploy_id);
-        vm->deploy_id = g_strdup(deploy_id);
-    }
+    vm_note_deploy_id(lifecycle, vm, deploy_id);
     vm_log(lifecycle, vm, LOG_INFO, "host %s says that the machine runs", host->head.name);
     forget_error(vm);
     vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);

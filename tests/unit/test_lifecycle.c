@@ -76,7 +76,10 @@ static void phase_with_dying_drivers(Fixture *fixture, const VmPhase *phase)
 /* The answer is lost, but it was done: the hosts say so, or it is done again. */
 static void phase_with_lost_answer(Fixture *fixture, const VmPhase *phase)
 {
+    static const char there[] = "STATE=a CPU=1 DEPLOY_ID=told-late MEMORY=1";
+    gboolean started = FALSE;
     for (guint i = 0; fixture->vm->lcm == phase->lcm && i < 20; i++) {
+        started = started || vm_current_step(fixture->vm) == STEP_DEPLOY;
         VmExpectation expectation = vm_step_row(vm_current_step(fixture->vm))->expectation;
         const DriverRequest *request = sent_last(fixture, NULL);
         guint64 number = request->number;
@@ -90,13 +93,15 @@ static void phase_with_lost_answer(Fixture *fixture, const VmPhase *phase)
         fixture->seen = fixture->small->sent->len;
         g_assert_true(h0 || h1);
         if (h1)
-            say(fixture, h1, TRUE, FALSE, expectation == EXPECT_GONE ? "STATE=d" : "STATE=a");
+            say(fixture, h1, TRUE, FALSE, expectation == EXPECT_GONE ? "STATE=d" : there);
         if (h0)
-            say(fixture, h0, TRUE, FALSE, expectation == EXPECT_RUNNING ? "STATE=a" : "STATE=d");
+            say(fixture, h0, TRUE, FALSE, expectation == EXPECT_RUNNING ? there : "STATE=d");
         /* The lost answer comes late, and says the contrary. */
         say(fixture, number, FALSE, FALSE, "too late");
     }
     expect(fixture, phase->success.state, phase->success.lcm);
+    if (started)
+        g_assert_cmpstr(fixture->vm->deploy_id, ==, "told-late");
 }
 
 /* oned was restarted in the middle of the phase, which was done meanwhile. */
