@@ -1,5 +1,6 @@
 #include "drivers/common/libvirt_pool.h"
 
+#include "drivers/common/libvirt_tunnel.h"
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include <libvirt/virterror.h>
@@ -20,9 +21,12 @@
 /* A second connection that nobody needed for so long is closed. */
 #define SPARE_SECONDS 60
 #define REST_SECONDS  1
+/* So many connections share an ssh session; sshd's MaxSessions is 10 unless told otherwise. */
+#define SHARERS_MAX 8
 
 typedef struct Link {
     virConnectPtr connection;
+    LibvirtTunnel *tunnel; /* NULL: it goes another way */
     struct Peer *peer;
     guint users;
     gboolean dead;
@@ -75,7 +79,7 @@ char *libvirt_uri_of(const char *host)
 /* ---- errors ---- */
 
 /* What libvirt's answer usually means, and what helps. */
-static const char *hint_for(const virError *fault)
+static const char *hint_for(const char *message)
 {
     static const struct {
         const char *part, *hint;
@@ -116,10 +120,18 @@ static const char *hint_for(const virError *fault)
         {"Cannot get interface MTU",
          "The bridge of the NIC does not exist on that host; make it there"},
     };
-    for (guint i = 0; fault && fault->message && i < G_N_ELEMENTS(hints); i++)
-        if (strstr(fault->message, hints[i].part))
+    for (guint i = 0; i < G_N_ELEMENTS(hints); i++)
+        if (strstr(message, hints[i].part))
             return hints[i].hint;
     return NULL;
+}
+
+static void set_error(GError **error, const char *what, const char *message)
+{
+    const char *hint = hint_for(message);
+    g_autofree char *text = g_strchomp(g_strdup(message));
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "cannot %s: %s%s%s", what, text,
+                hint ? ". " : "", hint ? hint : "");
 }
 
 gboolean libvirt_error(GError **error, const char *format, ...)
@@ -129,10 +141,7 @@ gboolean libvirt_error(GError **error, const char *format, ...)
     g_autofree char *what = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     const virError *fault = virGetLastError();
-    const char *hint = hint_for(fault);
-    g_autofree char *text = g_strdup(fault && fault->message ? fault->message : "no reason given");
-    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "cannot %s: %s%s%s", what, g_strchomp(text),
-                hint ? ". " : "", hint ? hint : "");
+    set_error(error, what, fault && fault->message ? fault->message : "no reason given");
     return FALSE;
 }
 
@@ -230,16 +239,73 @@ static void close_all(GPtrArray *closing)
         g_mutex_unlock(&lock);
         (void)virConnectUnregisterCloseCallback(link->connection, on_close);
         (void)virConnectClose(link->connection);
+        libvirt_tunnel_unref(link->tunnel);
         g_free(link);
     }
 }
 
-static virConnectPtr open_connection(const char *host, GError **error)
+/* One that carries a living connection to the host already, or another. Where something hangs,
+ * nothing is shared with it. (owned) */
+static LibvirtTunnel *tunnel_for(Peer *peer, gboolean *shared)
 {
-    g_autofree char *uri = libvirt_uri_of(host);
-    virConnectPtr connection = virConnectOpen(uri);
+    LibvirtTunnel *found = NULL;
+    g_mutex_lock(&lock);
+    for (guint i = 0; i < peer->links->len && peer->opening <= 1 && !peer->silent_since; i++) {
+        const Link *link = peer->links->pdata[i];
+        guint sharers = 0;
+        for (guint j = 0; j < peer->links->len; j++)
+            sharers += ((const Link *)peer->links->pdata[j])->tunnel == link->tunnel;
+        if (link->tunnel && !link->dead && sharers < SHARERS_MAX)
+            found = link->tunnel;
+    }
+    if (found)
+        found = libvirt_tunnel_ref(found);
+    g_mutex_unlock(&lock);
+    *shared = found != NULL;
+    return found ? found : libvirt_tunnel_new((guint)patience);
+}
+
+/* Through a tunnel; NULL with an error: it was tried in vain; without one: another way is to be. */
+static virConnectPtr open_tunnelled(Peer *peer, const char *uri, LibvirtTunnel **tunnel,
+                                    GError **error)
+{
+    g_auto(LibvirtRoute) route = {0};
+    if (libvirt_host_is_local(peer->host) ||
+        !libvirt_route_read(settings->remote, peer->host, &route))
+        return NULL;
+    gboolean shared = FALSE, try_ssh = FALSE;
+    g_autoptr(GError) reason = NULL;
+    *tunnel = tunnel_for(peer, &shared);
+    virConnectPtr connection = libvirt_tunnel_open(*tunnel, &route, &try_ssh, &reason);
+    if (!connection && shared) {
+        libvirt_tunnel_unref(*tunnel);
+        g_clear_error(&reason);
+        *tunnel = libvirt_tunnel_new((guint)patience);
+        connection = libvirt_tunnel_open(*tunnel, &route, &try_ssh, &reason);
+    }
+    if (connection)
+        return connection;
+    libvirt_tunnel_unref(g_steal_pointer(tunnel));
+    if (!try_ssh) {
+        g_autofree char *what = g_strdup_printf("connect to %s (%s)", peer->host, uri);
+        set_error(error, what, reason->message);
+    }
+    return NULL;
+}
+
+static virConnectPtr open_connection(Peer *peer, LibvirtTunnel **tunnel, GError **error)
+{
+    g_autofree char *uri = libvirt_uri_of(peer->host);
+    g_autoptr(GError) reason = NULL;
+    virConnectPtr connection = open_tunnelled(peer, uri, tunnel, &reason);
+    if (!connection && reason) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return NULL;
+    }
+    if (!connection)
+        connection = virConnectOpen(uri);
     if (!connection) {
-        libvirt_error(error, "connect to %s (%s)", host, uri);
+        libvirt_error(error, "connect to %s (%s)", peer->host, uri);
         return NULL;
     }
     /* Drivers inside this process (test:///) have no keepalive; that is fine. */
@@ -256,7 +322,7 @@ static gpointer open_link(gpointer data)
     Link *link = g_new0(Link, 1);
     link->peer = peer;
     link->idle_since = g_get_monotonic_time();
-    link->connection = open_connection(peer->host, &error);
+    link->connection = open_connection(peer, &link->tunnel, &error);
     if (link->connection) {
         (void)virConnectRegisterCloseCallback(link->connection, on_close, link, NULL);
         if (settings->opened)

@@ -11,6 +11,8 @@
 
 /* How often a waiting thread looks at the clock and asks its caller. */
 #define TICK_MS 200
+/* The same of a thread that nobody limits: it only has to keep an eye on the host. */
+#define LONG_TICK_MS 2000
 /* A host that is silent for this long is asked for a sign of life. */
 #define ASK_AFTER_SECONDS 10
 
@@ -207,6 +209,8 @@ gboolean ssh_session_wait(SshSession *session, SshWaiter *waiter, struct pollfd 
         wake_others(session, waiter, TRUE);
     }
     gboolean watching = !session->watched;
+    gboolean limited =
+        waiter->watch != NULL && (waiter->deadline != 0 || waiter->watch->cancelled != NULL);
     struct pollfd set[4] = {
         {.fd = waiter->event, .events = POLLIN},
         {.fd = others[0].events != 0 ? others[0].fd : -1, .events = others[0].events},
@@ -217,7 +221,7 @@ gboolean ssh_session_wait(SshSession *session, SshWaiter *waiter, struct pollfd 
         session->watched = TRUE;
     session->waiters = g_list_append(session->waiters, waiter);
     g_mutex_unlock(&session->lock);
-    poll(set, G_N_ELEMENTS(set), TICK_MS);
+    poll(set, G_N_ELEMENTS(set), limited ? TICK_MS : LONG_TICK_MS);
     g_mutex_lock(&session->lock);
     session->waiters = g_list_remove(session->waiters, waiter);
     guint64 count;

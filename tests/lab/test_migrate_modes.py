@@ -70,6 +70,22 @@ def test_mode(driver, machine, migrate):
     assert move(driver, machine, **migrate)["storage"] == "shared"
 
 
+def test_no_program_for_connections(lab, driver, machine):
+    """The driver's own ssh carries them, as long as it can; what it cannot, libvirt's ssh does."""
+    driver.do(machine, "POLL")
+    assert lab.pids("fe", "ssh") == []
+    config = lab.dir / "fe/root/.ssh/config"
+    plain = config.read_text()
+    config.write_text(f"Host {machine.host}\n    ProxyJump {other(machine.host)}\n{plain}")
+    try:
+        other_driver = Driver(lab)
+        assert "STATE=a" in other_driver.do(machine, "POLL")
+        assert lab.pids("fe", "ssh")
+    finally:
+        config.write_text(plain)
+        other_driver.stop()
+
+
 def test_postcopy(driver, machine):
     """Slowly, so that there is time to switch before all of the memory is there."""
     figures = move(driver, machine, POSTCOPY="YES", POSTCOPY_AFTER=1, BANDWIDTH=20)

@@ -5,6 +5,7 @@
 #include "drivers/common/libvirt_pool.h"
 
 #include "drivers/common/libvirt_stats.h"
+#include "drivers/common/libvirt_tunnel.h"
 #include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
 #include "drivers/vmm/vmm.h"
@@ -63,6 +64,35 @@ static void test_pool(void)
     virConnectPtr again = libvirt_pool_get("h1", &error);
     g_assert_no_error(error);
     libvirt_pool_release(again);
+}
+
+static void test_routes(void)
+{
+    static const struct {
+        const char *pattern, *who, *inner, *outer;
+    } cases[] = {
+        {"qemu+ssh://%h/system?no_tty=1", "h1", "qemu:///system", "qemu+unix:///system?socket="},
+        {"xen+ssh://%h/system", "h1", "xen:///system", "xen+unix:///system?socket="},
+        {"qemu+ssh://one@%h/session", "one@h1", "qemu:///session", "qemu+unix:///session?socket="},
+        /* What only libvirt's own way can do. */
+        {"qemu+ssh://%h:2222/system"},
+        {"qemu+ssh://gate/system"},
+        {"qemu+ssh://%h/system?no_verify=1"},
+        {"qemu+ssh://%h/system?command=/opt/ssh&no_tty=1"},
+        {"qemu+ssh://a:b@%h/system"},
+        {"qemu+ssh://%h/sys'tem"},
+        {"qemu+ssh://%h/%h"},
+        {"qemu+tls://%h/system"},
+        {"test:///default"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(LibvirtRoute) route = {0};
+        g_assert_cmpint(libvirt_route_read(cases[i].pattern, "h1", &route), ==,
+                        cases[i].who != NULL);
+        g_assert_cmpstr(route.who, ==, cases[i].who);
+        g_assert_cmpstr(route.inner, ==, cases[i].inner);
+        g_assert_cmpstr(route.outer, ==, cases[i].outer);
+    }
 }
 
 static void test_bad_names(void)
@@ -385,6 +415,7 @@ int main(int argc, char **argv)
     g_assert_nonnull(keep);
     g_test_add_func("/libvirt/local", test_local);
     g_test_add_func("/libvirt/pool", test_pool);
+    g_test_add_func("/libvirt/routes", test_routes);
     g_test_add_func("/libvirt/bad_names", test_bad_names);
     g_test_add_func("/libvirt/defaults", test_defaults);
     g_test_add_func("/libvirt/life", test_life);
