@@ -201,11 +201,19 @@ gboolean image_make(const char *format, guint64 size, const char *path, const Ss
     return TRUE;
 }
 
-gboolean image_make_overlay(const char *base, const char *path, const SshWatch *watch,
-                            GError **error)
+gboolean image_make_overlay(const char *base, const char *format, const char *path,
+                            const SshWatch *watch, GError **error)
 {
     const char *const argv[] = {"qemu-img", "create", "-q", "-f", "qcow2", "-F",
-                                "qcow2",    "-b",     base, path, NULL};
+                                format,     "-b",     base, path, NULL};
+    return run_program(argv, "qemu-utils", watch, error);
+}
+
+gboolean image_make_whole(const char *source, const char *path, const SshWatch *watch,
+                          GError **error)
+{
+    const char *const argv[] = {"qemu-img", "convert", "-q",   "-f", "qcow2",
+                                "-O",       "qcow2",   source, path, NULL};
     return run_program(argv, "qemu-utils", watch, error);
 }
 

@@ -33,9 +33,13 @@ GPtrArray *image_commands(const char *format, guint64 size, const char *path, GE
 /* Runs these commands on this computer. */
 gboolean image_make(const char *format, guint64 size, const char *path, const SshWatch *watch,
                     GError **error);
-/* A qcow2 image whose base is another: what is not written there is read from the base. */
-gboolean image_make_overlay(const char *base, const char *path, const SshWatch *watch,
-                            GError **error);
+/* A qcow2 image whose base is another, of that format: what is not written there is read from the
+ * base. */
+gboolean image_make_overlay(const char *base, const char *format, const char *path,
+                            const SshWatch *watch, GError **error);
+/* A qcow2 image with all that another of that format holds, its bases included. */
+gboolean image_make_whole(const char *source, const char *path, const SshWatch *watch,
+                          GError **error);
 /* An ISO 9660 image labelled CONTEXT: the first file as context.sh, the others by their names. */
 gboolean image_make_context(char *const *files, const char *path, const SshWatch *watch,
                             GError **error);

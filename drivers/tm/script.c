@@ -10,8 +10,8 @@
 
 /*
  * The commands. `arguments` has a letter for each: s source place, t target place,
- * n megabytes, i the number of a snapshot, f format, c context.sh and the files after it, h the
- * host to leave, H the host to go to, d their directory.
+ * n megabytes, i the number of a snapshot or -1, f format, c context.sh and the files after it, h
+ * the host to leave, H the host to go to, d their directory.
  */
 static const struct {
     const char *name;
@@ -32,6 +32,8 @@ static const struct {
     {"SNAP_REVERT", VERB_SNAP_REVERT, "ti", "SNAP_REVERT flavour host:disk snapshot vmid dsid"},
     {"SNAP_DELETE", VERB_SNAP_DELETE, "ti", "SNAP_DELETE flavour host:disk snapshot vmid dsid"},
     {"RESIZE", VERB_RESIZE, "tn", "RESIZE flavour host:disk megabytes vmid dsid"},
+    {"MVDS", VERB_MVDS, "st", "MVDS flavour host:disk image vmid dsid"},
+    {"CPDS", VERB_CPDS, "stif", "CPDS flavour host:disk image snapshot format vmid dsid"},
     {"PREMIGRATE", VERB_PREMIGRATE, "hHd", "PREMIGRATE flavour from to directory vmid dsid"},
     {"POSTMIGRATE", VERB_POSTMIGRATE, "hHd", "POSTMIGRATE flavour from to directory vmid dsid"},
     {"FAILMIGRATE", VERB_FAILMIGRATE, "hHd", "FAILMIGRATE flavour from to directory vmid dsid"},
@@ -190,7 +192,8 @@ static gboolean read_argument(char letter, const char *word, ScriptCommand *comm
     case 'n':
         return read_size(word, &command->size_mb, error);
     case 'i':
-        return read_number(word, &command->snapshot, error);
+        command->snapshot = -1;
+        return g_str_equal(word, "-1") || read_number(word, &command->snapshot, error);
     case 'f':
         command->format = g_ascii_strdown(word, -1);
         return TRUE;

@@ -26,6 +26,8 @@ typedef enum {
     VERB_SNAP_REVERT,
     VERB_SNAP_DELETE,
     VERB_RESIZE,
+    VERB_MVDS,
+    VERB_CPDS,
     VERB_PREMIGRATE,
     VERB_POSTMIGRATE,
     VERB_FAILMIGRATE,
@@ -43,13 +45,14 @@ typedef struct ScriptCommand {
     const char *name; /* "CLONE" */
     char *flavour;    /* as written; NULL in the form of 2009 */
     char *suffix;     /* after the dot of the name; NULL: none */
-    Place source;    /* CLONE, LN, MV; for the three of migration the host left and the directory */
-    Place target;    /* all; for migration the other host and the same directory */
-    gint64 size_mb;  /* MKSWAP, MKIMAGE, RESIZE */
-    gint64 snapshot; /* SNAP_*: its number */
-    char *format;    /* MKIMAGE; lower case */
-    char **files;    /* CONTEXT: context.sh first, all on the front-end */
-    gint64 vmid;     /* -1: not told */
+    Place source;     /* CLONE, LN, MV, MVDS, CPDS; for the three of migration the host left and the
+                         directory */
+    Place target;     /* all; for migration the other host and the same directory */
+    gint64 size_mb;   /* MKSWAP, MKIMAGE, RESIZE */
+    gint64 snapshot;  /* SNAP_*, CPDS: its number; -1: the disk itself */
+    char *format;     /* MKIMAGE, CPDS; lower case */
+    char **files;     /* CONTEXT: context.sh first, all on the front-end */
+    gint64 vmid;      /* -1: not told */
     gint64 datastore; /* -1: not told */
     guint line;       /* from 1 */
 } ScriptCommand;

@@ -3,6 +3,7 @@
  * computer see at the same path (NFS, Lustre, GlusterFS ...), so all work is done
  * here, whatever host a place names, and live migration moves nothing.
  */
+#include "drivers/tm/back.h"
 #include "drivers/tm/disk.h"
 #include "drivers/common/files.h"
 #include "drivers/common/image.h"
@@ -11,6 +12,15 @@
 #include "lib/base/error.h"
 
 #define MIB G_GUINT64_CONSTANT(1048576)
+
+static gboolean make_overlay(const Transfer *transfer, const ScriptCommand *command,
+                             const char *format, GError **error)
+{
+    g_auto(FilesPart) part = {.directory = -1};
+    return files_part_begin(&part, command->target.path, error) &&
+           image_make_overlay(command->source.path, format, part.part, transfer->watch, error) &&
+           files_part_commit(&part, error);
+}
 
 /* A qcow2 image is cloned by an overlay that names it as base, which takes no time and no
  * room. One that has a base itself is copied: such a header may have been written by a guest
@@ -23,10 +33,18 @@ static gboolean clone_file(const Transfer *transfer, const ScriptCommand *comman
         return FALSE;
     if (facts.kind != IMAGE_QCOW2 || facts.has_base)
         return files_copy(source, command->target.path, transfer->watch, error);
-    g_auto(FilesPart) part = {.directory = -1};
-    return files_part_begin(&part, command->target.path, error) &&
-           image_make_overlay(source, part.part, transfer->watch, error) &&
-           files_part_commit(&part, error);
+    return make_overlay(transfer, command, "qcow2", error);
+}
+
+/* An image that is not qcow2 is raw to its overlay, whatever a guest wrote into it. */
+static gboolean overlay_file(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    ImageFacts facts;
+    if (!image_look(command->source.path, &facts, error))
+        return FALSE;
+    if (facts.kind == IMAGE_QCOW2)
+        return clone_file(transfer, command, error);
+    return make_overlay(transfer, command, "raw", error);
 }
 
 static gboolean link_file(const Transfer *transfer, const ScriptCommand *command, GError **error)
@@ -99,6 +117,15 @@ static gboolean change_disk(const Transfer *transfer, const ScriptCommand *comma
     return deeds[command->verb](transfer, &here, error);
 }
 
+/* To the image in its datastore, all of it on this computer. */
+static gboolean back(const Transfer *transfer, const ScriptCommand *command, GError **error)
+{
+    ScriptCommand here = *command;
+    here.source.host = here.target.host = (char *)"localhost";
+    return command->verb == VERB_MVDS ? back_move(transfer, &here, error)
+                                      : back_copy(transfer, &here, error);
+}
+
 static gboolean nothing(const Transfer *transfer, const ScriptCommand *command, GError **error)
 {
     return TRUE;
@@ -121,6 +148,33 @@ const Flavour flavour_shared = {
             [VERB_SNAP_REVERT] = change_disk,
             [VERB_SNAP_DELETE] = change_disk,
             [VERB_RESIZE] = change_disk,
+            [VERB_MVDS] = back,
+            [VERB_CPDS] = back,
+            [VERB_PREMIGRATE] = nothing,
+            [VERB_POSTMIGRATE] = nothing,
+            [VERB_FAILMIGRATE] = nothing,
+        },
+};
+
+/* The same, and a disk is always an overlay of its image, of a raw one too. */
+const Flavour flavour_qcow2 = {
+    .name = "qcow2",
+    .deeds =
+        {
+            [VERB_CLONE] = overlay_file,
+            [VERB_LN] = link_file,
+            [VERB_MV] = move,
+            [VERB_DELETE] = delete,
+            [VERB_MKSWAP] = make_swap,
+            [VERB_MKIMAGE] = make_image,
+            [VERB_CONTEXT] = make_context,
+            [VERB_SNAP_CREATE] = change_disk,
+            [VERB_SNAP_CREATE_LIVE] = change_disk,
+            [VERB_SNAP_REVERT] = change_disk,
+            [VERB_SNAP_DELETE] = change_disk,
+            [VERB_RESIZE] = change_disk,
+            [VERB_MVDS] = back,
+            [VERB_CPDS] = back,
             [VERB_PREMIGRATE] = nothing,
             [VERB_POSTMIGRATE] = nothing,
             [VERB_FAILMIGRATE] = nothing,

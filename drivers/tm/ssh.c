@@ -4,6 +4,7 @@
  * because of a copy at another without asking whether both are the same directory.
  */
 #include "drivers/common/ssh_copy.h"
+#include "drivers/tm/back.h"
 #include "drivers/tm/disk.h"
 #include "drivers/common/files.h"
 #include "drivers/common/image.h"
@@ -47,8 +48,8 @@ static gboolean link_file(const Transfer *transfer, const ScriptCommand *command
     if (g_str_equal(command->source.host, command->target.host))
         return remote_link(transfer, command->source.path, &command->target, error);
     transfer_log(transfer, 'W',
-                 "%s:%s is copied to %s, since a link cannot lead to another host: changes stay "
-                 "with the machine and do not come back to the image",
+                 "%s:%s is copied to %s, since a link cannot lead to another host: changes are in "
+                 "that copy until it is brought back to an image",
                  command->source.host, command->source.path, command->target.host);
     return clone_file(transfer, command, error);
 }
@@ -117,6 +118,8 @@ const Flavour flavour_ssh = {
             [VERB_SNAP_REVERT] = disk_revert,
             [VERB_SNAP_DELETE] = disk_forget,
             [VERB_RESIZE] = disk_resize,
+            [VERB_MVDS] = back_move,
+            [VERB_CPDS] = back_copy,
             [VERB_PREMIGRATE] = migrate_prepare,
             [VERB_POSTMIGRATE] = migrate_leave,
             [VERB_FAILMIGRATE] = migrate_undo,

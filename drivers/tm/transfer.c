@@ -4,7 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const Flavour *const flavours[] = {&flavour_shared, &flavour_ssh, &flavour_dummy};
+static const Flavour *const flavours[] = {&flavour_shared, &flavour_qcow2, &flavour_ssh,
+                                          &flavour_dummy};
 
 const Flavour *flavour_find(const char *name)
 {

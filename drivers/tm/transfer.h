@@ -29,6 +29,7 @@ typedef struct Flavour {
 } Flavour;
 
 extern const Flavour flavour_shared; /* every host sees the same directory, and so does this one */
+extern const Flavour flavour_qcow2;  /* the same, with disks that are overlays of their images */
 extern const Flavour flavour_ssh;    /* each host has its own */
 extern const Flavour flavour_dummy;  /* does nothing */
 

@@ -37,6 +37,7 @@ const char config_builtin[] =
     "VM_MAD = [ NAME = vmm_qemu,  EXECUTABLE = one_vmm, ARGUMENTS = qemu,  TYPE = qemu ]\n"
     "VM_MAD = [ NAME = vmm_dummy, EXECUTABLE = one_vmm, ARGUMENTS = dummy, TYPE = xml ]\n"
     "TM_MAD = [ NAME = shared,    EXECUTABLE = one_tm, ARGUMENTS = \"-d shared\" ]\n"
+    "TM_MAD = [ NAME = qcow2,     EXECUTABLE = one_tm, ARGUMENTS = \"-d qcow2\" ]\n"
     "TM_MAD = [ NAME = ssh,       EXECUTABLE = one_tm, ARGUMENTS = \"-d ssh\" ]\n"
     "TM_MAD = [ NAME = dummy,     EXECUTABLE = one_tm, ARGUMENTS = \"-d dummy\" ]\n"
     "TM_MAD = [ NAME = tm_shared, EXECUTABLE = one_tm, ARGUMENTS = \"-d shared\" ]\n"
@@ -47,6 +48,8 @@ const char config_builtin[] =
     "DATASTORE_MAD = [ EXECUTABLE = one_datastore, ARGUMENTS = \"-t 15 -d dummy,fs\" ]\n"
     "TM_MAD_CONF = [ NAME = shared, LN_TARGET = NONE, CLONE_TARGET = SYSTEM, SHARED = YES,\n"
     "                DS_MIGRATE = YES, DRIVER = raw ]\n"
+    "TM_MAD_CONF = [ NAME = qcow2, LN_TARGET = NONE, CLONE_TARGET = SYSTEM, SHARED = YES,\n"
+    "                DS_MIGRATE = YES, DRIVER = qcow2 ]\n"
     "TM_MAD_CONF = [ NAME = ssh, LN_TARGET = SYSTEM, CLONE_TARGET = SYSTEM, SHARED = NO,\n"
     "                DS_MIGRATE = YES, DRIVER = raw ]\n"
     "TM_MAD_CONF = [ NAME = dummy, LN_TARGET = NONE, CLONE_TARGET = SYSTEM, SHARED = YES,\n"
@@ -123,7 +126,7 @@ static gboolean is_theirs(const TemplateAttribute *driver, const char *executabl
  * would refuse. TRUE when some had to go. */
 static gboolean drop_unknown_transfers(TemplateAttribute *driver)
 {
-    static const char *const known[] = {"dummy", "shared", "ssh", NULL};
+    static const char *const known[] = {"dummy", "qcow2", "shared", "ssh", NULL};
     g_auto(GStrv) words = g_strsplit(attribute_get(driver, "ARGUMENTS"), " ", -1);
     g_autofree char *arguments = NULL;
 

@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_file(request, source);
     }
     g_autofree char *text = g_strndup((const char *)data, size);
-    g_autoptr(DsRequest) other = ds_request_parse(3, text, NULL);
+    ds_request_free(ds_request_parse(3, text, NULL));
     ds_parse_rate(text);
     ds_packing_of(data, size);
     return 0;

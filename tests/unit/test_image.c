@@ -82,7 +82,7 @@ static void test_overlay(void)
     g_autoptr(GError) error = NULL;
     g_autofree char *base = sandbox_path(&box, "base"), *top = sandbox_path(&box, "top");
     g_assert_true(image_make("qcow2", 32 << 20, base, NULL, &error));
-    g_assert_true(image_make_overlay(base, top, NULL, &error));
+    g_assert_true(image_make_overlay(base, "qcow2", top, NULL, &error));
     g_assert_no_error(error);
     ImageFacts facts;
     g_assert_true(image_look(top, &facts, &error));

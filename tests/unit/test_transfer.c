@@ -108,6 +108,48 @@ static void test_shared(void)
     sandbox_no_leftovers(box);
 }
 
+/* Disks that were made of images go back to them, or become others. */
+static void test_back(void)
+{
+    SANDBOX(own);
+    box = &own;
+    g_free(sandbox_text(box, "ds/1/own", "the image"));
+    g_free(sandbox_sparse(box, "ds/1/raw", 8 << 20, 4096));
+    g_autofree char *base = sandbox_path(box, "ds/1/qcow");
+    g_assert_true(image_make("qcow2", 32 << 20, base, NULL, NULL));
+    expect_done("shared", "LN shared localhost:@/1/own node01:@/0/7/disk.0 7 0\n"
+                          "CLONE qcow2 localhost:@/1/raw node01:@/0/7/disk.1 7 0\n"
+                          "CLONE qcow2 localhost:@/1/qcow node01:@/0/7/disk.2 7 0\n");
+    g_autofree char *disk1 = sandbox_path(box, "ds/0/7/disk.1");
+    g_assert_true(look(disk1).has_base);
+    g_assert_cmpuint(look(disk1).size, ==, 8 << 20);
+    g_assert_cmpint(sandbox_kib(disk1), <, 1024);
+    expect_done("shared", "MVDS shared node01:@/0/7/disk.0 @/1/own 7 0\n"
+                          "CPDS shared node01:@/0/7/disk.1 @/1/saved -1 qcow2 7 0\n"
+                          "CPDS qcow2 node01:@/0/7/disk.0 @/1/copy -1 raw 7 0\n");
+    sandbox_expect(box, "ds/1/own", "the image");
+    sandbox_expect(box, "ds/1/copy", "the image");
+    g_autofree char *saved = sandbox_path(box, "ds/1/saved");
+    g_assert_cmpint(look(saved).kind, ==, IMAGE_QCOW2);
+    g_assert_false(look(saved).has_base);
+    /* A disk that is no link replaces its image; one whose header a guest wrote is only copied. */
+    g_free(sandbox_text(box, "ds/0/7/disk.3", "written"));
+    g_free(sandbox_text(box, "ds/0/7/disk.4.snap/2", "snapshot"));
+    expect_done("ssh", "MVDS ssh localhost:@/0/7/disk.3 @/1/own 7 0\n"
+                       "CPDS ssh localhost:@/0/7/disk.4 @/1/of-snapshot 2 raw 7 0\n"
+                       "CPDS ssh localhost:@/0/7/disk.1 @/1/as-raw -1 raw 7 0\n");
+    sandbox_expect(box, "ds/1/own", "written");
+    sandbox_expect(box, "ds/1/of-snapshot", "snapshot");
+    g_assert_true(sandbox_same(disk1, saved) == FALSE);
+    g_autofree char *as_raw = sandbox_path(box, "ds/1/as-raw");
+    g_assert_true(sandbox_same(disk1, as_raw));
+    expect_failure("shared", "MVDS shared node01:@/0/7/disk.1 /etc/passwd 7 0\n", "not touched");
+    expect_failure("shared", "MVDS shared node01:@/0/7/disk.1 @/0/8/disk.0 7 0\n", "not touched");
+    expect_failure("ssh", "CPDS ssh localhost:@/0/7/disk.1 @/0/8/disk.0 -1 raw 7 0\n",
+                   "not touched");
+    sandbox_no_leftovers(box);
+}
+
 static void write_to(const char *path, const char *text)
 {
     FILE *file = fopen(path, "r+");
@@ -194,7 +236,7 @@ static void test_shared_refusals(void)
     expect_done("shared", "MV shared node01:@/0/8 node01:@/5/8 8 0\n");
     g_assert_nonnull(strstr(said->str, "there is nothing to move"));
     expect_failure("shared", "DELETE lvm node01:@/0/7 7 0\n",
-                   "there is no transfer by \"lvm\"; known are shared, ssh, dummy");
+                   "there is no transfer by \"lvm\"; known are shared, qcow2, ssh, dummy");
     /* The driver's name in the configuration stands for the flavour that it was started with. */
     g_setenv("ONE_MAD_NAME", "lvm", TRUE);
     expect_done("shared", "DELETE lvm node01:@/0/7 7 0\n");
@@ -469,6 +511,7 @@ int main(int argc, char **argv)
     g_test_add_func("/transfer/ssh/driver", test_driver);
     g_test_add_func("/transfer/ssh/disks", test_ssh_disks);
     g_test_add_func("/transfer/shared", test_shared);
+    g_test_add_func("/transfer/back", test_back);
     g_test_add_func("/transfer/shared/disks", test_shared_disks);
     g_test_add_func("/transfer/shared/refusals", test_shared_refusals);
     g_test_add_func("/transfer/here", test_here);
