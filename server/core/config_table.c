@@ -169,8 +169,11 @@ const ConfigRow config_rows[] = {
      .help = "Actions that need the right MANAGE."},
     {"VM_USE_OPERATIONS", CONFIG_TEXT, "", .flags = CONFIG_RELOAD, .help =
      "Actions that need the right USE."},
-    {"VM_SNAPSHOT_FACTOR", CONFIG_NUMBER, "0", 0, 1, .flags = CONFIG_IDLE, .help =
-     "Part of a disk that a snapshot costs of a quota."},
+    {"VM_SNAPSHOT_FACTOR", CONFIG_NUMBER, "0", 0, 1, .flags = CONFIG_RELOAD, .help =
+     "Part of its disks that a snapshot of a machine costs of the quota SYSTEM_DISK_SIZE."},
+    {"QUOTA_VM_ATTRIBUTE", CONFIG_LIST, "", .help =
+     "Attributes of machines whose numbers quotas count, each with RUNNING_ of it too; only "
+     "administrators may give them."},
     {"CONTEXT_RESTRICTED_DIRS", CONFIG_TEXT, "/etc", .flags = CONFIG_RELOAD, .help =
      "Directories whose files no context may hold, separated by blanks."},
     {"CONTEXT_SAFE_DIRS", CONFIG_TEXT, "", .flags = CONFIG_RELOAD, .help =

@@ -96,9 +96,9 @@ const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error)
  * drivers must know is added to it. (owned) */
 Template *vm_change_new(const Vm *vm, const char *word);
 /* The template was changed: the phase begins, or all is done when the row names none. Takes the
- * change. */
-void vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Template *change,
-                     const VmAsker *asker);
+ * change. FALSE: the quotas of the owner do not allow it, and all is as it was. */
+gboolean vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Template *change,
+                         const VmAsker *asker, GError **error);
 /* The change under way is that one. */
 gboolean vm_changes(const Vm *vm, const char *word);
 /* Number of that name in the change under way; -1: none. */

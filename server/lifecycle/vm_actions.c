@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/datastore.h"
+#include "server/model/quota.h"
 
 #include <string.h>
 
@@ -109,6 +110,15 @@ static gboolean is_taken(World *world, const Vm *vm, const Host *host, GError **
     return FALSE;
 }
 
+/* The quotas of its owner allow the machine to be in that state. */
+static gboolean may_be(World *world, const Vm *vm, VmTarget target, gint32 cluster, GError **error)
+{
+    Vm then = *vm;
+    then.state = target.state;
+    then.lcm = target.lcm;
+    return quota_allows_vm(world, &then, cluster, error);
+}
+
 gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmAsker *asker,
                    GError **error)
 {
@@ -127,7 +137,7 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
     VmLcm phase = deploy_phase(vm);
     Datastore *datastore = vm_place_datastore(
         world, place, host, phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
-    if (!datastore)
+    if (!datastore || !may_be(world, vm, (VmTarget){VM_ACTIVE, phase}, host->cluster, error))
         return FALSE;
     vm_new_record(lifecycle, vm, host, datastore);
     if (template_get(vm->user_template, "SCHED_MESSAGE"))
@@ -173,11 +183,13 @@ void vm_renew_record(Lifecycle *lifecycle, Vm *vm)
     vm_record_changed(world, vm, record);
 }
 
-static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row,
-                            const VmAsker *asker)
+static gboolean enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row,
+                                const VmAsker *asker, GError **error)
 {
     /* One that was stopped and waits to go on has its files on the front-end. */
     gboolean has_files = row->target.state == VM_DONE && deploy_phase(vm) != LCM_PROLOG;
+    if (!has_files && !may_be(lifecycle->world, vm, row->target, -1, error))
+        return FALSE;
     gboolean resumes_here =
         !strcmp(row->word, "resume") && vm->state != VM_STOPPED && vm->state != VM_UNDEPLOYED;
     if (resumes_here && vm->state != VM_ACTIVE)
@@ -189,6 +201,7 @@ static void enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_EPILOG);
     else
         vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
+    return TRUE;
 }
 
 /* What the driver must be able to do for an action, beyond what all can. */
@@ -231,8 +244,7 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
     vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
     switch (row->what) {
     case DO_ENTER:
-        enter_by_action(lifecycle, vm, row, asker);
-        return TRUE;
+        return enter_by_action(lifecycle, vm, row, asker, error);
     case DO_FLAG:
         return flag_resched(lifecycle, vm, !strcmp(meaning, "resched"));
     case DO_SEND:
@@ -341,6 +353,8 @@ gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker 
         if (vm->state != VM_HOLD && vm->state != VM_POWEROFF && vm->state != VM_SUSPENDED &&
             vm->state != VM_ACTIVE)
             return wrong_recover(vm, "delete-recreate", error);
+        if (!may_be(lifecycle->world, vm, (VmTarget){VM_PENDING, LCM_INIT}, -1, error))
+            return FALSE;
         return recover_delete(lifecycle, vm, asker, VM_ACTION_DELETE_RECREATE, LCM_CLEANUP_RESUBMIT,
                               VM_PENDING, error);
     case 5:

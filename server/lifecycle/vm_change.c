@@ -15,6 +15,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/network.h"
+#include "server/model/quota.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -49,6 +50,8 @@ gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action)
 }
 
 /* ---- beginning ---- */
+
+static void undo(World *world, Vm *vm);
 
 const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error)
 {
@@ -90,16 +93,21 @@ Template *vm_change_new(const Vm *vm, const char *word)
     return change;
 }
 
-void vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Template *change,
-                     const VmAsker *asker)
+gboolean vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Template *change,
+                         const VmAsker *asker, GError **error)
 {
     gboolean runs = vm->state == VM_ACTIVE;
+    if (!quota_allows_vm(lifecycle->world, vm, -1, error)) {
+        vm->operation = change;
+        undo(lifecycle->world, vm);
+        return FALSE;
+    }
     vm_log(lifecycle, vm, LOG_INFO, "%s", row->word);
     if (row->target.state != VM_ACTIVE) {
         template_free(change);
         vm_recharge(lifecycle->world, vm);
         object_changed(lifecycle->world, &vm->head);
-        return;
+        return TRUE;
     }
     template_set_int(change, "LCM", row->target.lcm);
     vm->operation = change;
@@ -110,6 +118,7 @@ void vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, Templ
         vm_record_changed(lifecycle->world, vm, vm_last_record(vm));
     }
     vm_enter(lifecycle, vm, row->target.state, row->target.lcm);
+    return TRUE;
 }
 
 /* ---- under way ---- */
@@ -287,6 +296,15 @@ static void forget_change(Vm *vm)
     vm->operation = NULL;
 }
 
+/* All is as it was when the change was made. */
+static void undo(World *world, Vm *vm)
+{
+    if (vm_changes(vm, "nic-attach")) /* its address goes back, too */
+        drop_device(world, vm, "NIC", "NIC_ID");
+    put_back(vm);
+    forget_change(vm);
+}
+
 void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
 {
     if (!vm->operation)
@@ -299,13 +317,10 @@ void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *t
                 ends[i].done(lifecycle->world, vm);
     if (success)
         clear_marks(vm);
-    else if (vm_is_kept(vm)) {
+    if (!success && vm_is_kept(vm))
         keep(vm);
-    } else {
-        if (g_strcmp0(word, "nic-attach") == 0) /* its address goes back, too */
-            drop_device(lifecycle->world, vm, "NIC", "NIC_ID");
-        put_back(vm);
-    }
+    else if (!success)
+        undo(lifecycle->world, vm);
     if (state >= 0 && state < VM_STATES && state != VM_ACTIVE)
         *target = (VmTarget){(VmState)state, LCM_INIT};
     forget_change(vm);

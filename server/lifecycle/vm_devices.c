@@ -30,8 +30,7 @@ gboolean vm_attach_disk(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *disk, c
     template_set_int(change, "DISK_ID", id);
     mark(disk);
     template_take(vm->head.template, disk);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
 gboolean vm_detach_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *asker,
@@ -46,8 +45,7 @@ gboolean vm_detach_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *
     Template *change = vm_change_new(vm, row->word);
     template_set_int(change, "DISK_ID", id);
     mark(disk);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
 /* ---- network cards ---- */
@@ -80,8 +78,7 @@ gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, con
     template_take(vm->head.template, nic);
     secgroup_touch(lifecycle->world, vm);
     secgroup_write_rules(lifecycle->world, vm->head.template);
-    vm_change_begin(lifecycle, vm, &chosen, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, &chosen, change, asker, error);
 }
 
 gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *asker,
@@ -107,8 +104,7 @@ gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *a
             }
         secgroup_write_rules(lifecycle->world, vm->head.template);
     }
-    vm_change_begin(lifecycle, vm, &chosen, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, &chosen, change, asker, error);
 }
 
 /* What a card is, and what the server gave it. */
@@ -187,8 +183,7 @@ gboolean vm_update_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const TemplateAt
     template_set_int(change, "NIC_ID", id);
     if (row->target.state == VM_ACTIVE)
         attribute_set(nic, "UPDATE", "YES");
-    vm_change_begin(lifecycle, vm, row, g_steal_pointer(&change), asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, g_steal_pointer(&change), asker, error);
 }
 
 /* ---- snapshots of the machine ---- */
@@ -201,6 +196,21 @@ static gint64 next_number(const Vm *vm, const char *kind, const char *name)
         if (attribute_get_int(vector, name, &number))
             next = MAX(next, number + 1);
     return next;
+}
+
+/* MiB of quota. It lies in the disks themselves, so how much it takes is what the administrator
+ * says. */
+static gint64 cost_of_snapshot(World *world, const Vm *vm)
+{
+    const TemplateAttribute *disk;
+    gint64 all = 0, size;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        const char *clone = attribute_get(disk, "CLONE");
+        gboolean itself = clone && g_ascii_strcasecmp(clone, "NO") == 0;
+        if (!itself && attribute_get_int(disk, "SIZE", &size))
+            all += CLAMP(size, 0, G_MAXINT32);
+    }
+    return (gint64)((double)all * config_double(world->config, "VM_SNAPSHOT_FACTOR"));
 }
 
 gint32 vm_snapshot_create(Lifecycle *lifecycle, Vm *vm, const char *name, const VmAsker *asker,
@@ -218,11 +228,10 @@ gint32 vm_snapshot_create(Lifecycle *lifecycle, Vm *vm, const char *name, const 
     attribute_set(snapshot, "HYPERVISOR_ID", "");
     attribute_set(snapshot, "NAME", name && *name ? name : usual);
     attribute_set_int(snapshot, "SNAPSHOT_ID", id);
-    attribute_set(snapshot, "SYSTEM_DISK_SIZE", "0"); /* it lies in the disks themselves */
+    attribute_set_int(snapshot, "SYSTEM_DISK_SIZE", cost_of_snapshot(lifecycle->world, vm));
     attribute_set_int(snapshot, "TIME", core_now(lifecycle->world->core));
     template_set_int(change, "SNAPSHOT_ID", id);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return (gint32)id;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error) ? (gint32)id : -1;
 }
 
 gboolean vm_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint32 id,
@@ -238,8 +247,7 @@ gboolean vm_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint
     attribute_set(snapshot, "ACTIVE", "YES");
     attribute_set(snapshot, "ACTION", g_str_has_suffix(word, "revert") ? "REVERT" : "DELETE");
     template_set_int(change, "SNAPSHOT_ID", id);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
 /* ---- snapshots and sizes of single disks ---- */
@@ -281,8 +289,7 @@ gint32 vm_disk_snapshot_create(Lifecycle *lifecycle, Vm *vm, gint32 id, const ch
     attribute_set(disk, "DISK_SNAPSHOT_ACTIVE", "YES");
     template_set_int(change, "DISK_ID", id);
     template_set_int(change, "SNAPSHOT_ID", snapshot);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return (gint32)snapshot;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error) ? (gint32)snapshot : -1;
 }
 
 static gboolean check_snapshot(const Vm *vm, gint32 disk, gint32 snapshot, GError **error)
@@ -304,8 +311,7 @@ gboolean vm_disk_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word,
     attribute_set(vm_device(vm, "DISK", id), "DISK_SNAPSHOT_ACTIVE", "YES");
     template_set_int(change, "DISK_ID", id);
     template_set_int(change, "SNAPSHOT_ID", snapshot);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
 gboolean vm_disk_snapshot_rename(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint32 snapshot,
@@ -341,6 +347,5 @@ gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *siz
     attribute_set_int(disk, "SIZE", wanted);
     attribute_set(disk, "RESIZE", "YES");
     template_set_int(change, "DISK_ID", id);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }

@@ -6,6 +6,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/datastore.h"
+#include "server/model/quota.h"
 
 #include <string.h>
 
@@ -92,6 +93,13 @@ static MoveResult has_room(Move *move, char **text, GError **error)
         return MOVE_WARNING;
     g_propagate_error(error, g_steal_pointer(&full));
     return MOVE_NO;
+}
+
+static MoveResult within_quota(Move *move, char **text, GError **error)
+{
+    *text = g_strdup("the owner's quotas allow it there");
+    return quota_allows_vm(move->lifecycle->world, move->vm, move->host->cluster, error) ? MOVE_OK
+                                                                                         : MOVE_NO;
 }
 
 static MoveResult same_datastore(Move *move, char **text, GError **error)
@@ -192,12 +200,12 @@ static const struct {
     gboolean ends;       /* when it says no, what follows has no meaning */
     gboolean check_only; /* an order goes on all the same */
 } conditions[] = {
-    {"state", right_state, TRUE},  {"state", live_as_wished, TRUE, TRUE},
-    {"type", known_type, TRUE},    {"state", not_lost, TRUE},
-    {"host", host_ready, TRUE},    {"capacity", has_room},
-    {"datastore", same_datastore}, {"way", other_host, TRUE},
-    {"driver", same_driver, TRUE}, {"ability", driver_moves, TRUE},
-    {"snapshots", no_snapshots},
+    {"state", right_state, TRUE},    {"state", live_as_wished, TRUE, TRUE},
+    {"type", known_type, TRUE},      {"state", not_lost, TRUE},
+    {"host", host_ready, TRUE},      {"capacity", has_room},
+    {"quota", within_quota},         {"datastore", same_datastore},
+    {"way", other_host, TRUE},       {"driver", same_driver, TRUE},
+    {"ability", driver_moves, TRUE}, {"snapshots", no_snapshots},
 };
 
 /* ---- orders ---- */

@@ -71,8 +71,7 @@ gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gbool
     }
     template_set_int(change, "HELD_CPU", old_cpu);
     template_set_int(change, "HELD_MEMORY", old_memory);
-    vm_change_begin(lifecycle, vm, row, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
 gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean context,
@@ -95,6 +94,5 @@ gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean 
     Template *change = vm_change_new(vm, row->word);
     template_free(vm->head.template);
     vm->head.template = after;
-    vm_change_begin(lifecycle, vm, &chosen, change, asker);
-    return TRUE;
+    return vm_change_begin(lifecycle, vm, &chosen, change, asker, error);
 }

@@ -1,5 +1,6 @@
 #include "server/model/object.h"
 
+#include "server/model/quota.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -24,6 +25,7 @@ static void drop_renderings(Object *object)
 void object_clear(Object *object)
 {
     drop_renderings(object);
+    quota_use_free(object->takes);
     g_free(object->name);
     template_free(object->template);
 }
@@ -104,6 +106,7 @@ void pool_remove(World *world, Object *object)
     store_set_int(write, 0, object->id);
     core_write(world->core, write);
     pool->changed = core_batch(world->core);
+    quota_object_gone(world, object);
     if (object->unsaved)
         g_ptr_array_remove_fast(world->unsaved, object);
     if (pool->by_name)
@@ -152,6 +155,7 @@ void object_changed(World *world, Object *object)
     if (world->loading)
         return;
     object->changed = pool->changed = core_batch(world->core);
+    quota_object_changed(world, object);
     if (!object->unsaved) {
         object->unsaved = TRUE;
         g_ptr_array_add(world->unsaved, object);

@@ -43,6 +43,8 @@ struct Object {
     /* Brief and body for those who may not know its secrets; the same fragment where it has none.
      */
     Fragment *covered[2];
+    gboolean uncounted;     /* quotas look at it again before the next question */
+    struct QuotaUse *takes; /* what it is charged for now; NULL: nothing */
 };
 
 /* What a kind does; one constant table a kind, in that kind's file. */

@@ -1,12 +1,10 @@
 #include "server/model/user.h"
 
 #include "server/model/acl.h"
+#include "server/model/quota.h"
 #include "server/model/world.h"
 
 #include <string.h>
-
-/* No limits are set and none are counted in this version: the elements are there and empty. */
-#define EMPTY_QUOTAS "<DATASTORE_QUOTA/><NETWORK_QUOTA/><VM_QUOTA/><IMAGE_QUOTA/>"
 
 User *user_get(World *world, gint32 id)
 {
@@ -232,9 +230,12 @@ void user_set_groups(World *world, User *user, const GArray *groups, gint32 firs
     }
 }
 
-void quotas_render(gint32 id, GString *xml)
+/* The QUOTAS element that follows a user or group in its pool. */
+static void render_quotas(World *world, QuotaOwner kind, gint32 id, GString *xml)
 {
-    g_string_append_printf(xml, "<QUOTAS><ID>%d</ID>" EMPTY_QUOTAS "</QUOTAS>", id);
+    g_string_append_printf(xml, "<QUOTAS><ID>%d</ID>", id);
+    quota_render(world, kind, id, xml);
+    g_string_append(xml, "</QUOTAS>");
 }
 
 static void render_user(World *world, Object *object, GString *xml)
@@ -263,8 +264,9 @@ static void user_render(World *world, Object *object, GString *xml)
 {
     g_string_append(xml, "<USER>");
     render_user(world, object, xml);
-    g_string_append(xml, EMPTY_QUOTAS "<DEFAULT_USER_QUOTAS>" EMPTY_QUOTAS
-                                      "</DEFAULT_USER_QUOTAS></USER>");
+    quota_render(world, QUOTA_USER, object->id, xml);
+    quota_render_defaults(world, QUOTA_USER, xml);
+    g_string_append(xml, "</USER>");
 }
 
 static void user_render_brief(World *world, Object *object, GString *xml)
@@ -272,7 +274,7 @@ static void user_render_brief(World *world, Object *object, GString *xml)
     g_string_append(xml, "<USER>");
     render_user(world, object, xml);
     g_string_append(xml, "</USER>");
-    quotas_render(object->id, xml);
+    render_quotas(world, QUOTA_USER, object->id, xml);
 }
 
 static void render_group(World *world, Object *object, GString *xml)
@@ -295,11 +297,10 @@ static void group_render(World *world, Object *object, GString *xml)
 {
     g_string_append(xml, "<GROUP>");
     render_group(world, object, xml);
-    g_string_append_printf(xml,
-                           EMPTY_QUOTAS "<VLAN_RULES><ID>%d</ID></VLAN_RULES>"
-                                        "<DEFAULT_GROUP_QUOTAS>" EMPTY_QUOTAS
-                                        "</DEFAULT_GROUP_QUOTAS></GROUP>",
-                           object->id);
+    quota_render(world, QUOTA_GROUP, object->id, xml);
+    g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID></VLAN_RULES>", object->id);
+    quota_render_defaults(world, QUOTA_GROUP, xml);
+    g_string_append(xml, "</GROUP>");
 }
 
 static void group_render_brief(World *world, Object *object, GString *xml)
@@ -307,7 +308,7 @@ static void group_render_brief(World *world, Object *object, GString *xml)
     g_string_append(xml, "<GROUP>");
     render_group(world, object, xml);
     g_string_append(xml, "</GROUP>");
-    quotas_render(object->id, xml);
+    render_quotas(world, QUOTA_GROUP, object->id, xml);
     g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID></VLAN_RULES>", object->id);
 }
 

@@ -58,7 +58,4 @@ extern const StoreTable login_token_table;
 gboolean login_token_load(World *world, const StoreValue *values, GError **error);
 gboolean user_is_admin(const User *user); /* oneadmin, or a member of its group */
 
-/* The QUOTAS element that follows a user or group in its pool. */
-void quotas_render(gint32 id, GString *xml);
-
 extern const KindOperations user_operations, group_operations;

@@ -7,6 +7,7 @@
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
+#include "server/model/quota.h"
 #include "server/model/user.h"
 #include "server/model/vdc.h"
 #include "server/model/vm.h"
@@ -45,6 +46,7 @@ World *world_new(Core *core, Config *config, const char *var)
     world->var = g_strdup(var);
     world->datastores = g_strdup(config_text(config, "DATASTORE_LOCATION"));
     world->unsaved = g_ptr_array_new();
+    world->quotas = quotas_new(config);
     for (gint kind = 0; kind < KIND_COUNT; kind++) {
         Pool *pool = &world->pools[kind];
         guint flags = kind_row(kind)->flags;
@@ -71,6 +73,7 @@ void world_free(World *world)
         g_clear_pointer(&pool->by_name, g_hash_table_unref);
     }
     g_ptr_array_unref(world->unsaved);
+    quotas_free(world->quotas);
     g_free(world->screen_ports);
     g_free(world->var);
     g_free(world->datastores);
@@ -79,6 +82,7 @@ void world_free(World *world)
 
 void world_save(World *world)
 {
+    quota_save(world);
     for (guint i = 0; i < world->unsaved->len; i++) {
         Object *object = world->unsaved->pdata[i];
         object->unsaved = FALSE;
@@ -89,7 +93,7 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 7];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 8];
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
@@ -98,6 +102,7 @@ const StoreTable *const *world_tables(void)
     tables[count++] = &range_table;
     tables[count++] = &lease_table;
     tables[count++] = &login_token_table;
+    tables[count++] = &quota_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -141,6 +146,11 @@ static gboolean load_token_row(const StoreValue *values, gpointer data, GError *
     return login_token_load(data, values, error);
 }
 
+static gboolean load_quota_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return quota_load(data, values, error);
+}
+
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
 {
     World *world = data;
@@ -148,19 +158,29 @@ static gboolean load_counter(const StoreValue *values, gpointer data, GError **e
         world->epoch = (guint64)values[1].number;
         return TRUE;
     }
+    if (!g_strcmp0(values[0].text, "quotas"))
+        world->counted = TRUE;
     for (gint kind = 0; kind < KIND_COUNT; kind++)
         if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word))
             world->pools[kind].last_id = MAX(world->pools[kind].last_id, (gint32)values[1].number);
     return TRUE;
 }
 
-static void raise_epoch(World *world)
+static void write_counter(World *world, const char *name, gint64 value)
 {
-    world->epoch++;
     StoreWrite *write = store_write_new(&counter_table, STORE_PUT);
-    store_set_text(write, 0, "epoch");
-    store_set_int(write, 1, (gint64)world->epoch);
+    store_set_text(write, 0, name);
+    store_set_int(write, 1, value);
     core_write(world->core, write);
+}
+
+/* With the first batch: a newer epoch, and that counters of quotas are stored from now on. */
+static void begin_epoch(World *world)
+{
+    write_counter(world, "epoch", (gint64)++world->epoch);
+    if (!world->counted)
+        write_counter(world, "quotas", 1);
+    world->counted = TRUE;
 }
 
 gboolean world_load(World *world, Store *store, GError **error)
@@ -176,6 +196,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         !store->load(store, &range_table, load_range_row, world, error) ||
         !store->load(store, &lease_table, load_lease_row, world, error) ||
         !store->load(store, &login_token_table, load_token_row, world, error) ||
+        !store->load(store, &quota_table, load_quota_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;
@@ -184,8 +205,9 @@ gboolean world_load(World *world, Store *store, GError **error)
     GPtrArray *vms = world->pools[KIND_VM].order;
     for (guint i = 0; i < vms->len; i++)
         vm_recharge(world, vms->pdata[i]);
+    quota_count(world, world->counted);
     world->loading = FALSE;
-    raise_epoch(world);
+    begin_epoch(world);
     if (!world_is_empty(world))
         secgroup_bootstrap(world); /* databases of version 1 have none */
     return TRUE;
@@ -349,6 +371,7 @@ GPtrArray *world_check(World *world)
         check_vm(world, vms->pdata[i], found);
     check_hosts(world, found);
     network_check(world, found);
+    quota_check(world, found);
     GPtrArray *users = world->pools[KIND_USER].order;
     for (guint i = 0; i < users->len; i++) {
         User *user = users->pdata[i];

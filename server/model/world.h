@@ -12,10 +12,12 @@ struct World {
     Config *config;
     Pool pools[KIND_COUNT];
     guint64 epoch; /* how often this database was started; commands of older epochs are refused */
-    char *datastores;     /* DATASTORE_LOCATION */
-    char *var;            /* directory of state and logs */
-    GPtrArray *unsaved;   /* of Object: changed in the batch at hand */
+    char *datastores;   /* DATASTORE_LOCATION */
+    char *var;          /* directory of state and logs */
+    GPtrArray *unsaved; /* of Object: changed in the batch at hand */
+    struct Quotas *quotas;
     gboolean loading;     /* rows are being read: nothing is written */
+    gboolean counted;     /* the database holds counters of quotas */
     guint8 *screen_ports; /* 1: taken; see server/rpc/vm_screen.c. NULL: not counted yet */
 
     /* Set by the floors above; may be NULL. */

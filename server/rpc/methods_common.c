@@ -6,6 +6,7 @@
 #include "lib/base/names.h"
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
+#include "server/model/quota.h"
 
 #include <string.h>
 
@@ -334,6 +335,9 @@ RpcReply *object_chown(Request *request)
     if (object->kind == KIND_VM && VM(object)->state == VM_DONE)
         return reply_error(request, ONE_ERROR_ACTION,
                            "This action is not available for state DONE");
+    if (!quota_allows_owner(request->world, object, user ? uid : object->uid,
+                            group ? gid : object->gid, &request->error))
+        return NULL;
     if (user)
         object->uid = uid;
     if (group)

@@ -7,6 +7,7 @@
 #include "server/model/cluster.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
+#include "server/model/quota.h"
 
 #include <string.h>
 
@@ -381,7 +382,20 @@ static TemplateAttribute *part_of(const AddressRange *range, guint first, guint 
     return template_steal(holder, 0);
 }
 
-static Network *reservation(Request *request, const Template *wanted)
+/* `own`: the reservation that grows; NULL: it is to be made. */
+static gboolean may_reserve(Request *request, const Network *own, gint64 size)
+{
+    World *world = request->world;
+    const Object *caller = &request->caller->head;
+    QuotaUse *use = own ? quota_use_of(world, &own->head) : NULL;
+    if (!use)
+        use =
+            quota_use_new(own ? own->head.uid : caller->id, own ? own->head.gid : caller->gid, -1);
+    quota_use_add(use, QUOTA_NETWORK, request->object->id, NETWORK_LEASES, size);
+    return quota_allows(world, own ? &own->head : NULL, use, &request->error);
+}
+
+static Network *reservation(Request *request, const Template *wanted, gint64 size)
 {
     World *world = request->world;
     Network *network = NETWORK(request->object);
@@ -397,10 +411,10 @@ static Network *reservation(Request *request, const Template *wanted)
                         other->id, network->head.id);
             return NULL;
         }
-        return NETWORK(other);
+        return may_reserve(request, NETWORK(other), size) ? NETWORK(other) : NULL;
     }
     const char *name = template_get(wanted, "NAME");
-    if (!request_own_name_is_free(request, KIND_NET, name))
+    if (!request_own_name_is_free(request, KIND_NET, name) || !may_reserve(request, NULL, size))
         return NULL;
     g_autoptr(Template) copy = template_copy(network->head.template);
     template_remove(copy, "TYPE"); /* with which it would get addresses of its own, as in 2009 */
@@ -437,7 +451,7 @@ RpcReply *network_reserve(Request *request)
                            network->head.id, network->parent);
     if (!find_row(request, wanted, (guint)size, &range, &first))
         return NULL;
-    Network *own = reservation(request, wanted);
+    Network *own = reservation(request, wanted, size);
     if (!own)
         return NULL;
     AddressRange *part =

@@ -468,21 +468,6 @@ RpcReply *user_login(Request *request)
     return reply_text(request, made);
 }
 
-#define NO_QUOTAS                                                                                  \
-    "&lt;DATASTORE_QUOTA/&gt;&lt;NETWORK_QUOTA/&gt;&lt;VM_QUOTA/&gt;&lt;IMAGE_QUOTA/&gt;"
-
-RpcReply *userpool_info(Request *request)
-{
-    return reply_pool(request, KIND_USER, request_visible(request, KIND_USER, -2), FALSE,
-                      "&lt;DEFAULT_USER_QUOTAS&gt;" NO_QUOTAS "&lt;/DEFAULT_USER_QUOTAS&gt;");
-}
-
-RpcReply *grouppool_info(Request *request)
-{
-    return reply_pool(request, KIND_GROUP, request_visible(request, KIND_GROUP, -2), FALSE,
-                      "&lt;DEFAULT_GROUP_QUOTAS&gt;" NO_QUOTAS "&lt;/DEFAULT_GROUP_QUOTAS&gt;");
-}
-
 /* ---- rules ---- */
 
 RpcReply *acl_addrule(Request *request)

@@ -7,10 +7,24 @@
 #include "server/rpc/vm_template.h"
 
 #include "server/model/datastore.h"
+#include "server/model/quota.h"
 
 #include <string.h>
 
 /* ---- making and changing ---- */
+
+/* What the machine will take is within the quotas of its owner. */
+static gboolean draft_is_allowed(Request *request, const VmDraft *draft, gboolean hold)
+{
+    Vm vm = {.state = hold ? VM_HOLD : VM_PENDING,
+             .head = {.kind = KIND_VM,
+                      .id = -1,
+                      .uid = request->caller->head.id,
+                      .gid = request->caller->head.gid,
+                      .template = draft->template},
+             .user_template = draft->user_template};
+    return quota_allows_vm(request->world, &vm, -1, &request->error);
+}
 
 Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
                         gboolean hold, gboolean trusted)
@@ -23,6 +37,10 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     if (!cards_take(world, request->caller, draft.template, id, &request->error))
         return NULL;
     hold |= draft.hold;
+    if (!draft_is_allowed(request, &draft, hold)) {
+        cards_give_back(world, draft.template, id);
+        return NULL;
+    }
     Template *template = g_steal_pointer(&draft.template);
     Vm *vm = vm_create(world, draft.name, request->caller->head.id, request->caller->head.gid,
                        template, g_steal_pointer(&draft.user_template), hold);

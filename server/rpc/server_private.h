@@ -98,11 +98,9 @@ HANDLER(user_info);
 HANDLER(user_passwd);
 HANDLER(user_chgrp);
 HANDLER(user_enable);
-HANDLER(userpool_info);
 HANDLER(group_allocate);
 HANDLER(group_delete);
 HANDLER(group_info);
-HANDLER(grouppool_info);
 HANDLER(acl_addrule);
 HANDLER(acl_delrule);
 HANDLER(acl_info);
@@ -128,6 +126,15 @@ HANDLER(vdc_delete);
 HANDLER(vdc_addgroup);
 HANDLER(vdc_delgroup);
 HANDLER(vdc_change_member);
+/* methods_quota.c */
+HANDLER(user_quota);
+HANDLER(group_quota);
+HANDLER(userquota_info);
+HANDLER(userquota_update);
+HANDLER(groupquota_info);
+HANDLER(groupquota_update);
+HANDLER(userpool_info);
+HANDLER(grouppool_info);
 /* methods_network.c */
 HANDLER(network_allocate);
 HANDLER(network_delete);

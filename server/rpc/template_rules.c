@@ -59,13 +59,25 @@ static gboolean refuse_restricted(const char *what, const char *path, GError **e
     return FALSE;
 }
 
+/* What the key lists; of machines, what quotas count is for administrators too. */
+static const char *restricted_path(World *world, const char *key, guint index)
+{
+    const char *path = config_list(world->config, key, index);
+    guint listed = 0;
+    if (path || strcmp(key, "VM_RESTRICTED_ATTR") != 0)
+        return path;
+    while (config_list(world->config, key, listed))
+        listed++;
+    return config_list(world->config, "QUOTA_VM_ATTRIBUTE", index - listed);
+}
+
 gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
                           const char *what, GError **error)
 {
     const char *path;
     if (user_is_admin(user))
         return TRUE;
-    for (guint i = 0; (path = config_list(world->config, key, i)); i++)
+    for (guint i = 0; (path = restricted_path(world, key, i)); i++)
         if (has_attribute(template, path))
             return refuse_restricted(what, path, error);
     return TRUE;
@@ -76,7 +88,7 @@ gboolean is_restricted(World *world, const char *key, const char *name,
 {
     const char *path;
     gsize length = strlen(name);
-    for (guint i = 0; (path = config_list(world->config, key, i)); i++) {
+    for (guint i = 0; (path = restricted_path(world, key, i)); i++) {
         if (g_ascii_strncasecmp(path, name, length) != 0)
             continue;
         if (!path[length] || (path[length] == '/' && attribute->pairs &&

@@ -20,6 +20,7 @@ PAIRS = [
     ("template-info_0", "vmtemplate"), ("templatepool-info_m2_m1_m1", "vmtemplate_pool"),
     ("vn-info_0", "vnet"), ("vnpool-info_m2_m1_m1", "vnet_pool"), ("secgroup-info_0", "security_group"),
     ("secgrouppool-info_m2_m1_m1", "security_group_pool"),
+    ("userquota-info", "default_user_quotas"), ("groupquota-info", "default_group_quotas"),
     ("vntemplatepool-info_m2_m1_m1", "vntemplate_pool"), ("documentpool-info_m2_m1_m1_100", "document_pool"),
 ]
 

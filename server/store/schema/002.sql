@@ -33,6 +33,19 @@ CREATE TABLE migration (
     PRIMARY KEY (vm, number)
 ) STRICT, WITHOUT ROWID;
 
+-- Limits and counters of one user (kind 0) or group (1); "owner" -1: the default limits. "type": 0
+-- machines, 1 a datastore, 2 a network, 3 an image; "ref": its id, or the clusters of a quota of
+-- machines per cluster. Amounts stand as "NAME=amount ...".
+CREATE TABLE quota (
+    kind   INTEGER NOT NULL,
+    owner  INTEGER NOT NULL,
+    type   INTEGER NOT NULL,
+    ref    TEXT    NOT NULL,
+    limits TEXT    NOT NULL DEFAULT '',
+    used   TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (kind, owner, type, ref)
+) STRICT, WITHOUT ROWID;
+
 -- A template of machines.
 CREATE TABLE vm_template (
     id           INTEGER PRIMARY KEY,
