@@ -136,6 +136,10 @@ const ConfigRow config_rows[] = {
      "Verifying a user by a driver."},
     {"ACTION_TIMEOUTS/CONSOLE", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Opening a serial console."},
+    {"ACTION_TIMEOUTS/IMAGE", CONFIG_INT, "21600", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Making, copying or removing an image."},
+    {"ACTION_TIMEOUTS/STAT", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Finding out how large an image will be."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
@@ -208,19 +212,19 @@ const ConfigRow config_rows[] = {
     {"Images, storage and networks", CONFIG_SECTION},
     {"DEFAULT_TM_MAD", CONFIG_TEXT, "shared", .flags = CONFIG_OURS, .help =
      "Transfer driver of the datastores made at the first start: shared or ssh."},
-    {"DATASTORE_CAPACITY_CHECK", CONFIG_BOOL, "YES", .flags = CONFIG_RELOAD | CONFIG_IDLE, .help =
+    {"DATASTORE_CAPACITY_CHECK", CONFIG_BOOL, "YES", .flags = CONFIG_RELOAD, .help =
      "Whether free space is looked at before an image is made."},
     {"DEFAULT_IMAGE_TYPE", CONFIG_WORD, "OS", .words = "OS CDROM DATABLOCK",
-     .flags = CONFIG_RELOAD | CONFIG_IDLE, .help = "Kind of an image that says none."},
+     .flags = CONFIG_RELOAD, .help = "Kind of an image that says none."},
     {"DEFAULT_DEVICE_PREFIX", CONFIG_WORD, "sd", .words = "hd sd vd xvd", .flags = CONFIG_RELOAD,
      .help = "First letters of the name of a disk in the guest."},
     {"DEFAULT_CDROM_DEVICE_PREFIX", CONFIG_WORD, "hd", .words = "hd sd vd xvd",
      .flags = CONFIG_RELOAD | CONFIG_OURS, .help = "The same for compact discs."},
-    {"DEFAULT_IMAGE_PERSISTENT", CONFIG_TEXT, "", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_IMAGE_PERSISTENT", CONFIG_TEXT, "", .flags = CONFIG_RELOAD, .help =
      "Whether copies of images are persistent."},
-    {"DEFAULT_IMAGE_PERSISTENT_NEW", CONFIG_TEXT, "", .flags = CONFIG_IDLE, .help =
+    {"DEFAULT_IMAGE_PERSISTENT_NEW", CONFIG_TEXT, "", .flags = CONFIG_RELOAD, .help =
      "Whether new images are persistent."},
-    {"IMAGE_RESTRICTED_ATTR", CONFIG_LIST, "SOURCE", .flags = CONFIG_RELOAD | CONFIG_IDLE, .help =
+    {"IMAGE_RESTRICTED_ATTR", CONFIG_LIST, "SOURCE", .flags = CONFIG_RELOAD, .help =
      "Attributes that only administrators may give to an image."},
     {"INHERIT_IMAGE_ATTR", CONFIG_LIST, "DISK_TYPE SERIAL", .flags = CONFIG_IDLE, .help =
      "Attributes that a disk takes from its image."},

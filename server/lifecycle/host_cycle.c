@@ -350,57 +350,6 @@ void host_event(Lifecycle *lifecycle, Host *host, const char *action, gboolean s
             host_read_machine(lifecycle, host, vector, core_steady(lifecycle->world->core), NULL);
 }
 
-/* ---- datastores ---- */
-
-static void ask_datastores(Core *core, gpointer data)
-{
-    Lifecycle *lifecycle = data;
-    World *world = lifecycle->world;
-    GPtrArray *datastores = world->pools[KIND_DATASTORE].order;
-    for (guint i = 0; i < datastores->len; i++) {
-        Datastore *datastore = datastores->pdata[i];
-        if (!lifecycle->outside->knows(lifecycle->outside, DRIVER_TRANSFER, datastore->tm_mad))
-            continue;
-        g_autoptr(GString) xml = g_string_new("<DS_DRIVER_ACTION_DATA><IMAGE/>");
-        object_render(world, &datastore->head, xml);
-        g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
-        DriverRequest *request = g_new0(DriverRequest, 1);
-        request->class = DRIVER_TRANSFER;
-        request->driver = g_strdup(datastore->tm_mad);
-        request->action = g_strdup("MONITOR");
-        request->id = datastore->head.id;
-        request->payload = g_base64_encode((const guchar *)xml->str, xml->len);
-        lifecycle_ask(lifecycle, request, ASKED_DATASTORE, datastore->head.id, 0,
-                      lifecycle_timeout(lifecycle, "MONITOR", 60));
-    }
-    core_timer_add(core,
-                   config_int(world->config, "MONITORING_INTERVAL_DATASTORE") * G_USEC_PER_SEC,
-                   ask_datastores, lifecycle, NULL);
-}
-
-void datastores_start_monitoring(Lifecycle *lifecycle)
-{
-    core_timer_add(lifecycle->world->core, 0, ask_datastores, lifecycle, NULL);
-}
-
-void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const char *info)
-{
-    Datastore *datastore = datastore_get(lifecycle->world, id);
-    if (!datastore)
-        return;
-    g_autofree char *text = success ? lifecycle_decoded(info) : NULL;
-    g_autoptr(Template) report = text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
-    if (!report) {
-        log_warning("DSM", "Datastore %s (%d) could not be measured: %s", datastore->head.name, id,
-                    info);
-        return;
-    }
-    datastore->total_mb = lifecycle_number(report, "TOTAL_MB");
-    datastore->used_mb = lifecycle_number(report, "USED_MB");
-    datastore->free_mb = lifecycle_number(report, "FREE_MB");
-    object_changed(lifecycle->world, &datastore->head);
-}
-
 /* ---- after the start ---- */
 
 static void resume_work(Lifecycle *lifecycle, Vm *vm)
@@ -439,5 +388,6 @@ void lifecycle_start(Lifecycle *lifecycle)
         resume_work(lifecycle, vms->pdata[i]);
         vm_groups_follow(lifecycle, vms->pdata[i]);
     }
+    images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);
 }

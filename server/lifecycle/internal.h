@@ -8,15 +8,17 @@
 
 /* What a request in flight is about. */
 typedef enum {
-    ASKED_STEP,     /* the work at hand of a machine */
-    ASKED_TRUTH,    /* POLL: where is it */
-    ASKED_ASIDE,    /* a machine, but no work of it: REBOOT, a POLL to confirm */
-    ASKED_CHECK,    /* MIGRATECHECK: somebody waits for what it says */
-    ASKED_CONSOLE,  /* CONSOLE: the same */
-    ASKED_LEFTOVER, /* what a host has of a machine that is not there, and is to go */
-    ASKED_GROUPS,   /* UPDATESG: rules of security groups */
-    ASKED_HOST,     /* MONITOR of a host */
-    ASKED_DATASTORE /* MONITOR of a datastore */
+    ASKED_STEP,      /* the work at hand of a machine */
+    ASKED_TRUTH,     /* POLL: where is it */
+    ASKED_ASIDE,     /* a machine, but no work of it: REBOOT, a POLL to confirm */
+    ASKED_CHECK,     /* MIGRATECHECK: somebody waits for what it says */
+    ASKED_CONSOLE,   /* CONSOLE: the same */
+    ASKED_LEFTOVER,  /* what a host has of a machine that is not there, and is to go */
+    ASKED_GROUPS,    /* UPDATESG: rules of security groups */
+    ASKED_HOST,      /* MONITOR of a host */
+    ASKED_DATASTORE, /* MONITOR of a datastore */
+    ASKED_IMAGE,     /* the work at hand of an image */
+    ASKED_STAT       /* STAT: somebody waits for how large an image will be */
 } AskedAbout;
 
 typedef struct Asked {
@@ -43,6 +45,7 @@ struct Lifecycle {
     GPtrArray *bells;     /* of Bell: schedulers that wait */
     GHashTable *checks;   /* number -> Check: calls that wait for a driver */
     GHashTable *consoles; /* number -> calls that wait for a console */
+    GHashTable *stats;    /* number -> Stat: calls that wait for the size of an image */
 };
 
 /* ---- vm_machine.c ---- */
@@ -232,8 +235,24 @@ gint64 lifecycle_number(const Template *report, const char *name);
 void host_read_machine(Lifecycle *lifecycle, Host *host, const TemplateAttribute *report,
                        gint64 asked, GHashTable *seen);
 void host_read_machines(Lifecycle *lifecycle, Host *host, const Template *report, gint64 asked);
+
+/* ---- datastore_cycle.c ---- */
+
 void datastores_start_monitoring(Lifecycle *lifecycle);
-void datastore_answered(Lifecycle *lifecycle, gint32 id, gboolean success, const char *info);
+void datastore_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
+                        const char *info);
+GHashTable *stats_new(void); /* (owned) */
+void stat_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
+/* Everybody who waits for a size is told that oned ends. */
+void stats_end(Lifecycle *lifecycle);
+
+/* ---- image_cycle.c ---- */
+
+void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
+/* The driver died under the work at hand. */
+void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
+/* After the start: what was under way is asked again. */
+void images_resume(Lifecycle *lifecycle);
 
 /* ---- lifecycle.c ---- */
 

@@ -34,6 +34,7 @@ Lifecycle *lifecycle_new(World *world, Outside *outside)
     lifecycle->bells = g_ptr_array_new();
     lifecycle->checks = vm_checks_new();
     lifecycle->consoles = vm_consoles_new();
+    lifecycle->stats = stats_new();
     lifecycle->pending_sequence = 1;
     world->lifecycle = lifecycle;
     return lifecycle;
@@ -46,6 +47,7 @@ void lifecycle_free(Lifecycle *lifecycle)
     g_hash_table_unref(lifecycle->asked);
     g_hash_table_unref(lifecycle->checks);
     g_hash_table_unref(lifecycle->consoles);
+    g_hash_table_unref(lifecycle->stats);
     g_ptr_array_foreach(lifecycle->bells, (GFunc)(void (*)(void))g_free, NULL);
     g_ptr_array_unref(lifecycle->bells);
     g_free(lifecycle);
@@ -179,6 +181,11 @@ void lifecycle_forget_samples(Lifecycle *lifecycle, SampleKind kind, gint32 id)
 
 /* ---- requests ---- */
 
+gboolean lifecycle_knows(Lifecycle *lifecycle, DriverClass class, const char *driver)
+{
+    return lifecycle->outside->knows(lifecycle->outside, class, driver);
+}
+
 guint lifecycle_timeout(Lifecycle *lifecycle, const char *name, guint otherwise)
 {
     const char *text = config_pair(lifecycle->world->config, "ACTION_TIMEOUTS", name);
@@ -227,7 +234,13 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
         break;
     }
     case ASKED_DATASTORE:
-        datastore_answered(lifecycle, asked->id, FALSE, why);
+        datastore_answered(lifecycle, asked, FALSE, why);
+        break;
+    case ASKED_IMAGE:
+        image_lost(lifecycle, asked, why);
+        break;
+    case ASKED_STAT:
+        stat_answered(lifecycle, asked, FALSE, why);
         break;
     }
 }
@@ -259,9 +272,12 @@ static void request_overdue(Core *core, gpointer data)
                 why);
     /* Else a question about the machine would wait behind it in the driver, for ever perhaps. */
     const Vm *vm = asked->about == ASKED_CHECK ? vm_get(lifecycle->world, asked->id) : NULL;
-    if (asked->about == ASKED_STEP || (vm && !vm->work.request))
+    if (asked->about == ASKED_STEP || asked->about == ASKED_IMAGE || (vm && !vm->work.request))
         send_cancel(lifecycle, asked);
-    dispatch_lost(lifecycle, asked, why);
+    if (asked->about == ASKED_IMAGE)
+        image_answered(lifecycle, asked, FALSE, why); /* asking again would take as long */
+    else
+        dispatch_lost(lifecycle, asked, why);
     asked_free(asked);
 }
 
@@ -389,7 +405,13 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         break;
     }
     case ASKED_DATASTORE:
-        datastore_answered(lifecycle, asked->id, success, info);
+        datastore_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_IMAGE:
+        image_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_STAT:
+        stat_answered(lifecycle, asked, success, info);
         break;
     }
     asked_free(asked);
@@ -491,6 +513,7 @@ void lifecycle_end_waits(Lifecycle *lifecycle)
     ring_all(lifecycle);
     vm_checks_end(lifecycle);
     vm_consoles_end(lifecycle);
+    stats_end(lifecycle);
 }
 
 void lifecycle_end(Lifecycle *lifecycle)

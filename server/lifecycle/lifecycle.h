@@ -6,6 +6,7 @@
 
 #include "server/lifecycle/outside.h"
 #include "server/model/host.h"
+#include "server/model/image.h"
 #include "server/model/vm.h"
 #include "server/model/world.h"
 
@@ -35,6 +36,9 @@ void lifecycle_driver_event(Lifecycle *lifecycle, const char *driver, const char
 /* A LOG line for a machine. */
 void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 vm,
                           const char *text);
+
+/* The same for an image; what is said last of its work is shown with it. */
+void lifecycle_image_log(Lifecycle *lifecycle, LogLevel level, gint64 id, const char *text);
 
 /* ---- what users ask for; errors are of domain ONE_ERROR ---- */
 
@@ -132,6 +136,30 @@ gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean 
 /* The rules of a security group were changed, and written into the machines: hosts are told.
  * `only_failed`: those that did not take them before. */
 void lifecycle_group_changed(Lifecycle *lifecycle, Object *group, gboolean only_failed);
+
+/* Such a driver is configured. */
+gboolean lifecycle_knows(Lifecycle *lifecycle, DriverClass class, const char *driver);
+
+/* ---- images ---- */
+
+/* Has the driver make a new image: CP, MKFS or CLONE; IMAGE_NO_WORK: what SOURCE names is there
+ * already, and it is READY. */
+void image_begin(Lifecycle *lifecycle, Image *image, ImageWork work);
+/* `force`: also in the middle of other work, and gone even when the driver cannot remove it; never
+ * one that is in use. */
+gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError **error);
+/* `work`: one of IMAGE_WORK_SNAP_*. */
+gboolean image_snapshot_change(Lifecycle *lifecycle, Image *image, ImageWork work, gint32 snapshot,
+                               GError **error);
+/* Told once, in the core thread: MiB, or why that could not be said. */
+typedef void (*ImageStatDone)(gint64 size, const GError *error, gpointer data);
+/* Asks the datastore's driver how large an image of this template will be. `done` comes once,
+ * unless FALSE is returned. `uid`: who asks; nobody may ask too much at a time. */
+gboolean image_stat(Lifecycle *lifecycle, Datastore *datastore, const Template *template,
+                    gint32 uid, ImageStatDone done, gpointer data, GError **error);
+
+/* Something came or went in a datastore, or it is new: it is measured before its time. */
+void datastore_measure_soon(Lifecycle *lifecycle, gint32 id);
 
 /* ---- hosts ---- */
 

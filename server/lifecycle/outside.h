@@ -13,6 +13,7 @@ typedef enum {
     DRIVER_VIRTUALIZATION,
     DRIVER_TRANSFER,
     DRIVER_AUTHENTICATION, /* never asked by the life cycles */
+    DRIVER_DATASTORE,
     DRIVER_CLASSES
 } DriverClass;
 

@@ -69,13 +69,15 @@ static LogLevel severity_level(char severity)
 
 static void hear_line(HeardInput *heard)
 {
-    static const char *const modules[] = {"IM", "VMM", "TM", "AuM"};
+    static const char *const modules[] = {"IM", "VMM", "TM", "AuM", "ImM"};
     Lifecycle *lifecycle = heard->mads->lifecycle;
     g_auto(MadLine) line = {0};
     if (!mad_parse_result(heard->text, &line, NULL))
         return;
     gboolean success = line.status == MAD_SUCCESS;
-    if (line.severity)
+    if (line.severity && heard->class == DRIVER_DATASTORE)
+        lifecycle_image_log(lifecycle, severity_level(line.severity), line.id, line.payload);
+    else if (line.severity)
         lifecycle_driver_log(lifecycle, severity_level(line.severity), modules[heard->class],
                              line.id, line.payload);
     else if (heard->number && line.request)
@@ -166,7 +168,7 @@ static void process_refused(Process *process, const DriverRequest *request, cons
     hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
 }
 
-static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD"};
+static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD", "DATASTORE_MAD"};
 
 static void process_ready(Process *process, const char *said, gpointer data)
 {

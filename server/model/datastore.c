@@ -10,16 +10,110 @@ Datastore *datastore_get(World *world, gint32 id)
     return DATASTORE(pool_get(world, KIND_DATASTORE, id));
 }
 
+static const char *const type_names[DATASTORE_TYPES] = {"IMAGE_DS", "SYSTEM_DS", "FILE_DS",
+                                                        "BACKUP_DS"};
+
+gboolean datastore_type_read(const char *word, DatastoreType *type)
+{
+    for (guint i = 0; word && i < DATASTORE_TYPES; i++)
+        if (!g_ascii_strcasecmp(type_names[i], word))
+            return *type = (DatastoreType)i, TRUE;
+    return FALSE;
+}
+
+const char *datastore_type_name(DatastoreType type)
+{
+    return type < DATASTORE_TYPES ? type_names[type] : "?";
+}
+
+/* ---- what depends on the transfer driver ---- */
+
 /* Whether the hosts see the same files there, when nobody says. */
 static const char *usually_shared(const char *tm_mad)
 {
     return strcmp(tm_mad, "ssh") != 0 && strcmp(tm_mad, "tm_ssh") != 0 ? "YES" : "NO";
 }
 
+/* Attributes that a datastore has from TM_MAD_CONF, the types that have them as bits, and what
+ * they are when nobody says. */
+#define OF(type) (1u << DATASTORE_##type)
+static const struct {
+    const char *name;
+    guint types;
+    const char *otherwise;
+} given[] = {
+    {"ALLOW_ORPHANS", OF(IMAGE) | OF(SYSTEM) | OF(FILE), "NO"},
+    {"CLONE_TARGET", OF(IMAGE) | OF(FILE), "SYSTEM"},
+    {"CLONE_TARGET_SHARED", OF(IMAGE) | OF(FILE), NULL},
+    {"CLONE_TARGET_SSH", OF(IMAGE) | OF(FILE), NULL},
+    {"DISK_TYPE_SHARED", OF(IMAGE) | OF(FILE), NULL},
+    {"DISK_TYPE_SSH", OF(IMAGE) | OF(FILE), NULL},
+    {"DRIVER", OF(IMAGE), NULL},
+    {"DS_LIVE_MIGRATE", OF(SYSTEM), NULL},
+    {"DS_MIGRATE", OF(SYSTEM), NULL},
+    {"DS_MIGRATE_SNAP", OF(SYSTEM), NULL},
+    {"LN_TARGET", OF(IMAGE) | OF(FILE), "NONE"},
+    {"LN_TARGET_SHARED", OF(IMAGE) | OF(FILE), NULL},
+    {"LN_TARGET_SSH", OF(IMAGE) | OF(FILE), NULL},
+    {"PERSISTENT_SNAPSHOTS", OF(IMAGE) | OF(SYSTEM) | OF(FILE), NULL},
+    {"SHARED", OF(SYSTEM), NULL}, /* usually_shared() */
+    {"TM_MAD_SYSTEM", OF(IMAGE) | OF(FILE), NULL},
+};
+
+static const char *said_by_conf(World *world, const char *tm_mad, guint which)
+{
+    const TemplateAttribute *conf = config_named(world->config, "TM_MAD_CONF", tm_mad);
+    const char *value = conf ? attribute_get(conf, given[which].name) : NULL;
+    if (value)
+        return value;
+    return strcmp(given[which].name, "SHARED") != 0 ? given[which].otherwise
+                                                    : usually_shared(tm_mad);
+}
+
+/* What is missing, or (`before` not NULL) still is as that driver had it, becomes as the driver of
+ * now has it. */
+static void follow_transfer(World *world, Datastore *datastore, const char *before)
+{
+    Template *template = datastore->head.template;
+    for (guint i = 0; i < G_N_ELEMENTS(given); i++) {
+        const char *own = template_get(template, given[i].name);
+        const char *old = before ? said_by_conf(world, before, i) : NULL;
+        if (given[i].types & 1u << datastore->type &&
+            (!own || (old && !g_ascii_strcasecmp(own, old))))
+            template_set(template, given[i].name, said_by_conf(world, datastore->tm_mad, i));
+    }
+}
+
+/* Numbers of DISK_TYPE in image.xsd. */
+static gint disk_type_number(const char *word)
+{
+    static const struct {
+        const char *word;
+        gint number;
+    } types[] = {{"FILE", 0},    {"CDROM", 1},    {"BLOCK", 2}, {"RBD", 3},
+                 {"GLUSTER", 5}, {"SHEEPDOG", 7}, {"ISCSI", 9}, {"FILESYSTEM", 10}};
+    for (guint i = 0; word && i < G_N_ELEMENTS(types); i++)
+        if (!g_ascii_strcasecmp(types[i].word, word))
+            return types[i].number;
+    return 0;
+}
+
+/* What every datastore has, also one of a database of before. Paths from which no image may be
+ * read: all, but for what is safe. */
+static void complete(World *world, Datastore *datastore)
+{
+    static const char *const paths[][2] = {{"RESTRICTED_DIRS", "/"}, {"SAFE_DIRS", "/var/tmp"}};
+    Template *template = datastore->head.template;
+    follow_transfer(world, datastore, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(paths); i++)
+        if (!template_get(template, paths[i][0]))
+            template_set(template, paths[i][0], paths[i][1]);
+    datastore->disk_type = disk_type_number(template_get(template, "DISK_TYPE"));
+}
+
 Datastore *datastore_create(World *world, gint32 id, const char *name, DatastoreType type,
                             const char *ds_mad, const char *tm_mad)
 {
-    static const char *const words[] = {"IMAGE_DS", "SYSTEM_DS", "FILE_DS"};
     gint32 default_cluster = 0;
     Datastore *datastore = g_new0(Datastore, 1);
     object_init(&datastore->head, KIND_DATASTORE, id, name, NULL);
@@ -29,13 +123,13 @@ Datastore *datastore_create(World *world, gint32 id, const char *name, Datastore
     datastore->base_path = g_strdup_printf("%s/%d", world->datastores, id);
     datastore->type = type;
     datastore->clusters = g_array_new(FALSE, FALSE, sizeof(gint32));
+    datastore->images = g_array_new(FALSE, FALSE, sizeof(gint32));
     g_array_append_val(datastore->clusters, default_cluster);
     Template *template = datastore->head.template;
-    template_set(template, "TYPE", words[type]);
+    template_set(template, "TYPE", type_names[type]);
     template_set(template, "DS_MAD", ds_mad);
     template_set(template, "TM_MAD", tm_mad);
-    if (type == DATASTORE_SYSTEM)
-        template_set(template, "SHARED", usually_shared(tm_mad));
+    complete(world, datastore);
     pool_add(world, &datastore->head);
     return datastore;
 }
@@ -62,15 +156,15 @@ static void follow(Template *template, const char *name, char **driver)
     g_free(before);
 }
 
-void datastore_updated(Datastore *datastore)
+void datastore_updated(World *world, Datastore *datastore)
 {
     Template *template = datastore->head.template;
-    const char *before = usually_shared(datastore->tm_mad);
+    g_autofree char *before = g_strdup(datastore->tm_mad);
     follow(template, "TM_MAD", &datastore->tm_mad);
     follow(template, "DS_MAD", &datastore->ds_mad);
-    const char *shared = template_get(template, "SHARED");
-    if (datastore->type == DATASTORE_SYSTEM && (!shared || !g_ascii_strcasecmp(shared, before)))
-        template_set(template, "SHARED", usually_shared(datastore->tm_mad));
+    template_set(template, "TYPE", type_names[datastore->type]);
+    follow_transfer(world, datastore, before);
+    complete(world, datastore);
 }
 
 gboolean datastore_is_shared(const Datastore *datastore)
@@ -96,7 +190,7 @@ static void datastore_render(World *world, Object *object, GString *xml)
     xml_int(xml, "TOTAL_MB", datastore->total_mb);
     xml_int(xml, "FREE_MB", datastore->free_mb);
     xml_int(xml, "USED_MB", datastore->used_mb);
-    xml_ids(xml, "IMAGES", NULL);
+    xml_ids(xml, "IMAGES", datastore->images);
     template_append_xml_element(object->template, "TEMPLATE", xml);
     g_string_append(xml, "</DATASTORE>");
 }
@@ -108,7 +202,7 @@ static const StoreColumn columns[] = {
     {"state", STORE_INT},    {"clusters", STORE_TEXT},
     {"total_mb", STORE_INT}, {"free_mb", STORE_INT},
     {"used_mb", STORE_INT},  {"template", STORE_TEXT},
-    {NULL, STORE_INT},
+    {"measured", STORE_INT}, {NULL, STORE_INT},
 };
 static const StoreTable table = {"datastore", 1, columns};
 
@@ -128,6 +222,7 @@ static StoreWrite *datastore_row(World *world, const Object *object)
     store_set_int(row, i++, datastore->free_mb);
     store_set_int(row, i++, datastore->used_mb);
     store_take_text(row, i++, template_to_text(object->template));
+    store_set_int(row, i++, datastore->measured);
     return row;
 }
 
@@ -151,6 +246,9 @@ static gboolean datastore_load(World *world, const StoreValue *values, GError **
     datastore->total_mb = own[7].number;
     datastore->free_mb = own[8].number;
     datastore->used_mb = own[9].number;
+    datastore->measured = own[11].number;
+    datastore->images = g_array_new(FALSE, FALSE, sizeof(gint32));
+    complete(world, datastore);
     pool_add(world, head);
     return TRUE;
 }
@@ -162,6 +260,7 @@ static void datastore_free(Object *object)
     g_free(datastore->tm_mad);
     g_free(datastore->base_path);
     g_array_unref(datastore->clusters);
+    g_array_unref(datastore->images);
     object_clear(object);
     g_free(datastore);
 }

@@ -4,6 +4,7 @@
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/host.h"
+#include "server/model/image.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
@@ -29,6 +30,7 @@ static const struct {
     {KIND_VDC, &vdc_operations},
     {KIND_ACL, &acl_operations},
     {KIND_DATASTORE, &datastore_operations},
+    {KIND_IMAGE, &image_operations},
     {KIND_HOST, &host_operations},
     {KIND_SECGROUP, &secgroup_operations},
     {KIND_NET, &network_operations},
@@ -372,6 +374,7 @@ GPtrArray *world_check(World *world)
     check_hosts(world, found);
     network_check(world, found);
     quota_check(world, found);
+    images_check(world, found);
     GPtrArray *users = world->pools[KIND_USER].order;
     for (guint i = 0; i < users->len; i++) {
         User *user = users->pdata[i];

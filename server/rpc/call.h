@@ -81,6 +81,9 @@ struct RpcCall {
     gint64 started; /* steady microseconds */
     char *verifier; /* of the password that an argument holds, or NULL: the gate hashes it, since
                      * that takes milliseconds and the core has none to spare */
+    gboolean size_known; /* a driver said how large what the call names is: see size_mb; then the
+                          * call is handled for the second time */
+    gint64 size_mb;
     /* Gives the answer; called exactly once, in the core thread or a worker. Takes ownership of the
      * reply. The call itself is freed by its owner after this. */
     void (*finish)(RpcCall *call, RpcReply *reply);

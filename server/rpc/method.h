@@ -94,6 +94,10 @@ void request_finish_later(RpcCall *call, RpcReply *reply);
 void request_answer_later(RpcCall *call, const char *text);
 void request_fail_later(RpcCall *call, const GError *error);
 
+/* Handles a call whose handler returned NULL without an error from its beginning: caller, rights,
+ * arguments, and the handler again. In the core thread. */
+void request_handle_again(RpcCall *call);
+
 VmAsker request_asker(const Request *request);
 /* The object, or an error in the words of the wire. */
 Object *request_object(Request *request, Kind kind, gint32 id);

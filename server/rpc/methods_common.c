@@ -232,6 +232,8 @@ RpcReply *object_update(Request *request)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     Object *object = request->object;
     const char *key = restricted_key(object->kind);
+    if (object->kind == KIND_IMAGE && !image_may_write(request, change))
+        return NULL;
     if (object->kind == KIND_TEMPLATE &&
         !vm_check_restricted(request->world, request->caller, change, &request->error))
         return NULL;
@@ -245,8 +247,10 @@ RpcReply *object_update(Request *request)
     if (object->kind == KIND_HOST || object->kind == KIND_CLUSTER)
         host_capacity_changed(request->lifecycle,
                               object->kind == KIND_HOST ? HOST(object)->cluster : object->id);
+    if (object->kind == KIND_IMAGE)
+        IMAGE(object)->modtime = core_now(request->world->core);
     if (object->kind == KIND_DATASTORE)
-        datastore_updated(DATASTORE(object));
+        datastore_updated(request->world, DATASTORE(object));
     object_changed(request->world, object);
     return reply_int(request, object->id);
 }
@@ -264,7 +268,9 @@ RpcReply *object_rename(Request *request)
                            "Invalid NAME, \"%s\" has a blank; it is the name by which the host is "
                            "reached",
                            name);
-    Object *other = pool_find(request->world, object->kind, name);
+    Object *other = object->kind == KIND_IMAGE
+                        ? pool_find_own(request->world, object->kind, object->uid, name)
+                        : pool_find(request->world, object->kind, name);
     if (other && other != object)
         return reply_error(request, ONE_ERROR_ACTION,
                            "%s cannot be renamed to %s because it collides with %s %d", row->words,
@@ -282,6 +288,8 @@ RpcReply *object_rename(Request *request)
     object_set_name(request->world, object, name);
     if (other_host)
         host_start_monitoring(request->lifecycle, HOST(object));
+    if (object->kind == KIND_DATASTORE)
+        images_touch(request->world, DATASTORE(object));
     if (object->kind == KIND_CLUSTER)
         for (guint i = 0; i < request->world->pools[KIND_HOST].order->len; i++)
             object_touched(request->world, request->world->pools[KIND_HOST].order->pdata[i]);
@@ -335,6 +343,13 @@ RpcReply *object_chown(Request *request)
     if (object->kind == KIND_VM && VM(object)->state == VM_DONE)
         return reply_error(request, ONE_ERROR_ACTION,
                            "This action is not available for state DONE");
+    Object *other = object->kind == KIND_IMAGE && user && uid != object->uid
+                        ? pool_find_own(request->world, object->kind, uid, object->name)
+                        : NULL;
+    if (other)
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "User %d has an %s with the name %s already: %d; rename one of them",
+                           uid, kind_row(object->kind)->words, object->name, other->id);
     if (!quota_allows_owner(request->world, object, user ? uid : object->uid,
                             group ? gid : object->gid, &request->error))
         return NULL;

@@ -105,15 +105,37 @@ RpcReply *cluster_deldatastore(Request *request)
 
 /* ---- datastores ---- */
 
-static gboolean datastore_type(const char *word, DatastoreType *type)
+/* The drivers that the template of a new datastore names. */
+static gboolean drivers_fit(Request *request, const Template *template, DatastoreType type)
 {
-    static const char *const words[] = {"IMAGE_DS", "SYSTEM_DS", "FILE_DS"};
-    if (!word || !*word)
-        return *type = DATASTORE_IMAGE, TRUE;
-    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
-        if (!g_ascii_strcasecmp(words[i], word))
-            return *type = (DatastoreType)i, TRUE;
-    return FALSE;
+    const char *tm = template_get(template, "TM_MAD"), *ds = template_get(template, "DS_MAD");
+    const Config *config = request->world->config;
+    if (!tm || !*tm)
+        return reply_error(request, ONE_ERROR_INTERNAL, "No TM_MAD in template.") != NULL;
+    if (!lifecycle_knows(request->lifecycle, DRIVER_TRANSFER, tm) &&
+        !config_named(config, "TM_MAD_CONF", tm))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "TM_MAD \"%s\" is not known: oned.conf has no TM_MAD and no TM_MAD_CONF "
+                           "of that name",
+                           tm) != NULL;
+    if (type == DATASTORE_SYSTEM)
+        return TRUE;
+    if (!ds || !*ds)
+        return reply_error(request, ONE_ERROR_INTERNAL, "No DS_MAD in template.") != NULL;
+    const TemplateAttribute *conf = config_named(config, "DS_MAD_CONF", ds);
+    if (!conf && !lifecycle_knows(request->lifecycle, DRIVER_DATASTORE, ds))
+        return reply_error(request, ONE_ERROR_INTERNAL,
+                           "DS_MAD \"%s\" is not known: oned.conf has no DATASTORE_MAD and no "
+                           "DS_MAD_CONF of that name",
+                           ds) != NULL;
+    const char *required = conf ? attribute_get(conf, "REQUIRED_ATTRS") : NULL;
+    g_auto(GStrv) words = g_strsplit_set(required ? required : "", ", ", -1);
+    for (guint i = 0; words[i]; i++)
+        if (*words[i] && !template_get(template, words[i]))
+            return reply_error(request, ONE_ERROR_INTERNAL,
+                               "A datastore with DS_MAD = %s needs %s in its template", ds,
+                               words[i]) != NULL;
+    return TRUE;
 }
 
 RpcReply *datastore_allocate(Request *request)
@@ -121,33 +143,36 @@ RpcReply *datastore_allocate(Request *request)
     World *world = request->world;
     g_autoptr(Template) template = request_template(request, 1);
     gint32 cluster_id = arg_int(request, 2, -1);
-    DatastoreType type;
-    if (!template || !template_fits(world, template, &request->error))
+    DatastoreType type = DATASTORE_IMAGE;
+    if (!template)
         return NULL;
     Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
     if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
         return NULL;
-    const char *name = template_get(template, "NAME"), *tm = template_get(template, "TM_MAD"),
+    const char *name = template_get(template, "NAME"), *word = template_get(template, "TYPE"),
                *ds = template_get(template, "DS_MAD");
     if (!request_name_is_free(request, KIND_DATASTORE, name,
                               pool_find(request->world, KIND_DATASTORE, name)))
         return NULL;
-    if (!datastore_type(template_get(template, "TYPE"), &type))
+    if (word && *word && !datastore_type_read(word, &type))
         return reply_error(request, ONE_ERROR_INTERNAL,
-                           "TYPE %s is not known: it is IMAGE_DS, SYSTEM_DS or FILE_DS",
-                           template_get(template, "TYPE"));
-    if (!tm || !*tm)
-        return reply_error(request, ONE_ERROR_INTERNAL, "No TM_MAD in template.");
-    if (type != DATASTORE_SYSTEM && (!ds || !*ds))
-        return reply_error(request, ONE_ERROR_INTERNAL, "No DS_MAD in template.");
-    Datastore *datastore = datastore_create(world, pool_next_id(world, KIND_DATASTORE), name, type,
-                                            type == DATASTORE_SYSTEM ? "-" : ds, tm);
+                           "TYPE %s is not known: it is IMAGE_DS, SYSTEM_DS, FILE_DS or BACKUP_DS",
+                           word);
+    if (!drivers_fit(request, template, type))
+        return NULL;
+    Datastore *datastore =
+        datastore_create(world, pool_next_id(world, KIND_DATASTORE), name, type,
+                         type == DATASTORE_SYSTEM ? "-" : ds, template_get(template, "TM_MAD"));
     datastore->head.uid = request->caller->head.id;
     datastore->head.gid = request->caller->head.gid;
-    template_set(template, "NAME", NULL);
+    template_remove(template, "NAME");
+    if (type == DATASTORE_SYSTEM)
+        template_remove(template, "DS_MAD");
     template_merge(datastore->head.template, template);
+    datastore_updated(world, datastore);
     g_array_index(datastore->clusters, gint32, 0) = cluster->id;
     cluster_members_changed(world, cluster->id);
+    datastore_measure_soon(request->lifecycle, datastore->head.id);
     return reply_int(request, datastore->head.id);
 }
 
@@ -159,6 +184,12 @@ RpcReply *datastore_delete(Request *request)
         return reply_error(
             request, ONE_ERROR_ACTION,
             "Cannot delete datastore. System Datastores (ID < 100) cannot be deleted.");
+    const Datastore *datastore = DATASTORE(request->object);
+    if (datastore->images->len)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete datastore. Datastore %d is not empty: it has %u images, "
+                           "such as %d.",
+                           id, datastore->images->len, g_array_index(datastore->images, gint32, 0));
     GPtrArray *vms = world->pools[KIND_VM].order;
     for (guint i = 0; i < vms->len; i++) {
         const Vm *vm = vms->pdata[i];

@@ -539,6 +539,12 @@ static void call_handle(Core *core, CoreInput *input)
     answer(&request, reply);
 }
 
+void request_handle_again(RpcCall *call)
+{
+    RpcServer *server = call->server;
+    call_handle(server->world->core, &call->input);
+}
+
 gboolean rpc_is_stateless(const RpcServer *server, const char *method)
 {
     const GPtrArray *shapes = g_hash_table_lookup(server->methods, method);

@@ -155,6 +155,19 @@ HANDLER(secgroup_clone);
 HANDLER(secgroup_delete);
 HANDLER(secgroup_update);
 HANDLER(secgroup_commit);
+/* methods_image.c */
+HANDLER(image_allocate);
+HANDLER(image_clone);
+HANDLER(image_method_delete);
+HANDLER(image_enable);
+HANDLER(image_persistent);
+HANDLER(image_chtype);
+HANDLER(image_snapshotdelete);
+HANDLER(image_snapshotrevert);
+HANDLER(image_snapshotflatten);
+HANDLER(image_restore);
+/* An update may write that into the template of an image. FALSE with the request's error. */
+gboolean image_may_write(Request *request, const Template *change);
 /* methods_template.c */
 HANDLER(template_allocate);
 HANDLER(template_clone);

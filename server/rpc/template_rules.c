@@ -134,7 +134,7 @@ gboolean vm_check_restricted(World *world, const User *user, const Template *tem
 
 /* ---- files of the context ---- */
 
-static gboolean is_below(const char *path, const char *directories)
+gboolean path_is_below(const char *path, const char *directories)
 {
     g_auto(GStrv) words = g_strsplit_set(directories, " \t", -1);
     for (guint i = 0; words[i]; i++) {
@@ -160,8 +160,8 @@ static gboolean check_files(World *world, const char *files, GError **error)
         g_autofree char *path = g_canonicalize_filename(begin, "/");
         if (!g_path_is_absolute(words[i]))
             return wrong(error, "CONTEXT/FILES: \"%s\" is not an absolute path", words[i]);
-        if (is_below(path, config_text(world->config, "CONTEXT_RESTRICTED_DIRS")) &&
-            !is_below(path, config_text(world->config, "CONTEXT_SAFE_DIRS")))
+        if (path_is_below(path, config_text(world->config, "CONTEXT_RESTRICTED_DIRS")) &&
+            !path_is_below(path, config_text(world->config, "CONTEXT_SAFE_DIRS")))
             return wrong(error,
                          "CONTEXT/FILES: \"%s\" is in a restricted directory (see "
                          "CONTEXT_RESTRICTED_DIRS in oned.conf)",

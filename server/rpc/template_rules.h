@@ -27,3 +27,5 @@ void keep_restricted(World *world, const User *user, const Template *before, Tem
 /* Files that oned's computer gives to a guest (CONTEXT/FILES) do not come from where its secrets
  * are. */
 gboolean context_files_allowed(World *world, const Template *template, GError **error);
+/* The path is in one of the directories, which blanks separate, or below; by text alone. */
+gboolean path_is_below(const char *path, const char *directories);

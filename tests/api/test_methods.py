@@ -180,8 +180,25 @@ METHODS = [
     ("one.secgroup.commit", [("id", 0), ("boolean", False)], "security group"),
     ("one.secgroup.delete", [("id", 100)], "security group"),
     ("one.secgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
-    # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
+    ("one.image.allocate", [("string", "NAME=m1\nSOURCE=there\nSIZE=1"), ("int", 1), ("boolean?", True)], None),
+    ("one.image.info", [("id", 0), ("boolean?", False)], "image"),
+    ("one.image.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "image"),
+    ("one.image.rename", [("id", 0), ("string", "m2")], "image"),
+    ("one.image.chmod", [("id", 0)] + [("int", -1)] * 9, "image"),
+    ("one.image.chown", [("id", 0), ("int", -1), ("int", -1)], "image"),
+    ("one.image.lock", [("id", 0), ("int", 3), ("boolean?", False)], "image"),
+    ("one.image.unlock", [("id", 0)], "image"),
+    ("one.image.clone", [("id", 0), ("string", "m3"), ("int?", -1)], "image"),
+    ("one.image.enable", [("id", 0), ("boolean", True)], "image"),
+    ("one.image.persistent", [("id", 0), ("boolean", False)], "image"),
+    ("one.image.chtype", [("id", 0), ("string", "OS")], "image"),
+    ("one.image.snapshotdelete", [("id", 0), ("int", 0)], "image"),
+    ("one.image.snapshotrevert", [("id", 0), ("int", 0)], "image"),
+    ("one.image.snapshotflatten", [("id", 0), ("int", 0)], "image"),
+    ("one.image.restore", [("id", 0), ("int", 1), ("string", "")], "image"),
+    ("one.image.delete", [("id", 2), ("boolean?", False)], "image"),
     ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
     ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
@@ -208,6 +225,7 @@ def stage(one):
     assert one.host("h3") == 2
     assert one.user("m0").uid == 2
     assert one.ok("one.vn.allocate", "NAME = stage\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]") == 0
+    assert one.ok("one.image.allocate", "NAME = stage\nSOURCE = there\nSIZE = 1", 1) == 0
     for family, *more in (("template",), ("vntemplate",), ("document", 100)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64", *more) == 0
     return one
@@ -218,7 +236,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document", "vn"):
+    for family in ("template", "vntemplate", "document", "vn", "image"):
         one.call(f"one.{family}.unlock", 0)
 
 

@@ -14,6 +14,7 @@ PAIRS = [
     ("host-monitoring_0", "monitoring_data"), ("user-info_0", "user"), ("user-info_2", "user"),
     ("userpool-info", "user_pool"), ("group-info_0", "group"), ("group-info_1", "group"),
     ("grouppool-info", "group_pool"), ("cluster-info_0", "cluster"), ("clusterpool-info", "cluster_pool"),
+    ("image-info_0", "image"), ("imagepool-info_m2_m1_m1", "image_pool"),
     ("datastore-info_1", "datastore"), ("datastorepool-info", "datastore_pool"), ("acl-info", "acl_pool"),
     ("zone-info_0", "zone"), ("zonepool-info", "zone_pool"), ("vdc-info_0", "vdc"), ("vdcpool-info", "vdc_pool"),
     ("system-config", "opennebula_configuration"),
@@ -57,7 +58,8 @@ def test_unknown_element_is_refused(name, schema):
 
 @pytest.mark.parametrize("name, schema", [
     ("vm-info_0", "vm"), ("host-info_0", "host"), ("user-info_0", "user"), ("group-info_0", "group"),
-    ("cluster-info_0", "cluster"), ("datastore-info_1", "datastore"), ("zone-info_0", "zone"), ("vdc-info_0", "vdc")])
+    ("cluster-info_0", "cluster"), ("datastore-info_1", "datastore"), ("zone-info_0", "zone"), ("vdc-info_0", "vdc"),
+    ("image-info_0", "image")])
 def test_each_child_is_needed(name, schema):
     """Every child of an object must be there, but for those that say otherwise."""
     optional = {"LOCK", "SNAPSHOTS", "LOGIN_TOKEN", "PLAN", "DATASTORE_QUOTA", "NETWORK_QUOTA", "VM_QUOTA", "IMAGE_QUOTA"}

@@ -166,3 +166,43 @@ CREATE TABLE login_token (
     gid     INTEGER NOT NULL DEFAULT -1,
     PRIMARY KEY (user, token)
 ) STRICT, WITHOUT ROWID;
+
+-- When the figures of a datastore were asked for.
+ALTER TABLE datastore ADD COLUMN measured INTEGER NOT NULL DEFAULT 0;
+
+-- "users": ids of machines, once for each disk; "clones": ids of images that are copied from it.
+-- "work" is what its driver is doing (ImageWork in server/model/image.h), "stored" when it had made
+-- it. "snapshots": in the template language.
+CREATE TABLE image (
+    id              INTEGER PRIMARY KEY,
+    name            TEXT    NOT NULL DEFAULT '',
+    uid             INTEGER NOT NULL DEFAULT 0,
+    gid             INTEGER NOT NULL DEFAULT 0,
+    permissions     INTEGER NOT NULL DEFAULT 0,
+    lock_level      INTEGER NOT NULL DEFAULT 0,
+    lock_owner      INTEGER NOT NULL DEFAULT -1,
+    lock_time       INTEGER NOT NULL DEFAULT 0,
+    lock_request    INTEGER NOT NULL DEFAULT -1,
+    type            INTEGER NOT NULL DEFAULT 0,
+    disk_type       INTEGER NOT NULL DEFAULT 0,
+    persistent      INTEGER NOT NULL DEFAULT 0,
+    regtime         INTEGER NOT NULL DEFAULT 0,
+    modtime         INTEGER NOT NULL DEFAULT 0,
+    source          TEXT    NOT NULL DEFAULT '',
+    path            TEXT    NOT NULL DEFAULT '',
+    format          TEXT    NOT NULL DEFAULT '',
+    fs              TEXT    NOT NULL DEFAULT '',
+    size            INTEGER NOT NULL DEFAULT 0,
+    state           INTEGER NOT NULL DEFAULT 0,
+    previous_state  INTEGER NOT NULL DEFAULT 0,
+    datastore       INTEGER NOT NULL DEFAULT 0,
+    users           TEXT    NOT NULL DEFAULT '',
+    clones          TEXT    NOT NULL DEFAULT '',
+    cloning_id      INTEGER NOT NULL DEFAULT -1,
+    target_snapshot INTEGER NOT NULL DEFAULT -1,
+    work            INTEGER NOT NULL DEFAULT 0,
+    token           TEXT    NOT NULL DEFAULT '',
+    stored          INTEGER NOT NULL DEFAULT 0,
+    snapshots       TEXT    NOT NULL DEFAULT '',
+    template        TEXT    NOT NULL DEFAULT ''
+) STRICT;
