@@ -10,7 +10,6 @@
 
 #include "lib/template/template.h"
 #include <glib.h>
-#include <netinet/in.h>
 
 #define RANGE_SIZE_MAX (1u << 24)
 
@@ -89,7 +88,7 @@ gboolean range_place_of_mac(const AddressRange *range, const char *mac, guint *i
 /* One address as text, and the name of the attribute that it is. */
 typedef struct AddressText {
     const char *name;
-    char text[INET6_ADDRSTRLEN];
+    char text[46]; /* the longest: INET6_ADDRSTRLEN */
 } AddressText;
 #define ADDRESSES_MAX 6
 

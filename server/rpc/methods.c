@@ -351,7 +351,8 @@ static const RpcMethod methods[] = {
     /* templates and documents */
     METHOD("one.template.allocate", "s", "int", TEMPLATE, CREATE, template_allocate, "Makes a template of machines."),
     OBJECT("one.template.delete", "i|b", "int", TEMPLATE, MANAGE, 1, template_delete, "Removes a template of machines."),
-    OBJECT("one.template.info", "i|bb", "string", TEMPLATE, USE_LOCKED, 1, object_info, "A template of machines."),
+    OBJECT("one.template.info", "i|bb", "string", TEMPLATE, USE_LOCKED, 1, template_info,
+           "A template of machines; extended (true): with what its networks would add."),
     OBJECT("one.template.update", "is|i", "int", TEMPLATE, MANAGE, 1, object_update,
            "Replaces (0) or merges (1) what a template of machines holds."),
     RENAME("template", TEMPLATE, MANAGE, "a template of machines"),
@@ -371,6 +372,8 @@ static const RpcMethod methods[] = {
     LOCKS("vntemplate", VNTEMPLATE, "a template of networks"),
     OBJECT("one.vntemplate.clone", "is", "int", VNTEMPLATE, USE, 1, template_clone,
            "Copies a template of networks under a new name."),
+    OBJECT("one.vntemplate.instantiate", "is|s", "int", VNTEMPLATE, USE, 1, vntemplate_instantiate,
+           "Makes a network: template, its name, more attributes."),
     METHOD("one.vntemplatepool.info", "|iii", "string", VNTEMPLATE, LISTED, pool_info_filtered,
            "All templates of networks."),
     METHOD("one.document.allocate", "si", "int", DOCUMENT, CREATE, template_allocate, "Makes a document."),

@@ -13,7 +13,7 @@
 
 /* ---- networks ---- */
 
-static gboolean may_write(Request *request, const Template *template)
+gboolean request_network_fits(Request *request, const Template *template)
 {
     return template_fits(request->world, template, &request->error) &&
            check_restricted(request->world, request->caller, template, "VNET_RESTRICTED_ATTR",
@@ -50,45 +50,53 @@ static gboolean keeps_connection(Request *request, Template *change, gboolean ap
     return TRUE;
 }
 
-static void into_cluster(World *world, Network *network, gint32 cluster)
+Network *request_new_network(Request *request, Template *given, const GArray *clusters)
 {
-    g_array_set_size(network->clusters, 0);
-    g_array_append_val(network->clusters, cluster);
-    cluster_members_changed(world, cluster);
-}
-
-RpcReply *network_allocate(Request *request)
-{
-    World *world = request->world;
-    g_autoptr(Template) template = request_template(request, 1);
-    gint32 cluster_id = arg_int(request, 2, -1);
-    if (!template || !may_write(request, template) ||
-        !network_connection_fits(request, template, NULL))
-        return NULL;
-    Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
-    if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
-        return NULL;
+    g_autoptr(Template) template = given;
     g_autofree char *name = g_strdup(template_get(template, "NAME"));
-    if (!request_own_name_is_free(request, KIND_NET, name))
+    if (!network_connection_fits(request, template, NULL) ||
+        !request_own_name_is_free(request, KIND_NET, name))
         return NULL;
     const char *driver = template_get(template, "VN_MAD");
     const char *bridge = template_get(template, "BRIDGE");
-    if ((!driver || !*driver) && !(bridge && *bridge))
-        return reply_error(request, ONE_ERROR_ALLOCATE,
-                           "Error allocating a new virtual network. No VN_MAD in template for the "
-                           "network: name how hosts connect it (bridge, 802.1Q, vxlan, dummy ...), "
-                           "or the BRIDGE of theirs that it is.");
+    if ((!driver || !*driver) && !(bridge && *bridge)) {
+        reply_error(request, ONE_ERROR_ALLOCATE,
+                    "Error allocating a new virtual network. No VN_MAD in template for the "
+                    "network: name how hosts connect it (bridge, 802.1Q, vxlan, dummy ...), "
+                    "or the BRIDGE of theirs that it is.");
+        return NULL;
+    }
     if (!driver || !*driver)
         template_set(template, "VN_MAD", "bridge"); /* as all networks were in 2009 */
     template_remove(template, "NAME");
     Network *network =
-        network_create(world, name, request->caller->head.id, request->caller->head.gid,
+        network_create(request->world, name, request->caller->head.id, request->caller->head.gid,
                        g_steal_pointer(&template), &request->error);
     if (!network)
         return NULL;
     network->head.permissions = request_new_permissions(request);
-    into_cluster(world, network, cluster->id);
-    return reply_int(request, network->head.id);
+    if (clusters->len)
+        g_array_set_size(network->clusters, 0); /* not the default one */
+    for (guint i = 0; i < clusters->len; i++)
+        ids_add(network->clusters, g_array_index(clusters, gint32, i));
+    for (guint i = 0; i < network->clusters->len; i++)
+        cluster_members_changed(request->world, g_array_index(network->clusters, gint32, i));
+    return network;
+}
+
+RpcReply *network_allocate(Request *request)
+{
+    g_autoptr(Template) template = request_template(request, 1);
+    gint32 cluster_id = arg_int(request, 2, -1);
+    g_autoptr(GArray) clusters = g_array_new(FALSE, FALSE, sizeof(gint32));
+    if (!template || !request_network_fits(request, template))
+        return NULL;
+    Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
+    if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
+        return NULL;
+    ids_add(clusters, cluster->id);
+    Network *network = request_new_network(request, g_steal_pointer(&template), clusters);
+    return network ? reply_int(request, network->head.id) : NULL;
 }
 
 RpcReply *network_delete(Request *request)
@@ -120,7 +128,7 @@ RpcReply *network_update(Request *request)
     Network *network = NETWORK(request->object);
     g_autoptr(Template) change = request_template(request, 2);
     gint32 append = arg_int(request, 3, 0);
-    if (!change || !may_write(request, change))
+    if (!change || !request_network_fits(request, change))
         return NULL;
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
@@ -170,7 +178,7 @@ static gboolean range_allowed(Request *request, const TemplateAttribute *vector)
                                "%s of a reservation is that of network %d, and only administrators "
                                "may change it",
                                connection[i], NETWORK(request->object)->parent) != NULL;
-    return may_write(request, template);
+    return request_network_fits(request, template);
 }
 
 RpcReply *network_add_ar(Request *request)

@@ -2,8 +2,10 @@
  * networks, which are kept in the same way. */
 #include "server/rpc/server_private.h"
 #include "server/rpc/template_rules.h"
+#include "server/rpc/vm_cards.h"
 
 #include "lib/base/names.h"
+#include "server/model/network.h"
 #include "server/model/plain.h"
 
 #include <string.h>
@@ -77,6 +79,23 @@ RpcReply *template_delete(Request *request)
     return reply_int(request, id);
 }
 
+/* Arguments: template, extended: with what a machine made of it would get from its networks. */
+RpcReply *template_info(Request *request)
+{
+    World *world = request->world;
+    if (!arg_bool(request, 2, FALSE))
+        return object_info(request);
+    Plain shown = *PLAIN(request->object); /* a view of it, with another template */
+    g_autoptr(Template) whole = template_copy(shown.head.template);
+    if (!cards_show(world, request->caller, whole, &request->error))
+        return NULL;
+    shown.head.template = whole;
+    g_autoptr(GString) xml = g_string_new(NULL);
+    world->pools[KIND_TEMPLATE].operations->render(world, &shown.head, xml);
+    request->seen = request->object->changed;
+    return reply_text(request, xml->str);
+}
+
 /* An administrator's template, and so whatever it holds was meant. */
 static gboolean is_trusted(const Object *template)
 {
@@ -128,6 +147,46 @@ RpcReply *template_instantiate(Request *request)
     if (!vm && own)
         pool_remove(request->world, &own->head);
     return vm ? reply_int(request, vm->head.id) : NULL;
+}
+
+/* The clusters that CLUSTER_IDS names, taken out of the template; of others than an administrator's
+ * the caller must be ADMIN. FALSE with the request's error. */
+static gboolean take_clusters(Request *request, Template *template, gboolean trusted, GArray **ids)
+{
+    *ids = ids_parse(template_get(template, "CLUSTER_IDS"));
+    template_remove(template, "CLUSTER_IDS");
+    for (guint i = 0; i < (*ids)->len; i++) {
+        Object *cluster = request_object(request, KIND_CLUSTER, g_array_index(*ids, gint32, i));
+        if (!cluster || (!trusted && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Arguments: template of networks, name, extra template. */
+RpcReply *vntemplate_instantiate(Request *request)
+{
+    const Object *source = request->object;
+    const char *name = arg_text(request, 2, "");
+    g_autoptr(Template) extra = request_template(request, 3);
+    if (!extra || !request_may(request, RIGHT_CREATE, KIND_NET, NULL) ||
+        !request_network_fits(request, extra))
+        return NULL;
+    gboolean trusted = is_trusted(source);
+    g_autoptr(Template) all = template_copy(source->template);
+    trusted &= !template_get(extra, "CLUSTER_IDS");
+    template_merge(all, extra);
+    template_set(all, "NAME", *name ? name : source->name);
+    g_autoptr(GArray) clusters = NULL;
+    if (!(is_trusted(source) ? template_fits(request->world, all, &request->error)
+                             : request_network_fits(request, all)) ||
+        !take_clusters(request, all, trusted, &clusters))
+        return NULL;
+    Network *network = request_new_network(request, g_steal_pointer(&all), clusters);
+    if (!network)
+        return NULL;
+    network->template_id = source->id;
+    return reply_int(request, network->head.id);
 }
 
 /* Documents of one type. */

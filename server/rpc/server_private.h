@@ -1,6 +1,7 @@
 /* What server.c and the handlers share. */
 #pragma once
 
+#include "server/model/network.h"
 #include "server/rpc/consoles.h"
 #include "server/rpc/method.h"
 #include "server/rpc/server.h"
@@ -30,6 +31,12 @@ gboolean request_may_give_group(Request *request, gint32 gid);
 
 /* Host and datastore exist, and the caller may use them for a machine. FALSE with the error. */
 gboolean place_allowed(Request *request, const VmPlace *place);
+
+/* The caller may write this into a network. FALSE with the error. */
+gboolean request_network_fits(Request *request, const Template *template);
+/* A new network of the caller from a template (taken), in these clusters, or the default one when
+ * there is none. NULL with the error. */
+Network *request_new_network(Request *request, Template *template, const GArray *clusters);
 
 /* Handlers, by family. */
 #define HANDLER(name) RpcReply *name(Request *request)
@@ -172,7 +179,9 @@ gboolean image_may_write(Request *request, const Template *change);
 HANDLER(template_allocate);
 HANDLER(template_clone);
 HANDLER(template_delete);
+HANDLER(template_info);
 HANDLER(template_instantiate);
+HANDLER(vntemplate_instantiate);
 HANDLER(documentpool_info);
 /* methods_system.c */
 HANDLER(system_version);

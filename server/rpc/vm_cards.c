@@ -61,22 +61,27 @@ static const char *const connection[] = {"BRIDGE",     "BRIDGE_TYPE",      "VN_M
                                          "VLAN_ID",    "OUTER_VLAN_ID",    "VXLAN_MC", "VXLAN_TTL",
                                          "VXLAN_MODE", "KEEP_EMPTY_BRIDGE"};
 
+/* A value of the range, which may be NULL, or else of the network; NULL: neither has one. */
+static const char *network_value(const Network *network, const AddressRange *range,
+                                 const char *name)
+{
+    const char *value = range ? attribute_get(range->attributes, name) : NULL;
+    if (!value || !*value)
+        value = template_get(network->head.template, name);
+    return value && *value ? value : NULL;
+}
+
 static void inherit(World *world, const Network *network, const AddressRange *range,
                     TemplateAttribute *card)
 {
     const char *name;
     for (guint i = 0; i < G_N_ELEMENTS(connection); i++) {
-        const char *value = attribute_get(range->attributes, connection[i]);
-        if (!value || !*value)
-            value = template_get(network->head.template, connection[i]);
-        attribute_set(card, connection[i], value && *value ? value : NULL);
+        attribute_set(card, connection[i], network_value(network, range, connection[i]));
     }
     for (guint i = 0; (name = config_list(world->config, "INHERIT_VNET_ATTR", i)); i++) {
         const char *own = attribute_get(card, name);
-        const char *value = attribute_get(range->attributes, name);
-        if (!value || !*value)
-            value = template_get(network->head.template, name);
-        if (value && *value && !(own && *own))
+        const char *value = network_value(network, range, name);
+        if (value && !(own && *own))
             attribute_set(card, name, value);
     }
 }
@@ -114,16 +119,32 @@ gboolean cards_groups_allowed(World *world, const User *owner, const char *list,
     return TRUE;
 }
 
-static void describe(World *world, const Network *network, const AddressRange *range, guint index,
+/* `range` NULL: the card has no address yet. */
+static void describe(World *world, const Network *network, const AddressRange *range,
                      TemplateAttribute *card)
 {
     g_autofree char *clusters = ids_print(network->clusters);
     attribute_set(card, "NETWORK", network->head.name);
     attribute_set_int(card, "NETWORK_ID", network->head.id);
-    attribute_set_int(card, "AR_ID", range->id);
     attribute_set(card, "CLUSTER_ID", clusters);
-    range_describe(range, index, card);
     inherit(world, network, range, card);
+}
+
+gboolean cards_show(World *world, const User *owner, Template *template, GError **error)
+{
+    TemplateAttribute *card;
+    for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
+        for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
+            Network *network = network_of(world, owner, card, NULL);
+            if (!network)
+                continue; /* whoever makes a machine of it is told */
+            AccessNeed need = {RIGHT_USE, KIND_NET, &network->head, TRUE};
+            if (!access_check(world, owner, &need, 1, error))
+                return FALSE;
+            describe(world, network, NULL, card);
+            name_groups(network, card);
+        }
+    return TRUE;
 }
 
 /* A card of no network is connected to the BRIDGE that it names, which is a restricted attribute;
@@ -172,7 +193,9 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     if (!network_find(world, network, &wish, &range, &index, error))
         return FALSE;
     network_lease(world, network, range, index, (Holder){HOLDER_VM, vm});
-    describe(world, network, range, index, card);
+    attribute_set_int(card, "AR_ID", range->id);
+    range_describe(range, index, card);
+    describe(world, network, range, card);
     name_groups(network, card);
     if (strcmp(card->name, "NIC") == 0)
         name_target(card, vm);

@@ -11,7 +11,12 @@
  * template the rules and the clusters that fit. All or none. Errors of ONE_ERROR_INTERNAL and
  * ONE_ERROR_AUTHORIZATION. */
 gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error);
-/* The same for one card, which may come to the machine later; its rules are not written. */
+/* Writes into the cards of a template what their networks would give them, but for addresses; for
+ * looking at only. A card of no network, or of one that does not exist, stays as it is. FALSE with
+ * the error: the user may not use a network. */
+gboolean cards_show(World *world, const User *owner, Template *template, GError **error);
+/* The same as cards_take() for one card, which may come to the machine later; its rules are not
+ * written. */
 gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
                    GError **error);
 /* Security groups that a list of ids names: they exist, are few enough, and the user may use them.

@@ -138,6 +138,8 @@ METHODS = [
     ("one.vntemplate.unlock", [("id", 0)], "virtual network template"),
     ("one.vntemplate.clone", [("id", 0), ("string", "m3")], "virtual network template"),
     ("one.vntemplate.delete", [("id", 2)], "virtual network template"),
+    ("one.vntemplate.instantiate", [("id", 0), ("string", "m4"), ("string?", "VN_MAD=dummy")],
+     "virtual network template"),
     ("one.vntemplatepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.document.allocate", [("string", "NAME=m1"), ("int", 100)], None),
     ("one.document.info", [("id", 0), ("boolean?", False)], "document"),

@@ -158,3 +158,108 @@ def test_they_outlive_a_restart(fresh):
     assert [server.ok(f"one.{family}.info", 0) for family, *_ in FAMILIES] == before
     assert server.ok("one.template.allocate", "NAME = next") == 1
     assert "in order" in server.command("--check").stdout
+
+
+NETWORK = "VN_MAD = dummy\nBRIDGE = br7\nDNS = 10.7.0.1\nAR = [ TYPE = IP4, IP = 10.7.{number}.1, SIZE = 20 ]\n"
+
+
+def test_extended_info(one):
+    """What a machine would get from its networks, with no address taken; only for who may use them."""
+    net = one.ok("one.vn.allocate", "NAME = shown\n" + NETWORK.format(number=1))
+    identity = one.ok("one.template.allocate", f"NAME = shows\n{SMALL}NIC = [ NETWORK = shown, MODEL = virtio ]\n"
+                      "NIC = [ NETWORK = missing ]\nNIC_ALIAS = [ NETWORK_ID = 0, PARENT = NIC0 ]")
+    plain = one.xml("one.template.info", identity)
+    assert [child.tag for child in plain.find("TEMPLATE/NIC")] == ["MODEL", "NETWORK"]
+    shown, missing = one.xml("one.template.info", identity, True, False).findall("TEMPLATE/NIC")
+    assert {child.tag: child.text for child in shown}.items() >= {
+        "NETWORK_ID": str(net), "NETWORK": "shown", "BRIDGE": "br7", "VN_MAD": "dummy", "SECURITY_GROUPS": "0",
+        "MODEL": "virtio"}.items()
+    assert shown.find("IP") is None and shown.find("MAC") is None
+    assert [child.tag for child in missing] == ["NETWORK"]  # instantiate says what is wrong
+    assert one.xml("one.vn.info", net).findtext("USED_LEASES") == "0"
+    assert one.ok("one.template.info", identity) == one.ok("one.template.info", identity, False)
+    other = one.user("shown-other")
+    one.ok("one.template.chmod", identity, *[-1] * 6, 1, -1, -1)
+    by_id = one.ok("one.template.allocate", f"NAME = by-id\n{SMALL}NIC = [ NETWORK_ID = {net} ]")
+    one.ok("one.template.chmod", by_id, *[-1] * 6, 1, -1, -1)
+    other.ok("one.template.info", by_id)
+    other.ok("one.template.info", by_id, True)  # their group has the networks of the first cluster
+    netless = one.ok("one.group.allocate", "netless")
+    one.ok("one.vdc.delgroup", 0, netless)
+    one.ok("one.user.chgrp", other.uid, netless)
+    other.fails("one.template.info", by_id, True, code=AUTHORIZATION, text=f"USE NET [{net}]")
+
+
+def test_networks_from_templates(one):
+    source = one.ok("one.vntemplate.allocate", "NAME = lans\nCLUSTER_IDS = 0\n" + NETWORK.format(number=2))
+    net = one.ok("one.vntemplate.instantiate", source, "lan1", "DNS = 10.7.0.2\nNOTE = mine")
+    document = one.xml("one.vn.info", net)
+    assert document.findtext("NAME") == "lan1" and document.findtext("TEMPLATE_ID") == str(source)
+    assert document.findtext("TEMPLATE/DNS") == "10.7.0.2" and document.findtext("TEMPLATE/NOTE") == "mine"
+    assert document.findtext("AR_POOL/AR/IP") == "10.7.2.1" and document.findtext("CLUSTERS/ID") == "0"
+    assert document.find("TEMPLATE/CLUSTER_IDS") is None
+    assert one.xml("one.vntemplate.info", source).findtext("TEMPLATE/DNS") == "10.7.0.1"
+    one.fails("one.vntemplate.instantiate", source, "lan1", "", code=ALLOCATE, text=f"already taken by NET {net}")
+    one.fails("one.vntemplate.instantiate", source, "lan2", "CLUSTER_IDS = 77", code=NO_EXISTS)
+    one.fails("one.vntemplate.instantiate", source, "lan2", "DNS = [", code=INTERNAL, text="Parse error")
+    assert one.xml("one.vn.info", one.ok("one.vntemplate.instantiate", source, "")).findtext("NAME") == "lans"
+
+
+def test_networks_for_users(one):
+    """A user who may make networks gets what an administrator's template says, and adds nothing restricted."""
+    user = one.user("lan-user")
+    source = one.ok("one.vntemplate.allocate", "NAME = theirs\nCLUSTER_IDS = 0\n" + NETWORK.format(number=3))
+    user.fails("one.vntemplate.instantiate", source, "mine", "", code=AUTHORIZATION, text=f"USE VNTEMPLATE [{source}]")
+    one.ok("one.vntemplate.chmod", source, *[-1] * 6, 1, -1, -1)
+    user.fails("one.vntemplate.instantiate", source, "mine", "", code=AUTHORIZATION, text="CREATE NET")
+    rule = one.ok("one.acl.addrule", f"{0x100000000 + user.uid:x}", f"{0x4000000000 + 0x400000000:x}", "8")
+    try:
+        for extra in ("BRIDGE = br0", "VN_MAD = ebtables", "PHYDEV = eth0", "CLUSTER_IDS = 0"):
+            user.fails("one.vntemplate.instantiate", source, "mine", extra, code=AUTHORIZATION, text="restricted")
+        net = user.ok("one.vntemplate.instantiate", source, "mine", "NOTE = x")
+        assert user.xml("one.vn.info", net).findtext("UNAME") == "lan-user"
+        user.ok("one.vn.delete", net)
+    finally:
+        one.ok("one.acl.delrule", rule)
+
+
+def test_networks_remember_their_template(fresh):
+    server = fresh()
+    source = server.ok("one.vntemplate.allocate", "NAME = lans\n" + NETWORK.format(number=4))
+    net = server.ok("one.vntemplate.instantiate", source, "lan")
+    before = server.ok("one.vn.info", net)
+    server.kill()
+    server.start()
+    assert server.ok("one.vn.info", net) == before and f"<TEMPLATE_ID>{source}</TEMPLATE_ID>" in before
+
+
+XML = "<TEMPLATE><NAME>{name}</NAME><CPU>0.1</CPU><MEMORY>64</MEMORY>{more}</TEMPLATE>"
+VECTOR = "<CONTEXT><A><![CDATA[x<y]]></A></CONTEXT>"
+RULE = "<RULE><PROTOCOL>TCP</PROTOCOL><RULE_TYPE>inbound</RULE_TYPE></RULE>"
+
+
+@pytest.mark.parametrize("method, more", [
+    ("one.vm.allocate", ()), ("one.template.allocate", ()), ("one.vntemplate.allocate", ()),
+    ("one.document.allocate", (7,)), ("one.vn.allocate", (-1,)), ("one.secgroup.allocate", ())])
+def test_xml_is_a_template_too(one, method, more):
+    name = "xml-" + method.split(".")[1]
+    vector, path, value = (RULE, "RULE/PROTOCOL", "TCP") if "secgroup" in method else (VECTOR, "CONTEXT/A", "x<y")
+    if "secgroup" in method:  # which has rules, and nothing of a machine
+        text = f"<TEMPLATE><NAME>{name}</NAME>{vector}</TEMPLATE>"
+    else:
+        text = XML.format(name=name, more=vector + "<VN_MAD>dummy</VN_MAD>")
+    identity = one.ok(method, text, *more)
+    family = method.rsplit(".", 1)[0]
+    document = one.xml(f"{family}.info", identity)
+    assert document.findtext("NAME") == name and document.findtext(f"TEMPLATE/{path}") == value
+    one.ok(f"{family}.update", identity, "<TEMPLATE><DESCRIPTION>by &lt;xml&gt;</DESCRIPTION></TEMPLATE>", 1)
+    where = "USER_TEMPLATE" if family == "one.vm" else "TEMPLATE"
+    assert one.xml(f"{family}.info", identity).findtext(f"{where}/DESCRIPTION") == "by <xml>"
+
+
+def test_xml_as_extra_template(one):
+    identity = one.ok("one.template.allocate", XML.format(name="xml-base", more=VECTOR))
+    vm = one.vm(one.ok("one.template.instantiate", identity, "", True, "<TEMPLATE><MEMORY>96</MEMORY></TEMPLATE>"))
+    assert vm.findtext("TEMPLATE/MEMORY") == "96" and vm.findtext("TEMPLATE/CONTEXT/A") == "x<y"
+    one.fails("one.template.instantiate", identity, "", True, "<TEMPLATE><MEMORY>96</TEMPLATE>", code=INTERNAL,
+              text="Parse error")
