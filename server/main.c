@@ -152,15 +152,31 @@ static gboolean bootstrap(Oned *oned, GError **error)
     if (!credentials_find(&admin, error))
         return FALSE;
     g_autofree char *verifier = password_verifier(admin.password, error);
-    g_autofree char *secret = g_uuid_string_random();
-    g_autofree char *server_verifier = verifier ? password_verifier(secret, error) : NULL;
-    if (!server_verifier)
+    if (!verifier)
         return FALSE;
-    world_bootstrap(oned->world, admin.user, verifier, server_verifier);
+    world_bootstrap(oned->world, admin.user, verifier, "-");
     log_info("ONE", "First start: administrator %s, password %s in %s", admin.user,
              admin.is_new ? "made and written" : "read", admin.path);
     if (admin.is_new)
         printf("oned: made the administrator %s; the password is in %s\n", admin.user, admin.path);
+    return TRUE;
+}
+
+/* The server's user has a secret from the first start on; databases of before that have none. */
+static gboolean give_server_a_secret(Oned *oned, GError **error)
+{
+    User *user = user_get(oned->world, USER_SERVERADMIN);
+    g_autofree char *directory = g_build_filename(oned->var, ".one", NULL);
+    if (!user || strcmp(user->auth_driver, "server_cipher") != 0 ||
+        (strcmp(user->password, "-") != 0 && *user->password != '$'))
+        return TRUE;
+    char *hash = server_secret_make(directory, error);
+    if (!hash)
+        return FALSE;
+    g_free(user->password);
+    user->password = hash;
+    object_changed(oned->world, &user->head);
+    log_info("ONE", "Servers that act for users find their secret in %s", directory);
     return TRUE;
 }
 
@@ -385,7 +401,7 @@ static gboolean start(Oned *oned, GError **error)
     log_info("ONE", "Globule %s starts; state in %s", GLOBULE_VERSION, oned->var);
     if (config_warning(oned->config))
         log_warning("ONE", "%s", config_warning(oned->config));
-    if (!open_state(oned, error) || !bootstrap(oned, error))
+    if (!open_state(oned, error) || !bootstrap(oned, error) || !give_server_a_secret(oned, error))
         return FALSE;
     oned->history = history_open(samples, config_int(oned->config, "MONITORING_HISTORY"), error);
     if (!oned->history)

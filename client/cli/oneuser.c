@@ -6,6 +6,7 @@
 #include "client/cli/names.h"
 #include "client/cli/options.h"
 #include "client/cli/quota.h"
+#include "client/cli/user_login.h"
 #include "client/cli/xml.h"
 
 #include <errno.h>
@@ -130,10 +131,12 @@ static CliExit run_create(Cli *cli)
 {
     g_autoptr(GError) error = NULL;
     g_auto(WireReply) reply = {0};
-    const char *driver = cli_option(cli, "driver");
+    const char *driver = user_login_driver(cli);
     g_autoptr(GArray) groups = groups_of(cli, &error);
-    g_autofree char *password =
-        groups != NULL ? password_of(cli, 1, cli_word(cli, 0), &error) : NULL;
+    g_autofree char *password = groups == NULL   ? NULL
+                                : driver != NULL ? user_login_word(cli, &error)
+                                                 : password_of(cli, 1, cli_word(cli, 0), &error);
+    driver = driver != NULL ? driver : cli_option(cli, "driver");
     WireClient *wire = password != NULL ? cli_wire(cli, &error) : NULL;
     if (wire == NULL)
         return cli_fail(cli, error);
@@ -222,6 +225,30 @@ static gboolean write_auth(const Cli *cli, const char *user, const char *token, 
     return TRUE;
 }
 
+/* A login that is signed here: the server is not asked. */
+static CliExit run_signed_login(Cli *cli, gint64 seconds)
+{
+    g_autoptr(GError) error = NULL;
+    const char *user = cli_word(cli, 0);
+    if (user == NULL)
+        g_set_error(&error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "name the user: the login is made for this name");
+    g_autofree char *token = user != NULL ? user_login_token(cli, user, seconds, &error) : NULL;
+    if (token == NULL || !write_auth(cli, user, token, &error))
+        return cli_fail(cli, error);
+    return CLI_DONE;
+}
+
+static CliExit run_key(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *word = user_login_word(cli, &error);
+    if (word == NULL)
+        return cli_fail(cli, error);
+    printf("%s\n", word);
+    return CLI_DONE;
+}
+
 static CliExit run_login(Cli *cli)
 {
     g_autoptr(GError) error = NULL;
@@ -234,6 +261,8 @@ static CliExit run_login(Cli *cli)
         fprintf(stderr, "--time \"%s\" must be a number of seconds, or -1 for ever\n", time);
         return CLI_USAGE;
     }
+    if (user_login_driver(cli) != NULL)
+        return run_signed_login(cli, seconds);
     const char *user = cli_word(cli, 0);
     /* A user who is named here logs in with the password; else the present login is used. */
     if (user != NULL && cli_option(cli, "user") == NULL) {
@@ -272,10 +301,11 @@ static CliExit run_encode(Cli *cli)
 #define HASHES "read-file sha1 sha256"
 
 static const CliCommand commands[] = {
-    {"Users", "create add allocate", "text:username password:password?", "driver group " HASHES,
-     NULL, NULL, NULL, 0, run_create,
+    {"Users", "create add allocate", "text:username password:password?",
+     "driver group ssh x509 key cert " HASHES, NULL, NULL, NULL, 0, run_create,
      "Creates a user. The password is asked for when it is not given; other users of this "
-     "computer could see it on the command line for a moment."},
+     "computer could see it on the command line for a moment. With --ssh or --x509 the public part "
+     "of the key, or the subject of the certificate, takes its place."},
     {NULL, "list", "", CLI_LIST, NULL, NULL, NULL, 0, cli_run_list, "Lists the users."},
     {NULL, "show", "user...?", "decrypt no-color pager no-pager " CLI_FORMATS, NULL, NULL, NULL, 0,
      cli_run_show, "Shows all about a user. About yourself when none is named."},
@@ -288,10 +318,13 @@ static const CliCommand commands[] = {
 
     {"Login", "passwd", "user... password:password?", HASHES, NULL, NULL, NULL, 0, run_passwd,
      "Changes a password. It is asked for when it is not given."},
-    {NULL, "login token-create", "text:username?", "time egid force", NULL, NULL, NULL, 0,
-     run_login,
+    {NULL, "login token-create", "text:username?", "time egid force ssh x509 key cert", NULL, NULL,
+     NULL, 0, run_login,
      "Gets a login token and keeps it in ~/.one/one_auth. The password is asked for, and need "
-     "not be kept in any file."},
+     "not be kept in any file. With --ssh or --x509 a login is signed with the private key."},
+    {NULL, "key", "", "ssh x509 key cert", NULL, NULL, NULL, 0, run_key,
+     "Prints what stands in the place of a password for users who log in with a key. For `oneuser "
+     "chauth USER ssh WORD`; with --x509 the subject of the certificate."},
     {NULL, "token-delete", "text:username text:token", NULL, "one.user.login", "$0 $1 0 -1", NULL,
      0, NULL, "Makes a login token invalid."},
     {NULL, "token-delete-all", "text:username", NULL, "one.user.login", "$0 '' 0 -1", NULL, 0, NULL,

@@ -220,6 +220,13 @@ static const CliOption all[] = {
     {"add-host", 0, "add", NULL, "Then add those that are ready to the cloud, as `create` does."},
 
     /* Users. */
+    {"ssh", 0, "ssh", NULL, "With a key of ssh."},
+    {"x509", 0, "x509", NULL, "With a certificate."},
+    {"key", 'k', "key", "FILE",
+     "Private key, RSA or Ed25519, without passphrase. ~/.ssh/id_rsa unless told, with --x509 "
+     "~/.one/key.pem."},
+    {"cert", 'c', "cert", "FILE",
+     "Certificates in PEM, one's own first. ~/.one/cert.pem unless told."},
     {"driver", 0, "driver", "DRIVER",
      "How the user is authenticated; core (by password) unless told."},
     {"read-file", 'r', "read-file", NULL, "The password is the content of the file of that name."},

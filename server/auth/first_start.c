@@ -35,6 +35,24 @@ static gboolean make_file(const char *path, GError **error)
     return FALSE;
 }
 
+char *server_secret_make(const char *directory, GError **error)
+{
+    static const char *const names[] = {"sunstone_auth", "oneflow_auth", "onegate_auth",
+                                        "oneform_auth", "oneks_auth"};
+    guchar bytes[PASSWORD_BYTES];
+    char letters[2 * PASSWORD_BYTES + 1];
+    randombytes_buf(bytes, sizeof bytes);
+    sodium_bin2hex(letters, sizeof letters, bytes, sizeof bytes);
+    g_autofree char *text = g_strdup_printf("serveradmin:%s\n", letters);
+    g_mkdir_with_parents(directory, 0700);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(directory, names[i], NULL);
+        if (!g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_DURABLE, 0600, error))
+            return NULL;
+    }
+    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, letters, -1);
+}
+
 static gboolean read_line(Credentials *credentials, const char *text, GError **error)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", 2);

@@ -250,7 +250,11 @@ static void describe_process(Mads *mads, Job *job)
                                arguments ? arguments : "", authn ? authn : "");
     if (!g_hash_table_add(mads->known, g_strdup(job->key)))
         return;
-    job->name = g_strdup(own ? own : request->driver);
+    /* One without a name that serves many is called as its program. */
+    job->name =
+        g_strdup(own                                           ? own
+                 : authn && attribute_get(entry, "EXECUTABLE") ? attribute_get(entry, "EXECUTABLE")
+                                                               : request->driver);
     job->argv = driver_argv(entry);
     job->environment = driver_environment(mads, job->name);
 }

@@ -1,0 +1,63 @@
+#include "client/cli/user_login.h"
+
+#include "lib/token/token.h"
+
+#include <string.h>
+
+/* A login that is good "for ever" has an end all the same: its form wants one. */
+#define FOR_EVER (10 * 365 * G_GINT64_CONSTANT(86400))
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(EVP_PKEY, EVP_PKEY_free)
+
+const char *user_login_driver(const Cli *cli)
+{
+    return cli_option(cli, "x509") != NULL ? "x509" : cli_option(cli, "ssh") != NULL ? "ssh" : NULL;
+}
+
+static gboolean with_certificate(const Cli *cli)
+{
+    return g_strcmp0(user_login_driver(cli), "x509") == 0;
+}
+
+/* The file of an option, or the usual one in the home directory. (owned) */
+static char *read_file(const Cli *cli, const char *option, const char *usual, GError **error)
+{
+    const char *named = cli_option(cli, option);
+    g_autofree char *path =
+        named != NULL ? g_strdup(named) : g_build_filename(g_get_home_dir(), usual, NULL);
+    char *text = NULL;
+    if (g_file_get_contents(path, &text, NULL, error))
+        return text;
+    g_prefix_error(error, "--%s: ", option);
+    return NULL;
+}
+
+static EVP_PKEY *read_key(const Cli *cli, GError **error)
+{
+    g_autofree char *text =
+        read_file(cli, "key", with_certificate(cli) ? ".one/key.pem" : ".ssh/id_rsa", error);
+    EVP_PKEY *key = text != NULL ? token_private_key(text, error) : NULL;
+    if (text != NULL)
+        explicit_bzero(text, strlen(text));
+    return key;
+}
+
+char *user_login_word(const Cli *cli, GError **error)
+{
+    if (with_certificate(cli)) {
+        g_autofree char *certificates = read_file(cli, "cert", ".one/cert.pem", error);
+        return certificates != NULL ? token_x509_word(certificates, error) : NULL;
+    }
+    g_autoptr(EVP_PKEY) key = read_key(cli, error);
+    return key != NULL ? token_public_word(key, error) : NULL;
+}
+
+char *user_login_token(const Cli *cli, const char *user, gint64 seconds, GError **error)
+{
+    gint64 until = g_get_real_time() / G_USEC_PER_SEC + (seconds < 0 ? FOR_EVER : seconds);
+    g_autoptr(EVP_PKEY) key = read_key(cli, error);
+    if (key == NULL || !with_certificate(cli))
+        return key != NULL ? token_sign(key, user, until, error) : NULL;
+    g_autofree char *certificates = read_file(cli, "cert", ".one/cert.pem", error);
+    return certificates != NULL ? token_x509_make(key, certificates, user, until, error) : NULL;
+}
