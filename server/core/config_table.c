@@ -226,9 +226,9 @@ const ConfigRow config_rows[] = {
      "Whether new images are persistent."},
     {"IMAGE_RESTRICTED_ATTR", CONFIG_LIST, "SOURCE", .flags = CONFIG_RELOAD, .help =
      "Attributes that only administrators may give to an image."},
-    {"INHERIT_IMAGE_ATTR", CONFIG_LIST, "DISK_TYPE SERIAL", .flags = CONFIG_IDLE, .help =
+    {"INHERIT_IMAGE_ATTR", CONFIG_LIST, "DISK_TYPE SERIAL", .flags = CONFIG_RELOAD, .help =
      "Attributes that a disk takes from its image."},
-    {"INHERIT_DATASTORE_ATTR", CONFIG_LIST, "DISK_TYPE SPARSE", .flags = CONFIG_IDLE, .help =
+    {"INHERIT_DATASTORE_ATTR", CONFIG_LIST, "DISK_TYPE SPARSE", .flags = CONFIG_RELOAD, .help =
      "Attributes that a disk takes from its datastore."},
     {"INHERIT_VNET_ATTR", CONFIG_LIST,
      "FILTER FILTER_IP_SPOOFING FILTER_MAC_SPOOFING GATEWAY DNS MTU METRIC INBOUND_AVG_BW "

@@ -190,6 +190,7 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
     image_set_error(world, image, reason);
     image->modtime = core_now(world->core);
     image_enter(world, image, success ? row->after : row->failed);
+    vm_images_follow(lifecycle, image);
 }
 
 void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info)

@@ -248,6 +248,11 @@ void stats_end(Lifecycle *lifecycle);
 
 /* ---- image_cycle.c ---- */
 
+/* For vm_images.c: the image became ready, or could not be made. The machines that wait for it go
+ * on, or to CLONING_FAILURE. */
+void vm_images_follow(Lifecycle *lifecycle, const Image *image);
+/* The machine waits for its images, or did: looks at them again. */
+void vm_images_again(Lifecycle *lifecycle, Vm *vm);
 void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
 /* The driver died under the work at hand. */
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);

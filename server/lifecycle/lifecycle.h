@@ -84,6 +84,8 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
 /* `operation`: 0 failure, 1 success, 2 retry, 3 delete, 4 delete-recreate, 5 delete-db. */
 gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker *asker,
                     GError **error);
+/* A new machine whose images are not ready waits for them: state CLONING. */
+void vm_wait_for_images(Lifecycle *lifecycle, Vm *vm);
 /* A machine was made: tells its log, and the scheduler when it is pending. */
 void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm);
 /* Whether the word is known, and which right it needs: "admin", "manage" or NULL when unknown. */

@@ -283,6 +283,10 @@ static void recover_live_migration(Lifecycle *lifecycle, Vm *vm, gboolean succes
 
 static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, GError **error)
 {
+    if (vm->state == VM_CLONING_FAILURE && success) {
+        vm_images_again(lifecycle, vm);
+        return TRUE;
+    }
     if (vm->state != VM_ACTIVE)
         return wrong_recover(vm, "recover", error);
     VmLcm failed = vm_failed_phase(vm->lcm);

@@ -16,6 +16,7 @@
 #include "lib/base/error.h"
 #include "server/model/network.h"
 #include "server/model/quota.h"
+#include "server/model/vm_images.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -187,7 +188,8 @@ static void drop_device(World *world, Vm *vm, const char *kind, const char *numb
     const TemplateAttribute *device = vm_device(vm, kind, vm_change_number(vm, number));
     if (!device)
         return;
-    network_release_card(world, vm, device); /* of a disk there is nothing to give back */
+    network_release_card(world, vm, device);
+    vm_image_release(world, vm->head.id, device);
     secgroup_touch(world, vm);
     drop(vm->head.template, device);
     secgroup_write_rules(world, vm->head.template);
@@ -299,8 +301,11 @@ static void forget_change(Vm *vm)
 /* All is as it was when the change was made. */
 static void undo(World *world, Vm *vm)
 {
-    if (vm_changes(vm, "nic-attach")) /* its address goes back, too */
+    /* What the device took goes back, too. */
+    if (vm_changes(vm, "nic-attach"))
         drop_device(world, vm, "NIC", "NIC_ID");
+    if (vm_changes(vm, "disk-attach"))
+        drop_device(world, vm, "DISK", "DISK_ID");
     put_back(vm);
     forget_change(vm);
 }

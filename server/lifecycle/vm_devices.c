@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/network.h"
+#include "server/model/vm_images.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -16,12 +17,28 @@ static void mark(TemplateAttribute *device)
 
 /* ---- disks ---- */
 
+/* The image of a disk that is attached must be there now. */
+static gboolean take_image(Lifecycle *lifecycle, const Vm *vm, TemplateAttribute *disk,
+                           GError **error)
+{
+    Image *image = disk_image(lifecycle->world, disk);
+    if (!image)
+        return TRUE;
+    if (image_is_locked(image))
+        return refuse(error, "Cannot acquire image %d, it is in state %s", image->head.id,
+                      image_state_name(image->state));
+    if (!image_acquire(lifecycle->world, image, vm->head.id, error))
+        return FALSE;
+    attribute_set_int(disk, "IMAGE_STATE", image->state);
+    return TRUE;
+}
+
 gboolean vm_attach_disk(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *disk, const VmAsker *asker,
                         GError **error)
 {
     const VmActionRow *row = vm_change_row(vm, "disk-attach", error);
     gint64 id = -1;
-    if (!row) {
+    if (!row || !take_image(lifecycle, vm, disk, error)) {
         template_attribute_free(disk);
         return FALSE;
     }

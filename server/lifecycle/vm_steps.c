@@ -5,6 +5,7 @@
 #include "server/lifecycle/internal.h"
 
 #include "server/model/datastore.h"
+#include "server/model/vm_images.h"
 
 #include <string.h>
 
@@ -76,6 +77,29 @@ static char *disk_size(const TemplateAttribute *disk)
     return g_strdup_printf("%" G_GINT64_FORMAT, size);
 }
 
+/* The transfer driver of a disk: that of its image, unless the machine's host keeps disks to
+ * itself, or the machine is only simulated. */
+static const char *disk_transfer(const Script *script, const TemplateAttribute *disk)
+{
+    const char *own = attribute_get(disk, "IMAGE_ID") ? attribute_get(disk, "TM_MAD") : NULL;
+    static const char *const simple[] = {"shared", "qcow2", NULL};
+    return own && g_strv_contains(simple, own) && g_strv_contains(simple, script->tm) ? own
+                                                                                      : script->tm;
+}
+
+/* A copy that shall be larger than its image. */
+static void grow_disk(Script *script, const TemplateAttribute *disk)
+{
+    gint64 size = 0, original = 0;
+    const char *clone = attribute_get(disk, "CLONE");
+    g_autofree char *directory = script_word(script->directory);
+    if (attribute_get_int(disk, "SIZE", &size) &&
+        attribute_get_int(disk, "ORIGINAL_SIZE", &original) && size > original &&
+        attribute_get(disk, "IMAGE_ID") && !g_strcmp0(clone, "YES"))
+        script_line(script, "RESIZE %s %s:%s/disk.%s %" G_GINT64_FORMAT, script->tm,
+                    script->record->host_name, directory, attribute_get(disk, "DISK_ID"), size);
+}
+
 static void prolog_disk(Script *script, const TemplateAttribute *disk)
 {
     const char *id = attribute_get(disk, "DISK_ID");
@@ -91,8 +115,10 @@ static void prolog_disk(Script *script, const TemplateAttribute *disk)
         /* SOURCE may name its computer itself: host:path or a URL. */
         gboolean placed = strchr(source, ':') != NULL;
         script_line(script, "%s %s %s%s %s:%s/disk.%s",
-                    clone && !g_ascii_strcasecmp(clone, "NO") ? "LN" : "CLONE", script->tm,
-                    placed ? "" : FRONT_END ":", path, host, directory, id);
+                    clone && !g_ascii_strcasecmp(clone, "NO") ? "LN" : "CLONE",
+                    disk_transfer(script, disk), placed ? "" : FRONT_END ":", path, host, directory,
+                    id);
+        grow_disk(script, disk);
     } else {
         const char *wanted = attribute_get(disk, "FORMAT");
         g_autofree char *format = script_word(wanted && *wanted ? wanted : "raw");
@@ -121,12 +147,43 @@ static void prolog_context(Lifecycle *lifecycle, Script *script, const Vm *vm)
                 script->record->host_name, directory, id);
 }
 
+/* Disks that are overlays of raw images are qcow2 themselves. */
+static void set_driver(World *world, const Script *script, TemplateAttribute *disk)
+{
+    const char *format = attribute_get(disk, "FORMAT"), *driver = attribute_get(disk, "DRIVER");
+    gboolean overlay = !g_strcmp0(attribute_get(disk, "CLONE"), "YES") &&
+                       strcmp(disk_transfer(script, disk), "qcow2") == 0;
+    const char *wanted = overlay ? "qcow2" : format;
+    if (disk_image(world, disk) && (!g_strcmp0(driver, "raw") || !g_strcmp0(driver, "qcow2")) &&
+        wanted)
+        attribute_set(disk, "DRIVER", wanted);
+}
+
+static void set_drivers(World *world, const Script *script, Vm *vm)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++)
+        set_driver(world, script, disk);
+    object_changed(world, &vm->head);
+}
+
 static void script_prolog(Lifecycle *lifecycle, Script *script, const Vm *vm)
 {
     const TemplateAttribute *disk;
     for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++)
         prolog_disk(script, disk);
     prolog_context(lifecycle, script, vm);
+}
+
+/* A persistent disk becomes its image again. */
+static void script_back(Script *script, const TemplateAttribute *disk, const char *host)
+{
+    const char *source = attribute_get(disk, "SOURCE");
+    g_autofree char *directory = script_word(script->directory);
+    g_autofree char *path = script_word(source ? source : "");
+    if (*path)
+        script_line(script, "MVDS %s %s:%s/disk.%s %s", disk_transfer(script, disk), host,
+                    directory, attribute_get(disk, "DISK_ID"), path);
 }
 
 static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, const char *host,
@@ -139,6 +196,10 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
         const char *id = attribute_get(disk, "DISK_ID");
         if (!wanted || g_ascii_strcasecmp(wanted, "YES"))
             continue;
+        if (disk_image(lifecycle->world, disk)) {
+            script_back(script, disk, host);
+            continue;
+        }
         g_autofree char *kept =
             g_strdup_printf("%s/vms/%d/disk.%s", lifecycle->world->var, vm->head.id, id);
         g_autofree char *path = script_word(kept);
@@ -171,7 +232,10 @@ static gboolean script_disk_out(Lifecycle *lifecycle, Script *script, const Vm *
     g_autofree char *directory = script_word(script->directory);
     if (!disk)
         return FALSE;
-    if (save && wanted && !g_ascii_strcasecmp(wanted, "YES")) {
+    gboolean saved = save && wanted && !g_ascii_strcasecmp(wanted, "YES");
+    if (saved && disk_image(lifecycle->world, disk)) {
+        script_back(script, disk, host);
+    } else if (saved) {
         g_autofree char *kept = g_strdup_printf("%s/vms/%d/disk.%" G_GINT64_FORMAT,
                                                 lifecycle->world->var, vm->head.id, id);
         g_autofree char *path = script_word(kept);
@@ -210,6 +274,7 @@ static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
     switch (step) {
     case STEP_DISK_IN:
+        set_drivers(lifecycle->world, script, vm);
         return script_disk_in(lifecycle, script, vm);
     case STEP_DISK_OUT:
         return vm_changes(vm, "disk-detach") && script_disk_out(lifecycle, script, vm, host, TRUE);
@@ -265,6 +330,7 @@ static gboolean write_script(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     g_autofree char *directory = script_word(script->directory);
     switch (step) {
     case STEP_PROLOG:
+        set_drivers(lifecycle->world, script, vm);
         script_prolog(lifecycle, script, vm);
         return TRUE;
     case STEP_MOVE:

@@ -4,6 +4,7 @@
 #include "server/model/host.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
+#include "server/model/vm_images.h"
 #include "server/model/world.h"
 
 static const char *const state_names[VM_STATES] = {
@@ -224,8 +225,10 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
     vm->state = state;
     vm->lcm = lcm;
     vm->resting_since = core_steady(world->core);
-    if (state == VM_DONE && vm->previous_state != VM_DONE)
+    if (state == VM_DONE && vm->previous_state != VM_DONE) {
         network_release_vm(world, vm);
+        vm_images_release(world, vm->head.id, vm->head.template);
+    }
     vm_recharge(world, vm);
     object_changed(world, &vm->head);
 }

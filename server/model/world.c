@@ -5,6 +5,7 @@
 #include "server/model/datastore.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
+#include "server/model/vm_images.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
@@ -375,6 +376,7 @@ GPtrArray *world_check(World *world)
     network_check(world, found);
     quota_check(world, found);
     images_check(world, found);
+    vm_images_check(world, found);
     GPtrArray *users = world->pools[KIND_USER].order;
     for (guint i = 0; i < users->len; i++) {
         User *user = users->pdata[i];

@@ -8,6 +8,7 @@
 
 #include "server/model/datastore.h"
 #include "server/model/quota.h"
+#include "server/model/vm_images.h"
 
 #include <string.h>
 
@@ -37,7 +38,8 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     if (!cards_take(world, request->caller, draft.template, id, &request->error))
         return NULL;
     hold |= draft.hold;
-    if (!draft_is_allowed(request, &draft, hold)) {
+    if (!draft_is_allowed(request, &draft, hold) ||
+        !vm_images_acquire(world, id, draft.template, &request->error)) {
         cards_give_back(world, draft.template, id);
         return NULL;
     }
@@ -56,6 +58,8 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     vm_draft_finish(world, template, vm->head.id);
     context_complete(world, vm);
     secgroup_touch(world, vm);
+    if (vm_images_look(world, template, NULL) == VM_IMAGES_WAIT)
+        vm_wait_for_images(request->lifecycle, vm);
     lifecycle_vm_created(request->lifecycle, vm);
     return vm;
 }

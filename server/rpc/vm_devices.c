@@ -3,6 +3,7 @@
 #include "lib/base/error.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_cards.h"
+#include "server/rpc/vm_images.h"
 
 #include <string.h>
 
@@ -19,7 +20,6 @@
 
 static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **error)
 {
-    const char *image = attribute_get(disk, "IMAGE"), *id = attribute_get(disk, "IMAGE_ID");
     const char *type = attribute_get(disk, "TYPE"), *source = attribute_get(disk, "SOURCE");
     const char *format = attribute_get(disk, "FORMAT");
     gint64 size;
@@ -28,13 +28,8 @@ static gboolean check_disk(const TemplateAttribute *disk, guint place, GError **
                      place, format);
     if (source && source[strcspn(source, "\t\n\r")])
         return wrong(error, "DISK %u: SOURCE must be on one line, without tabs", place);
-    if (id)
-        return wrong(error, "Image with ID: %s does not exist", id);
-    if (image)
-        return wrong(error,
-                     "User does not own an image with name: %s . Set IMAGE_UNAME or "
-                     "IMAGE_UID of owner in DISK.",
-                     image);
+    if (attribute_get(disk, "IMAGE_ID")) /* its image was found, and says the rest */
+        return TRUE;
     gboolean made = type && (!g_ascii_strcasecmp(type, "swap") || !g_ascii_strcasecmp(type, "fs"));
     if (made || !(source && *source)) {
         if (!attribute_get_int(disk, "SIZE", &size) || size <= 0)
@@ -259,7 +254,8 @@ TemplateAttribute *vm_draft_disk(World *world, const User *user, const Template 
     TemplateAttribute *disk = only_vector(given, "DISK", error);
     if (disk)
         clear_marks(disk);
-    if (disk && check_disk(disk, (guint)id, error) && give_target(world, machine, disk, error)) {
+    if (disk && image_for_disk(world, user, disk, error) && check_disk(disk, (guint)id, error) &&
+        give_target(world, machine, disk, error)) {
         attribute_set_int(disk, "DISK_ID", id);
         return disk;
     }

@@ -4,6 +4,7 @@
 #include "lib/base/names.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_devices.h"
+#include "server/rpc/vm_images.h"
 #include "server/rpc/vm_screen.h"
 
 #include <string.h>
@@ -115,8 +116,9 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     g_autoptr(Template) all = template_copy(given);
     split(all, draft);
     Template *template = draft->template;
-    if (!check_capacity(template, error) || !devices_number_disks(world, template, error) ||
-        !devices_number_nics(template, error) || !context_files_allowed(world, template, error))
+    if (!check_capacity(template, error) || !images_for_disks(world, owner, template, error) ||
+        !devices_number_disks(world, template, error) || !devices_number_nics(template, error) ||
+        !context_files_allowed(world, template, error))
         return FALSE;
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
                                     config_bool(world->config, "VM_SUBMIT_ON_HOLD"));

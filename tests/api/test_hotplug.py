@@ -161,7 +161,7 @@ def test_recover_says_what_is_true(one, machine):
 
 @pytest.mark.parametrize("template, text", [
     ("DISK=[IMAGE_ID=55]", "Image with ID: 55 does not exist"),
-    ("DISK=[IMAGE=debian]", "User does not own an image with name: debian"),
+    ("DISK=[IMAGE=debian]", "does not own an image with name: debian"),
     ("DISK=[TYPE=fs]", "SIZE"), ("DISK=[TYPE=fs,SIZE=-1]", "SIZE"),
     ("DISK=[TYPE=fs,SIZE=1,TARGET=vda]", "TARGET vda is taken by another disk"),
     ("CPU=1", "one DISK"), ("DISK=[TYPE=fs,SIZE=1]\nDISK=[TYPE=fs,SIZE=1]", "several"),

@@ -1,0 +1,205 @@
+#include "server/model/vm_images.h"
+
+#include "server/model/datastore.h"
+#include "server/model/world.h"
+
+#include <string.h>
+
+Image *disk_image(World *world, const TemplateAttribute *disk)
+{
+    gint64 id;
+    return attribute_get_int(disk, "IMAGE_ID", &id) && id == (gint32)id
+               ? image_get(world, (gint32)id)
+               : NULL;
+}
+
+gboolean disk_is_persistent(const TemplateAttribute *disk)
+{
+    const char *persistent = attribute_get(disk, "PERSISTENT");
+    return persistent && !g_ascii_strcasecmp(persistent, "YES");
+}
+
+/* ---- what a disk says of its image ---- */
+
+/* What TM_MAD_CONF says of the transfer driver of the image's datastore, or `otherwise`. */
+static const char *conf(World *world, const Datastore *datastore, const char *name,
+                        const char *otherwise)
+{
+    const char *own = template_get(datastore->head.template, name);
+    const TemplateAttribute *row =
+        own ? NULL : config_named(world->config, "TM_MAD_CONF", datastore->tm_mad);
+    const char *value = own ? own : row ? attribute_get(row, name) : NULL;
+    return value && *value ? value : otherwise;
+}
+
+static void inherit(World *world, const char *list, const Template *from, TemplateAttribute *disk)
+{
+    const char *name;
+    for (guint i = 0; (name = config_list(world->config, list, i)); i++)
+        if (template_get(from, name) && !attribute_get(disk, name))
+            attribute_set(disk, name, template_get(from, name));
+}
+
+/* The guest's view: what the disk says, else what the image says. */
+static void describe_device(World *world, const Image *image, TemplateAttribute *disk)
+{
+    static const char *const names[] = {"DEV_PREFIX", "BUS", "TARGET", "DRIVER"};
+    gboolean cd = image->type == IMAGE_CDROM;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        const char *value = template_get(image->head.template, names[i]);
+        if (value && *value && !attribute_get(disk, names[i]))
+            attribute_set(disk, names[i], value);
+    }
+    if (!attribute_get(disk, "DEV_PREFIX"))
+        attribute_set(disk, "DEV_PREFIX",
+                      config_text(world->config,
+                                  cd ? "DEFAULT_CDROM_DEVICE_PREFIX" : "DEFAULT_DEVICE_PREFIX"));
+    if (cd)
+        attribute_set(disk, "READONLY", "YES");
+    else if (!attribute_get(disk, "READONLY"))
+        attribute_set(disk, "READONLY", "NO");
+    attribute_set(disk, "TYPE", cd ? "CDROM" : "FILE");
+    inherit(world, "INHERIT_IMAGE_ATTR", image->head.template, disk);
+}
+
+static void describe_datastore(World *world, const Image *image, TemplateAttribute *disk)
+{
+    const Datastore *datastore = datastore_get(world, image->datastore);
+    if (!datastore)
+        return;
+    g_autofree char *clusters = ids_print(datastore->clusters);
+    attribute_set(disk, "DATASTORE", datastore->head.name);
+    attribute_set_int(disk, "DATASTORE_ID", datastore->head.id);
+    attribute_set(disk, "CLUSTER_ID", clusters);
+    attribute_set(disk, "TM_MAD", datastore->tm_mad);
+    attribute_set(disk, "CLONE_TARGET", conf(world, datastore, "CLONE_TARGET", "SYSTEM"));
+    attribute_set(disk, "LN_TARGET", conf(world, datastore, "LN_TARGET", "NONE"));
+    attribute_set(disk, "DISK_TYPE", conf(world, datastore, "DISK_TYPE", "FILE"));
+    attribute_set(disk, "ALLOW_ORPHANS", conf(world, datastore, "ALLOW_ORPHANS", "NO"));
+    inherit(world, "INHERIT_DATASTORE_ATTR", datastore->head.template, disk);
+}
+
+/* A disk that is a copy may be larger than its image. */
+static void describe_size(const Image *image, TemplateAttribute *disk)
+{
+    gint64 size = 0;
+    (void)attribute_get_int(disk, "SIZE", &size);
+    if (image->persistent || size < image->size || size > G_MAXINT32)
+        attribute_set_int(disk, "SIZE", image->size);
+    attribute_set_int(disk, "ORIGINAL_SIZE", image->size);
+}
+
+void disk_describe(World *world, const Image *image, TemplateAttribute *disk)
+{
+    const char *own_driver = template_get(image->head.template, "DRIVER");
+    describe_device(world, image, disk);
+    describe_datastore(world, image, disk);
+    describe_size(image, disk);
+    attribute_set(disk, "IMAGE", image->head.name);
+    attribute_set_int(disk, "IMAGE_ID", image->head.id);
+    attribute_set_int(disk, "IMAGE_STATE", image->state);
+    attribute_set(disk, "SOURCE", image->source);
+    attribute_set(disk, "FORMAT", *image->format ? image->format : "raw");
+    /* Disks are what their image is: a guest must not have its bytes taken for a format. */
+    if (!own_driver || !*own_driver)
+        attribute_set(disk, "DRIVER", *image->format ? image->format : "raw");
+    attribute_set(disk, "CLONE", image->persistent ? "NO" : "YES");
+    attribute_set(disk, "SAVE", image->persistent ? "YES" : "NO");
+    attribute_set(disk, "PERSISTENT", image->persistent ? "YES" : NULL);
+    attribute_set_int(disk, "DISK_SNAPSHOT_TOTAL_SIZE", 0);
+}
+
+/* ---- use ---- */
+
+gboolean vm_images_acquire(World *world, gint32 vm, const Template *template, GError **error)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
+        Image *image = disk_image(world, disk);
+        if (!image)
+            continue;
+        if (image_acquire(world, image, vm, error)) {
+            attribute_set_int(disk, "IMAGE_STATE", image->state);
+            continue;
+        }
+        while (i-- > 0)
+            vm_image_release(world, vm, template_vector(template, "DISK", i));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+void vm_image_release(World *world, gint32 vm, const TemplateAttribute *disk)
+{
+    Image *image = disk_image(world, disk);
+    if (image)
+        (void)image_release(world, image, vm, FALSE);
+}
+
+void vm_images_release(World *world, gint32 vm, const Template *template)
+{
+    const TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+        vm_image_release(world, vm, disk);
+}
+
+VmImages vm_images_look(World *world, const Template *template, const Image **failed)
+{
+    const TemplateAttribute *disk;
+    VmImages found = VM_IMAGES_READY;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
+        const Image *image = disk_image(world, disk);
+        if (image && image->state == IMAGE_ERROR) {
+            if (failed)
+                *failed = image;
+            return VM_IMAGES_FAILED;
+        }
+        if (image && image_is_locked(image))
+            found = VM_IMAGES_WAIT;
+    }
+    return found;
+}
+
+void vm_images_describe(World *world, Vm *vm)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        const Image *image = disk_image(world, disk);
+        if (image)
+            disk_describe(world, image, disk);
+    }
+    object_changed(world, &vm->head);
+}
+
+/* ---- what must hold ---- */
+
+void vm_images_check(World *world, GPtrArray *problems)
+{
+    g_autoptr(GHashTable) wanted = g_hash_table_new(g_direct_hash, g_direct_equal);
+    const GPtrArray *vms = world->pools[KIND_VM].order, *images = world->pools[KIND_IMAGE].order;
+    for (guint i = 0; i < vms->len; i++) {
+        const Vm *vm = vms->pdata[i];
+        const TemplateAttribute *disk;
+        for (guint j = 0;
+             vm->state != VM_DONE && (disk = template_vector(vm->head.template, "DISK", j)); j++) {
+            Image *image = disk_image(world, disk);
+            if (!image)
+                continue;
+            guint uses = GPOINTER_TO_UINT(g_hash_table_lookup(wanted, image));
+            g_hash_table_insert(wanted, image, GUINT_TO_POINTER(uses + 1));
+            if (image_uses(image, vm->head.id) == 0)
+                g_ptr_array_add(problems,
+                                g_strdup_printf("machine %d has a disk of image %d, which does not "
+                                                "know of it",
+                                                vm->head.id, image->head.id));
+        }
+    }
+    for (guint i = 0; i < images->len; i++) {
+        const Image *image = images->pdata[i];
+        guint uses = GPOINTER_TO_UINT(g_hash_table_lookup(wanted, image));
+        if (uses != image->users->len)
+            g_ptr_array_add(problems,
+                            g_strdup_printf("image %d has %u uses, machines have %u disks of it",
+                                            image->head.id, image->users->len, uses));
+    }
+}

@@ -1,0 +1,14 @@
+/*
+ * Disks of machines that name an image, by IMAGE_ID, or by IMAGE and whose it is (IMAGE_UID,
+ * IMAGE_UNAME; else the machine's owner's): found, allowed, described.
+ * Errors of ONE_ERROR_INTERNAL and ONE_ERROR_AUTHORIZATION.
+ */
+#pragma once
+
+#include "server/model/user.h"
+#include "server/model/world.h"
+
+/* One disk; TRUE also when it names no image. */
+gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk, GError **error);
+/* All disks of a new machine. */
+gboolean images_for_disks(World *world, const User *user, Template *template, GError **error);

@@ -1,0 +1,351 @@
+"""Machines by image: files of a real datastore (fs) on simulated hosts, and what the images say of their machines."""
+import os
+import subprocess
+
+import pytest
+from api.schemas import checked
+from api.server import Server
+from api.states import ACTION, AUTHORIZATION, INTERNAL
+from api.test_images import STATES
+
+CONFIGURATION = """
+DATASTORE_MAD = [ NAME = "store", EXECUTABLE = "one_store" ]
+TM_MAD = [ NAME = "qcow2", EXECUTABLE = "one_tm", ARGUMENTS = "-d qcow2" ]
+TM_MAD_CONF = [ NAME = "qcow2", LN_TARGET = "NONE", CLONE_TARGET = "SYSTEM", SHARED = "YES", DRIVER = "qcow2" ]
+"""
+GONE = "gone"
+
+
+class Cloud:
+    """An oned with a host, its usual datastores, and files to make images of."""
+
+    def __init__(self, one, directory):
+        self.one, self.directory = one, directory
+        self.plain = directory / "plain.img"
+        self.plain.write_bytes(b"plain" + bytes(3 << 20) + b"end")
+        self.count = 0
+
+    def image(self, text="", datastore=1, wait="READY", client=None, kind="OS", path=None):
+        self.count += 1
+        template = f'NAME="image{self.count}"\nTYPE={kind}\nPATH="{self.plain if path is None else path}"\n{text}'
+        identity = (client or self.one).ok("one.image.allocate", template, datastore)
+        if wait:
+            self.wait_image(identity, wait)
+        return identity
+
+    def state(self, identity):
+        reply = self.one.call("one.image.info", identity)
+        return STATES[int(checked(reply[1]).findtext("STATE"))] if reply[0] else GONE
+
+    def wait_image(self, identity, state):
+        self.one.until(lambda: self.state(identity) == state, lambda: f"image {identity} to be {state}; it is {self.state(identity)}")
+
+    def info(self, identity):
+        return self.one.xml("one.image.info", identity)
+
+    def users(self, identity):
+        info = self.info(identity)
+        listed = [int(i.text) for i in info.findall("VMS/ID")]
+        assert int(info.findtext("RUNNING_VMS")) >= len(listed)
+        return listed
+
+    def machine(self, *images, more="", client=None, **options):
+        disks = "".join(f"DISK = [ IMAGE_ID = {i} ]\n" for i in images)
+        return (client or self.one).allocate(disks + more, **options)
+
+    def run(self, identity):
+        self.one.ok("one.vm.deploy", identity, 0, False, 0)
+        self.one.wait(identity, "RUNNING")
+
+    def disk(self, identity, number=0):
+        return self.one.var / "datastores/0" / str(identity) / f"disk.{number}"
+
+    def source(self, identity):
+        return self.one.var.joinpath(self.info(identity).findtext("SOURCE"))
+
+    def end(self, identity, word="terminate-hard"):
+        if self.one.state(identity) != "DONE":
+            self.one.action(word, identity)
+            self.one.wait(identity, "DONE")
+
+    def delete(self, identity):
+        self.one.ok("one.image.delete", identity)
+        self.wait_image(identity, GONE)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("by-image"), CONFIGURATION).start()
+    server.simulated = True  # its hosts are, but not its files
+    server.host("h1")
+    server.until(lambda: int(server.xml("one.datastore.info", 1).findtext("TOTAL_MB")), "the figures of the datastore")
+    sources = tmp_path_factory.mktemp("sources")
+    server.ok("one.datastore.update", 1, f'SAFE_DIRS="{sources}"', 1)
+    yield Cloud(server, sources)
+    server.stop()
+
+
+@pytest.fixture
+def cloud(whole):
+    yield whole
+    whole.one.control()
+
+
+def disk_of(one, identity, number=0):
+    return {pair.tag: pair.text for pair in one.vm(identity).findall("TEMPLATE/DISK")[number]}
+
+
+def test_disk_says_what_its_image_says(cloud):
+    image = cloud.image()
+    machine = cloud.machine(image, hold=True)
+    assert cloud.state(image) == "USED" and cloud.users(image) == [machine]
+    info = cloud.info(image)
+    disk = disk_of(cloud.one, machine)
+    wanted = {"IMAGE_ID": str(image), "IMAGE": info.findtext("NAME"), "SOURCE": info.findtext("SOURCE"), "SIZE": "4",
+              "ORIGINAL_SIZE": "4", "DATASTORE_ID": "1", "DATASTORE": "default", "FORMAT": "raw", "DRIVER": "raw",
+              "CLONE": "YES", "SAVE": "NO", "TM_MAD": "shared", "CLONE_TARGET": "SYSTEM", "LN_TARGET": "NONE",
+              "TYPE": "FILE", "DISK_ID": "0", "TARGET": "sda", "DEV_PREFIX": "sd", "READONLY": "NO", "IMAGE_STATE": "2",
+              "CLUSTER_ID": "0", "DISK_TYPE": "FILE", "ALLOW_ORPHANS": "NO", "DISK_SNAPSHOT_TOTAL_SIZE": "0"}
+    assert {name: disk.get(name) for name in wanted} == wanted
+    cloud.one.fails("one.image.delete", image, code=ACTION, text="There are 1 VMs using it")
+    cloud.end(machine)
+    assert cloud.state(image) == "READY" and cloud.users(image) == []
+    cloud.delete(image)
+
+
+def test_copy_belongs_to_its_machine(cloud):
+    image = cloud.image()
+    machines = [cloud.machine(image) for _ in range(2)]
+    for machine in machines:
+        cloud.run(machine)
+    assert cloud.users(image) == machines
+    first, second = (cloud.disk(machine) for machine in machines)
+    assert first.read_bytes() == cloud.plain.read_bytes() and not first.is_symlink()
+    first.write_bytes(b"changed")
+    assert second.read_bytes() == cloud.source(image).read_bytes() == cloud.plain.read_bytes()
+    for machine in machines:
+        cloud.end(machine)
+    assert not first.parent.exists() and not second.parent.exists()
+    cloud.delete(image)
+
+
+def test_persistent_image_keeps_what_was_written(cloud):
+    image = cloud.image("PERSISTENT=YES")
+    machine = cloud.machine(image)
+    assert cloud.state(image) == "USED_PERS"
+    disk = disk_of(cloud.one, machine)
+    assert (disk["CLONE"], disk["SAVE"], disk["PERSISTENT"]) == ("NO", "YES", "YES")
+    template = f"CPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={image}]"
+    cloud.one.fails("one.vm.allocate", template, False, code=ACTION, text="persistent and another disk uses it")
+    cloud.run(machine)
+    assert cloud.disk(machine).is_symlink()
+    cloud.disk(machine).write_bytes(b"written by a guest")
+    cloud.end(machine)
+    assert cloud.state(image) == "READY"
+    assert cloud.source(image).read_bytes() == b"written by a guest"
+    again = cloud.machine(image)
+    cloud.run(again)
+    assert cloud.disk(again).read_bytes() == b"written by a guest"
+    cloud.end(again)
+    cloud.delete(image)
+
+
+def test_overlay_of_a_raw_image(cloud):
+    store = cloud.one.ok("one.datastore.allocate", "NAME=overlays\nTYPE=IMAGE_DS\nDS_MAD=fs\nTM_MAD=qcow2\n"
+                         f'DATASTORE_CAPACITY_CHECK=NO\nSAFE_DIRS="{cloud.directory}"', -1)
+    image = cloud.image(datastore=store)
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    said = subprocess.run(["qemu-img", "info", "-U", cloud.disk(machine)], capture_output=True, text=True, check=True).stdout
+    assert f"backing file: {cloud.source(image)}" in said and "backing file format: raw" in said
+    assert disk_of(cloud.one, machine)["DRIVER"] == "qcow2"
+    cloud.end(machine)
+    cloud.delete(image)
+
+
+def test_larger_than_its_image(cloud):
+    image = cloud.image()
+    machine = cloud.machine(more=f"DISK=[IMAGE_ID={image}, SIZE=9]\n")
+    disk = disk_of(cloud.one, machine)
+    assert (disk["SIZE"], disk["ORIGINAL_SIZE"]) == ("9", "4")
+    cloud.run(machine)
+    assert cloud.disk(machine).stat().st_size == 9 << 20
+    cloud.end(machine)
+    smaller = cloud.machine(more=f"DISK=[IMAGE_ID={image}, SIZE=1]\n", hold=True)
+    assert disk_of(cloud.one, smaller)["SIZE"] == "4"
+    cloud.end(smaller)
+    cloud.delete(image)
+
+
+def test_by_name_and_whose_it_is(cloud):
+    one = cloud.one
+    image = cloud.image()
+    name = cloud.info(image).findtext("NAME")
+    for reference in (f'IMAGE="{name}"', f'IMAGE="{name}", IMAGE_UID=0', f'IMAGE="{name}", IMAGE_UNAME=oneadmin'):
+        machine = one.allocate(f"DISK=[{reference}]", hold=True)
+        assert disk_of(one, machine)["IMAGE_ID"] == str(image)
+        cloud.end(machine)
+    base = "CPU=0.1\nMEMORY=64\n"
+    one.fails("one.vm.allocate", base + "DISK=[IMAGE=nothing]", False, code=INTERNAL, text="does not own an image with name: nothing")
+    one.fails("one.vm.allocate", base + f'DISK=[IMAGE="{name}", IMAGE_UNAME=nobody]', False, code=INTERNAL, text="IMAGE_UNAME")
+    one.fails("one.vm.allocate", base + "DISK=[IMAGE_ID=4711]", False, code=INTERNAL, text="Image with ID: 4711 does not exist")
+    one.fails("one.vm.allocate", base + f"DISK=[IMAGE_ID={2**32 + image}]", False, code=INTERNAL, text="does not exist")
+    assert cloud.users(image) == []
+    cloud.delete(image)
+
+
+def test_right_to_use_the_image(cloud):
+    one = cloud.one
+    one.user("eve-by-image")
+    eve = one.client("eve-by-image:pw")
+    image = cloud.image()
+    template = f"CPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={image}]"
+    eve.fails("one.vm.allocate", template, False, code=AUTHORIZATION)
+    assert cloud.users(image) == []
+    one.ok("one.image.chmod", image, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    # What leads to other files is the server's, whatever a template says.
+    machine = eve.allocate(f'DISK=[IMAGE_ID={image}, FORMAT=qcow2, CLONE=NO, DRIVER=raw, PERSISTENT=YES]', hold=True)
+    disk = disk_of(one, machine)
+    assert disk["SOURCE"] == str(cloud.source(image)) and disk["CLONE"] == "YES" and "PERSISTENT" not in disk
+    cloud.end(machine)
+    cloud.delete(image)
+
+
+def test_several_disks_of_one_image(cloud):
+    image = cloud.image()
+    machine = cloud.machine(image, image, hold=True)
+    assert cloud.users(image) == [machine] and cloud.info(image).findtext("RUNNING_VMS") == "2", "disks count"
+    cloud.end(machine)
+    assert cloud.state(image) == "READY" and cloud.users(image) == []
+    # When one image cannot be had, none is taken.
+    disabled = cloud.image()
+    cloud.one.ok("one.image.enable", disabled, False)
+    text = f"CPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={image}]\nDISK=[IMAGE_ID={disabled}]"
+    cloud.one.fails("one.vm.allocate", text, False, code=ACTION, text="it is in state DISABLED")
+    assert cloud.state(image) == "READY" and cloud.users(image) == []
+    cloud.delete(image)
+    cloud.delete(disabled)
+
+
+def test_attached_and_detached(cloud):
+    image, own = cloud.image(), cloud.image("PERSISTENT=YES")
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    cloud.one.ok("one.vm.attach", machine, f"DISK=[IMAGE_ID={own}]")
+    cloud.one.wait(machine, "RUNNING")
+    assert cloud.users(own) == [machine] and cloud.disk(machine, 1).is_symlink()
+    cloud.disk(machine, 1).write_bytes(b"attached")
+    cloud.one.fails("one.vm.attach", machine, f"DISK=[IMAGE_ID={own}]", code=ACTION)
+    cloud.one.ok("one.vm.detach", machine, 1)
+    cloud.one.wait(machine, "RUNNING")
+    assert cloud.users(own) == [] and cloud.state(own) == "READY"
+    assert cloud.source(own).read_bytes() == b"attached" and not os.path.lexists(cloud.disk(machine, 1))
+    # An attachment that fails gives its image back.
+    cloud.one.control("ATTACHDISK * fail=1")
+    cloud.one.ok("one.vm.attach", machine, f"DISK=[IMAGE_ID={own}]")
+    cloud.one.until(lambda: cloud.users(own) == [] and cloud.one.state(machine) == "RUNNING", "the image to be given back")
+    cloud.one.control()
+    assert len(cloud.one.vm(machine).findall("TEMPLATE/DISK")) == 1
+    cloud.one.fails("one.vm.attach", machine, "DISK=[IMAGE_ID=55]", code=ACTION, text="Image with ID: 55 does not exist")
+    cloud.end(machine)
+    assert cloud.users(image) == []
+    cloud.delete(own)
+    cloud.delete(image)
+
+
+def test_deleted_by_recover(cloud):
+    image = cloud.image("PERSISTENT=YES")
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    cloud.disk(machine).write_bytes(b"kept")
+    cloud.one.ok("one.vm.recover", machine, 3)
+    cloud.one.wait(machine, "DONE")
+    assert cloud.state(image) == "READY" and cloud.source(image).read_bytes() == b"kept"
+    cloud.delete(image)
+
+
+def test_stays_used_over_a_restart(cloud):
+    image = cloud.image()
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    cloud.one.restart(clean=False)
+    assert cloud.users(image) == [machine] and cloud.state(image) == "USED"
+    cloud.end(machine)
+    assert cloud.state(image) == "READY"
+    cloud.delete(image)
+
+
+# ---- images that are not ready ----
+
+@pytest.fixture(scope="module")
+def slow(whole):
+    """A datastore whose driver is a script that can be told to wait or to fail (drivers/one_store)."""
+    (whole.one.var / "store").mkdir()
+    store = whole.one.ok("one.datastore.allocate", "NAME=slow\nTYPE=IMAGE_DS\nDS_MAD=store\nTM_MAD=dummy\n"
+                         "DATASTORE_CAPACITY_CHECK=NO", -1)
+
+    def tell(what, action, text=None):
+        path = whole.one.var / "store" / f"{what}-{action}"
+        if text is None:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_text(text)
+    return store, tell
+
+
+def test_machine_waits_for_its_image(cloud, slow):
+    store, tell = slow
+    tell("hold", "MKFS", "")
+    image = cloud.image("SIZE=10", store, wait="LOCKED", kind="DATABLOCK", path="")
+    ready = cloud.image()
+    machine, held = cloud.machine(ready, image), cloud.machine(image, hold=True)
+    assert cloud.one.state(machine) == cloud.one.state(held) == "CLONING"
+    assert cloud.state(image) == "LOCKED_USED" and disk_of(cloud.one, machine, 1).get("SOURCE") in (None, "")
+    cloud.one.fails("one.vm.deploy", machine, 0, code=ACTION)
+    cloud.one.restart(clean=False)
+    assert cloud.one.state(machine) == "CLONING"
+    tell("hold", "MKFS")
+    cloud.one.wait(machine, "PENDING")
+    cloud.one.wait(held, "HOLD")
+    assert disk_of(cloud.one, machine, 1)["SOURCE"] == cloud.info(image).findtext("SOURCE") != ""
+    assert cloud.state(image) == "USED"
+    for identity in (machine, held):
+        cloud.end(identity)
+    assert cloud.users(ready) == cloud.users(image) == []
+    cloud.delete(ready)
+    cloud.delete(image)
+
+
+def test_image_that_cannot_be_made(cloud, slow):
+    store, tell = slow
+    tell("hold", "MKFS", "")
+    image = cloud.image("SIZE=10", store, wait="LOCKED", kind="DATABLOCK", path="")
+    machine, other = cloud.machine(image), cloud.machine(image)
+    tell("fail", "MKFS", "the shelf is full")
+    tell("hold", "MKFS")
+    cloud.one.wait(machine, "CLONING_FAILURE")
+    vm = cloud.one.wait(other, "CLONING_FAILURE")
+    assert "the shelf is full" in vm.findtext("USER_TEMPLATE/ERROR")
+    assert cloud.users(image) == [machine, other]
+    cloud.one.ok("one.vm.recover", machine, 1)
+    assert cloud.one.state(machine) == "CLONING_FAILURE", "the image is still in error"
+    tell("fail", "MKFS")
+    cloud.one.ok("one.vm.recover", other, 3)
+    cloud.one.wait(other, "DONE")
+    cloud.end(machine, "terminate")
+    assert cloud.users(image) == []
+    cloud.one.ok("one.image.delete", image, True)
+    cloud.wait_image(image, GONE)
+
+
+def test_nothing_is_left(cloud):
+    """All of the above gave back what it had."""
+    for machine in cloud.one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM/ID"):
+        cloud.end(int(machine.text))
+    assert cloud.one.xml("one.imagepool.info", -2, -1, -1).findall("IMAGE") == []
+    left = [path for path in (cloud.one.var / "datastores").rglob("*") if path.is_file() or path.is_symlink()]
+    assert left == []
+    cloud.one.stop()
+    checked_by_oned = cloud.one.command("--check")
+    assert checked_by_oned.returncode == 0, checked_by_oned.stdout
+    cloud.one.start()
