@@ -10,6 +10,7 @@ extern const CliKind cli_host;
 extern const CliKind cli_user;
 extern const CliKind cli_template;
 extern const CliKind cli_network;
+extern const CliKind cli_vntemplate;
 extern const CliKind cli_secgroup;
 extern const CliKind cli_group;
 extern const CliKind cli_acl;

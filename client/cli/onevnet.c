@@ -312,6 +312,53 @@ static CliExit run_reserve(Cli *cli)
     return CLI_DONE;
 }
 
+/* ---- orphans ---- */
+
+/* The card of a template means this network: by number, or by the name it has among its owner's. */
+static gboolean card_names(xmlNode *card, xmlNode *network, const char *owner)
+{
+    const char *id = cli_xml_text(card, "NETWORK_ID"), *name = cli_xml_text(card, "NETWORK");
+    const char *uname = cli_xml_text(card, "NETWORK_UNAME"),
+               *uid = cli_xml_text(card, "NETWORK_UID");
+    if (*id != '\0')
+        return strcmp(id, cli_xml_text(network, "ID")) == 0;
+    if (strcmp(name, cli_xml_text(network, "NAME")) != 0)
+        return FALSE;
+    return *uid != '\0'
+               ? strcmp(uid, cli_xml_text(network, "UID")) == 0
+               : strcmp(*uname != '\0' ? uname : owner, cli_xml_text(network, "UNAME")) == 0;
+}
+
+static gboolean is_named(xmlNode *network, xmlNode *templates)
+{
+    static const char *const paths[] = {"TEMPLATE/NIC", "TEMPLATE/NIC_ALIAS"};
+    for (xmlNode *at = xml_find(templates, "VMTEMPLATE"); at != NULL; at = xml_next_same(at))
+        for (guint i = 0; i < G_N_ELEMENTS(paths); i++)
+            for (xmlNode *card = xml_find(at, paths[i]); card != NULL; card = xml_next_same(card))
+                if (card_names(card, network, cli_xml_text(at, "UNAME")))
+                    return TRUE;
+    return FALSE;
+}
+
+static CliExit run_orphans(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) networks = {0};
+    g_auto(WireReply) templates = {0};
+    if (!cli_call_numbers(cli, &networks, &error, "one.vnpool.info", "-2 -1 -1") ||
+        !cli_call_numbers(cli, &templates, &error, "one.templatepool.info", "-2 -1 -1"))
+        return cli_fail(cli, error);
+    g_autoptr(xmlDoc) all = cli_xml_parse(networks.text, &error);
+    g_autoptr(xmlDoc) users = all != NULL ? cli_xml_parse(templates.text, &error) : NULL;
+    if (users == NULL)
+        return cli_fail(cli, error);
+    for (xmlNode *at = xml_find(xmlDocGetRootElement(all), "VNET"); at != NULL;
+         at = xml_next_same(at))
+        if (!is_named(at, xmlDocGetRootElement(users)))
+            printf("%s\n", cli_xml_text(at, "ID"));
+    return CLI_DONE;
+}
+
 /* ---- The tables ---- */
 
 #define RANGE_OPTIONS "size-n first-ip first-mac ip6"
@@ -323,6 +370,12 @@ static const CliCommand commands[] = {
     CLI_ROW_LIST_OF("networks"),
     CLI_ROW_SHOW("network", "a network"),
     CLI_ROW_DELETE("network", "vn", "Removes a network. Only when nobody has an address of it."),
+    CLI_ROW(
+        "orphans", "", NULL, NULL, NULL, run_orphans,
+        "Numbers of the networks that no template of machines names. Of those that you may see."),
+    CLI_ROW("recover", "network...", "success failure retry delete", "one.vn.recover",
+            "id {failure=0,success=1,delete=2,retry=3}", NULL,
+            "Decides about a network that hangs or failed. Say how, with one of the options."),
     CLI_GROUP("Addresses", "addar", "network file?", RANGE_OPTIONS PREFIXES, NULL, NULL, run_addar,
               "Adds a range of addresses. From a file, from standard input (AR = [ ... ]), or by "
               "options."),

@@ -80,7 +80,7 @@ static const CliOption all[] = {
     {"failure", 0, "failure", NULL,
      "Go on as if the hanging action had failed. Of a live migration both hosts are asked first."},
     {"retry", 0, "retry", NULL, "Do the last action again."},
-    {"delete", 0, "delete", NULL, "Remove the machine, whatever its state."},
+    {"delete", 0, "delete", NULL, "Remove it, whatever its state."},
     {"recreate", 0, "recreate", NULL,
      "Remove the machine from its host and start it again as new."},
     {"delete-db", 0, "delete-db", NULL, "Forget the machine without touching any host."},

@@ -16,8 +16,8 @@ from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
-PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onesecgroup", "onegroup", "oneacl", "onecluster",
-            "onedatastore", "onevdc"]
+PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onevntemplate", "onesecgroup", "onegroup", "oneacl",
+            "onecluster", "onedatastore", "onevdc"]
 DONE, FAILED, USAGE, UNREACHABLE, TIMEOUT, NO_OBJECT, FORBIDDEN = range(7)
 
 

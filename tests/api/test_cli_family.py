@@ -268,3 +268,25 @@ def test_virtual_data_centers(real):
     assert 'NOTE="1"' in real.run("onevdc show chemistry")
     real.run("onevdc delete chemistry")
     real.run("onevnet delete campus")
+
+
+def test_templates_of_networks(real):
+    made(real.run("onevntemplate create", text="NAME = lans\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 4 ]\n"))
+    assert real.run("onevntemplate list -f NAME=lans").splitlines()[0].split() == ["ID", "USER", "GROUP", "NAME", "REGTIME"]
+    first = real.run("onevntemplate instantiate lans --name lan1")
+    assert first.startswith("VN ID: ")
+    number = int(first.split()[-1])
+    assert "already taken" in real.error("onevntemplate instantiate lans --name lan1", FAILED)
+    assert "TEMPLATE CONTENTS" in real.run("onevntemplate show lans")
+    for line in ("rename lans lans2", "chmod lans2 604", "lock lans2", "unlock lans2", "clone lans2 lans3", "delete lans2,lans3"):
+        real.run("onevntemplate " + line)
+    assert "lan1" in real.run(f"onevnet show {number}")
+    assert "READY" in real.error("onevnet recover lan1 --success", FAILED)
+    # A network that a template names, by number or by name, is no orphan.
+    assert str(number) in real.run("onevnet orphans").split()
+    for card in (f"NETWORK_ID = {number}", "NETWORK = lan1"):
+        made(real.run("onetemplate create", text=f"NAME = uses\nCPU = 1\nMEMORY = 64\nNIC = [ {card} ]\n"))
+        assert str(number) not in real.run("onevnet orphans").split()
+        real.run("onetemplate delete uses")
+    real.run("onevnet recover lan1 --delete")
+    assert str(number) not in real.run("onevnet orphans").split()
