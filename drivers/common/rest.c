@@ -17,8 +17,7 @@
 struct RestLink {
     CURL *curl;
     char *host, *endpoint;
-    char *ssh_host, *path; /* of ssh: and unix: */
-    char *problem;         /* why the relay ended */
+    RestDial *dial; /* of ssh: */
     char why[CURL_ERROR_SIZE];
 };
 
@@ -97,45 +96,16 @@ static char *choose_socket(const char *paths)
 
 /* ---- links ---- */
 
-static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
-{
-    RestLink *link = data;
-    g_autoptr(GError) error = NULL;
-    int descriptor = rest_dial(link->ssh_host, link->path, &error);
-    g_clear_pointer(&link->problem, g_free);
-    if (descriptor < 0)
-        link->problem = g_strdup(error->message);
-    return descriptor < 0 ? CURL_SOCKET_BAD : descriptor;
-}
-
-static int is_connected(void *data, curl_socket_t descriptor, curlsocktype purpose)
-{
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
-static int close_socket(void *data, curl_socket_t descriptor)
-{
-    RestLink *link = data;
-    char *problem = rest_dial_problem(descriptor);
-    if (problem) {
-        g_free(link->problem);
-        link->problem = problem;
-    }
-    rest_dial_close(descriptor);
-    return 0;
-}
-
-static void use_ssh(RestLink *link)
+static gboolean use_ssh(RestLink *link, GError **error)
 {
     const char *rest_of = link->endpoint + strlen("ssh://");
     const char *slash = strchr(rest_of, '/');
-    link->ssh_host = g_strndup(rest_of, (gsize)(slash - rest_of));
-    link->path = g_strdup(slash);
-    curl_easy_setopt(link->curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(link->curl, CURLOPT_OPENSOCKETDATA, link);
-    curl_easy_setopt(link->curl, CURLOPT_SOCKOPTFUNCTION, is_connected);
-    curl_easy_setopt(link->curl, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(link->curl, CURLOPT_CLOSESOCKETDATA, link);
+    g_autofree char *host = g_strndup(rest_of, (gsize)(slash - rest_of));
+    link->dial = rest_dial_new(host, slash, error);
+    if (!link->dial)
+        return FALSE;
+    curl_easy_setopt(link->curl, CURLOPT_ABSTRACT_UNIX_SOCKET, rest_dial_name(link->dial));
+    return TRUE;
 }
 
 /* The server is known by its own certificate, which need not bear the name that we call it by. */
@@ -169,9 +139,7 @@ void rest_link_free(RestLink *link)
     curl_easy_cleanup(link->curl);
     g_free(link->host);
     g_free(link->endpoint);
-    g_free(link->ssh_host);
-    g_free(link->path);
-    g_free(link->problem);
+    rest_dial_free(link->dial);
     g_free(link);
 }
 
@@ -181,12 +149,16 @@ RestLink *rest_link_new(const char *host, GError **error)
     link->curl = curl_easy_init();
     link->host = g_strdup(host);
     link->endpoint = rest_endpoint(host);
+    gboolean good = TRUE;
     if (g_str_has_prefix(link->endpoint, "unix:")) {
-        link->path = choose_socket(link->endpoint + strlen("unix:"));
-        curl_easy_setopt(link->curl, CURLOPT_UNIX_SOCKET_PATH, link->path);
+        g_autofree char *path = choose_socket(link->endpoint + strlen("unix:"));
+        curl_easy_setopt(link->curl, CURLOPT_UNIX_SOCKET_PATH, path);
     } else if (g_str_has_prefix(link->endpoint, "ssh://")) {
-        use_ssh(link);
-    } else if (!use_tls(link, error)) {
+        good = use_ssh(link, error);
+    } else {
+        good = use_tls(link, error);
+    }
+    if (!good) {
         rest_link_free(link);
         return NULL;
     }
@@ -213,18 +185,18 @@ char *rest_link_url(const RestLink *link, const char *path)
 
 gboolean rest_link_error(RestLink *link, CURLcode code, GError **error)
 {
-    gboolean unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
-                         code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION;
-    const char *why = link->problem ? link->problem
-                      : *link->why  ? link->why
-                                    : curl_easy_strerror(code);
+    g_autofree char *problem = link->dial ? rest_dial_problem(link->dial) : NULL;
+    gboolean unreached = problem || code == CURLE_COULDNT_CONNECT ||
+                         code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_SSL_CONNECT_ERROR ||
+                         code == CURLE_PEER_FAILED_VERIFICATION;
+    const char *why = problem ? problem : *link->why ? link->why : curl_easy_strerror(code);
     g_set_error(error, ONE_ERROR,
                 code == CURLE_OPERATION_TIMEDOUT ? ONE_ERROR_TIMEOUT
                 : unreached                      ? ONE_ERROR_UNREACHABLE
                                                  : ONE_ERROR_INTERNAL,
                 "host %s: %s at %s %s: %s%s", link->host, rest_daemon(), link->endpoint,
                 unreached ? "is not reached" : "gave no whole answer", why,
-                unreached && !link->problem ? "; is it running there?" : "");
+                unreached && !problem ? "; is it running there?" : "");
     return FALSE;
 }
 
@@ -383,7 +355,6 @@ gboolean rest_call(const char *host, const RestCall *call, RestReply *reply, GEr
     rest_reply_clear(reply);
     reply->body = g_string_new(NULL);
     link->why[0] = '\0';
-    g_clear_pointer(&link->problem, g_free);
     set_body(call, curl, &transfer);
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);

@@ -1,15 +1,20 @@
 /*
- * A connection to a Unix socket of another computer: one end of a socket pair, whose other end a
- * thread relays through ssh to a small relay there.
+ * Connections to a Unix socket of another computer: a socket here that only this process can use,
+ * each connection to which is carried through ssh to a small relay there. (libcurl of Debian 12
+ * cannot be given a socket that is connected already.)
  */
 #pragma once
 
 #include <glib.h>
 
-/* The descriptor, or -1 with the error. `paths` are tried in order. What goes wrong later ends
- * the stream; rest_dial_problem() tells why. */
-int rest_dial(const char *host, const char *paths, GError **error);
-/* Why the connection ended, if ssh or the relay said; forgets it. NULL: not known. (owned) */
-char *rest_dial_problem(int descriptor);
-/* Ends it. */
-void rest_dial_close(int descriptor);
+typedef struct RestDial RestDial;
+
+/* `paths` ("/one:/other") are tried in order. NULL with the error. (owned) */
+RestDial *rest_dial_new(const char *host, const char *paths, GError **error);
+/* Ends it and what goes over it. */
+void rest_dial_free(RestDial *dial); /* NULL is fine */
+/* The abstract name of the socket here. (borrowed) */
+const char *rest_dial_name(const RestDial *dial);
+/* Why the latest connection ended, if ssh or the relay said; forgets it. NULL: not known. (owned)
+ */
+char *rest_dial_problem(RestDial *dial);

@@ -181,6 +181,7 @@ static void monitor(DriverJob *job)
         driver_job_fail(job, "%s", error->message);
         return;
     }
+    listener_start(request->host, request->hid, im_lxd_listen);
     im_append_complete(text);
     g_string_append(text, machines->str);
     im_succeed(job, text->str);
@@ -188,6 +189,7 @@ static void monitor(DriverJob *job)
 
 static void stop(DriverJob *job)
 {
+    listener_stop(im_request_of(job)->host);
     rest_forget(im_request_of(job)->host);
     driver_job_succeed(job, NULL);
 }

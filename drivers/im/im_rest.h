@@ -2,9 +2,14 @@
 #pragma once
 
 #include "drivers/common/json.h"
+#include "drivers/im/im_listen.h"
 
 /* Which of oned's machines an instance of LXD is: by what the driver noted in its configuration,
  * else by its name one-<id>; -1: none. */
 gint64 im_lxd_vid(const char *name, JsonObject *config);
 /* KiB of a size as LXD's configuration has it, "64MiB"; 0: none, or a share of the host. */
 gint64 im_lxd_memory(const char *text);
+/* The instance that an event is about (owned), and what became of it; NULL: it means nothing. */
+char *im_lxd_event(JsonObject *event, const char **state);
+/* Listens to a host's events. */
+void im_lxd_listen(Listener *listener, GError **error);

@@ -29,6 +29,29 @@ gboolean lxd_remove(const VmmAction *action, const char *host, GError **error);
 gboolean lxd_change_state(const VmmAction *action, const char *host, const char *word,
                           gboolean force, guint seconds, const SshWatch *watch, GError **error);
 
+/* ---- moving (lxd_move.c) ---- */
+
+/* Hosts where the machine was before, the latest first, its own left out. (owned, of char *) */
+GPtrArray *lxd_earlier_hosts(const VmmAction *action);
+/* Takes the container, which is off at `from`, to the action's host. FALSE: it is still there, and
+ * nothing of it here, or the error says otherwise. */
+gboolean lxd_move(DriverJob *job, const char *from, JsonObject *instance, GError **error);
+
+/* ---- changes (lxd_change.c) ---- */
+
+/* Gives the container what the template says now, but for the device `without` (NULL: all). */
+gboolean lxd_update(DriverJob *job, JsonObject *instance, const char *without, GError **error);
+/* The document of that. (owned) */
+JsonObject *lxd_build_update(const VmmAction *action, JsonObject *instance, const char *without,
+                             GError **error);
+void lxd_apply(DriverJob *job);
+void lxd_detach_nic(DriverJob *job);
+void lxd_refuse_disk(DriverJob *job);
+void lxd_snapshot_create(DriverJob *job);
+void lxd_snapshot_revert(DriverJob *job);
+void lxd_snapshot_delete(DriverJob *job);
+void lxd_console(DriverJob *job);
+
 /* ---- documents (lxd_build.c) ---- */
 
 /* What POST /1.0/instances wants, without the name's path; the source is the image that the

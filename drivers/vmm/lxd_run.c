@@ -137,19 +137,10 @@ static gboolean start(DriverJob *job, GError **error)
 }
 
 /* One that is there and off gets what the template says now, and is started. */
-static gboolean start_again(DriverJob *job, GError **error)
+static gboolean start_again(DriverJob *job, JsonObject *instance, GError **error)
 {
-    const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, STATE_SECONDS);
-    g_autofree char *path = lxd_path(action, "");
-    if (!action->adopted) {
-        g_autoptr(JsonObject) change = lxd_build_change(action, error);
-        g_autoptr(JsonObject) done =
-            change ? lxd_do(action->host, "PATCH", path, change, &watch, error) : NULL;
-        if (!done)
-            return FALSE;
-    }
-    return start(job, error);
+    return (vmm_action_of(job)->adopted || lxd_update(job, instance, NULL, error)) &&
+           start(job, error);
 }
 
 /* A new one that does not start is taken away again, so that nothing stays of a failure. */
@@ -171,16 +162,51 @@ static gboolean create(DriverJob *job, GError **error)
     return FALSE;
 }
 
+/* A machine that was on another host is there with its disk, and nowhere else: it comes over. FALSE
+ * without the error: no host has it. */
+static gboolean fetch(DriverJob *job, GError **error)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autoptr(GPtrArray) hosts = lxd_earlier_hosts(action);
+    for (guint i = 0; i < hosts->len; i++) {
+        const char *host = hosts->pdata[i];
+        g_auto(LxdSight) sight = lxd_look(action, host);
+        if (sight.presence == VMM_UNKNOWN) {
+            g_propagate_prefixed_error(
+                error, g_steal_pointer(&sight.error),
+                "%s may be on %s, where it was, with its disk: ", action->domain, host);
+            return FALSE;
+        }
+        if (sight.presence == VMM_OTHER || !sight.instance)
+            continue;
+        if (sight.presence == VMM_ABSENT)
+            return lxd_move(job, host, sight.instance, error);
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "%s %s on %s", action->domain,
+                    vmm_presence_text(sight.presence), host);
+        return FALSE;
+    }
+    return FALSE;
+}
+
 static gboolean deploy_absent(DriverJob *job, const LxdSight *sight, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
     if (sight->instance)
-        return start_again(job, error);
-    if (!action->adopted)
+        return start_again(job, sight->instance, error);
+    if (action->adopted) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "there is no %s on %s: an imported machine can be started only where it is",
+                    action->domain, action->host);
+        return FALSE;
+    }
+    g_autoptr(GError) reason = NULL;
+    if (fetch(job, &reason)) {
+        g_auto(LxdSight) here = lxd_look(action, action->host);
+        return here.instance ? start_again(job, here.instance, error) : start(job, error);
+    }
+    if (!reason)
         return create(job, error);
-    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                "there is no %s on %s: an imported machine can be started only where it is",
-                action->domain, action->host);
+    g_propagate_error(error, g_steal_pointer(&reason));
     return FALSE;
 }
 
@@ -269,18 +295,45 @@ static void reboot(DriverJob *job)
         fail_job(job, error);
 }
 
-/* Nothing of it may stay, on either host. */
+/* The hosts that are named must answer. One where it was earlier may be gone for good; that counts
+ * only when no other has it. *found: something was there. */
+static gboolean clean_hosts(const VmmAction *action, const GPtrArray *hosts, gboolean *found,
+                            GError **error)
+{
+    for (guint i = 0; i < hosts->len; i++) {
+        g_auto(LxdSight) sight = lxd_look(action, hosts->pdata[i]);
+        if (sight.presence == VMM_UNKNOWN) {
+            g_propagate_error(error, g_steal_pointer(&sight.error));
+            return FALSE;
+        }
+        *found |= sight.instance && sight.presence != VMM_OTHER;
+        if (!lxd_remove(action, hosts->pdata[i], error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Nothing of it may stay, wherever it was. */
 static void clean_up(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
-    const char *const hosts[] = {action->host, action->destination};
+    g_autoptr(GPtrArray) named = g_ptr_array_new();
+    g_autoptr(GPtrArray) earlier = lxd_earlier_hosts(action);
     g_autoptr(GError) error = NULL;
-    for (guint i = 0; i < G_N_ELEMENTS(hosts); i++)
-        if (hosts[i] && !action->adopted && !lxd_remove(action, hosts[i], &error)) {
-            fail_job(job, error);
-            return;
-        }
-    driver_job_succeed(job, NULL);
+    gboolean found = FALSE;
+    g_ptr_array_add(named, action->host);
+    if (action->destination)
+        g_ptr_array_add(named, action->destination);
+    gboolean good = action->adopted || clean_hosts(action, named, &found, &error);
+    if (good && !action->adopted && !clean_hosts(action, earlier, &found, &error)) {
+        good = found;
+        if (found)
+            driver_log('W', action->vid, "an earlier host of it is not asked: %s", error->message);
+    }
+    if (good)
+        driver_job_succeed(job, NULL);
+    else
+        fail_job(job, error);
 }
 
 /* ---- POLL ---- */
@@ -314,11 +367,23 @@ static void poll_machine(DriverJob *job)
 /* The time-outs are wider than what the calls themselves allow; they catch a daemon that never
  * comes back. */
 const DriverAction lxd_actions[] = {
-    {"DEPLOY", deploy, 300},
+    {"DEPLOY", deploy, 3600},
     {"SHUTDOWN", shut_down, 4000},
     {"CANCEL", cancel, 120, DRIVER_URGENT},
     {"REBOOT", reboot, 120, DRIVER_URGENT},
     {"POLL", poll_machine, 60, DRIVER_URGENT},
     {"CLEANUP", clean_up, 230, DRIVER_URGENT},
+    {"RESIZE", lxd_apply, 180},
+    {"UPDATECONF", lxd_apply, 120},
+    {"ATTACHNIC", lxd_apply, 120},
+    {"UPDATENIC", lxd_apply, 120},
+    {"DETACHNIC", lxd_detach_nic, 120},
+    {"ATTACHDISK", lxd_refuse_disk, 60},
+    {"DETACHDISK", lxd_refuse_disk, 60},
+    {"RESIZEDISK", lxd_refuse_disk, 60},
+    {"SNAPSHOTCREATE", lxd_snapshot_create, 1800},
+    {"SNAPSHOTREVERT", lxd_snapshot_revert, 1800},
+    {"SNAPSHOTDELETE", lxd_snapshot_delete, 1800},
+    {"CONSOLE", lxd_console, 60, DRIVER_URGENT},
     {NULL},
 };

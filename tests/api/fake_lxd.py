@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 
-from api.fake_rest import FakeDaemon
+from api.fake_rest import FakeDaemon, websocket_accept, websocket_frame, websocket_read
 
 CODES = {"Running": 103, "Stopped": 102, "Frozen": 110, "Error": 112}
 
@@ -14,6 +14,7 @@ class FakeLxd(FakeDaemon):
         self.name, self.instances, self.operations, self.numbers = name, {}, {}, itertools.count(1)
         self.images = {"debian": "f" * 64}
         self.stubborn = False  # containers that do not end when they are asked
+        self.controls, self.listeners, self.addresses, self.peers, self.backups = [], [], [], {}, {}
         super().__init__(path)
 
     # -- answers --
@@ -27,7 +28,8 @@ class FakeLxd(FakeDaemon):
     def later(self, handler, work, metadata=None):
         """An operation, done in a thread; `work` raises ValueError to fail."""
         identity = f"00000000-0000-4000-8000-{next(self.numbers):012d}"
-        operation = {"id": identity, "status_code": 103, "status": "Running", "err": "", "metadata": metadata, "done": threading.Event()}
+        operation = {"id": identity, "status_code": 103, "status": "Running", "err": "", "metadata": metadata,
+                      "done": threading.Event()}
         self.operations[identity] = operation
 
         def run():
@@ -50,7 +52,7 @@ class FakeLxd(FakeDaemon):
 
     def server(self, handler):
         self.sync(handler, {"auth": "trusted", "api_version": "1.0", "environment": {
-            "server": "lxd", "server_name": self.name, "server_version": "5.0.2", "kernel_architecture": "x86_64", "addresses": []}})
+            "server": "lxd", "server_name": self.name, "server_version": "5.0.2", "kernel_architecture": "x86_64", "addresses": self.addresses, "certificate": "PEM of " + self.name}})
 
     def resources(self, handler):
         self.sync(handler, {"cpu": {"architecture": "x86_64", "total": 8, "sockets": [{"name": "A CPU", "frequency": 2400, "cores": []}]},
@@ -74,12 +76,27 @@ class FakeLxd(FakeDaemon):
                 "network": {"lo": {"type": "loopback", "counters": {"bytes_received": 7, "bytes_sent": 7}},
                             "eth0": {"type": "broadcast", "counters": {"bytes_received": 1000, "bytes_sent": 2000}}} if running else None}
 
+    def fetch(self, name, wanted):
+        """From another daemon, as the two do it among themselves."""
+        source = wanted["source"]
+        other = self.peers.get(source["operation"].split("/")[2])
+        if not other or source["certificate"] != "PEM of " + other.name or source["secrets"] != {"control": "c", "fs": "f"}:
+            raise ValueError("Failed to get the migration's source")
+        self.instances[name] = {**copy.deepcopy(other.instances[name]), "config": wanted["config"], "devices": wanted["devices"]}
+
     def create(self, handler):
+        if handler.headers["Content-Type"] == "application/octet-stream":
+            brought = json.loads(handler.content)
+            self.later(handler, lambda: self.instances.update({brought["name"]: brought["instance"]}))
+            return
         wanted = json.loads(handler.content)
         name = wanted["name"]
 
         def work():
             source = wanted["source"]
+            if source["type"] == "migration":
+                self.fetch(name, wanted)
+                return
             if name in self.instances:
                 raise ValueError(f'Instance "{name}" already exists')
             if source["type"] == "image" and source.get("alias", "debian") not in self.images:
@@ -102,15 +119,104 @@ class FakeLxd(FakeDaemon):
         if self.known(handler, name):
             self.sync(handler, self.state_of(name))
 
-    def patch(self, handler, name):
+    def put(self, handler, name):
         if not self.known(handler, name):
             return
         change = json.loads(handler.content)
 
         def work():
-            self.instances[name]["config"].update(change.get("config") or {})
-            self.instances[name]["devices"].update(change.get("devices") or {})
+            instance = self.instances[name]
+            if "restore" in change:
+                if change["restore"] not in instance.get("snapshots", {}):
+                    raise ValueError("Snapshot not found")
+                instance["disk"] = instance["snapshots"][change["restore"]]
+            else:
+                instance.update({key: change[key] for key in ("config", "devices", "profiles", "description") if key in change})
         self.later(handler, work)
+
+    def post(self, handler, name):
+        """A migration that another daemon shall fetch."""
+        if self.known(handler, name):
+            assert json.loads(handler.content) == {"name": name, "migration": True, "live": False}
+            self.later(handler, lambda: None, {"control": "c", "fs": "f"})
+
+    def snapshot(self, handler, name):
+        wanted = json.loads(handler.content)
+        if self.known(handler, name):
+            self.later(handler, lambda: self.instances[name].setdefault("snapshots", {}).update({wanted["name"]: self.instances[name].get("disk")}))
+
+    def show_snapshot(self, handler, name, snapshot):
+        if snapshot in self.instances.get(name, {}).get("snapshots", {}):
+            self.sync(handler, {"name": snapshot})
+        else:
+            self.refuse(handler, 404, "Snapshot not found")
+
+    def remove_snapshot(self, handler, name, snapshot):
+        if snapshot in self.instances.get(name, {}).get("snapshots", {}):
+            self.later(handler, lambda: self.instances[name]["snapshots"].pop(snapshot))
+        else:
+            self.refuse(handler, 404, "Snapshot not found")
+
+    def back_up(self, handler, name):
+        if self.known(handler, name):
+            wanted = json.loads(handler.content)["name"]
+            self.later(handler, lambda: self.backups.update({(name, wanted): {"name": name, "instance": self.instances[name]}}))
+
+    def export(self, handler, name, backup):
+        handler.answer(200, self.backups[name, backup], "application/octet-stream")
+
+    def remove_backup(self, handler, name, backup):
+        if self.backups.pop((name, backup), None):
+            self.later(handler, lambda: None)
+        else:
+            self.refuse(handler, 404, "Backup not found")
+
+    # -- what comes by WebSocket --
+
+    def events(self, handler):
+        websocket_accept(handler)
+        self.listeners.append(handler)
+        handler.wfile.write(websocket_frame("are you there", 9))
+        while frame := websocket_read(handler):
+            self.pongs = frame
+            if frame[0] == 8:
+                break
+
+    def happens(self, name, action, parts=1):
+        """Something that every listener hears."""
+        event = json.dumps({"type": "lifecycle", "metadata": {"action": f"instance-{action}", "source": f"/1.0/instances/{name}"}})
+        cut = len(event) // parts
+        frames = [websocket_frame(event[:cut] if parts > 1 else event, 1, parts == 1)]
+        if parts > 1:
+            frames.append(websocket_frame(event[cut:], 0, True))
+        for listener in self.listeners:
+            listener.wfile.write(b"".join(frames))
+
+    def hang_up(self):
+        for listener in self.listeners:
+            listener.connection.shutdown(2)
+        self.listeners = []
+
+    def console(self, handler, name):
+        if self.known(handler, name):
+            self.later(handler, lambda: None, {"fds": {"0": "secret 0", "control": "secret 1"}})
+
+    def console_bytes(self, handler, identity):
+        """LXD 5.0 crashes when a container ends whose console has no second connection, for control."""
+        if handler.query.get("secret") == "secret 1":
+            websocket_accept(handler)
+            self.controls.append(handler)
+            while websocket_read(handler):
+                pass
+            self.controls.remove(handler)
+            return
+        if handler.query.get("secret") != "secret 0" or not self.controls:
+            self.refuse(handler, 403, "wrong secret")
+            return
+        websocket_accept(handler)
+        handler.wfile.write(websocket_frame(b"login: ", 2))
+        while (frame := websocket_read(handler)) and frame[0] == 2:
+            handler.wfile.write(websocket_frame(b"<" + frame[1] + b">", 2))
 
     def change_state(self, handler, name):
         if not self.known(handler, name):
@@ -154,7 +260,17 @@ class FakeLxd(FakeDaemon):
         ("GET", "/1.0/instances", list),
         ("POST", "/1.0/instances", create),
         ("GET", "/1.0/instances/([^/]+)", show),
-        ("PATCH", "/1.0/instances/([^/]+)", patch),
+        ("PUT", "/1.0/instances/([^/]+)", put),
+        ("POST", "/1.0/instances/([^/]+)", post),
+        ("POST", "/1.0/instances/([^/]+)/snapshots", snapshot),
+        ("GET", "/1.0/instances/([^/]+)/snapshots/([^/]+)", show_snapshot),
+        ("DELETE", "/1.0/instances/([^/]+)/snapshots/([^/]+)", remove_snapshot),
+        ("POST", "/1.0/instances/([^/]+)/backups", back_up),
+        ("GET", "/1.0/instances/([^/]+)/backups/([^/]+)/export", export),
+        ("DELETE", "/1.0/instances/([^/]+)/backups/([^/]+)", remove_backup),
+        ("GET", "/1.0/events", events),
+        ("POST", "/1.0/instances/([^/]+)/console", console),
+        ("GET", "/1.0/operations/([^/]+)/websocket", console_bytes),
         ("DELETE", "/1.0/instances/([^/]+)", remove),
         ("GET", "/1.0/instances/([^/]+)/state", show_state),
         ("PUT", "/1.0/instances/([^/]+)/state", change_state),

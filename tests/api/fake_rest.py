@@ -66,6 +66,10 @@ class Listener(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def process_request(self, request, client_address):
+        self.daemon_of_tests.open.append(request)
+        super().process_request(request, client_address)
+
     def handle_error(self, request, client_address):
         pass
 
@@ -114,7 +118,7 @@ class FakeDaemon:
 
     def __init__(self, path):
         self.path, self.lock, self.calls, self.faults = str(path), threading.RLock(), [], []
-        self.ending, self.listener = threading.Event(), None
+        self.ending, self.listener, self.open = threading.Event(), None, []
         self.start()
 
     def start(self):
@@ -132,6 +136,12 @@ class FakeDaemon:
             self.listener.shutdown()
             self.listener.server_close()
             self.listener = None
+            for connection in self.open:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:  # it had ended by itself
+                    pass
+            self.open = []
             os.unlink(self.path)
 
     def spoil(self, pattern, how, times=1):
@@ -162,3 +172,33 @@ def wait_for(what, text, seconds=30):
     while not what():
         assert time.monotonic() < until, f"waited in vain for {text}"
         time.sleep(0.02)
+
+
+# ---- WebSocket, as far as the drivers use it ----
+
+def websocket_accept(handler):
+    """Answers the request for it."""
+    handler.send_response(101)
+    for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", "unchecked")):
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.close_connection = True
+
+
+def websocket_frame(text, kind=1, last=True):
+    content = text if isinstance(text, bytes) else text.encode()
+    size = bytes([len(content)]) if len(content) < 126 else bytes([126]) + len(content).to_bytes(2, "big")
+    return bytes([kind | (0x80 if last else 0)]) + size + content
+
+
+def websocket_read(handler):
+    """(kind, content) of the next frame of the client; None at the end."""
+    head = handler.rfile.read(2)
+    if len(head) < 2:
+        return None
+    assert head[1] & 0x80, "clients mask what they send"
+    size = head[1] & 0x7F
+    if size == 126:
+        size = int.from_bytes(handler.rfile.read(2), "big")
+    mask, content = handler.rfile.read(4), handler.rfile.read(size)
+    return head[0] & 0xF, bytes(byte ^ mask[i % 4] for i, byte in enumerate(content))

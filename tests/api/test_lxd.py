@@ -1,11 +1,12 @@
 """The LXD flavour of both drivers, against a service that speaks LXD's API."""
 import json
 import re
+import socket
 
 import pytest
 from api.driver_process import DriverProcess, decoded, machine
 from api.fake_lxd import FakeLxd
-from api.fake_rest import dying, endless, silent, status
+from api.fake_rest import dying, endless, silent, status, wait_for
 
 WEB = ("<CPU>0.5</CPU><VCPU>2</VCPU><MEMORY>256</MEMORY><CONTAINER><IMAGE>debian</IMAGE></CONTAINER>"
        "<NIC><NIC_ID>0</NIC_ID><BRIDGE>br0</BRIDGE><MAC>02:00:c0:a8:00:05</MAC><IP>192.168.0.5</IP><GATEWAY>192.168.0.1</GATEWAY></NIC>"
@@ -131,7 +132,8 @@ def test_report(im, vmm, lxd):
     lxd.instances["off"] = {"config": {}, "devices": {}, "status": "Stopped"}
     lxd.calls.clear()
     text = report(im)
-    assert len(lxd.calls) == 3, lxd.calls
+    told = [call[1] for call in lxd.calls if call[1] != "/1.0/events"]
+    assert len(told) == 3, told
     for line in ('HYPERVISOR="lxd"', 'HOSTNAME="lxd1"', 'VERSION="5.0.2"', 'TOTALCPU="800"', 'TOTALMEMORY="16777216"',
                  'FREEMEMORY="12582912"', 'MODELNAME="A CPU"', 'CPUSPEED="2400"', 'SYNC_STATE="yes"'):
         assert line in text.split("\n"), f"{line} is not in {text}"
@@ -218,6 +220,165 @@ def test_request_that_is_given_up(vmm, lxd):
     assert vmm.line() == "POLL SUCCESS 13 STATE=d", "one that hangs holds nobody up"
     lxd.ending.set()
     assert "REBOOT FAILURE 12" in vmm.line()
+
+
+# ---- changes ----
+
+NIC1 = "<NIC><NIC_ID>1</NIC_ID><BRIDGE>br1</BRIDGE>{}</NIC>"
+
+
+def test_changes(vmm, lxd):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    mine = lxd.instances["one-12"]
+    mine["config"]["volatile.kept"] = "yes"
+    mine["devices"]["extra"] = {"type": "proxy"}
+    vmm.ok("RESIZE", 12, machine("h1", template="<CPU>2</CPU><MEMORY>512</MEMORY>"))
+    assert mine["config"]["limits.memory"] == "512MiB" and mine["config"]["limits.cpu.allowance"] == "200ms/100ms"
+    assert "limits.cpu" not in mine["config"] and mine["config"]["volatile.kept"] == "yes"
+    assert "cloud-init.user-data" not in mine["config"] and list(mine["devices"]) == ["extra"]
+    vmm.ok("ATTACHNIC", 12, machine("h1", template=WEB + NIC1.format("<ATTACH>YES</ATTACH>")))
+    assert sorted(mine["devices"]) == ["eth0", "eth1", "extra"] and mine["devices"]["eth1"]["parent"] == "br1"
+    vmm.ok("DETACHNIC", 12, machine("h1", template=WEB + NIC1.format("<ATTACH>YES</ATTACH>")))
+    assert sorted(mine["devices"]) == ["eth0", "extra"]
+    vmm.ok("UPDATECONF", 12, machine("h1", template=WEB))
+    assert "cloud-init.user-data" in mine["config"]
+    vmm.fails("ATTACHDISK", 12, machine("h1", template=WEB), "get and lose no disks")
+    vmm.fails("DETACHNIC", 12, machine("h1", template=WEB), "marks no device")
+    vmm.fails("RESIZE", 13, machine("h1", vid=13, template=WEB), "one-13 is not there on h1")
+
+
+def test_snapshots(vmm, lxd):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    mine = lxd.instances["one-12"]
+    mine["disk"] = "old"
+    asked = machine("h1", template=WEB + "<SNAPSHOT><SNAPSHOT_ID>3</SNAPSHOT_ID><ACTIVE>YES</ACTIVE></SNAPSHOT>")
+    assert vmm.ok("SNAPSHOTCREATE", 12, asked) == "snap-3"
+    assert vmm.ok("SNAPSHOTCREATE", 12, asked) == "snap-3", "again is harmless"
+    assert len(lxd.told("POST", ".*/snapshots")) == 1
+    mine["disk"] = "new"
+    vmm.ok("SNAPSHOTREVERT", 12, asked)
+    assert mine["disk"] == "old" and mine["status"] == "Running"
+    vmm.ok("SNAPSHOTDELETE", 12, asked)
+    vmm.ok("SNAPSHOTDELETE", 12, asked)
+    assert mine["snapshots"] == {}
+    vmm.fails("SNAPSHOTREVERT", 12, asked, "Snapshot not found")
+    assert mine["status"] == "Running", "it goes on when there was nothing to go back to"
+
+
+# ---- moves ----
+
+@pytest.fixture
+def second(tmp_path):
+    daemon = FakeLxd(tmp_path / "h2.sock", "lxd2")
+    yield daemon
+    daemon.stop()
+
+
+BEFORE = [("h1", "lxd", 0), ("h2", "lxd", 0)]
+
+
+def moved(vmm, lxd, second):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    lxd.instances["one-12"]["disk"] = "precious"
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB))
+    return machine("h2", template=WEB, history=BEFORE)
+
+
+def test_move_between_the_daemons(vmm, lxd, second):
+    second.peers["10.0.0.1:8443"] = lxd
+    lxd.addresses.append("10.0.0.1:8443")
+    there = moved(vmm, lxd, second)
+    vmm.ok("DEPLOY", 12, there)
+    assert not lxd.instances and second.instances["one-12"]["status"] == "Running" and second.instances["one-12"]["disk"] == "precious"
+    assert any("moved from h1 to h2" in line for line in vmm.log), vmm.log
+    vmm.ok("DEPLOY", 12, there)
+
+
+def test_move_through_the_driver(vmm, lxd, second):
+    """The first address does not work, and there is no other."""
+    lxd.addresses.append("10.0.0.9:8443")
+    vmm.ok("DEPLOY", 12, moved(vmm, lxd, second))
+    assert not lxd.instances and second.instances["one-12"]["disk"] == "precious" and not lxd.backups
+    assert any("does not fetch one-12" in line for line in vmm.log), vmm.log
+
+
+@pytest.mark.parametrize("which, pattern", [("second", "POST /1.0/instances"), ("lxd", "GET .*/export"), ("lxd", "POST .*/backups")])
+def test_move_that_fails_leaves_it_where_it_was(vmm, lxd, second, which, pattern):
+    there = moved(vmm, lxd, second)
+    {"lxd": lxd, "second": second}[which].spoil(pattern, status(500, {"type": "error", "error": "disk is full", "error_code": 500}))
+    vmm.fails("DEPLOY", 12, there, "one-12 stays on h1", "disk is full")
+    assert lxd.instances["one-12"]["disk"] == "precious" and not second.instances
+    vmm.ok("DEPLOY", 12, there)
+    assert not lxd.instances and second.instances["one-12"]["disk"] == "precious"
+
+
+def test_no_new_one_while_the_old_host_is_silent(vmm, lxd, second):
+    there = moved(vmm, lxd, second)
+    lxd.stop()
+    vmm.fails("DEPLOY", 12, there, "one-12 may be on h1, where it was, with its disk")
+    vmm.fails("CLEANUP", 12, there, "is not reached")
+    assert not second.instances
+    vmm.ok("DEPLOY", 12, machine("h2", template=WEB, history=[("h1", "lxd", 14), ("h2", "lxd", 0)]))
+    assert second.instances["one-12"]["status"] == "Running", "one that was made anew by order owes the old host nothing"
+    vmm.ok("CLEANUP", 12, there)
+    assert any("an earlier host of it is not asked" in line for line in vmm.log)
+
+
+def test_one_that_still_runs_elsewhere(vmm, lxd, second):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    vmm.fails("DEPLOY", 12, machine("h2", template=WEB, history=BEFORE), "one-12 runs on h1")
+    assert not second.instances
+    vmm.ok("CLEANUP", 12, machine("h2", template=WEB, history=BEFORE))
+    assert not lxd.instances, "wherever it was"
+
+
+# ---- what LXD tells by itself ----
+
+def test_events(im, vmm, lxd):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    report(im)
+    wait_for(lambda: lxd.listeners and getattr(lxd, "pongs", None), "the listener")
+    assert lxd.pongs == (10, b"are you there")
+    lxd.instances["one-12"]["status"] = "Stopped"
+    lxd.happens("one-12", "shutdown", parts=2)
+    words = im.line().split()
+    text = decoded(words[3])
+    assert words[:3] == ["STATE_VM", "SUCCESS", "3"] and 'ID="12"' in text and 'STATE="POWEROFF"' in text and 'UUID="' in text
+    lxd.happens("one-12", "updated")
+    del lxd.instances["one-12"]
+    lxd.happens("one-12", "deleted")
+    text = decoded(im.line().split()[3])
+    assert 'ID="12"' in text and 'STATE="POWEROFF"' in text
+    lxd.hang_up()
+    assert im.line().startswith("MONITOR_HOST FAILURE 3 host h1: LXD closed the connection")
+    report(im)
+    wait_for(lambda: lxd.listeners, "the listener again")
+    im.ok("STOPMONITOR", 3, "h1")
+
+
+def test_no_events(im, lxd):
+    lxd.spoil("GET /1.0/events", status(403, {"error": "no"}), times=100)
+    report(im)
+    report(im)
+
+
+# ---- console ----
+
+def test_console(vmm, lxd):
+    web = machine("h1", template=WEB)
+    vmm.fails("CONSOLE", 12, web, "one-12 is not there on h1, so it has no console")
+    vmm.ok("DEPLOY", 12, web)
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(30)
+        line.connect(decoded(vmm.ok("CONSOLE", 12, web)))
+        assert line.recv(7, socket.MSG_WAITALL) == b"login: "
+        for word in (b"root", b"x" * 300):
+            line.sendall(word)
+            assert line.recv(len(word) + 2, socket.MSG_WAITALL) == b"<" + word + b">"
+        assert len(lxd.controls) == 1
+    wait_for(lambda: not lxd.controls, "the end of the console")
+    lxd.spoil("POST .*/console", status(200, {"type": "async", "metadata": {}}))
+    vmm.fails("CONSOLE", 12, web, "offers no console")
 
 
 # ---- with oned ----

@@ -1,0 +1,204 @@
+"""Real LXD on the lab's hosts, reached by ssh: from an image to the move between two daemons."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, Failed, wait_for
+
+DIRECTORY = "/srv/local/lxd"
+# Counts its starts on its disk, says again what it hears on its console, obeys LXD's word to end.
+INIT = """#!/bin/busybox sh
+trap 'exit 0' TERM PWR
+starts=$(($(/bin/busybox cat /starts 2>/dev/null || echo 0) + 1))
+echo $starts >/starts
+exec 2>&1
+while :; do
+    if read -t 1 line </dev/console; then echo "heard: $line (start $starts)" >/dev/console; else /bin/busybox sleep 0.2; fi
+done
+"""
+PRESEED = """
+config: { core.https_address: "ADDRESS:8443" }
+storage_pools: [ { name: default, driver: dir } ]
+profiles: [ { name: default, devices: { root: { path: /, pool: default, type: disk } } } ]
+"""
+TEMPLATE = """NAME = "box"
+CPU = 0.5
+MEMORY = 64
+CONTAINER = [ IMAGE = "box", PRIVILEGED = "YES" ]
+NIC = [ BRIDGE = "br0", MAC = "02:00:0a:00:00:07" ]
+CONTEXT = [ SET_HOSTNAME = "box" ]
+"""
+
+
+def make_image(lab):
+    """An image of LXD's: a description and a root with busybox."""
+    top = lab.dir / "lxd-image"
+    for name in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "root", "var"):
+        (top / "rootfs" / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(shutil.which("busybox"), top / "rootfs/bin/busybox")
+    (top / "rootfs/sbin/init").write_text(INIT)
+    (top / "rootfs/sbin/init").chmod(0o755)
+    (top / "metadata.yaml").write_text("architecture: x86_64\ncreation_date: 1700000000\nproperties: { os: busybox }\n")
+    path = lab.shared / "box.tar.gz"
+    subprocess.run(["tar", "-C", top, "-czf", path, "metadata.yaml", "rootfs"], check=True)
+    return path
+
+
+def lxc(lab, host, *words, **options):
+    return lab.on(host, "env", f"LXD_DIR={DIRECTORY}", "lxc", *words, **options)
+
+
+def start_lxd(lab, host):
+    """One more daemon, as LXD's unit would start it."""
+    lab.on(host, "sh", "-c", f"mkdir -p {DIRECTORY}; ip link show br0 >/dev/null 2>&1 || ip link add br0 type bridge; ip link set br0 up; "
+                             f"LXD_DIR={DIRECTORY} setsid lxd --group root --logfile {DIRECTORY}.log </dev/null >{DIRECTORY}.out 2>&1 & "
+                             f"LXD_DIR={DIRECTORY} lxd waitready --timeout 60")
+    address = lab.on(host, "hostname", "-I").split()[0]
+    lab.on(host, "sh", "-c", f"echo '{PRESEED.replace('ADDRESS', address)}' | LXD_DIR={DIRECTORY} lxd init --preseed")
+
+
+@pytest.fixture(scope="module")
+def daemons(lab):
+    if not shutil.which("lxd"):
+        pytest.skip("LXD is not installed: tests/lab/run-all installs it")
+    image = make_image(lab)
+    for host in lab.hosts:
+        try:
+            start_lxd(lab, host)
+        except Failed as problem:
+            pytest.skip(f"LXD does not start in a namespace of this machine: {str(problem)[-300:]}")
+        lxc(lab, host, "image", "import", "/var/lib/one/datastores/box.tar.gz", "--alias", "box")
+    yield image
+    for host in lab.hosts:
+        lab.on(host, "sh", "-c", f"LXD_DIR={DIRECTORY} lxc delete -f $(LXD_DIR={DIRECTORY} lxc list -c n -f csv) 2>/dev/null; LXD_DIR={DIRECTORY} lxd shutdown --timeout 10",
+               check=False)
+
+
+@pytest.fixture(autouse=True)
+def told(request, lab):
+    """What the machine's log says when a step fails."""
+    yield
+    log = lab.dir / "one-lxd/var/vms/0/vm.log"
+    if log.exists():
+        print(log.read_text()[-2500:])
+    for host in lab.hosts:
+        said = lab.local(host) / "lxd.out"
+        if said.exists():
+            print(host, said.read_text(errors="replace")[:3000])
+
+
+@pytest.fixture(scope="module")
+def cloud(lab, daemons):
+    endpoint = f"ssh://%h{DIRECTORY}/unix.socket"
+    cloud = Cloud(lab, "lxd", "/var/lib/one/datastores", f"""
+MONITORING_INTERVAL_HOST = 5
+IM_MAD = [ NAME = "lxd", EXECUTABLE = "one_im", ARGUMENTS = "lxd -u {endpoint}" ]
+VM_MAD = [ NAME = "lxd", EXECUTABLE = "one_vmm", ARGUMENTS = "lxd -u {endpoint}", KEEP_MACHINES = "yes", KEEP_SNAPSHOTS = "yes", LIVE_RESIZE = "yes" ]
+""")
+    cloud.start()
+    for host in lab.hosts:
+        cloud.cli("onehost", "create", host, "-i", "lxd", "-v", "lxd")
+    for host in lab.hosts:
+        try:
+            cloud.wait_host(host, "on")
+        except AssertionError:
+            raise AssertionError(cloud.log()) from None
+    yield cloud
+    cloud.stop()
+
+
+def starts(lab, host, name="one-0"):
+    return int(lxc(lab, host, "exec", name, "--", "/bin/busybox", "cat", "/starts"))
+
+
+class TestContainer:
+    story = True  # each step stands on those before
+
+    def test_host_tells_what_it_is(self, cloud):
+        host = ET.fromstring(cloud.cli("onehost", "show", "-x", "node01"))
+        assert host.findtext("TEMPLATE/HYPERVISOR") == "lxd" and host.findtext("TEMPLATE/VERSION")
+        assert int(host.findtext("HOST_SHARE/MAX_MEM")) > 0 and int(host.findtext("HOST_SHARE/MAX_CPU")) > 0
+
+    def test_it_starts_from_an_image(self, lab, cloud):
+        path = lab.shared / "box.one"
+        path.write_text(TEMPLATE)
+        cloud.cli("onevm", "create", "--hold", "/var/lib/one/datastores/box.one")
+        cloud.cli("onevm", "deploy", "box", "node01")
+        cloud.wait("box", RUNNING, 60)
+        shown = json.loads(lxc(lab, "node01", "list", "-f", "json"))[0]
+        assert shown["name"] == "one-0" and shown["status"] == "Running"
+        config = shown["config"]
+        assert config["limits.memory"] == "64MiB" and config["limits.cpu.allowance"] == "50ms/100ms"
+        assert shown["devices"]["eth0"]["hwaddr"] == "02:00:0a:00:00:07" and shown["devices"]["eth0"]["parent"] == "br0"
+        wait_for("its start", 20, lambda: lxc(lab, "node01", "exec", "one-0", "--", "/bin/busybox", "cat", "/starts", check=False).strip() == "1")
+
+    def test_figures(self, cloud):
+        wait_for("its memory", 30, lambda: int(cloud.vm("box").findtext("MONITORING/MEMORY") or 0) > 0)
+
+    def test_console(self, lab, cloud):
+        said = lab.front("sh", "-c", f"(sleep 1; printf 'hello\\n'; sleep 3) | {' '.join(cloud.environment())} timeout 20 onevm console box", check=False)
+        assert "heard: hello (start 1)" in said, said
+
+    def test_snapshots(self, lab, cloud):
+        cloud.cli("onevm", "snapshot-create", "box", "before")
+        cloud.wait("box", RUNNING, 60)
+        lxc(lab, "node01", "exec", "one-0", "--", "/bin/busybox", "touch", "/after")
+        cloud.cli("onevm", "snapshot-revert", "box", "0")
+        cloud.wait("box", RUNNING, 60)
+        wait_for("what was done after it to be gone", 30,
+                 lambda: "No such file" in lxc(lab, "node01", "exec", "one-0", "--", "/bin/busybox", "ls", "/after", check=False))
+        cloud.cli("onevm", "snapshot-delete", "box", "0")
+        cloud.wait("box", RUNNING, 60)
+        assert "snap-" not in lxc(lab, "node01", "info", "one-0")
+
+    def test_off_and_on(self, lab, cloud):
+        before = starts(lab, "node01")
+        cloud.cli("onevm", "poweroff", "box")
+        cloud.wait("box", POWEROFF, 60)
+        assert lxc(lab, "node01", "list", "-c", "s", "-f", "csv").strip() == "STOPPED"
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+        wait_for("its start", 20, lambda: starts(lab, "node01") == before + 1)
+
+    def test_it_dies_by_itself(self, lab, cloud):
+        lxc(lab, "node01", "stop", "-f", "one-0")
+        cloud.wait("box", POWEROFF, 30)
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+
+    def test_it_moves_by_power(self, lab, cloud):
+        before = starts(lab, "node01")
+        with pytest.raises(Failed, match="cannot move a machine while it runs"):
+            cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        cloud.cli("onevm", "migrate", "--poff", "box", "node02")
+        wait_for("the move", 60, lambda: cloud.vm("box").findall("HISTORY_RECORDS/HISTORY")[-1].findtext("HOSTNAME") == "node02")
+        cloud.wait("box", RUNNING, 60)
+        assert "one-0" not in lxc(lab, "node01", "list", "-c", "n", "-f", "csv")
+        wait_for("its start with the same disk", 20, lambda: starts(lab, "node02") == before + 1)
+        log = cloud.cli("cat", f"{cloud.home}/var/vms/0/vm.log")
+        print("moved in", re.search(r"moved from node01 to node02 in (\d+) ms", log).group(1), "ms")
+
+    def test_a_host_without_address(self, lab, cloud):
+        """The daemons cannot talk to each other: its backup goes through the driver."""
+        before = starts(lab, "node02")
+        lxc(lab, "node02", "config", "unset", "core.https_address")
+        cloud.cli("onevm", "migrate", "--poff", "box", "node01")
+        wait_for("the move", 60, lambda: cloud.vm("box").findall("HISTORY_RECORDS/HISTORY")[-1].findtext("HOSTNAME") == "node01")
+        cloud.wait("box", RUNNING, 60)
+        assert "one-0" not in lxc(lab, "node02", "list", "-c", "n", "-f", "csv")
+        wait_for("its start with the same disk", 20, lambda: starts(lab, "node01") == before + 1)
+
+    def test_wild_ones_are_listed(self, lab, cloud):
+        lxc(lab, "node02", "launch", "box", "wild", "-c", "security.privileged=true")
+        wait_for("the wild one", 30, lambda: "wild" in cloud.cli("onehost", "show", "node02"))
+
+    def test_it_ends(self, lab, cloud):
+        cloud.cli("onevm", "poweroff", "--hard", "box")
+        cloud.wait("box", POWEROFF, 60)
+        cloud.cli("onevm", "terminate", "box")
+        wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
+        assert "one-0" not in lxc(lab, "node01", "list", "-c", "n", "-f", "csv")
