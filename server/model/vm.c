@@ -347,6 +347,7 @@ static const StoreColumn vm_columns[] = {
     {"user_template", STORE_TEXT},
     {"operation", STORE_TEXT},
     {"snapshots", STORE_TEXT},
+    {"stayed", STORE_INT},
     {NULL, STORE_INT},
 };
 const StoreTable vm_table = {"vm", 1, vm_columns};
@@ -383,6 +384,7 @@ static StoreWrite *vm_row(World *world, const Object *object)
     else
         store_set_text(row, i++, "");
     store_take_text(row, i++, template_to_text(vm->snapshots));
+    store_set_int(row, i++, vm->stayed);
     return row;
 }
 
@@ -417,6 +419,7 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     vm->operation = template_count(operation) ? g_steal_pointer(&operation) : NULL;
     template_free(vm->snapshots);
     vm->snapshots = g_steal_pointer(&snapshots);
+    vm->stayed = own[13].number != 0;
     pool_add(world, head);
     return TRUE;
 }

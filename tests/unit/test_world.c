@@ -71,7 +71,7 @@ static void saved_close(Saved *saved)
     saved->store->destroy(saved->store);
 }
 
-/* Everything that is, as clients see it. (owned) */
+/* Everything that is, as clients see it, and what only oned knows. (owned) */
 static char *picture(World *world)
 {
     GString *xml = g_string_new(NULL);
@@ -79,8 +79,10 @@ static char *picture(World *world)
         const Pool *pool = &world->pools[kind];
         for (guint i = 0; i < pool->order->len; i++) {
             object_render(world, pool->order->pdata[i], xml);
-            if (kind == KIND_VM)
+            if (kind == KIND_VM) {
                 migrations_render(VM(pool->order->pdata[i]), xml);
+                g_string_append_printf(xml, "stayed %d", VM(pool->order->pdata[i])->stayed);
+            }
             g_string_append_c(xml, '\n');
         }
         g_string_append_printf(xml, "%d\n", pool->last_id);
@@ -119,6 +121,7 @@ static void fill(World *world)
         vm->head.lock = (ObjectLock){(gint)i, ann->head.id, 5, 6};
     }
     Vm *vm = vm_get(world, 2);
+    vm->stayed = TRUE;
     for (gint i = 0; i < 2; i++) {
         VmRecord *record = vm_add_record(world, vm);
         record->host = host->head.id;

@@ -96,6 +96,8 @@ CREATE TABLE document (
 
 -- Snapshots of a machine's disks, in the template language: server/model/vm_snapshots.h.
 ALTER TABLE vm ADD COLUMN snapshots TEXT NOT NULL DEFAULT '';
+-- The destination of a migration does not have the machine, and its own host could not be asked.
+ALTER TABLE vm ADD COLUMN stayed INTEGER NOT NULL DEFAULT 0;
 CREATE TABLE network (
     id             INTEGER PRIMARY KEY,
     name           TEXT    NOT NULL DEFAULT '',
