@@ -125,6 +125,27 @@ class TestPrepare:
         assert hosts["node01"]["login"][0] == "failed"
         assert "accepts none of the keys of user somebody" in hosts["node01"]["login"][1]
 
+    def test_a_user_with_sudo(self, bare):
+        """As images for clouds have one, and no root that may log in."""
+        bare.on("node02", "sh", "-ec", """
+            echo 'debian:x:1999:1999::/srv/local/debian:/bin/sh' >>/etc/passwd
+            echo 'debian:*:20000:0:99999:7:::' >>/etc/shadow
+            install -d -m 700 -o 1999 -g 1999 /srv/local/debian /srv/local/debian/.ssh
+            install -m 600 -o 1999 -g 1999 /root/.ssh/authorized_keys /srv/local/debian/.ssh/
+            mv /root/.ssh/authorized_keys /root/.ssh/kept
+            ip link delete br1""")
+        options = ["node02", "--login", "debian", "--skip", "peers,rootkey,trust", *WISH]
+        hosts, _ = prepare(bare, *options, code=1)
+        assert hosts["node02"]["login"][0] == "failed"
+        assert "debian cannot become root there by sudo without a password" in hosts["node02"]["login"][1]
+        bare.on("node02", "sh", "-c", "printf '%s\\n' 'Defaults !secure_path' 'Defaults env_keep += \"PATH BARE_HOST\"' "
+                "'debian ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/90-debian; chmod 440 /etc/sudoers.d/90-debian")
+        for result in ("changed", "ok"):
+            hosts, _ = prepare(bare, *options, code=0)
+            assert hosts["node02"]["bridge"][0] == result
+            assert set(results(hosts["node02"]).values()) == {"ok", result}, hosts
+        bare.on("node02", "mv", "/root/.ssh/kept", "/root/.ssh/authorized_keys")
+
     def test_add_makes_hosts_that_answer(self, bare):
         """The drivers then come as the service user, not as root."""
         driver = '"qemu -u qemu+ssh://oneadmin@%h/system?no_tty=1"'
