@@ -77,18 +77,27 @@ static gboolean add_wish(GString *text, guint which, const char *value, GError *
     return FALSE;
 }
 
-/* What stands in the order beside machine and host. `wished` tells of options for the driver.
- * (owned) */
-static char *order_text(Cli *cli, gboolean live, gboolean *wished, GError **error)
+char *cli_vm_migrate_wishes(Cli *cli, GError **error)
 {
-    g_autoptr(GString) options = g_string_new(NULL), text = g_string_new(NULL);
-    gboolean hard = cli_option(cli, "poff-hard") != NULL;
+    g_autoptr(GString) options = g_string_new(NULL);
     for (guint i = 0; i < G_N_ELEMENTS(wishes); i++) {
         const char *value = cli_option(cli, wishes[i].key);
         if (value != NULL && !add_wish(options, i, value, error))
             return NULL;
     }
-    *wished = options->len > 0;
+    return g_strdup(options->str);
+}
+
+/* What stands in the order beside machine and host. `wished` tells of options for the driver.
+ * (owned) */
+static char *order_text(Cli *cli, gboolean live, gboolean *wished, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    gboolean hard = cli_option(cli, "poff-hard") != NULL;
+    g_autofree char *options = cli_vm_migrate_wishes(cli, error);
+    if (options == NULL)
+        return NULL;
+    *wished = *options != '\0';
     g_string_append_printf(text, "LIVE=%s\nENFORCE=%s\nTYPE=%d\n", live ? "YES" : "NO",
                            cli_option(cli, "enforce") != NULL ? "YES" : "NO",
                            hard                              ? 2
@@ -96,8 +105,8 @@ static char *order_text(Cli *cli, gboolean live, gboolean *wished, GError **erro
                                                              : 0);
     if (cli_word(cli, 2) != NULL)
         g_string_append_printf(text, "DATASTORE=%d\n", cli->numbers[2]);
-    if (options->len > 0)
-        g_string_append_printf(text, "MIGRATE=[%s]\n", options->str);
+    if (*wished)
+        g_string_append_printf(text, "MIGRATE=[%s]\n", options);
     return g_strdup(text->str);
 }
 

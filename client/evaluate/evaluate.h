@@ -13,6 +13,7 @@
 #pragma once
 
 #include "client/cli/cli.h"
+#include "client/cli/vm_move.h"
 #include "client/evaluate/fetch.h"
 #include "client/evaluate/stats.h"
 
@@ -21,7 +22,7 @@ CliExit cli_vm_evaluate(Cli *cli);
 /* Options of the command, beside the global ones. */
 #define EVALUATE_OPTIONS                                                                           \
     "to ping sizes repeat download output template pace address spare guest-login settle yes "     \
-    "wait-timeout"
+    "wait-timeout " CLI_VM_MIGRATE
 
 /* What was asked for. Texts are borrowed from the command line. */
 typedef struct Plan {
@@ -39,6 +40,7 @@ typedef struct Plan {
     guint settle;         /* s that a new machine is given before it is moved */
     gint64 patience;      /* s for a move, and for a start */
     char *output;         /* directory (owned) */
+    char *migrate; /* how to move, in the template language; "": as the machine says (owned) */
 } Plan;
 
 typedef enum {

@@ -81,15 +81,26 @@ static Move *move_new(Run *run, gint32 vm, gint64 memory, gint32 to, MoveRole ro
     return move;
 }
 
+/* The plain call is known to every server; options of the command need ours. */
+static gboolean call_migrate(Run *run, WireClient *wire, gint32 vm, gint32 to, gboolean enforce,
+                             GError **error)
+{
+    const char *wishes = run->plan.migrate;
+    if (*wishes == '\0')
+        return wire_call(wire, NULL, error, "one.vm.migrate", "iibbii", vm, to, TRUE, enforce, -1,
+                         0);
+    g_autofree char *text =
+        g_strdup_printf("LIVE=YES\nENFORCE=%s\nMIGRATE=[%s]\n", enforce ? "YES" : "NO", wishes);
+    return wire_call(wire, NULL, error, "globule.vm.migrate", "iis", vm, to, text);
+}
+
 static gboolean order(Run *run, Move *move, gint32 to, GError **error)
 {
     WireClient *wire = cli_wire(run->cli, error);
     move->ordered = run_now(run);
     /* Machines made by the way must fit; the user's own goes where its user says. */
     gboolean enforce = move->vm != run->found.vm;
-    gboolean good = wire != NULL &&
-                    wire_call(wire, NULL, error, "one.vm.migrate", "iibbii", move->vm, to, TRUE,
-                              enforce, -1, 0) &&
+    gboolean good = wire != NULL && call_migrate(run, wire, move->vm, to, enforce, error) &&
                     machine_wait(run, move->vm, "RUNNING", to, TRUE, error);
     move->ended = run_now(run);
     return good;

@@ -117,6 +117,9 @@ gboolean plan_read(Plan *plan, Cli *cli, GError **error)
         !read_number(cli, "wait-timeout", 1, 86400, &patience, error))
         return FALSE;
     plan->patience = patience;
+    plan->migrate = cli_vm_migrate_wishes(cli, error);
+    if (plan->migrate == NULL)
+        return FALSE;
     if ((all || sizes != NULL) && !read_sizes(plan, all ? SIZES : sizes, error))
         return FALSE;
     return (!all && download == NULL) || read_download(plan, all ? NOISE : download, error);
@@ -126,6 +129,7 @@ void plan_clear(Plan *plan)
 {
     g_clear_pointer(&plan->sizes, g_array_unref);
     g_clear_pointer(&plan->output, g_free);
+    g_clear_pointer(&plan->migrate, g_free);
 }
 
 /* ---- In words ---- */

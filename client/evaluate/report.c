@@ -243,6 +243,8 @@ void section_setting(GString *out, const Plan *plan, const Evaluation *found)
     row_of_host(out, "from", &found->hosts[0]);
     row_of_host(out, "to", &found->hosts[1]);
     row_of_storage(out, found);
+    if (plan->migrate != NULL && plan->migrate[0] != '\0')
+        row_of(out, "asked for with the command", plan->migrate);
     row_of(out, "settings of its migrations",
            found->migrate != NULL ? found->migrate : "those of its hosts; none of its own");
     if (found->way != NULL)

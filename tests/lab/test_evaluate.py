@@ -43,7 +43,7 @@ def test_evaluate(cloud, guest):
         "ping", "-q", "-c1", "-W1", GUEST, check=False))
     out = cloud.home / "evaluation"
     said = cloud.cli("onevm", "evaluate", "eve", "--to", "node02", "--ping", "--repeat", "2", "--download", "2M",
-                     "--sizes", "96M", "--spare", SPARE, "--output", out, "--yes", timeout=300)
+                     "--sizes", "96M", "--spare", SPARE, "--max-downtime", "800ms", "--output", out, "--yes", timeout=300)
     assert f"{out}/report.html" in said
     cloud.runs_on("eve", "node01")
     assert len([name for host in cloud.lab.hosts for name in cloud.lab.domains(host)]) == 1
@@ -64,4 +64,4 @@ def test_evaluate(cloud, guest):
     for run in ("without", "with"):
         assert [int(row["bytes"]) for row in downloads if row["run"] == run][-1] == 2 << 20
     page = (out / "report.html").read_text()
-    assert ">intact<" in page and "DAMAGED" not in page and ">not measured<" not in page
+    assert "MAX_DOWNTIME=" in page and ">intact<" in page and "DAMAGED" not in page and ">not measured<" not in page
