@@ -3,13 +3,6 @@
 #include <string.h>
 
 /* Kinds of which only names are needed, until they get their own program. */
-static const CliKind image = {.word = "image",
-                              .noun = "image",
-                              .plural = "images",
-                              .element = "IMAGE",
-                              .info = "one.image.info",
-                              .pool = "one.imagepool.info",
-                              .pool_arguments = "-2 -1 -1"};
 static const CliKind zone = {.word = "zone",
                              .noun = "zone",
                              .plural = "zones",
@@ -20,7 +13,7 @@ static const CliKind zone = {.word = "zone",
 const CliKind *const cli_kinds[] = {
     &cli_vm,         &cli_host,     &cli_user,  &cli_template, &cli_network,
     &cli_vntemplate, &cli_secgroup, &cli_group, &cli_acl,      &cli_cluster,
-    &cli_datastore,  &cli_vdc,      &image,     &zone,         NULL,
+    &cli_datastore,  &cli_vdc,      &cli_image, &zone,         NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

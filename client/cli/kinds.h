@@ -17,3 +17,4 @@ extern const CliKind cli_acl;
 extern const CliKind cli_cluster;
 extern const CliKind cli_datastore;
 extern const CliKind cli_vdc;
+extern const CliKind cli_image;

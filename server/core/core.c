@@ -175,6 +175,11 @@ gint64 core_now(const Core *core)
     return core->wall / G_USEC_PER_SEC;
 }
 
+gint64 core_now_us(const Core *core)
+{
+    return core->wall;
+}
+
 gint64 core_steady(const Core *core)
 {
     return core->steady;

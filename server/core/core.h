@@ -66,6 +66,7 @@ gint64 core_next_timer(const Core *core);
 
 /* Wall time of the batch at hand, in seconds since the epoch: one moment for all its rows. */
 gint64 core_now(const Core *core);
+gint64 core_now_us(const Core *core); /* the same in microseconds */
 gint64 core_steady(const Core *core);
 /* Adds a row to the batch. */
 void core_write(Core *core, StoreWrite *write); /* takes ownership */

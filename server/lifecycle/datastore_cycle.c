@@ -9,9 +9,8 @@
 
 #include <string.h>
 
-/* Time after which a change is measured: more than a second, so that the figures are from later
- * than the change in whole seconds too. */
-#define SETTLE_US ((gint64)2 * G_USEC_PER_SEC)
+/* Changes within this time are measured together. */
+#define SETTLE_US G_USEC_PER_SEC
 
 /* ---- how full ---- */
 
@@ -80,7 +79,10 @@ static void measure_now(Core *core, gpointer data)
     if (!datastore)
         return;
     datastore->awaits_measure = FALSE;
-    measure(soon->lifecycle, datastore);
+    if (lifecycle_asks(soon->lifecycle, ASKED_DATASTORE, soon->id, 0))
+        datastore_measure_soon(soon->lifecycle, soon->id); /* what is asked now is older */
+    else
+        measure(soon->lifecycle, datastore);
 }
 
 void datastore_measure_soon(Lifecycle *lifecycle, gint32 id)
@@ -112,8 +114,7 @@ void datastore_answered(Lifecycle *lifecycle, const Asked *asked, gboolean succe
     datastore->total_mb = lifecycle_number(report, "TOTAL_MB");
     datastore->used_mb = lifecycle_number(report, "USED_MB");
     datastore->free_mb = lifecycle_number(report, "FREE_MB");
-    gint64 took = core_steady(core) - asked->sent; /* rounded up: it was asked no later than that */
-    datastore->measured = core_now(core) - (took + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
+    datastore->measured = core_now_us(core) - (core_steady(core) - asked->sent);
     object_changed(lifecycle->world, &datastore->head);
 }
 

@@ -111,7 +111,7 @@ static void begin(Lifecycle *lifecycle, Image *image, ImageWork work, gint32 sna
 void image_begin(Lifecycle *lifecycle, Image *image, ImageWork work)
 {
     if (work == IMAGE_NO_WORK) {
-        image->stored = core_now(lifecycle->world->core);
+        image->stored = core_now_us(lifecycle->world->core);
         image_enter(lifecycle->world, image, IMAGE_READY);
         datastore_measure_soon(lifecycle, image->datastore);
         return;
@@ -137,7 +137,7 @@ static gboolean was_made(Lifecycle *lifecycle, Image *image, const char *info)
         g_free(image->format);
         image->format = g_strdup(format ? format : "raw");
     }
-    image->stored = core_now(lifecycle->world->core);
+    image->stored = core_now_us(lifecycle->world->core);
     return TRUE;
 }
 

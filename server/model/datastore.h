@@ -20,7 +20,7 @@ typedef struct Datastore {
     gint state; /* 0 ready, 1 disabled */
     GArray *clusters;
     gint64 total_mb, free_mb, used_mb;
-    gint64 measured;         /* when these were asked for; 0: never */
+    gint64 measured; /* when these were asked for, in microseconds since the epoch; 0: never */
     gboolean awaits_measure; /* it will be measured soon; of this run of oned only */
     GArray *images; /* ids of the images there: kept by image_create() and image_remove() */
 } Datastore;

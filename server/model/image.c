@@ -328,13 +328,22 @@ void image_snapshots_flattened(World *world, Image *image)
 
 /* ---- space ---- */
 
+/* The last measurement may not have seen what it holds, or will hold. Of one that failed nobody
+ * knows what was left; MODTIME is in seconds. */
+static gboolean is_unmeasured(const Image *image, gint64 measured)
+{
+    if (image->stored)
+        return image->stored > measured;
+    return image_is_locked(image) || image->state == IMAGE_DELETE ||
+           (image->state == IMAGE_ERROR && (image->modtime + 1) * G_USEC_PER_SEC > measured);
+}
+
 gint64 datastore_reserved_mb(World *world, const Datastore *datastore)
 {
     gint64 reserved = 0;
     for (guint i = 0; i < datastore->images->len; i++) {
         const Image *image = image_get(world, g_array_index(datastore->images, gint32, i));
-        if (image &&
-            (image->stored ? image->stored >= datastore->measured : image_is_locked(image)))
+        if (image && is_unmeasured(image, datastore->measured))
             reserved += image->size;
     }
     return reserved;

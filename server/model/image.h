@@ -69,7 +69,7 @@ typedef struct Image {
     Template *snapshots;    /* see image_snapshot() */
     ImageWork work;
     char *token;     /* made once; with the id it names the file, so work may be done again */
-    gint64 stored;   /* when the driver had made it; 0: it still holds space that nobody measured */
+    gint64 stored;   /* when the driver had made it, in microseconds since the epoch; 0: not yet */
     guint64 request; /* in flight; of this run of oned only */
     guint tries;     /* the driver died so often under the work at hand; the same */
     char *progress;  /* what the driver said last of the work at hand, or NULL; the same */

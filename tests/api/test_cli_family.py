@@ -290,3 +290,37 @@ def test_templates_of_networks(real):
         real.run("onetemplate delete uses")
     real.run("onevnet recover lan1 --delete")
     assert str(number) not in real.run("onevnet orphans").split()
+
+
+# ---- images ----
+
+def test_images(real, one):
+    """From making one to its removal, by the commands of oneimage."""
+    identity = made(real.run("oneimage create -d default --name web --type DATABLOCK --size 1g --prefix vd --description web "
+                             "--driver raw --no_check_capacity --wait"))
+    assert real.run("oneimage list") == (
+        "  ID USER     GROUP    NAME            DATASTORE     SIZE TYPE PER STAT RVMS\n"
+        f"{identity:>4} oneadmin oneadmin web             default         1G   DB  No rdy     0\n")
+    page = real.run("oneimage show web")
+    for line in ("IMAGE 0 INFORMATION", "TYPE                : DATABLOCK", "PERSISTENT          : No", "SIZE                : 1G",
+                 "STATE               : rdy", 'DEV_PREFIX="vd"', 'DESCRIPTION="web"'):
+        assert line in page, page
+    copy = made(real.run("oneimage clone web web2 --wait"))
+    real.run("oneimage persistent web,web2")
+    assert row(real, "oneimage", "web2", "ID,PER,STAT") == f"{copy},Yes,rdy"
+    for line in ("nonpersistent web", "chtype web OS", "disable web", "enable web", "rename web web1", "chmod web1 640", "chgrp web1 users",
+                 "chown web1 oneadmin", "lock web1 --use", "unlock web1"):
+        real.run("oneimage " + line)
+    real.run("oneimage update web1 -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("oneimage show web1") and row(real, "oneimage", "web1", "TYPE,GROUP") == "OS,users"
+    assert set(real.run("oneimage orphans").split()) == {identity, copy}
+    for command in ("delete", "revert", "flatten"):
+        assert "has no snapshot 3" in real.error(f"oneimage snapshot-{command} web1 3", FAILED)
+    assert "Can only restore from backup images" in real.error("oneimage restore web1 -d default", FAILED)
+    assert "NAME is already taken" in real.error("oneimage create -d default --name web2 --size 1", FAILED)
+    assert "in which datastore?" in real.error("oneimage create --name x --size 1", USAGE)
+    assert '--size "much"' in real.error("oneimage create -d default --name x --size much", USAGE)
+    dry = real.run("oneimage create --name x --path some/file --dry")
+    assert 'NAME="x"' in dry and 'PATH="/' in dry and "/some/file" in dry
+    real.run("oneimage delete web1,web2")
+    one.until(lambda: real.run("oneimage list --csv --no-header -l ID").strip() == "", "the images to be gone")

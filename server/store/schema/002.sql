@@ -169,12 +169,12 @@ CREATE TABLE login_token (
     PRIMARY KEY (user, token)
 ) STRICT, WITHOUT ROWID;
 
--- When the figures of a datastore were asked for.
+-- When the figures of a datastore were asked for, in microseconds.
 ALTER TABLE datastore ADD COLUMN measured INTEGER NOT NULL DEFAULT 0;
 
 -- "users": ids of machines, once for each disk; "clones": ids of images that are copied from it.
 -- "work" is what its driver is doing (ImageWork in server/model/image.h), "stored" when it had made
--- it. "snapshots": in the template language.
+-- it, in microseconds. "snapshots": in the template language.
 CREATE TABLE image (
     id              INTEGER PRIMARY KEY,
     name            TEXT    NOT NULL DEFAULT '',
