@@ -1,0 +1,143 @@
+"""A cloud for several people: two users start machines of one template on two hosts. Each guest mounts its context
+CD, takes its address from context.sh and pings all the others; then everything is deleted, and nothing is left."""
+import os
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+from lab.cloud import RUNNING, Cloud, wait_for
+from lab.heartbeat import text_of
+
+MACHINES = int(os.environ.get("CLOUD_MACHINES", "4"))
+NETWORK = """NAME = lan
+VN_MAD = vxlan
+PHYDEV = br0
+VLAN_ID = 78
+NETWORK_ADDRESS = 10.78.0.0
+NETWORK_MASK = 255.255.255.0
+FILTER_MAC_SPOOFING = YES
+FILTER_IP_SPOOFING = YES
+SECURITY_GROUPS = {group}
+AR = [ TYPE = IP4, IP = 10.78.0.11, SIZE = 20, MAC = "02:00:aa:00:00:01" ]
+"""
+GROUP = """NAME = pings
+RULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]
+RULE = [ PROTOCOL = ICMP, RULE_TYPE = INBOUND, ICMP_TYPE = 8 ]
+"""
+TEMPLATE = """NAME = web
+CPU = 0.1
+MEMORY = 96
+OS = [ KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz", KERNEL_CMD = "console=ttyS0 quiet panic=-1" ]
+DISK = [ SOURCE = "{boot}/disk.img", CLONE = YES, TARGET = vda ]
+NIC = [ NETWORK = lan, NETWORK_UNAME = oneadmin ]
+CONTEXT = [ NETWORK = YES, SET_HOSTNAME = "$NAME", OWNER = "$UNAME", PEERS = "{peers}", TARGET = hdc ]
+"""
+
+
+def peers(count):
+    return [f"10.78.0.{11 + number}" for number in range(count)]
+
+
+class User:
+    """Somebody on the front-end, with a session of his own."""
+
+    def __init__(self, cloud, name):
+        self.cloud, self.name, self.auth = cloud, name, cloud.home / f"auth-{name}"
+        cloud.cli("oneuser", "create", name, f"word-of-{name}")
+        self.auth.write_text(f"{name}:word-of-{name}\n")
+
+    def cli(self, *words, **options):
+        return self.cloud.lab.front(*self.cloud.environment(), "env", f"ONE_AUTH={self.auth}", *words, **options)
+
+
+@pytest.fixture(scope="class")
+def cloud(lab, guest, request):
+    cloud = Cloud(lab, "people", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 5")
+    try:
+        cloud.start()
+        for host in lab.hosts:
+            cloud.cli("onehost", "create", host, "-i", "qemu", "-v", "qemu")
+        for host in lab.hosts:
+            cloud.wait_host(host, "on")
+        yield cloud
+    finally:
+        if request.node.cls.__dict__.get("broken"):
+            print(cloud.logs())
+        lab.clean()
+        cloud.stop()
+
+
+@pytest.fixture(scope="class")
+def users(cloud):
+    return [User(cloud, "alice"), User(cloud, "bob")]
+
+
+def put(cloud, name, text):
+    path = cloud.home / name
+    path.write_text(text)
+    return path
+
+
+class TestPeople:
+    story = True
+
+    def test_an_administrator_makes_network_and_template(self, cloud, guest):
+        said = cloud.cli("onesecgroup", "create", put(cloud, "pings.sg", GROUP))
+        group = re.search(r"ID: (\d+)", said).group(1)
+        cloud.cli("onevnet", "create", put(cloud, "lan.net", NETWORK.format(group=group)))
+        text = TEMPLATE.format(boot=guest, peers=" ".join(peers(MACHINES)))
+        cloud.cli("onetemplate", "create", put(cloud, "web.one", text))
+        cloud.cli("onesecgroup", "chmod", "pings", "644")
+        cloud.cli("onevnet", "chmod", "lan", "644")
+        cloud.cli("onetemplate", "chmod", "web", "644")
+
+    def test_users_start_machines(self, cloud, users, lab):
+        for number in range(MACHINES):
+            users[number % 2].cli("onetemplate", "instantiate", "0", "--name", f"web{number}")
+        pool = ET.fromstring(cloud.cli("onevm", "list", "-x"))
+        assert len(pool.findall("VM")) == MACHINES
+        for number in range(MACHINES):
+            cloud.wait(str(number), RUNNING, 180)
+        hosts = [cloud.host_of(str(number)) for number in range(MACHINES)]
+        assert {hosts.count(host) for host in lab.hosts} == {MACHINES // 2}, hosts
+
+    def test_guests_know_who_they_are_and_ping_each_other(self, cloud, lab):
+        vms = [cloud.vm(str(number)) for number in range(MACHINES)]
+        consoles = [lab.shared / f"0/{vm.findtext('ID')}/console.log" for vm in vms]
+        for vm, console in zip(vms, consoles):
+            nic = vm.find("TEMPLATE/NIC")
+            wait_for(f"{vm.findtext('NAME')} tells its address", 180, lambda: "NIC eth0" in text_of(console))
+            said = text_of(console)
+            assert f"CONTEXT sr0 name={vm.findtext('NAME')}\n" in said
+            assert f"NIC eth0 {nic.findtext('MAC')} {nic.findtext('IP')}\n" in said
+            assert not nic.findtext("MAC").endswith(nic.findtext("IP").split(".")[-1])  # it is not made of the MAC
+        for vm, console in zip(vms, consoles):
+            wait_for(f"{vm.findtext('NAME')} reaches all others", 180,
+                     lambda: sorted(re.findall(r"REACHED (\S+)", text_of(console))) == sorted(peers(MACHINES)))
+
+    def test_users_see_and_touch_their_own_alone(self, users, cloud):
+        alice, bob = users
+        assert [vm.findtext("UNAME") for vm in ET.fromstring(bob.cli("onevm", "list", "-x")).findall("VM")] == \
+            ["bob"] * (MACHINES // 2)
+        assert "Not authorized" in bob.cli("onevm", "terminate", "0", check=False)
+        assert cloud.state("0") == RUNNING
+        assert "Not authorized" in bob.cli("onevnet", "delete", "0", check=False)
+
+    def test_everything_is_deleted_and_nothing_is_left(self, cloud, users, lab):
+        for number in range(MACHINES):
+            users[number % 2].cli("onevm", "terminate", "--hard", str(number))
+        wait_for("all machines are gone", 120, lambda: not ET.fromstring(cloud.cli("onevm", "list", "-x")).findall("VM"))
+        cloud.cli("onetemplate", "delete", "web")
+        cloud.cli("onevnet", "delete", "lan")
+        cloud.cli("onesecgroup", "delete", "pings")
+        for user in users:
+            cloud.cli("oneuser", "delete", user.name)
+        for host in lab.hosts:
+            cloud.cli("onehost", "delete", host)
+        for host in lab.hosts:
+            assert lab.domains(host) == []
+            assert not re.search(r"onebr|one-\d|br0\.78", lab.on(host, "ip", "link"))
+            assert lab.on(host, "nft", "list", "ruleset").strip() == ""
+            assert lab.on(host, "sh", "-c", "ls -A /run/globule-vnm/made /run/globule-vnm/use").split() == \
+                ["/run/globule-vnm/made:", "/run/globule-vnm/use:"]
+        assert [path.name for path in (lab.shared / "0").iterdir()] == []
