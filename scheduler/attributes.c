@@ -8,6 +8,7 @@ typedef enum {
     BY_CPU,
     BY_MEMORY,
     BY_DISK,
+    BY_LEASES,
 } Amount;
 
 static const struct {
@@ -20,7 +21,7 @@ static const struct {
     {"FREE_MEM", BY_MEMORY, -1},   {"USED_MEMORY", BY_MEMORY, 1}, {"FREE_MEMORY", BY_MEMORY, -1},
     {"FREE_DISK", BY_DISK, -1},    {"USED_DISK", BY_DISK, 1},     {"FREE_MB", BY_DISK, -1},
     {"USED_MB", BY_DISK, 1},       {"FREECPU", BY_CPU, -1},       {"USEDCPU", BY_CPU, 1},
-    {"FREEMEMORY", BY_MEMORY, -1}, {"USEDMEMORY", BY_MEMORY, 1},
+    {"FREEMEMORY", BY_MEMORY, -1}, {"USEDMEMORY", BY_MEMORY, 1},  {"USED_LEASES", BY_LEASES, 1},
 };
 
 static const char *const host_scopes[] = {"TEMPLATE/",
@@ -40,6 +41,8 @@ void sched_view_clear(SchedView *view)
 static gint64 placed_amount(const SchedView *view, Amount amount)
 {
     const SchedHost *host = view->host;
+    if (view->network != NULL)
+        return amount == BY_LEASES ? view->network->placed : 0;
     if (host == NULL)
         return amount == BY_DISK ? view->datastore->placed_mb : 0;
     switch (amount) {
@@ -51,6 +54,8 @@ static gint64 placed_amount(const SchedView *view, Amount amount)
         return host->placed_mem;
     case BY_DISK:
         return host->placed_disk;
+    case BY_LEASES:
+        break;
     }
     return 0;
 }
@@ -199,9 +204,12 @@ static guint from_column(SchedView *view, const char *name, const char **values)
 guint sched_lookup(const char *name, const char **values, guint room, gpointer data)
 {
     SchedView *view = data;
-    const char *root = view->host != NULL ? "/HOST/" : "/DATASTORE/";
-    const GArray *attributes =
-        view->host != NULL ? view->host->attributes : view->datastore->attributes;
+    const char *root = view->host != NULL      ? "/HOST/"
+                       : view->network != NULL ? "/VNET/"
+                                               : "/DATASTORE/";
+    const GArray *attributes = view->host != NULL      ? view->host->attributes
+                               : view->network != NULL ? view->network->attributes
+                                                       : view->datastore->attributes;
     const GArray *of_cluster = view->host != NULL ? view->host->of_cluster : NULL;
     if (*name == '/') {
         if (!g_str_has_prefix(name, root))

@@ -1,6 +1,6 @@
 /*
  * How a name in an expression finds its value (share/doc/scheduler.md, "Names"):
- * a bare name in the usual places below a host or datastore, the first in document
+ * a bare name in the usual places below a host, datastore or network, the first in document
  * order; "A/B" below each of those places; "/HOST/A/B" exactly that element.
  * Numbers that placing a machine changes are given as they are after what this cycle
  * has placed, so that 200 machines in one cycle do not all choose one empty host.
@@ -11,8 +11,9 @@
 
 typedef struct SchedView {
     const SchedPools *pools;
-    const SchedHost *host; /* one of the two, of these pools */
+    const SchedHost *host; /* one of the three, of these pools */
     const SchedDatastore *datastore;
+    const SchedNetwork *network;
     gboolean changing; /* set when a value was asked for that placing changes */
     char number[32];
     GPtrArray *numbers; /* text of placed machines' ids, made when asked for */

@@ -46,8 +46,9 @@ static const Key keys[] = {
     {"CONNECTIONS", KEY_INTEGER, 1, 256, "16", AT(connections)},
     {"LOG/SYSTEM", KEY_WORD, 0, 0, "file", AT(log_system), "file std syslog"},
     {"LOG/DEBUG_LEVEL", KEY_INTEGER, 0, 5, "3", AT(log_level)},
-    {"DEFAULT_NIC_SCHED", KEY_IGNORED},
-    {"DIFFERENT_VNETS", KEY_IGNORED},
+    {"DEFAULT_NIC_SCHED/POLICY", KEY_INTEGER, 0, 3, "1", AT(nic_policy)},
+    {"DEFAULT_NIC_SCHED/RANK", KEY_TEXT, 0, 0, NULL, AT(nic_rank)},
+    {"DIFFERENT_VNETS", KEY_YES_NO, 0, 1, "1", AT(different_vnets)},
     {"MESSAGE_SIZE", KEY_IGNORED},
     {"HTTP_PROXY", KEY_UNUSED, .words = "set http_proxy in the environment instead"},
     {"EXTERNAL_SCHEDULER", KEY_UNUSED, .words = "there is no external scheduler"},
@@ -60,6 +61,7 @@ void sched_config_free(SchedConfig *config)
     g_free(config->endpoint);
     g_free(config->rank);
     g_free(config->ds_rank);
+    g_free(config->nic_rank);
     g_free(config->log_system);
     g_ptr_array_unref(config->warnings);
     g_free(config);
@@ -68,6 +70,11 @@ void sched_config_free(SchedConfig *config)
 const char *sched_config_rank(const SchedConfig *config)
 {
     return sched_host_policy(config->policy, config->rank);
+}
+
+const char *sched_config_nic_rank(const SchedConfig *config)
+{
+    return sched_network_policy(config->nic_policy, config->nic_rank);
 }
 
 const char *sched_config_ds_rank(const SchedConfig *config)
@@ -240,7 +247,8 @@ SchedConfig *sched_config_parse(const char *text, const char *path, GError **err
     if (template != NULL)
         warn_of_unknown(config, template);
     if (!check_rank("DEFAULT_SCHED", sched_config_rank(config), error) ||
-        !check_rank("DEFAULT_DS_SCHED", sched_config_ds_rank(config), error))
+        !check_rank("DEFAULT_DS_SCHED", sched_config_ds_rank(config), error) ||
+        !check_rank("DEFAULT_NIC_SCHED", sched_config_nic_rank(config), error))
         return NULL;
     return g_steal_pointer(&config);
 }

@@ -13,8 +13,9 @@ typedef struct SchedConfig {
     gint64 new_machine_delay;              /* seconds */
     gint64 max_vm, max_dispatch, max_host; /* 0: no limit */
     gint64 live_rescheds, cold_migrate_mode;
-    gint64 policy, ds_policy;
-    char *rank, *ds_rank; /* of the custom policies */
+    gint64 policy, ds_policy, nic_policy;
+    char *rank, *ds_rank, *nic_rank; /* of the custom policies */
+    gint64 different_vnets; /* 1: each card of a machine whose network is chosen gets another */
     double memory_scale;
     gint64 connections;
     char *log_system; /* file, std, syslog */
@@ -34,3 +35,4 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SchedConfig, sched_config_free)
 /* The ranks that the policies mean. (borrowed from the configuration) */
 const char *sched_config_rank(const SchedConfig *config);
 const char *sched_config_ds_rank(const SchedConfig *config);
+const char *sched_config_nic_rank(const SchedConfig *config);

@@ -234,6 +234,23 @@ static gboolean fetch_monitoring(SchedServer *server, SchedPools *pools, GError 
     return FALSE;
 }
 
+static gboolean needs_networks(const SchedPools *pools)
+{
+    for (guint i = 0; i < pools->vms->len; i++)
+        if (g_array_index(pools->vms, SchedVm, i).nics != NULL)
+            return TRUE;
+    return FALSE;
+}
+
+/* Networks of all owners (-2); only for machines that want one to be chosen. */
+static gboolean fetch_networks(SchedServer *server, SchedPools *pools, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    if (!wire_call(server->client, &reply, error, "one.vnpool.info", "iii", -2, -1, -1))
+        return FALSE;
+    return sched_read_networks(pools, reply.text != NULL ? reply.text : "", error);
+}
+
 gboolean sched_fetch_places(SchedServer *server, SchedPools *pools, const SchedConfig *config,
                             GError **error)
 {
@@ -243,6 +260,8 @@ gboolean sched_fetch_places(SchedServer *server, SchedPools *pools, const SchedC
         return FALSE;
     if (!server->no_datastores && !fetch(server, pools, "one.datastorepool.info",
                                          sched_read_datastores, &server->no_datastores, error))
+        return FALSE;
+    if (needs_networks(pools) && !fetch_networks(server, pools, error))
         return FALSE;
     if (!all_by_admins(pools) && !fetch_rights(server, pools, error))
         return FALSE;

@@ -113,10 +113,11 @@ static gboolean give_order(WireClient *client, gpointer item, gpointer data, GEr
     /* Only a running machine (LCM_STATE 3) can be moved live. */
     gboolean live = orders->config->live_rescheds && vm->lcm_state == 3;
     gboolean taken =
-        vm->resched ? wire_call(client, NULL, &why, "one.vm.migrate", "iibbii", vm->id, order->host,
-                                live, FALSE, -1, (int)orders->config->cold_migrate_mode)
-                    : wire_call(client, NULL, &why, "one.vm.deploy", "iibis", vm->id, order->host,
-                                FALSE, order->datastore, "");
+        vm->resched
+            ? wire_call(client, NULL, &why, "one.vm.migrate", "iibbii", vm->id, order->host, live,
+                        FALSE, -1, (int)orders->config->cold_migrate_mode)
+            : wire_call(client, NULL, &why, "one.vm.deploy", "iibis", vm->id, order->host, FALSE,
+                        order->datastore, order->networks != NULL ? order->networks : "");
     order->done = TRUE;
     if (taken) {
         log_debug(MODULE, "VM %d %s host %d (%s)", vm->id, vm->resched ? "moves to" : "goes to",
@@ -256,7 +257,8 @@ gboolean sched_loop_cycle(SchedLoop *loop, SchedOutcome *outcome, GError **error
     gboolean good = TRUE;
     if (pools->vms->len > 0) {
         SchedLimits limits = {loop->config->max_host, sched_config_rank(loop->config),
-                              sched_config_ds_rank(loop->config)};
+                              sched_config_ds_rank(loop->config),
+                              sched_config_nic_rank(loop->config), !loop->config->different_vnets};
         if (!sched_fetch_places(&loop->server, pools, loop->config, error))
             return FALSE;
         g_autoptr(SchedMatcher) matcher = sched_matcher_new(pools, &limits);

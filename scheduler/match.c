@@ -33,6 +33,7 @@ struct SchedMatcher {
     SchedLimits limits;
     GHashTable *host_requirements, *ds_requirements; /* text -> SchedRequirement */
     GHashTable *host_ranks, *ds_ranks;               /* text -> SchedRank */
+    GHashTable *net_requirements, *net_ranks;        /* the same of networks */
     GHashTable *principals;                          /* uid and gid -> Principal */
     GHashTable *classes;                             /* Key -> SchedClass */
 };
@@ -88,6 +89,8 @@ SchedMatcher *sched_matcher_new(SchedPools *pools, const SchedLimits *limits)
     matcher->limits = *limits;
     matcher->host_requirements = by_text(requirement_free);
     matcher->ds_requirements = by_text(requirement_free);
+    matcher->net_requirements = by_text(requirement_free);
+    matcher->net_ranks = by_text(sched_rank_free);
     matcher->host_ranks = by_text(sched_rank_free);
     matcher->ds_ranks = by_text(sched_rank_free);
     matcher->principals =
@@ -105,6 +108,8 @@ void sched_matcher_free(SchedMatcher *matcher)
     g_hash_table_unref(matcher->principals);
     g_hash_table_unref(matcher->host_requirements);
     g_hash_table_unref(matcher->ds_requirements);
+    g_hash_table_unref(matcher->net_requirements);
+    g_hash_table_unref(matcher->net_ranks);
     g_hash_table_unref(matcher->host_ranks);
     g_hash_table_unref(matcher->ds_ranks);
     g_free(matcher);
@@ -259,12 +264,17 @@ static SchedClass *class_new(SchedMatcher *matcher, const SchedVm *vm)
     note_error(class, "SCHED_REQUIREMENTS", vm->requirements, class->required);
     note_error(class, "AUTOMATIC_DS_REQUIREMENTS", vm->automatic_ds, class->automatic_ds);
     note_error(class, "SCHED_DS_REQUIREMENTS", vm->ds_requirements, class->required_ds);
+    for (guint i = 0; vm->nics != NULL && i < vm->nics->len; i++) {
+        const char *text = g_array_index(vm->nics, SchedNic, i).requirements;
+        note_error(class, "NIC/SCHED_REQUIREMENTS", text,
+                   requirement_of(matcher->net_requirements, text, matcher->pools->networks->len));
+    }
     return class;
 }
 
 SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm)
 {
-    /* Devices are taken one by one, so a machine that asks for one is a class by itself. */
+    /* Devices and networks are taken one by one, so who asks for one is a class by itself. */
     Key key = {vm->automatic,
                vm->requirements,
                vm->automatic_ds,
@@ -277,7 +287,7 @@ SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm)
                vm->uid,
                vm->gid,
                vm->resched ? vm->host : -1,
-               vm->pci != NULL || vm->resched ? vm->id : -1};
+               vm->pci != NULL || vm->nics != NULL || vm->resched ? vm->id : -1};
     SchedClass *class = g_hash_table_lookup(matcher->classes, &key);
     if (class == NULL) {
         class = class_new(matcher, vm);
@@ -440,6 +450,94 @@ gboolean sched_datastore_has_room(const SchedDatastore *datastore, const SchedHo
             return mb <= space->free_mb - host->placed_disk;
     }
     return host->free_disk < 0 || mb <= host->free_disk - host->placed_disk;
+}
+
+/* ---- Networks ---- */
+
+enum { NETWORK_READY = 1 };
+
+static gboolean met_by_network(SchedMatcher *matcher, const char *text, guint index)
+{
+    const SchedNetwork *network = &g_array_index(matcher->pools->networks, SchedNetwork, index);
+    SchedRequirement *requirement =
+        requirement_of(matcher->net_requirements, text, matcher->pools->networks->len);
+    return requirement == NULL ||
+           met(requirement, index, &(SchedView){.pools = matcher->pools, .network = network},
+               network->version);
+}
+
+SchedNetworkTest sched_test_network(SchedMatcher *matcher, const SchedVm *vm, const SchedNic *nic,
+                                    guint index)
+{
+    const SchedNetwork *network = &g_array_index(matcher->pools->networks, SchedNetwork, index);
+    if (network->state != NETWORK_READY)
+        return SCHED_NET_NOT_READY;
+    if (!sched_may_use_network(matcher->pools, vm->uid, vm->gid, network))
+        return SCHED_NET_NO_RIGHT;
+    if (!met_by_network(matcher, vm->automatic_nic, index))
+        return SCHED_NET_NOT_AUTOMATIC;
+    if (!met_by_network(matcher, nic->requirements, index))
+        return SCHED_NET_NOT_REQUIRED;
+    return network->used + network->placed < network->size ? SCHED_NET_FITS : SCHED_NET_FULL;
+}
+
+static gboolean holds(const GArray *ids, gint32 id)
+{
+    for (guint i = 0; ids != NULL && i < ids->len; i++)
+        if (g_array_index(ids, gint32, i) == id)
+            return TRUE;
+    return FALSE;
+}
+
+/* Addresses of that network among those that were chosen for other cards of the machine. */
+static gint64 chosen_before(const GArray *chosen, gint32 id)
+{
+    gint64 count = 0;
+    for (guint i = 0; i < chosen->len; i++)
+        count += g_array_index(chosen, gint32, i) == id;
+    return count;
+}
+
+/* The highest ranked network for a card on that host; -1: none. */
+static gint32 best_network(SchedMatcher *matcher, const SchedVm *vm, const SchedNic *nic,
+                           const SchedHost *host, const GArray *chosen)
+{
+    const GArray *networks = matcher->pools->networks;
+    SchedRank *rank =
+        rank_of(matcher->net_ranks, nic->rank, matcher->limits.default_nic_rank, networks->len);
+    gint32 best = -1;
+    gint64 best_rank = 0;
+    for (guint i = 0; i < networks->len; i++) {
+        const SchedNetwork *network = &g_array_index(networks, SchedNetwork, i);
+        gint64 before = chosen_before(chosen, network->id);
+        if (!holds(network->clusters, host->cluster) ||
+            (before > 0 && !matcher->limits.same_networks) ||
+            sched_test_network(matcher, vm, nic, i) != SCHED_NET_FITS ||
+            network->used + network->placed + before >= network->size)
+            continue;
+        gint64 value = sched_rank_network(rank, matcher->pools, i);
+        if (best < 0 || value > best_rank) {
+            best = network->id;
+            best_rank = value;
+        }
+    }
+    return best;
+}
+
+gboolean sched_choose_networks(SchedMatcher *matcher, const SchedVm *vm, const SchedHost *host,
+                               GArray *chosen, const SchedNic **missing)
+{
+    g_array_set_size(chosen, 0);
+    for (guint i = 0; vm->nics != NULL && i < vm->nics->len; i++) {
+        const SchedNic *nic = &g_array_index(vm->nics, SchedNic, i);
+        gint32 network = best_network(matcher, vm, nic, host, chosen);
+        if (network < 0) {
+            *missing = nic;
+            return FALSE;
+        }
+        g_array_append_val(chosen, network);
+    }
+    return TRUE;
 }
 
 void sched_class_datastores(SchedMatcher *matcher, SchedClass *class)

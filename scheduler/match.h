@@ -23,6 +23,7 @@ typedef enum {
     SCHED_NOT_AUTOMATIC, /* AUTOMATIC_REQUIREMENTS: clusters of images and networks */
     SCHED_NOT_REQUIRED,  /* SCHED_REQUIREMENTS */
     SCHED_NO_DATASTORE,  /* no system datastore for it there */
+    SCHED_NO_NETWORK,    /* none for a card with NETWORK_MODE = auto */
     SCHED_TOO_MANY,      /* MAX_HOST: next cycle */
     SCHED_HOST_TESTS,
 } SchedHostTest;
@@ -36,6 +37,17 @@ typedef enum {
     SCHED_DS_NO_SPACE,
     SCHED_DS_TESTS,
 } SchedDatastoreTest;
+
+/* The tests of a network for a card, in their order. */
+typedef enum {
+    SCHED_NET_FITS,
+    SCHED_NET_NOT_READY,
+    SCHED_NET_NO_RIGHT,
+    SCHED_NET_NOT_AUTOMATIC, /* AUTOMATIC_NIC_REQUIREMENTS: clusters of the other networks */
+    SCHED_NET_NOT_REQUIRED,  /* SCHED_REQUIREMENTS of the card */
+    SCHED_NET_FULL,
+    SCHED_NET_TESTS,
+} SchedNetworkTest;
 
 /* A requirement's text and its results. */
 typedef struct SchedRequirement SchedRequirement;
@@ -58,7 +70,8 @@ typedef struct SchedMatcher SchedMatcher;
 
 typedef struct SchedLimits {
     guint per_host; /* MAX_HOST, 0 none */
-    const char *default_rank, *default_ds_rank;
+    const char *default_rank, *default_ds_rank, *default_nic_rank;
+    gboolean same_networks; /* the cards of a machine may get one network */
 } SchedLimits;
 
 /* `pools` and the texts of `limits` must outlive it. */
@@ -87,5 +100,13 @@ SchedDatastoreTest sched_test_datastore(SchedMatcher *matcher, const SchedClass 
 gboolean sched_datastore_serves(const SchedDatastore *datastore, const SchedHost *host);
 gboolean sched_datastore_has_room(const SchedDatastore *datastore, const SchedHost *host,
                                   gint64 mb);
+/* Every test of a network for a card, as things stand now; not that of the host's cluster. */
+SchedNetworkTest sched_test_network(SchedMatcher *matcher, const SchedVm *vm, const SchedNic *nic,
+                                    guint network);
+/* Chooses a network for each card of the machine that wants one, on that host: ids in the order of
+ * vm->nics. FALSE: there is none for `*missing`. */
+gboolean sched_choose_networks(SchedMatcher *matcher, const SchedVm *vm, const SchedHost *host,
+                               GArray *chosen, const SchedNic **missing);
+
 /* Makes class->datastores. */
 void sched_class_datastores(SchedMatcher *matcher, SchedClass *class);

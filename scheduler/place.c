@@ -3,6 +3,7 @@
 static void order_clear(SchedOrder *order)
 {
     g_free(order->failure);
+    g_free(order->networks);
 }
 
 void sched_plan_free(SchedPlan *plan)
@@ -72,6 +73,37 @@ gboolean sched_class_has_datastore(SchedMatcher *matcher, const SchedPools *pool
 {
     return !needs_datastore(pools, class->vm) ||
            choose_datastore(matcher, pools, class, class->vm, host) >= 0;
+}
+
+SchedHostTest sched_class_lacks(SchedMatcher *matcher, const SchedPools *pools, SchedClass *class,
+                                guint host, const SchedNic **nic)
+{
+    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(gint32));
+    if (!sched_class_has_datastore(matcher, pools, class, host))
+        return SCHED_NO_DATASTORE;
+    return sched_choose_networks(matcher, class->vm, &g_array_index(pools->hosts, SchedHost, host),
+                                 chosen, nic)
+               ? SCHED_FITS
+               : SCHED_NO_NETWORK;
+}
+
+/* ---- Networks ---- */
+
+/* What oned is told of the cards that wanted a network; (owned, NULL: there are none) */
+static char *take_networks(const SchedPools *pools, const SchedVm *vm, const GArray *chosen)
+{
+    if (chosen->len == 0)
+        return NULL;
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < chosen->len; i++) {
+        SchedNetwork *network = sched_find_network(pools, g_array_index(chosen, gint32, i));
+        network->placed++;
+        network->version++;
+        g_string_append_printf(text,
+                               "NIC = [ NIC_ID = %d, NETWORK_MODE = \"auto\", NETWORK_ID = %d ]\n",
+                               g_array_index(vm->nics, SchedNic, i).id, network->id);
+    }
+    return g_string_free(text, FALSE);
 }
 
 /* ---- Hosts ---- */
@@ -148,6 +180,8 @@ static void charge(SchedPools *pools, const SchedVm *vm, SchedHost *host, SchedD
 static gboolean place(SchedPools *pools, SchedMatcher *matcher, SchedClass *class,
                       const SchedVm *vm, SchedOrder *order)
 {
+    g_autoptr(GArray) networks = g_array_new(FALSE, FALSE, sizeof(gint32));
+    const SchedNic *missing;
     gint position;
     gint64 mb;
     if (vm->cannot != NULL || class->error != NULL ||
@@ -166,7 +200,12 @@ static gboolean place(SchedPools *pools, SchedMatcher *matcher, SchedClass *clas
             }
             datastore = &g_array_index(pools->datastores, SchedDatastore, chosen);
         }
-        *order = (SchedOrder){vm, host->id, datastore != NULL ? datastore->id : -1, host->name};
+        if (vm->nics != NULL && !sched_choose_networks(matcher, vm, host, networks, &missing)) {
+            drop_host(class, position);
+            continue;
+        }
+        *order = (SchedOrder){vm, host->id, datastore != NULL ? datastore->id : -1, host->name,
+                              take_networks(pools, vm, networks)};
         charge(pools, vm, host, datastore);
         return TRUE;
     }

@@ -12,6 +12,8 @@ typedef struct SchedOrder {
     const SchedVm *vm;
     gint32 host, datastore; /* datastore -1: the server chooses */
     const char *host_name;
+    char *
+        networks; /* "NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]..." for cards that wanted one; or NULL */
     gboolean done; /* the server was asked */
     char *failure; /* what it answered when it refused, else NULL */
 } SchedOrder;
@@ -38,6 +40,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SchedPlan, sched_plan_free)
  * what is needed there. */
 const SchedDatastore *sched_full_image_datastore(const SchedPools *pools, const SchedVm *vm,
                                                  gint64 *mb);
+/* What that host lacks for the machine beside what its tests ask: a datastore, or a network for
+ * `*nic`. SCHED_FITS: nothing. */
+SchedHostTest sched_class_lacks(SchedMatcher *matcher, const SchedPools *pools, SchedClass *class,
+                                guint host, const SchedNic **nic);
 /* Whether some system datastore serves the host and has room for the class. */
 gboolean sched_class_has_datastore(SchedMatcher *matcher, const SchedPools *pools,
                                    SchedClass *class, guint host);

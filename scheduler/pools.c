@@ -14,8 +14,15 @@ static void datastore_clear(SchedDatastore *datastore)
     g_clear_pointer(&datastore->clusters, g_array_unref);
 }
 
+static void network_clear(SchedNetwork *network)
+{
+    g_array_unref(network->attributes);
+    g_clear_pointer(&network->clusters, g_array_unref);
+}
+
 static void vm_clear(SchedVm *vm)
 {
+    g_clear_pointer(&vm->nics, g_array_unref);
     g_clear_pointer(&vm->pci, g_array_unref);
     g_clear_pointer(&vm->image_space, g_array_unref);
 }
@@ -39,6 +46,7 @@ SchedPools *sched_pools_new(void)
     pools->vms = array_of(sizeof(SchedVm), vm_clear);
     pools->hosts = array_of(sizeof(SchedHost), host_clear);
     pools->datastores = array_of(sizeof(SchedDatastore), datastore_clear);
+    pools->networks = array_of(sizeof(SchedNetwork), network_clear);
     pools->users = array_of(sizeof(SchedUser), user_clear);
     pools->rules = g_array_new(FALSE, TRUE, sizeof(SchedRule));
     pools->columns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -53,6 +61,7 @@ void sched_pools_free(SchedPools *pools)
     g_array_unref(pools->vms);
     g_array_unref(pools->hosts);
     g_array_unref(pools->datastores);
+    g_array_unref(pools->networks);
     g_array_unref(pools->users);
     g_array_unref(pools->rules);
     g_hash_table_unref(pools->clusters);
@@ -73,6 +82,7 @@ void sched_pools_finish(SchedPools *pools)
     g_array_sort(pools->vms, compare_ids);
     g_array_sort(pools->hosts, compare_ids);
     g_array_sort(pools->datastores, compare_ids);
+    g_array_sort(pools->networks, compare_ids);
     g_array_sort(pools->users, compare_ids);
     for (guint i = 0; i < pools->hosts->len; i++) {
         SchedHost *host = &g_array_index(pools->hosts, SchedHost, i);
@@ -96,6 +106,11 @@ SchedHost *sched_find_host(const SchedPools *pools, gint32 id)
 SchedDatastore *sched_find_datastore(const SchedPools *pools, gint32 id)
 {
     return find(pools->datastores, id);
+}
+
+SchedNetwork *sched_find_network(const SchedPools *pools, gint32 id)
+{
+    return find(pools->networks, id);
 }
 
 const SchedUser *sched_find_user(const SchedPools *pools, gint32 id)

@@ -62,6 +62,23 @@ typedef struct SchedDatastore {
     guint version;
 } SchedDatastore;
 
+typedef struct SchedNetwork {
+    gint32 id, uid, gid, state;
+    const char *name;
+    gboolean group_use, owner_use, other_use;
+    gint64 size, used; /* addresses of all ranges; those that are held */
+    GArray *clusters;  /* of gint32 */
+    GArray *attributes;
+    gint64 placed; /* addresses that this cycle has given */
+    guint version;
+} SchedNetwork;
+
+/* A card of a machine whose network is to be chosen (NETWORK_MODE = auto). */
+typedef struct SchedNic {
+    gint32 id;
+    const char *requirements, *rank; /* NULL: none */
+} SchedNic;
+
 /* A volume that grows in the image's own datastore. */
 typedef struct SchedImageSpace {
     gint32 datastore;
@@ -84,6 +101,8 @@ typedef struct SchedVm {
     gint32 datastore;    /* likewise */
     GArray *pci;         /* of SchedPci, NULL when none */
     GArray *image_space; /* of SchedImageSpace, NULL when none */
+    GArray *nics;        /* of SchedNic, NULL when none is to be chosen */
+    const char *automatic_nic;
 } SchedVm;
 
 typedef struct SchedUser {
@@ -101,6 +120,7 @@ typedef struct SchedPools {
     GArray *vms;          /* of SchedVm, by id */
     GArray *hosts;        /* of SchedHost, by id */
     GArray *datastores;   /* of SchedDatastore, by id */
+    GArray *networks;     /* of SchedNetwork, by id; read only when a machine needs one */
     GHashTable *clusters; /* id -> GArray of SchedAttribute */
     GArray *users;        /* of SchedUser */
     gint32 zone;          /* whose rules apply */
@@ -118,6 +138,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SchedPools, sched_pools_free)
 gboolean sched_read_vms(SchedPools *pools, const char *xml, double scale, GError **error);
 gboolean sched_read_hosts(SchedPools *pools, const char *xml, GError **error);
 gboolean sched_read_datastores(SchedPools *pools, const char *xml, GError **error);
+gboolean sched_read_networks(SchedPools *pools, const char *xml, GError **error);
 gboolean sched_read_clusters(SchedPools *pools, const char *xml, GError **error);
 gboolean sched_read_users(SchedPools *pools, const char *xml, GError **error);
 gboolean sched_read_rules(SchedPools *pools, const char *xml, GError **error);
@@ -131,5 +152,6 @@ gint32 sched_read_zone(const char *xml);
 void sched_pools_finish(SchedPools *pools);
 
 SchedHost *sched_find_host(const SchedPools *pools, gint32 id);
+SchedNetwork *sched_find_network(const SchedPools *pools, gint32 id);
 SchedDatastore *sched_find_datastore(const SchedPools *pools, gint32 id);
 const SchedUser *sched_find_user(const SchedPools *pools, gint32 id);

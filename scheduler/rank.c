@@ -16,6 +16,13 @@ static const char *const datastore_policies[] = {
     "PRIORITY",  /* 3 fixed */
 };
 
+static const char *const network_policies[] = {
+    "USED_LEASES",   /* 0 packing: the fullest */
+    "- USED_LEASES", /* 1 striping */
+    NULL,            /* 2 custom */
+    "PRIORITY",      /* 3 fixed */
+};
+
 static const char *policy_text(const char *const *texts, gint64 count, gint64 policy,
                                const char *custom)
 {
@@ -32,6 +39,11 @@ const char *sched_host_policy(gint64 policy, const char *custom)
 const char *sched_datastore_policy(gint64 policy, const char *custom)
 {
     return policy_text(datastore_policies, G_N_ELEMENTS(datastore_policies), policy, custom);
+}
+
+const char *sched_network_policy(gint64 policy, const char *custom)
+{
+    return policy_text(network_policies, G_N_ELEMENTS(network_policies), policy, custom);
 }
 
 SchedRank *sched_rank_new(const char *text, guint objects)
@@ -80,4 +92,13 @@ gint64 sched_rank_datastore(SchedRank *rank, const SchedPools *pools, guint inde
         return rank->values[index];
     return evaluate(rank, index, &(SchedView){.pools = pools, .datastore = datastore},
                     datastore->version);
+}
+
+gint64 sched_rank_network(SchedRank *rank, const SchedPools *pools, guint index)
+{
+    const SchedNetwork *network = &g_array_index(pools->networks, SchedNetwork, index);
+    if (rank->versions[index] == network->version + 1)
+        return rank->values[index];
+    return evaluate(rank, index, &(SchedView){.pools = pools, .network = network},
+                    network->version);
 }

@@ -21,9 +21,11 @@ typedef struct SchedRank {
 SchedRank *sched_rank_new(const char *text, guint objects);
 void sched_rank_free(SchedRank *rank);
 gint64 sched_rank_host(SchedRank *rank, const SchedPools *pools, guint host);
+gint64 sched_rank_network(SchedRank *rank, const SchedPools *pools, guint network);
 gint64 sched_rank_datastore(SchedRank *rank, const SchedPools *pools, guint datastore);
 
 /* The rank text of a policy of DEFAULT_SCHED (0 packing ... 4 fixed) and of
  * DEFAULT_DS_SCHED (0 to 3); `custom` is the RANK member. NULL: no such policy. */
 const char *sched_host_policy(gint64 policy, const char *custom);
+const char *sched_network_policy(gint64 policy, const char *custom); /* of DEFAULT_NIC_SCHED */
 const char *sched_datastore_policy(gint64 policy, const char *custom);

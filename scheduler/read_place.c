@@ -253,6 +253,46 @@ gboolean sched_read_datastores(SchedPools *pools, const char *xml, GError **erro
     return read_pool(pools, xml, datastore_fields, template_scope, "", on_datastore, error);
 }
 
+/* ---- Networks ---- */
+
+#define NETWORK(member) offsetof(SchedNetwork, member)
+
+static const SchedField network_fields[] = {{"ID", FIELD_INT32, NETWORK(id)},
+                                            {"UID", FIELD_INT32, NETWORK(uid)},
+                                            {"GID", FIELD_INT32, NETWORK(gid)},
+                                            {"NAME", FIELD_TEXT, NETWORK(name)},
+                                            {"STATE", FIELD_INT32, NETWORK(state)},
+                                            {"PERMISSIONS/OWNER_U", FIELD_YES, NETWORK(owner_use)},
+                                            {"PERMISSIONS/GROUP_U", FIELD_YES, NETWORK(group_use)},
+                                            {"PERMISSIONS/OTHER_U", FIELD_YES, NETWORK(other_use)},
+                                            {"USED_LEASES", FIELD_INT64, NETWORK(used)},
+                                            {NULL}};
+
+static void on_network(const char *element, const FlatLeaf *leaves, guint count, gpointer data)
+{
+    const Reading *reading = data;
+    SchedNetwork network = {.id = -1, .state = 1};
+    if (strcmp(element, "VNET") != 0)
+        return;
+    network.attributes = attributes_new(count);
+    for (guint i = 0; i < count; i++) {
+        const Path *path = leaves[i].tag;
+        add_attribute(network.attributes, reading->pools, &leaves[i]);
+        if (path->field != NULL)
+            sched_field_set(path->field, &network, leaves[i].value);
+        else if (strcmp(leaves[i].path, "AR_POOL/AR/SIZE") == 0)
+            network.size += strtoll(leaves[i].value, NULL, 10);
+    }
+    network.name = network.name != NULL ? sched_keep(reading->pools, network.name) : "";
+    network.clusters = clusters_of(leaves, count);
+    g_array_append_val(reading->pools->networks, network);
+}
+
+gboolean sched_read_networks(SchedPools *pools, const char *xml, GError **error)
+{
+    return read_pool(pools, xml, network_fields, template_scope, "", on_network, error);
+}
+
 /* ---- Clusters ---- */
 
 static void on_cluster(const char *element, const FlatLeaf *leaves, guint count, gpointer data)

@@ -13,16 +13,24 @@ typedef struct {
     gint64 size, snapshots; /* MB */
 } Disk;
 
-enum { PART_VM, PART_DISK, PART_PCI };
+enum { PART_VM, PART_DISK, PART_PCI, PART_NIC };
+
+typedef struct {
+    SchedNic nic;
+    const char *mode;
+    gint32 network;
+    gint32 range; /* of an address that it has already */
+} Nic;
 
 typedef struct {
     SchedVm vm;
     double cpu;
     gint64 memory; /* MB */
     const char *requirements, *old_requirements, *rank, *old_rank;
-    const char *group_id, *network_mode;
+    const char *group_id;
     Disk disk; /* the one whose elements are coming */
     SchedPci pci;
+    Nic nic;
     guint part, part_number;
 } RawVm;
 
@@ -30,6 +38,7 @@ typedef struct {
 #define RAW(member)  offsetof(RawVm, member)
 #define DISK(member) offsetof(RawVm, disk.member)
 #define PCI(member)  offsetof(RawVm, pci.member)
+#define NIC(member)  offsetof(RawVm, nic.member)
 
 /* Attributes of placement stand in USER_TEMPLATE; up to 3.8 they stood in TEMPLATE. */
 static const SchedField fields[] = {
@@ -60,7 +69,13 @@ static const SchedField fields[] = {
     {"HISTORY_RECORDS/HISTORY/HID", FIELD_INT32, VM(host)},
     {"HISTORY_RECORDS/HISTORY/DS_ID", FIELD_INT32, VM(datastore)},
     {"TEMPLATE/VMGROUP/VMGROUP_ID", FIELD_TEXT, RAW(group_id)},
-    {"TEMPLATE/NIC/NETWORK_MODE", FIELD_TEXT, RAW(network_mode)},
+    {"TEMPLATE/AUTOMATIC_NIC_REQUIREMENTS", FIELD_TEXT, VM(automatic_nic)},
+    {"TEMPLATE/NIC/NIC_ID", FIELD_INT32, NIC(nic.id), PART_NIC},
+    {"TEMPLATE/NIC/NETWORK_MODE", FIELD_TEXT, NIC(mode), PART_NIC},
+    {"TEMPLATE/NIC/NETWORK_ID", FIELD_INT32, NIC(network), PART_NIC},
+    {"TEMPLATE/NIC/AR_ID", FIELD_INT32, NIC(range), PART_NIC},
+    {"TEMPLATE/NIC/SCHED_REQUIREMENTS", FIELD_TEXT, NIC(nic.requirements), PART_NIC},
+    {"TEMPLATE/NIC/SCHED_RANK", FIELD_TEXT, NIC(nic.rank), PART_NIC},
     {"TEMPLATE/DISK/TYPE", FIELD_TEXT, DISK(type), PART_DISK},
     {"TEMPLATE/DISK/CLONE", FIELD_TEXT, DISK(clone), PART_DISK},
     {"TEMPLATE/DISK/CLONE_TARGET", FIELD_TEXT, DISK(clone_target), PART_DISK},
@@ -132,7 +147,13 @@ static void finish_part(RawVm *raw)
             raw->vm.pci = g_array_new(FALSE, FALSE, sizeof(SchedPci));
         g_array_append_val(raw->vm.pci, raw->pci);
     }
+    if (raw->part == PART_NIC && text_is(raw->nic.mode, "auto") && raw->nic.range < 0) {
+        if (raw->vm.nics == NULL)
+            raw->vm.nics = g_array_new(FALSE, FALSE, sizeof(SchedNic));
+        g_array_append_val(raw->vm.nics, raw->nic.nic);
+    }
     raw->part = PART_VM;
+    raw->nic = (Nic){.nic.id = -1, .network = -1, .range = -1};
     raw->disk = (Disk){.datastore = -1, .image = -1};
     raw->pci = (SchedPci){.vmid = -1};
 }
@@ -159,6 +180,12 @@ static void keep_texts(const SchedPools *pools, RawVm *raw)
     vm->rank = sched_keep(pools, raw->rank != NULL ? raw->rank : raw->old_rank);
     vm->ds_requirements = sched_keep(pools, vm->ds_requirements);
     vm->ds_rank = sched_keep(pools, vm->ds_rank);
+    vm->automatic_nic = sched_keep(pools, vm->automatic_nic);
+    for (guint i = 0; vm->nics != NULL && i < vm->nics->len; i++) {
+        SchedNic *nic = &g_array_index(vm->nics, SchedNic, i);
+        nic->requirements = sched_keep(pools, nic->requirements);
+        nic->rank = sched_keep(pools, nic->rank);
+    }
     if (vm->message != NULL)
         vm->message = g_string_chunk_insert(pools->strings, vm->message);
     for (guint i = 0; vm->pci != NULL && i < vm->pci->len; i++) {
@@ -195,6 +222,7 @@ static void on_vm(const char *element, const FlatLeaf *leaves, guint count, gpoi
     if (reading->ids != NULL || vm->id < 0 || !(is_pending(vm) || vm->resched)) {
         g_clear_pointer(&vm->pci, g_array_unref);
         g_clear_pointer(&vm->image_space, g_array_unref);
+        g_clear_pointer(&vm->nics, g_array_unref);
         return;
     }
     vm->cpu = llround(raw.cpu * 100);
@@ -204,9 +232,8 @@ static void on_vm(const char *element, const FlatLeaf *leaves, guint count, gpoi
     if (raw.group_id != NULL)
         vm->cannot = "it belongs to a VM group, which this scheduler cannot place; deploy it by "
                      "hand or take it out of the group";
-    else if (text_is(raw.network_mode, "auto"))
-        vm->cannot = "a NIC has NETWORK_MODE = auto, for which this scheduler cannot choose a "
-                     "network; name the network";
+    if (vm->resched)
+        g_clear_pointer(&vm->nics, g_array_unref); /* it has all its networks */
     keep_texts(reading->pools, &raw);
     g_array_append_val(reading->pools->vms, *vm);
 }

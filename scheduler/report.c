@@ -21,6 +21,8 @@ static const struct {
                              "do not meet AUTOMATIC_REQUIREMENTS"},
     [SCHED_NOT_REQUIRED] = {"does not meet SCHED_REQUIREMENTS", "do not meet SCHED_REQUIREMENTS"},
     [SCHED_NO_DATASTORE] = {"has no system datastore for it", "have no system datastore for it"},
+    [SCHED_NO_NETWORK] = {"has no network for a card with NETWORK_MODE = auto",
+                          "have no network for a card with NETWORK_MODE = auto"},
     [SCHED_TOO_MANY] = {"took MAX_HOST machines", "took MAX_HOST machines"},
 };
 
@@ -34,6 +36,20 @@ static const struct {
     [SCHED_DS_NOT_REQUIRED] = {"does not meet SCHED_DS_REQUIREMENTS",
                                "do not meet SCHED_DS_REQUIREMENTS"},
     [SCHED_DS_NO_SPACE] = {"has too little free space", "have too little free space"},
+};
+
+static const struct {
+    const char *one, *many;
+} network_words[SCHED_NET_TESTS] = {
+    [SCHED_NET_FITS] = {"is in another cluster, or another card's",
+                        "are in other clusters, or other cards'"},
+    [SCHED_NET_NOT_READY] = {"is not ready", "are not ready"},
+    [SCHED_NET_NO_RIGHT] = {"may not be used by its owner", "may not be used by its owner"},
+    [SCHED_NET_NOT_AUTOMATIC] = {"does not meet AUTOMATIC_NIC_REQUIREMENTS",
+                                 "do not meet AUTOMATIC_NIC_REQUIREMENTS"},
+    [SCHED_NET_NOT_REQUIRED] = {"does not meet its SCHED_REQUIREMENTS",
+                                "do not meet its SCHED_REQUIREMENTS"},
+    [SCHED_NET_FULL] = {"has no free address", "have no free address"},
 };
 
 static void append_count(GString *out, guint count, guint of, gboolean first, const char *one,
@@ -98,6 +114,27 @@ static void append_datastores(GString *out, SchedMatcher *matcher, const SchedPo
                                class->vm->system_mb);
 }
 
+/* ---- Networks ---- */
+
+static void append_networks(GString *out, SchedMatcher *matcher, const SchedPools *pools,
+                            const SchedClass *class, const SchedNic *nic)
+{
+    guint counts[SCHED_NET_TESTS] = {0}, said = 0;
+    for (guint i = 0; i < pools->networks->len; i++)
+        counts[sched_test_network(matcher, class->vm, nic, i)]++;
+    g_string_append_printf(out, "; networks for NIC %d: ", nic->id);
+    if (pools->networks->len == 0)
+        g_string_append(out, "there is none");
+    for (guint test = SCHED_NET_FITS; test < SCHED_NET_TESTS; test++) {
+        if (counts[test] == 0)
+            continue;
+        append_count(out, counts[test], pools->networks->len, said++ == 0, network_words[test].one,
+                     network_words[test].many);
+        if (test == SCHED_NET_NOT_REQUIRED)
+            g_string_append_printf(out, ": %s", nic->requirements);
+    }
+}
+
 /* ---- Hosts ---- */
 
 static char *class_reason(SchedMatcher *matcher, const SchedPools *pools, SchedClass *class)
@@ -105,12 +142,13 @@ static char *class_reason(SchedMatcher *matcher, const SchedPools *pools, SchedC
     guint counts[SCHED_HOST_TESTS] = {0}, total = pools->hosts->len, said = 0;
     /* Most hosts first: that is what stands in the way. */
     guint order[SCHED_HOST_TESTS], tests = 0;
+    const SchedNic *nic = NULL; /* a card without network */
     if (total == 0)
         return g_strdup("No host: there is none yet; add one with `onehost create`");
     for (guint i = 0; i < total; i++) {
         SchedHostTest test = sched_test_host(matcher, class, i);
-        if (test == SCHED_FITS && !sched_class_has_datastore(matcher, pools, class, i))
-            test = SCHED_NO_DATASTORE;
+        if (test == SCHED_FITS)
+            test = sched_class_lacks(matcher, pools, class, i, &nic);
         counts[test]++;
     }
     for (guint test = SCHED_FITS + 1; test < SCHED_HOST_TESTS; test++) {
@@ -131,6 +169,8 @@ static char *class_reason(SchedMatcher *matcher, const SchedPools *pools, SchedC
     }
     if (counts[SCHED_NO_DATASTORE] > 0)
         append_datastores(out, matcher, pools, class);
+    if (counts[SCHED_NO_NETWORK] > 0)
+        append_networks(out, matcher, pools, class, nic);
     return tests > 0 ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
 }
 

@@ -5,6 +5,7 @@
 #define GROUP          G_GUINT64_CONSTANT(0x200000000)
 #define ALL            G_GUINT64_CONSTANT(0x400000000)
 #define CLUSTER        G_GUINT64_CONSTANT(0x800000000)
+#define TYPE_NET       G_GUINT64_CONSTANT(0x4000000000)
 #define TYPE_HOST      G_GUINT64_CONSTANT(0x2000000000)
 #define TYPE_DATASTORE G_GUINT64_CONSTANT(0x100000000000)
 #define KINDS          (INDIVIDUAL | GROUP | ALL | CLUSTER)
@@ -100,23 +101,47 @@ gboolean sched_may_use_host(const SchedPools *pools, gint32 uid, gint32 gid, con
     return uid == 0 || contains(groups, count, 0) || by_rule(pools, uid, groups, count, &wanted);
 }
 
-gboolean sched_may_use_datastore(const SchedPools *pools, gint32 uid, gint32 gid,
-                                 const SchedDatastore *datastore)
+/* What permissions or a rule say of an object that has an owner and clusters. */
+typedef struct {
+    guint64 type;
+    gint32 id, uid, gid;
+    gboolean owner_use, group_use, other_use;
+    const GArray *clusters;
+} Owned;
+
+static gboolean may_use(const SchedPools *pools, gint32 uid, gint32 gid, const Owned *object)
 {
     guint count;
     const gint32 *groups = groups_of(pools, uid, &gid, &count);
-    const GArray *clusters = datastore->clusters;
-    Wanted wanted = {TYPE_DATASTORE,
+    const GArray *clusters = object->clusters;
+    Wanted wanted = {object->type,
                      RIGHT_USE,
-                     datastore->id,
-                     datastore->gid,
+                     object->id,
+                     object->gid,
                      clusters != NULL ? (const gint32 *)clusters->data : NULL,
                      clusters != NULL ? clusters->len : 0};
-    if (uid == 0 || contains(groups, count, 0) || datastore->other_use)
+    if (uid == 0 || contains(groups, count, 0) || object->other_use)
         return TRUE;
-    if (datastore->owner_use && datastore->uid == uid)
+    if (object->owner_use && object->uid == uid)
         return TRUE;
-    if (datastore->group_use && contains(groups, count, datastore->gid))
+    if (object->group_use && contains(groups, count, object->gid))
         return TRUE;
     return by_rule(pools, uid, groups, count, &wanted);
+}
+
+gboolean sched_may_use_datastore(const SchedPools *pools, gint32 uid, gint32 gid,
+                                 const SchedDatastore *datastore)
+{
+    return may_use(pools, uid, gid,
+                   &(Owned){TYPE_DATASTORE, datastore->id, datastore->uid, datastore->gid,
+                            datastore->owner_use, datastore->group_use, datastore->other_use,
+                            datastore->clusters});
+}
+
+gboolean sched_may_use_network(const SchedPools *pools, gint32 uid, gint32 gid,
+                               const SchedNetwork *network)
+{
+    return may_use(pools, uid, gid,
+                   &(Owned){TYPE_NET, network->id, network->uid, network->gid, network->owner_use,
+                            network->group_use, network->other_use, network->clusters});
 }

@@ -11,5 +11,7 @@
  * users and rules need not be read. */
 gboolean sched_is_admin(const SchedPools *pools, gint32 uid, gint32 gid);
 gboolean sched_may_use_host(const SchedPools *pools, gint32 uid, gint32 gid, const SchedHost *host);
+gboolean sched_may_use_network(const SchedPools *pools, gint32 uid, gint32 gid,
+                               const SchedNetwork *network);
 gboolean sched_may_use_datastore(const SchedPools *pools, gint32 uid, gint32 gid,
                                  const SchedDatastore *datastore);

@@ -61,7 +61,7 @@ static const RpcMethod methods[] = {
     RIGHTS("vm", VM, "", "a machine"),
     LOCKS("vm", VM, "a machine"),
     ACTION("one.vm.deploy", "ii|bis", ADMIN, "deploy", vm_method_deploy,
-           "Starts a pending machine on a host: machine, host, check capacity, system datastore."),
+           "Starts a pending machine on a host: machine, host, check capacity, system datastore, networks of cards that have none yet."),
     OBJECT("one.vm.action", "si", "int", VM, OWN_CHECK, 2, vm_method_action,
            "An action by its word: terminate, suspend, resume, stop, poweroff, reboot ..."),
     ACTION("one.vm.migrate", "iib|bii", ADMIN, "migrate", vm_method_migrate,

@@ -116,10 +116,23 @@ RpcReply *vm_method_deploy(Request *request)
 {
     VmPlace place = {arg_int(request, 2, -1), arg_int(request, 4, -1), arg_bool(request, 3, FALSE)};
     VmAsker asker = request_asker(request);
-    if (!place_allowed(request, &place))
+    World *world = request->world;
+    Vm *vm = VM(request->object);
+    const char *text = arg_text(request, 5, "");
+    g_autoptr(Template) before = NULL; /* of a machine whose cards get their networks now */
+    g_autoptr(Template) networks = *text ? request_template(request, 5) : NULL;
+    if ((*text && !networks) || !place_allowed(request, &place))
         return NULL;
-    return reply_to_action(request, vm_deploy(request->lifecycle, VM(request->object), &place,
-                                              &asker, &request->error));
+    if (!cards_choose(world, vm, networks, &before, &request->error))
+        return NULL;
+    if (before)
+        context_complete(world, vm);
+    gboolean done = vm_deploy(request->lifecycle, vm, &place, &asker, &request->error);
+    if (before && done)
+        secgroup_touch(world, vm);
+    else if (before)
+        cards_put_back(world, vm, g_steal_pointer(&before));
+    return reply_to_action(request, done);
 }
 
 RpcReply *vm_method_migrate(Request *request)

@@ -317,6 +317,86 @@ static gboolean write_clusters(World *world, Template *template, GError **error)
     return TRUE;
 }
 
+/* ---- networks that are chosen later ---- */
+
+gboolean card_waits(const TemplateAttribute *card)
+{
+    const char *mode = attribute_get(card, "NETWORK_MODE");
+    return mode && !g_ascii_strcasecmp(mode, "auto") && !attribute_get(card, "AR_ID");
+}
+
+void cards_put_back(World *world, Vm *vm, Template *before)
+{
+    TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
+        const TemplateAttribute *was = template_vector(before, "NIC", i);
+        if (was && card_waits(was) && attribute_get(card, "AR_ID"))
+            card_give_back(world, card, vm->head.id);
+    }
+    template_free(vm->head.template);
+    vm->head.template = before;
+    object_changed(world, &vm->head);
+}
+
+/* The network that the order names for that card; NULL: none. */
+static const char *ordered_network(const Template *order, const char *id)
+{
+    const TemplateAttribute *nic;
+    for (guint i = 0; order && id && (nic = template_vector(order, "NIC", i)); i++)
+        if (g_strcmp0(attribute_get(nic, "NIC_ID"), id) == 0)
+            return attribute_get(nic, "NETWORK_ID");
+    return NULL;
+}
+
+static gboolean choose(World *world, const User *owner, Template *template, gint32 vm,
+                       const Template *order, GError **error)
+{
+    TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(template, "NIC", i)); i++) {
+        if (!card_waits(card))
+            continue;
+        const char *id = attribute_get(card, "NIC_ID"), *network = ordered_network(order, id);
+        if (!network)
+            return wrong(error,
+                         "NIC %s has NETWORK_MODE = auto and no network is named for it: let the "
+                         "scheduler place the machine, or deploy it with NIC = [ NIC_ID = %s, "
+                         "NETWORK_ID = ... ]",
+                         id, id);
+        attribute_set(card, "NETWORK_ID", network);
+        attribute_set(card, "NETWORK", NULL);
+        if (!card_take(world, owner, card, vm, error))
+            return FALSE;
+    }
+    return cards_groups_fit(template, NULL, error) && write_clusters(world, template, error);
+}
+
+static gboolean any_waits(const Template *template)
+{
+    const TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(template, "NIC", i)); i++)
+        if (card_waits(card))
+            return TRUE;
+    return FALSE;
+}
+
+gboolean cards_choose(World *world, Vm *vm, const Template *order, Template **before,
+                      GError **error)
+{
+    const User *owner = user_get(world, vm->head.uid);
+    *before = NULL;
+    if (!any_waits(vm->head.template))
+        return TRUE;
+    if (!owner)
+        return wrong(error, "The machine's owner, user %d, does not exist", vm->head.uid);
+    *before = template_copy(vm->head.template);
+    if (choose(world, owner, vm->head.template, vm->head.id, order, error)) {
+        secgroup_write_rules(world, vm->head.template);
+        return TRUE;
+    }
+    cards_put_back(world, vm, g_steal_pointer(before));
+    return FALSE;
+}
+
 gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error)
 {
     TemplateAttribute *card;

@@ -19,6 +19,15 @@ gboolean cards_show(World *world, const User *owner, Template *template, GError 
  * written. */
 gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
                    GError **error);
+/* Cards with NETWORK_MODE = auto wait for their network until the machine is deployed: `order`
+ * names one for each, NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]. All or none; FALSE with the error when
+ * one is missing or cannot be had. `*before` gets the machine's template as it was (owned) when
+ * some waited, which have their addresses now; else NULL. */
+gboolean cards_choose(World *world, Vm *vm, const Template *order, Template **before,
+                      GError **error);
+gboolean card_waits(const TemplateAttribute *card);
+/* Takes back what cards_choose() did: the machine's template is `before` (taken) again. */
+void cards_put_back(World *world, Vm *vm, Template *before);
 /* Security groups that a list of ids names: they exist, are few enough, and the user may use them.
  */
 gboolean cards_groups_allowed(World *world, const User *owner, const char *list, GError **error);

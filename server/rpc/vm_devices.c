@@ -136,7 +136,7 @@ gboolean devices_number_nics(Template *template, GError **error)
 static void give_nic(World *world, TemplateAttribute *nic, gint32 vm, guint number)
 {
     const char *mac = attribute_get(nic, "MAC");
-    if (!mac || !*mac) {
+    if ((!mac || !*mac) && !card_waits(nic)) {
         g_autofree char *given =
             g_strdup_printf("%s:%02x:%02x:%02x:%02x", config_text(world->config, "MAC_PREFIX"),
                             (vm >> 16) & 0xff, (vm >> 8) & 0xff, vm & 0xff, number & 0xff);

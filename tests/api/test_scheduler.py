@@ -112,6 +112,52 @@ def test_only_where_the_owner_may(one, scheduler):
     assert guest_vm.findtext("UNAME") == "guest-of-sched"
 
 
+def network(one, name, size=2, more=""):
+    return one.ok("one.vn.allocate", f"NAME = {name}\nVN_MAD = fw\nNETWORK_MASK = 255.255.255.0\n{more}\n"
+                  f"AR = [ TYPE = IP4, IP = 10.6.{len(name)}.1, SIZE = {size} ]", -1)
+
+
+def test_networks_are_chosen(one, scheduler):
+    red, blue = network(one, "red", more="COLOR = red"), network(one, "blue", more="COLOR = blue")
+    both = 'NIC = [ NETWORK_MODE = auto, SCHED_REQUIREMENTS = "COLOR = blue" ]\nNIC = [ NETWORK_MODE = auto ]\n'
+    machines = [one.allocate(f'{both}CONTEXT = [ NETWORK = YES ]') for _ in range(2)]
+    for number, identity in enumerate(machines):
+        vm = one.wait(identity, "RUNNING")
+        assert [nic.findtext("NETWORK_ID") for nic in vm.findall("TEMPLATE/NIC")] == [str(blue), str(red)]
+        assert vm.findtext("TEMPLATE/CONTEXT/ETH0_IP") == vm.find("TEMPLATE/NIC").findtext("IP") is not None
+        assert vm.findtext("TEMPLATE/NIC/TARGET") == f"one-{identity}-0" and vm.find("TEMPLATE/SECURITY_GROUP_RULE") is not None
+    waiting = one.allocate(both)  # they have two addresses each
+    assert "networks for NIC 0: 1 of 2 does not meet its SCHED_REQUIREMENTS: COLOR = blue, 1 has no free address" in \
+        one.until(lambda: message(one, waiting), "the message")
+    assert one.vm(waiting).find("TEMPLATE/NIC/IP") is None
+    one.fails("one.vm.deploy", waiting, 0, text="NETWORK_MODE = auto and no network is named")
+    one.fails("one.vm.deploy", waiting, 0, False, -1, f"NIC=[NIC_ID=0,NETWORK_ID={blue}]\nNIC=[NIC_ID=1,NETWORK_ID={red}]",
+              text="all of its addresses are in use")
+    one.action("terminate-hard", machines[0])
+    one.wait(waiting, "RUNNING")
+    for identity in (machines[1], waiting):
+        one.action("terminate-hard", identity)
+        one.wait(identity, "DONE")
+    for net in (red, blue):
+        assert one.xml("one.vn.info", net).findtext("USED_LEASES") == "0"
+
+
+def test_only_networks_that_the_owner_may_use(one, scheduler):
+    for rule in one.xml("one.acl.info"):  # of the first start: users may use every network
+        if "NET" in rule.findtext("STRING"):
+            one.ok("one.acl.delrule", int(rule.findtext("ID")))
+    guest, mine = one.user("netless"), network(one, "private", more="COLOR = green")
+    identity = guest.allocate('NIC = [ NETWORK_MODE = auto, SCHED_REQUIREMENTS = "COLOR = green" ]')
+    assert "may not be used by its owner" in one.until(lambda: message(one, identity), "the message")
+    # Nor when the order names it: the owner's right counts, not that of who deploys.
+    one.fails("one.vm.deploy", identity, 0, False, -1, f"NIC=[NIC_ID=0,NETWORK_ID={mine}]", text="Not authorized")
+    assert one.xml("one.vn.info", mine).findtext("USED_LEASES") == "0"
+    one.ok("one.vn.chmod", mine, *[-1] * 6, 1, -1, -1)
+    one.allocate()  # wakes the scheduler
+    vm = one.wait(identity, "RUNNING")
+    assert vm.findtext("TEMPLATE/NIC/NETWORK_ID") == str(mine)
+
+
 def test_killed_in_the_middle(one, scheduler):
     machines = [one.allocate(name=f"middle-{number}", hold=True) for number in range(60)]
     for number, identity in enumerate(machines):

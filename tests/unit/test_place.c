@@ -5,7 +5,7 @@
 
 typedef struct {
     char *name;
-    GString *hosts, *datastores, *vms;
+    GString *hosts, *datastores, *networks, *vms;
     GHashTable *limits;
     GPtrArray *expected; /* lines */
 } Scene;
@@ -95,9 +95,48 @@ static void add_datastore(GString *out, int id, GHashTable *words)
     g_string_append(out, "</DATASTORE>");
 }
 
+static void add_network(GString *out, int id, GHashTable *words)
+{
+    g_autofree char *clusters = take(words, "clusters", "0");
+    g_auto(GStrv) ids = g_strsplit(clusters, ",", -1);
+    g_string_append_printf(out, "<VNET><ID>%d</ID><UID>0</UID><GID>0</GID><NAME>n%d</NAME>", id,
+                           id);
+    element(out, "STATE", words, "state", "1");
+    g_string_append(out, "<PERMISSIONS>");
+    element(out, "OTHER_U", words, "other", "1");
+    g_string_append(out, "</PERMISSIONS><CLUSTERS>");
+    for (char **cluster = ids; *cluster != NULL; cluster++)
+        g_string_append_printf(out, "<ID>%s</ID>", *cluster);
+    g_string_append(out, "</CLUSTERS>");
+    element(out, "USED_LEASES", words, "used", "0");
+    g_string_append(out, "<AR_POOL><AR><AR_ID>0</AR_ID>");
+    element(out, "SIZE", words, "size", "10");
+    g_string_append(out, "</AR></AR_POOL>");
+    rest(out, words);
+    g_string_append(out, "</VNET>");
+}
+
+/* Cards whose network is to be chosen: "nics=2", all with the same wishes. */
+static void add_nics(GString *out, GHashTable *words)
+{
+    g_autofree char *count = take(words, "nics", "0");
+    g_autofree char *requirements = take(words, "nic_requirements", NULL);
+    g_autofree char *rank = take(words, "nic_rank", NULL);
+    for (int i = 0; i < atoi(count); i++) {
+        g_string_append_printf(out, "<NIC><NIC_ID>%d</NIC_ID><NETWORK_MODE>auto</NETWORK_MODE>", i);
+        if (requirements != NULL)
+            g_string_append_printf(out, "<SCHED_REQUIREMENTS><![CDATA[%s]]></SCHED_REQUIREMENTS>",
+                                   requirements);
+        if (rank != NULL)
+            g_string_append_printf(out, "<SCHED_RANK>%s</SCHED_RANK>", rank);
+        g_string_append(out, "</NIC>");
+    }
+}
+
 static void add_vm(GString *out, int id, GHashTable *words)
 {
-    g_string_append_printf(out, "<VM><ID>%d</ID><UID>0</UID><GID>0</GID>", id);
+    g_autofree char *uid = take(words, "uid", "0");
+    g_string_append_printf(out, "<VM><ID>%d</ID><UID>%s</UID><GID>%s</GID>", id, uid, uid);
     element(out, "STATE", words, "state", "1");
     element(out, "RESCHED", words, "resched", "0");
     g_string_append(out, "<LCM_STATE>3</LCM_STATE><TEMPLATE>");
@@ -106,7 +145,10 @@ static void add_vm(GString *out, int id, GHashTable *words)
     element(out, "AUTOMATIC_REQUIREMENTS", words, "automatic", NULL);
     g_string_append(out, "<DISK><TYPE>fs</TYPE>");
     element(out, "SIZE", words, "size", "0");
-    g_string_append(out, "</DISK></TEMPLATE><USER_TEMPLATE>");
+    g_string_append(out, "</DISK>");
+    add_nics(out, words);
+    element(out, "AUTOMATIC_NIC_REQUIREMENTS", words, "automatic_nic", NULL);
+    g_string_append(out, "</TEMPLATE><USER_TEMPLATE>");
     element(out, "SCHED_REQUIREMENTS", words, "requirements", NULL);
     element(out, "SCHED_RANK", words, "rank", NULL);
     element(out, "SCHED_DS_REQUIREMENTS", words, "ds_requirements", NULL);
@@ -129,6 +171,7 @@ static Scene *scene_new(const char *name)
     scene->name = g_strdup(name);
     scene->hosts = g_string_new("<HOST_POOL>");
     scene->datastores = g_string_new("<DATASTORE_POOL>");
+    scene->networks = g_string_new("<VNET_POOL>");
     scene->vms = g_string_new("<VM_POOL>");
     scene->limits = words_of("limit");
     scene->expected = g_ptr_array_new_with_free_func(g_free);
@@ -140,6 +183,7 @@ static void scene_free(Scene *scene)
     g_free(scene->name);
     g_string_free(scene->hosts, TRUE);
     g_string_free(scene->datastores, TRUE);
+    g_string_free(scene->networks, TRUE);
     g_string_free(scene->vms, TRUE);
     g_hash_table_unref(scene->limits);
     g_ptr_array_unref(scene->expected);
@@ -162,6 +206,8 @@ static void scene_line(Scene *scene, const char *line)
         add_host(scene->hosts, id, words);
     } else if (g_str_has_prefix(line, "store ")) {
         add_datastore(scene->datastores, id, words);
+    } else if (g_str_has_prefix(line, "net ")) {
+        add_network(scene->networks, id, words);
     } else {
         g_assert_true(g_str_has_prefix(line, "vm "));
         add_vm(scene->vms, id, words);
@@ -177,7 +223,10 @@ static SchedPools *pools_of(const Scene *scene)
     g_autoptr(GError) error = NULL;
     g_string_append(scene->hosts, "</HOST_POOL>");
     g_string_append(scene->datastores, "</DATASTORE_POOL>");
+    g_string_append(scene->networks, "</VNET_POOL>");
     g_string_append(scene->vms, "</VM_POOL>");
+    sched_read_networks(pools, scene->networks->str, &error);
+    g_assert_no_error(error);
     sched_read_hosts(pools, scene->hosts->str, &error);
     g_assert_no_error(error);
     sched_read_datastores(pools, scene->datastores->str, &error);
@@ -198,8 +247,11 @@ static GPtrArray *results_of(SchedPools *pools, SchedMatcher *matcher, const Sch
     GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < plan->orders->len; i++) {
         const SchedOrder *order = &g_array_index(plan->orders, SchedOrder, i);
-        g_ptr_array_add(
-            lines, g_strdup_printf("goes %d %d %d", order->vm->id, order->host, order->datastore));
+        g_autoptr(GString) line = g_string_new(NULL);
+        g_string_printf(line, "goes %d %d %d", order->vm->id, order->host, order->datastore);
+        for (const char *at = order->networks; at != NULL && (at = strstr(at, "NETWORK_ID = "));)
+            g_string_append_printf(line, " net %d", atoi(at += strlen("NETWORK_ID = ")));
+        g_ptr_array_add(lines, g_strdup(line->str));
     }
     for (guint i = 0; i < plan->stranded->len; i++) {
         const SchedStranded *stranded = &g_array_index(plan->stranded, SchedStranded, i);
@@ -219,7 +271,8 @@ static void check(Scene *scene)
     g_autofree char *vms = take(scene->limits, "vms", "0");
     g_autofree char *orders = take(scene->limits, "orders", "0");
     g_autoptr(SchedPools) pools = pools_of(scene);
-    SchedLimits limits = {atoi(per_host), rank, "FREE_MB"};
+    g_autofree char *same = take(scene->limits, "same_networks", "0");
+    SchedLimits limits = {atoi(per_host), rank, "FREE_MB", "- USED_LEASES", atoi(same)};
     g_autoptr(SchedMatcher) matcher = sched_matcher_new(pools, &limits);
     g_autoptr(SchedPlan) plan = sched_plan_new(pools, matcher, atoi(vms), atoi(orders));
     g_autoptr(GPtrArray) results = results_of(pools, matcher, plan);
@@ -275,7 +328,7 @@ static void test_many(void)
 {
     for (guint distinct = 0; distinct < 2; distinct++) {
         g_autoptr(SchedPools) pools = large_cloud(500, 4000, distinct);
-        SchedLimits limits = {0, "- RUNNING_VMS", "FREE_MB"};
+        SchedLimits limits = {0, "- RUNNING_VMS", "FREE_MB", "- USED_LEASES", FALSE};
         g_autoptr(SchedMatcher) matcher = sched_matcher_new(pools, &limits);
         gint64 begin = g_get_monotonic_time();
         g_autoptr(SchedPlan) plan = sched_plan_new(pools, matcher, 0, 0);
