@@ -92,7 +92,7 @@ SchedHostTest sched_class_lacks(SchedMatcher *matcher, const SchedPools *pools, 
 /* What oned is told of the cards that wanted a network; (owned, NULL: there are none) */
 static char *take_networks(const SchedPools *pools, const SchedVm *vm, const GArray *chosen)
 {
-    if (chosen->len == 0)
+    if (vm->nics == NULL || chosen->len == 0)
         return NULL;
     GString *text = g_string_new(NULL);
     for (guint i = 0; i < chosen->len; i++) {

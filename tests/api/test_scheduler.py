@@ -158,6 +158,21 @@ def test_only_networks_that_the_owner_may_use(one, scheduler):
     assert vm.findtext("TEMPLATE/NIC/NETWORK_ID") == str(mine)
 
 
+def test_a_chosen_network_counts_in_quotas(one):
+    user, net = one.user("metered"), network(one, "metered", more="COLOR = grey")
+    one.ok("one.vn.chmod", net, *[-1] * 6, 1, -1, -1)
+    identity = user.allocate("NIC = [ NETWORK_MODE = auto ]", hold=True)
+    order = [identity, 0, False, -1, f"NIC=[NIC_ID=0,NETWORK_ID={net}]"]
+    one.ok("one.user.quota", user.uid, f"NETWORK = [ ID = {net}, LEASES = 0 ]")
+    one.fails("one.vm.deploy", *order, text="LEASES")
+    assert one.xml("one.vn.info", net).findtext("USED_LEASES") == "0" and one.state(identity) == "HOLD"
+    one.ok("one.user.quota", user.uid, f"NETWORK = [ ID = {net}, LEASES = 1 ]")
+    one.ok("one.vm.deploy", *order)
+    one.wait(identity, "RUNNING")
+    quota = one.xml("one.user.info", user.uid).find("NETWORK_QUOTA/NETWORK")
+    assert (quota.findtext("ID"), quota.findtext("LEASES_USED")) == (str(net), "1")
+
+
 def test_killed_in_the_middle(one, scheduler):
     machines = [one.allocate(name=f"middle-{number}", hold=True) for number in range(60)]
     for number, identity in enumerate(machines):
