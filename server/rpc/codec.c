@@ -1,5 +1,6 @@
 #include "server/rpc/codec.h"
 
+#include "server/rpc/astral.h"
 #include "server/rpc/plain.h"
 #include <string.h>
 #include <xmlrpc-c/base.h>
@@ -41,6 +42,42 @@ static RpcValue *convert_string(xmlrpc_env *env, const xmlrpc_value *value)
     RpcValue *made = g_new0(RpcValue, 1);
     made->type = RPC_STRING;
     made->text = (char *)text; /* from malloc(), which is what GLib frees */
+    return made;
+}
+
+/* Some clients send text that is not ASCII, or all text, as base64. */
+static RpcValue *convert_base64(xmlrpc_env *env, const xmlrpc_value *value)
+{
+    size_t length = 0;
+    const unsigned char *bytes = NULL;
+    xmlrpc_read_base64(env, value, &length, &bytes);
+    if (env->fault_occurred)
+        return NULL;
+    char *text = g_strndup((const char *)bytes, length);
+    free((void *)bytes);
+    if (!g_utf8_validate_len(text, length, NULL)) {
+        g_free(text);
+        xmlrpc_env_set_fault(env, RPC_FAULT_TYPE,
+                             "A parameter of type base64 holds bytes that are not text in UTF-8; "
+                             "no method takes other bytes.");
+        return NULL;
+    }
+    RpcValue *made = g_new0(RpcValue, 1);
+    made->type = RPC_STRING;
+    made->text = text;
+    return made;
+}
+
+/* As it was written: no method takes a time but as text. */
+static RpcValue *convert_time(xmlrpc_env *env, const xmlrpc_value *value)
+{
+    const char *text = NULL;
+    xmlrpc_read_datetime_str(env, value, &text);
+    if (env->fault_occurred)
+        return NULL;
+    RpcValue *made = g_new0(RpcValue, 1);
+    made->type = RPC_STRING;
+    made->text = (char *)text;
     return made;
 }
 
@@ -115,6 +152,10 @@ static RpcValue *convert(xmlrpc_env *env, xmlrpc_value *value)
         return convert_array(env, value);
     case XMLRPC_TYPE_STRUCT:
         return convert_struct(env, value);
+    case XMLRPC_TYPE_BASE64:
+        return convert_base64(env, value);
+    case XMLRPC_TYPE_DATETIME:
+        return convert_time(env, value);
     case XMLRPC_TYPE_NIL: {
         RpcValue *nil = g_new0(RpcValue, 1);
         nil->type = RPC_NIL;
@@ -142,6 +183,17 @@ static GPtrArray *convert_parameters(xmlrpc_env *env, xmlrpc_value *parameters)
             g_ptr_array_add(arguments, made);
     }
     return arguments;
+}
+
+static void show_astral(const GPtrArray *values)
+{
+    for (guint i = 0; i < values->len; i++) {
+        RpcValue *value = values->pdata[i];
+        if (value->type == RPC_STRING)
+            astral_show(value->text);
+        else if (value->items)
+            show_astral(value->items);
+    }
 }
 
 /* What xmlrpc-c says quotes the caller's text, which may be anything. */
@@ -182,10 +234,14 @@ RpcReply *rpc_decode_any(const char *body, gsize length, const RpcLimits *limits
     const char *name = NULL;
     xmlrpc_value *parameters = NULL;
     RpcReply *fault = NULL;
-    xmlrpc_parse_call(&env, body, length, &name, &parameters);
+    gsize size = length;
+    g_autofree char *hidden = astral_hide(body, length, &size);
+    xmlrpc_parse_call(&env, hidden ? hidden : body, size, &name, &parameters);
     if (!env.fault_occurred) {
         *arguments = convert_parameters(&env, parameters);
         xmlrpc_DECREF(parameters);
+        if (hidden)
+            show_astral(*arguments);
         *method = (char *)name; /* from malloc() too */
     }
     if (env.fault_occurred) {

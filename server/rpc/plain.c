@@ -62,14 +62,14 @@ static const guchar classes[256] = {
     [']'] = BRACKET, [127] = ODD,       [128 ... 255] = WIDE,
 };
 
-/* U+FFFE, U+FFFF and what needs four bytes are judged differently by different libraries. */
+/* U+FFFE and U+FFFF are judged differently by different libraries. */
 static gboolean is_common_utf8(const char *text, gsize length)
 {
     if (!g_utf8_validate_len(text, length, NULL))
         return FALSE;
     for (gsize i = 0; i < length; i++) {
         guchar byte = (guchar)text[i];
-        if (byte >= 0xf0 || (byte == 0xef && (guchar)text[i + 1] == 0xbf))
+        if (byte == 0xef && (guchar)text[i + 1] == 0xbf)
             return FALSE;
     }
     return TRUE;

@@ -293,3 +293,17 @@ def test_log_names_the_call_and_hides_secrets(one):
     assert re.search(r"\[ReM\].*Req:\d+ UID:0 .*one\.user\.allocate result SUCCESS", lines[0]), lines
     assert "result FAILURE" in lines[1] and "NAME is already taken" in lines[1], lines  # and why
     assert "Hidden-Word-1" not in one.log()
+
+
+def test_characters_beyond_the_basic_plane(one):
+    """As they stand, as references, and in base64, which some clients send for text that is not ASCII."""
+    text = 'NAME = "t\U0001F600{}"\nNOTE = "\U0001F680 & \u20ac"'
+    with one.proxy() as proxy:
+        for number, given in enumerate((text.format(0), xmlrpc.client.Binary(text.format(1).encode()))):
+            reply = proxy.one.template.allocate(one.session, given)
+            document = one.xml("one.template.info", reply[1])
+            assert document.findtext("NAME") == f"t\U0001F600{number}"
+            assert document.findtext("TEMPLATE/NOTE") == "\U0001F680 & \u20ac"
+            one.ok("one.template.delete", reply[1])
+        with pytest.raises(xmlrpc.client.Fault, match="not text in UTF-8"):
+            proxy.one.template.allocate(one.session, xmlrpc.client.Binary(b"\xff\x00"))

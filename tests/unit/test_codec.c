@@ -89,6 +89,24 @@ static void test_decode(void)
         {CALL(PARAM("<string><![CDATA[<a & b>]]></string>")), "\"<a & b>\""},
         {CALL("<!-- <deep><deep> -->" PARAM("<string></string>")), "\"\""},
         {CALL(PARAM("<string/>") PARAM("")), "\"\" \"\""},
+        {CALL(PARAM("<base64>w6QgPGI+</base64>")), "\"\xc3\xa4 <b>\""},
+        {CALL(PARAM("<dateTime.iso8601>20090101T00:00:00</dateTime.iso8601>")),
+         "\"20090101T00:00:00\""},
+        /* U+1F600 and U+10FFFF, and private characters beside them */
+        {CALL(PARAM("<string>a\xf0\x9f\x98\x80z</string>")), "\"a\xf0\x9f\x98\x80z\""},
+        {CALL(PARAM("&#x1F600;&#128512;&#x10FFFF; &amp; &#228;")),
+         "\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf & \xc3\xa4\""},
+        {CALL(PARAM("\xf0\x9f\x98\x80\xee\x80\x80\xee\x90\x80&#xE800;&#xE801;")),
+         "\"\xf0\x9f\x98\x80\xee\x80\x80\xee\x90\x80\xee\xa0\x80\xee\xa0\x81\""},
+        {CALL(PARAM("<string><![CDATA[&#x1F600;\xf0\x9f\x98\x80]]>&#x1F600;</string>")),
+         "\"&#x1F600;\xf0\x9f\x98\x80\xf0\x9f\x98\x80\""},
+        {CALL(PARAM("<struct><member><name>\xf0\x9f\x98\x80</name><value>\xf0\x9f\x98\x80</value>"
+                    "</member></struct>")),
+         "{\"\xf0\x9f\x98\x80\" \"\xf0\x9f\x98\x80\"}"},
+        {"<?xml version='1.0' encoding='ISO-8859-1'?><methodCall><methodName>one.vm.info"
+         "</methodName><params><param><value>\xf0\x9f\xa4\xa4</value></param></params></"
+         "methodCall>",
+         "\"\xc3\xb0\xc2\x9f\xc2\xa4\xc2\xa4\""},
         {CALL(""), ""},
         {"<methodCall><methodName>one.vm.info</methodName></methodCall>", ""},
         {"<?xml version='1.0' encoding='ISO-8859-1'?><methodCall><methodName>one.vm.info"
@@ -140,9 +158,8 @@ static void test_refused(void)
         {CALL(PARAM("&unknown;")), RPC_FAULT_PARSE, "entity"},
         {CALL(PARAM("\x01")), RPC_FAULT_PARSE, "nvalid token"},
         {CALL(PARAM("\xff\xfe")), RPC_FAULT_PARSE, ""},
-        {CALL(PARAM("<base64>QUJD</base64>")), RPC_FAULT_TYPE, "BASE64"},
-        {CALL(PARAM("<dateTime.iso8601>20090101T00:00:00</dateTime.iso8601>")), RPC_FAULT_TYPE,
-         "string"},
+        {CALL(PARAM("<base64>/w==</base64>")), RPC_FAULT_TYPE, "base64"},
+        {CALL(PARAM("<base64>AEEA</base64>")), RPC_FAULT_TYPE, "not text"},
         {"<methodCall a=\"", RPC_FAULT_PARSE, "ends inside"},
         {"<!-- ", RPC_FAULT_PARSE, "comment"},
         {"<methodCall", RPC_FAULT_PARSE, ""},

@@ -75,7 +75,7 @@ static void test_not_plain(void)
         STRING("a\rb"),
         STRING("a\x01"),
         STRING("\xff"),
-        STRING("\xf0\x9f\x98\x80"),
+        STRING("\xf5\x80\x80\x80"),
         STRING("\xef\xbf\xbf"),
         ONE("<value><string/></value>"),
         ONE("<value ><i4>1</i4></value>"),
@@ -107,6 +107,7 @@ static void test_text(void)
     } cases[] = {
         {STRING("&lt;a&gt; &amp;amp; &quot;&apos;"), "<a> &amp; \"'"},
         {STRING(""), ""},
+        {STRING("\xf0\x9f\x98\x80"), "\xf0\x9f\x98\x80"},
         {STRING(" a\n\tb] ]> "), " a\n\tb] ]> "},
         {STRING("\xc3\xa4\xe2\x82\xac"), "\xc3\xa4\xe2\x82\xac"},
         {ONE("<value>no type</value>"), "no type"},
