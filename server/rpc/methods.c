@@ -233,7 +233,7 @@ static const RpcMethod methods[] = {
     METHOD("one.datastorepool.info", "", "string", DATASTORE, LISTED, pool_info, "All datastores."),
     OBJECT("one.zone.info", "i|b", "string", ZONE, USE_LOCKED, 1, object_info, "A zone."),
     METHOD("one.zonepool.info", "", "string", ZONE, LISTED, pool_info, "All zones."),
-    METHOD("one.zone.raftstatus", "", "string", NONE, SESSION, zone_raftstatus,
+    METHOD("one.zone.raftstatus", "", "string", NONE, ONEADMIN, zone_raftstatus,
            "The part this server has in a group of servers: it is alone."),
     METHOD("one.vdc.allocate", "s", "int", VDC, CREATE, vdc_allocate,
            "Makes a virtual data center."),

@@ -89,10 +89,12 @@ RpcReply *network_allocate(Request *request)
     g_autoptr(Template) template = request_template(request, 1);
     gint32 cluster_id = arg_int(request, 2, -1);
     g_autoptr(GArray) clusters = g_array_new(FALSE, FALSE, sizeof(gint32));
-    if (!template || !request_network_fits(request, template))
+    if (!template)
         return NULL;
     Object *cluster = request_object(request, KIND_CLUSTER, cluster_id < 0 ? 0 : cluster_id);
-    if (!cluster || (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)))
+    if (!cluster ||
+        (cluster_id >= 0 && !request_may(request, RIGHT_ADMIN, KIND_CLUSTER, cluster)) ||
+        !request_network_fits(request, template))
         return NULL;
     ids_add(clusters, cluster->id);
     Network *network = request_new_network(request, g_steal_pointer(&template), clusters);
