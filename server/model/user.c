@@ -18,7 +18,8 @@ Group *group_get(World *world, gint32 id)
 
 gboolean user_is_admin(const User *user)
 {
-    return user->head.id == USER_ONEADMIN || ids_contain(user->groups, GROUP_ONEADMIN);
+    return (user->head.id == USER_ONEADMIN && !user->is_bound) ||
+           ids_contain(user->groups, GROUP_ONEADMIN);
 }
 
 static void token_free(gpointer data)

@@ -24,6 +24,8 @@ typedef struct User {
     char *password; /* a verifier (see server/auth/password.h), never the password; never shown */
     char *auth_driver;
     gboolean enabled;
+    gboolean
+        is_bound; /* of a caller only: their token acts for one group, and is no more than that */
     GPtrArray *tokens; /* of LoginToken */
 } User;
 

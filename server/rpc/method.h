@@ -102,8 +102,9 @@ VmAsker request_asker(const Request *request);
 /* The object, or an error in the words of the wire. */
 Object *request_object(Request *request, Kind kind, gint32 id);
 gboolean request_may(Request *request, Right right, Kind kind, Object *object);
-/* The right that the configuration asks for an operation on machines, or `otherwise`. */
-Right operation_right(World *world, const char *operation, Right otherwise);
+/* The right that an operation on machines needs: as the user's template says, else that of the
+ * primary group, else the configuration; else `otherwise`. */
+Right operation_right(World *world, const User *user, const char *operation, Right otherwise);
 /* Template argument; a parse error becomes the request's. (owned) */
 Template *request_template(Request *request, guint at);
 /* A new object of this kind may have the name: it is one, and no other has it, so `equal` is NULL.

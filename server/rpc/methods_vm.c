@@ -158,7 +158,7 @@ RpcReply *vm_method_action(Request *request)
                                                                          : vm_action_meaning(word));
     if (g_str_has_suffix(operation, "-hard"))
         operation[strlen(operation) - strlen("-hard")] = '\0';
-    right = operation_right(request->world, operation, right);
+    right = operation_right(request->world, request->caller, operation, right);
     if (!request_may(request, right, KIND_VM, request->object))
         return NULL;
     return reply_to_action(

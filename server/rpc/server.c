@@ -373,7 +373,7 @@ static gboolean list_names(const char *list, const char *word)
     return g_strv_contains((const char *const *)items, word);
 }
 
-Right operation_right(World *world, const char *operation, Right otherwise)
+Right operation_right(World *world, const User *user, const char *operation, Right otherwise)
 {
     static const struct {
         const char *key;
@@ -381,6 +381,14 @@ Right operation_right(World *world, const char *operation, Right otherwise)
     } lists[] = {{"VM_ADMIN_OPERATIONS", RIGHT_ADMIN},
                  {"VM_MANAGE_OPERATIONS", RIGHT_MANAGE},
                  {"VM_USE_OPERATIONS", RIGHT_USE}};
+    const Group *group = group_get(world, user->head.gid);
+    const Template *const own[] = {user->head.template, group ? group->head.template : NULL};
+    for (guint which = 0; which < G_N_ELEMENTS(own); which++)
+        for (guint i = 0; i < G_N_ELEMENTS(lists) && own[which]; i++) {
+            const char *list = template_get(own[which], lists[i].key);
+            if (list && list_names(list, operation))
+                return lists[i].right;
+        }
     for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
         if (list_names(config_text(world->config, lists[i].key), operation))
             return lists[i].right;
@@ -423,7 +431,8 @@ static gboolean has_rights(Request *request)
         break;
     }
     if (method->operation)
-        need.right = operation_right(request->world, method->operation, need.right);
+        need.right =
+            operation_right(request->world, request->caller, method->operation, need.right);
     return access_check(request->world, request->caller, &need, 1, &request->error);
 }
 
@@ -438,6 +447,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
 static void bind_to_group(Request *request, gint32 gid)
 {
     request->bound = *request->caller;
+    request->bound.is_bound = TRUE;
     request->bound.head.gid = gid;
     request->bound.groups = g_array_new(FALSE, FALSE, sizeof(gint32));
     g_array_append_val(request->bound.groups, gid);

@@ -1,5 +1,7 @@
 #include "server/rpc/vm_screen.h"
 
+#include "lib/base/error.h"
+
 #include <sodium.h>
 #include <string.h>
 
@@ -57,6 +59,30 @@ static gint64 free_port(World *world, gint32 id)
     for (gint64 tries = 0; tries < room && world->screen_ports[port]; tries++)
         port = start + (port - start + 1) % room;
     return world->screen_ports[port] ? natural : port;
+}
+
+gboolean vm_screen_fits(World *world, const Template *template, GError **error)
+{
+    const char *text = template_get_pair(template, "GRAPHICS", "PORT");
+    gint64 start = config_int(world->config, "VNC_PORTS/START"), port;
+    if (!text || !*text)
+        return TRUE;
+    if (!g_ascii_string_to_signed(text, 10, start, PORTS - 1, &port, NULL)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ALLOCATE,
+                    "GRAPHICS/PORT is %s; it must be from %" G_GINT64_FORMAT " (VNC_PORTS of "
+                    "oned.conf) to %d. Leave it out to get one that is free",
+                    text, start, PORTS - 1);
+        return FALSE;
+    }
+    count_ports(world);
+    if (!world->screen_ports[port])
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ALLOCATE,
+                "GRAPHICS/PORT %" G_GINT64_FORMAT
+                " is another machine's, or reserved (VNC_PORTS of "
+                "oned.conf). Leave it out to get one that is free",
+                port);
+    return FALSE;
 }
 
 /* ---- the password ---- */

@@ -110,6 +110,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     const char *name = template_get(given, "NAME");
     if (!template_fits(world, given, error) ||
         (!draft->trusted && !vm_check_restricted(world, owner, given, error)) ||
+        (!draft->trusted && !user_is_admin(owner) && !vm_screen_fits(world, given, error)) ||
         (name && *name && !name_check(name, error)))
         return FALSE;
     draft->name = g_strdup(name ? name : "");

@@ -1,8 +1,12 @@
 """Who may do what: oneadmin, the owner, the group, others, and rules."""
+import os
+import re
 import sqlite3
+import subprocess
 
 import pytest
 from api.states import AUTHORIZATION
+from conftest import ROOT
 
 # Method, arguments after the id where it is first, and the right that is needed.
 VM_CALLS = [
@@ -211,3 +215,91 @@ def test_rule(fresh, who, resource, rights, expected):
     assert denied(other.call("one.vm.info", machine)) != use
     assert denied(other.call("one.vm.rename", machine, "by rule")) != manage
     assert (f"<ID>{machine}</ID>" in other.ok("one.vmpool.info", -2, -1, -1, -1)) == use
+
+
+# ---- operations, by user and group ----
+
+def test_operations_of_users_and_groups(fresh):
+    one = fresh('VM_USE_OPERATIONS = "rename"\nVM_MANAGE_OPERATIONS = "update"\n')
+    group = one.ok("one.group.allocate", "crew")
+    boss, hand = one.user("boss", groups=[group]), one.user("hand", groups=[group, 1])
+    machine = one.allocate(hold=True)
+    one.ok("one.vm.chown", machine, boss.uid, group)
+    one.ok("one.vm.chmod", machine, 1, 1, 0, 1, 0, 0, 0, 0, 0)
+    hand.ok("one.vm.rename", machine, "by use")  # as oned.conf says
+    hand.fails("one.vm.action", "release", machine, code=AUTHORIZATION, text="MANAGE VM")
+    one.ok("one.group.update", group, 'VM_ADMIN_OPERATIONS = "rename"\nVM_USE_OPERATIONS = "release, hold"', 1)
+    hand.ok("one.vm.action", "release", machine)
+    hand.ok("one.vm.action", "hold", machine)
+    boss.fails("one.vm.rename", machine, "x", code=AUTHORIZATION, text="ADMIN VM")
+    one.ok("one.user.update", boss.uid, 'VM_MANAGE_OPERATIONS = "rename"\nVM_ADMIN_OPERATIONS = "update"', 1)
+    boss.ok("one.vm.rename", machine, "by manage")
+    boss.fails("one.vm.update", machine, "A = 1", 1, code=AUTHORIZATION, text="ADMIN VM")
+    for client, method, identity in ((boss, "one.user.update", boss.uid), (boss, "one.group.update", group)):
+        before = one.ok(method.replace("update", "info"), identity)
+        client.call(method, identity, 'VM_USE_OPERATIONS = "recover,deploy,update"', 1)
+        assert "recover,deploy" not in one.ok(method.replace("update", "info"), identity), before
+
+
+def test_a_bound_token_of_oneadmin_is_bound(fresh):
+    one = fresh()
+    group = one.ok("one.group.allocate", "crew")
+    one.ok("one.user.addgroup", 0, group)
+    bound = one.client(f"oneadmin:{one.ok('one.user.login', 'oneadmin', '', 600, group)}")
+    other = one.user("other")
+    machine = other.allocate(hold=True)
+    assert denied(bound.call("one.vm.info", machine)) and denied(bound.call("one.user.delete", other.uid))
+    assert denied(bound.call("one.host.allocate", "h", "dummy", "dummy", -1)) and denied(bound.call("one.acl.info"))
+    for words in (("one.user.passwd", 0, "mine"), ("one.user.login", "oneadmin", "", -1)):
+        assert bound.call(*words)[0] is False
+    assert bound.xml("one.user.info", -1).findtext("ID") == "0" and bound.xml("one.group.info", -1).findtext("ID") == str(group)
+    whole = one.client(f"oneadmin:{one.ok('one.user.login', 'oneadmin', '', 600, 0)}")
+    whole.ok("one.vm.info", machine)
+
+
+def test_ports_of_screens(fresh):
+    one = fresh('VNC_PORTS = [ START = 6000, RESERVED = "6005, 32768:65535" ]\n')
+    user = one.user("user")
+    screen = "CPU = 0.1\nMEMORY = 64\nGRAPHICS = [ TYPE = VNC, LISTEN = 127.0.0.1, PORT = {} ]"
+    first = user.ok("one.vm.allocate", screen.format(6010), True)
+    for port in (22, 2633, 5999, 6005, 6010, 40000, 65536, -1, "x"):
+        user.fails("one.vm.allocate", screen.format(port), True, text="GRAPHICS/PORT")
+    assert one.ok("one.vm.allocate", screen.format(5999), True) > first  # administrators know what they do
+    one.ok("one.vm.recover", first, 3)
+    one.wait(first, "DONE")
+    user.ok("one.vm.allocate", screen.format(6010), True)
+
+
+def test_a_port_can_be_left_to_administrators(fresh):
+    one = fresh('VM_RESTRICTED_ATTR = "GRAPHICS/PORT"\n')
+    screen = "CPU = 0.1\nMEMORY = 64\nGRAPHICS = [ TYPE = VNC, PORT = 6010 ]"
+    one.user("user").fails("one.vm.allocate", screen, True, code=AUTHORIZATION, text="restricted attribute GRAPHICS/PORT")
+    assert one.ok("one.vm.allocate", screen, True) >= 0
+
+
+# ---- the table of methods ----
+
+ROW = """
+#include "server/rpc/method.h"
+RpcReply *handler(Request *request);
+static const RpcMethod row[] = {{ {row} }};
+const RpcMethod *rows(void) {{ return row; }}
+"""
+
+
+@pytest.mark.parametrize("row, compiles", [
+    ('METHOD("one.x", "i", "int", VM, MANAGE, handler, "Help.")', True),
+    ('METHOD("one.x", "i", "int", VM, , handler, "Help.")', False),
+    ('METHOD("one.x", "i", "int", VM, handler, "Help.")', False),
+    ('METHOD("one.x", "i", "int", VM, FORGOTTEN, handler, "Help.")', False),
+    ('OBJECT("one.x", "i", "int", VM, 1, handler, "Help.")', False),
+    ('{"one.x", "i", "int", KIND_VM, handler, "Help.", 0, 0}', False)])
+def test_a_row_without_a_right_does_not_compile(tmp_path, row, compiles):
+    table = (ROOT / "server/rpc/methods.c").read_text()
+    macros = "".join(re.findall(r"^#define (?:METHOD|OBJECT)\(.*?[^\\]\n", table, re.M | re.S))
+    source = tmp_path / "row.c"
+    source.write_text(macros + ROW.format(row=row))
+    flags = subprocess.run(["pkg-config", "--cflags", "glib-2.0", "gio-2.0", "libxml-2.0", "sqlite3"], stdout=subprocess.PIPE, text=True, check=True)
+    ended = subprocess.run([os.environ.get("CC", "gcc"), "-std=gnu17", "-Wall", "-Werror", "-Wno-missing-field-initializers", "-fsyntax-only", "-D_GNU_SOURCE",
+                            f"-I{ROOT}", *flags.stdout.split(), str(source)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert (ended.returncode == 0) == compiles, ended.stdout
