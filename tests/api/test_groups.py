@@ -254,7 +254,7 @@ def test_tokens_end_with_the_password(one):
 
 def test_chauth(one):
     user = person(one)
-    one.fails("one.user.chauth", user.uid, "ldap", "", code=INTERNAL, text='"ldap" is not in this version')
+    one.fails("one.user.chauth", user.uid, "ldap", "", code=INTERNAL, text='no authentication driver "ldap"')
     one.fails("one.user.chauth", user.uid, "core", "with blank", code=INTERNAL)
     user.fails("one.user.chauth", user.uid, "core", "x", code=AUTHORIZATION)
     one.ok("one.user.chauth", user.uid, "core", "new-password")
