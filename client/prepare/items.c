@@ -3,11 +3,18 @@
 #include <string.h>
 
 const PrepareHypervisor prepare_hypervisors[] = {
-    {"kvm", "qemu:///system", "libvirt-daemon-system libvirt-clients $machine qemu-utils"},
-    {"qemu", "qemu:///system", "libvirt-daemon-system libvirt-clients $machine qemu-utils"},
-    {"lxc", "lxc:///system", "libvirt-daemon-system libvirt-clients libvirt-daemon-driver-lxc"},
+    {"kvm", "qemu:///system",
+     "libvirt-daemon-system libvirt-clients $machine qemu-utils "
+     "nftables sudo"},
+    {"qemu", "qemu:///system",
+     "libvirt-daemon-system libvirt-clients $machine qemu-utils "
+     "nftables sudo"},
+    {"lxc", "lxc:///system",
+     "libvirt-daemon-system libvirt-clients libvirt-daemon-driver-lxc "
+     "nftables sudo"},
     {"xen", "xen:///system",
-     "xen-system-amd64 libvirt-daemon-system libvirt-clients libvirt-daemon-driver-xen"},
+     "xen-system-amd64 libvirt-daemon-system libvirt-clients libvirt-daemon-driver-xen "
+     "nftables sudo"},
     {NULL},
 };
 
@@ -44,6 +51,8 @@ const PrepareItem prepare_items[] = {
      "The directory of the machines' disks, at the same path everywhere."},
     {"bridge", PHASE_HOST, FALSE, TRUE,
      "The bridge of the machines' network cards; made only when --bridge and --nic name it."},
+    {"network", PHASE_HOST, FALSE, TRUE,
+     "That user may make the bridges and rules of networks: by sudo, for few programs."},
     {"clock", PHASE_HOST, FALSE, TRUE,
      "Within two seconds of the front-end's: guests get their time from the host."},
     {"rootkey", PHASE_HOST, FALSE, TRUE,

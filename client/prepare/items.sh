@@ -236,6 +236,29 @@ fix_bridge() {
     fi
 }
 
+# ---- network ----
+
+# What the network drivers run there (share/doc/networks.md).
+network_programs='/usr/sbin/ip, /usr/sbin/nft, /usr/sbin/sysctl, /usr/sbin/modprobe br_netfilter, /usr/bin/ovs-vsctl'
+
+check_network() {
+    [ "$user" != root ] || end 3 'root needs no leave'
+    grep -qsxF "$user ALL=(root) NOPASSWD: $network_programs" /etc/sudoers.d/globule-network ||
+        end 1 "$user may not run ip and nft as root: networks with VN_MAD need that"
+    echo "by /etc/sudoers.d/globule-network"
+}
+
+# A file that sudo cannot read would end all of sudo, so it is looked at first.
+fix_network() {
+    file=/etc/sudoers.d/globule-network
+    mkdir -p /etc/sudoers.d && (umask 337 && echo "$user ALL=(root) NOPASSWD: $network_programs" >"$file.new") || exit
+    if command -v visudo >/dev/null && ! visudo -q -c -f "$file.new"; then
+        rm -f "$file.new"
+        end 2 "sudo does not take the name $user"
+    fi
+    mv -f "$file.new" "$file"
+}
+
 # ---- clock ----
 
 check_clock() {

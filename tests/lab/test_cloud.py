@@ -2,6 +2,8 @@
 CD, takes its address from context.sh and pings all the others; then everything is deleted, and nothing is left."""
 import os
 import re
+import subprocess
+import urllib.request
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -18,6 +20,8 @@ NETWORK_MASK = 255.255.255.0
 FILTER_MAC_SPOOFING = YES
 FILTER_IP_SPOOFING = YES
 SECURITY_GROUPS = {group}
+GATEWAY = 10.78.0.1
+DNS = 10.78.0.2
 AR = [ TYPE = IP4, IP = 10.78.0.11, SIZE = 20, MAC = "02:00:aa:00:00:01" ]
 """
 GROUP = """NAME = pings
@@ -32,6 +36,49 @@ DISK = [ SOURCE = "{boot}/disk.img", CLONE = YES, TARGET = vda ]
 NIC = [ NETWORK = lan, NETWORK_UNAME = oneadmin ]
 CONTEXT = [ NETWORK = YES, SET_HOSTNAME = "$NAME", OWNER = "$UNAME", PEERS = "{peers}", TARGET = hdc ]
 """
+
+# The contextualization package of OpenNebula, for Debian: this address, or a file or unpacked directory that
+# ONE_CONTEXT names.
+PACKAGE = "https://github.com/OpenNebula/addon-context-linux/releases/download/v6.6.1/one-context_6.6.1-1.deb"
+# Runs it with what is on a CD, in namespaces and on a file system whose changes are nobody's: DIRECTORY CD MAC. That
+# Linux itself mounts the CD is shown by the guests.
+GUEST = r"""set -e
+work=$(mktemp -d)
+mount -t tmpfs tmpfs "$work"
+mkdir "$work/up" "$work/work" "$work/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$work/up,workdir=$work/work" "$work/root"
+cd "$work/root"
+mount -t proc proc proc
+mount -t sysfs sysfs sys
+mount --bind /dev dev
+mkdir -p context etc/network run var/run
+isoinfo -d -i "$2" | grep -q '^Volume id: CONTEXT$' # by which the package finds it
+isoinfo -i "$2" -R -x /context.sh >context/context.sh
+cp -a "$1/etc/one-context.d" etc/
+find etc/one-context.d -maxdepth 1 -type f ! -name loc-10-network -delete
+cp "$1/usr/sbin/one-contextd" usr/sbin/
+ip link add eth0 address "$3" type bridge
+chroot . env NETCFG_TYPE=interfaces bash /usr/sbin/one-contextd local || true
+cat etc/network/interfaces etc/resolv.conf
+"""
+
+
+def contextualization(directory):
+    """The package unpacked; where it cannot be had the test is skipped with the reason."""
+    given = os.environ.get("ONE_CONTEXT", PACKAGE)
+    if os.path.isdir(given):
+        return given
+    package = directory / "one-context.deb"
+    if os.path.isfile(given):
+        package = given
+    else:
+        try:
+            with urllib.request.urlopen(given, timeout=10) as answer:
+                package.write_bytes(answer.read())
+        except OSError as error:
+            pytest.skip(f"{given} cannot be fetched ({error}); ONE_CONTEXT may name a file")
+    subprocess.run(["dpkg-deb", "-x", package, directory / "package"], check=True)
+    return directory / "package"
 
 
 def peers(count):
@@ -114,6 +161,15 @@ class TestPeople:
         for vm, console in zip(vms, consoles):
             wait_for(f"{vm.findtext('NAME')} reaches all others", 180,
                      lambda: sorted(re.findall(r"REACHED (\S+)", text_of(console))) == sorted(peers(MACHINES)))
+
+    def test_the_contextualization_package_reads_the_same_cd(self, cloud, lab, tmp_path):
+        package = contextualization(tmp_path)
+        nic = cloud.vm("0").find("TEMPLATE/NIC")
+        ended = subprocess.run(["unshare", "-m", "-n", "-u", "bash", "-c", GUEST, "guest", package, lab.shared / "0/0/disk.1",
+                                nic.findtext("MAC")], capture_output=True, text=True, timeout=120)
+        assert re.search(rf"iface eth0 inet static\s+address {nic.findtext('IP')}\s", ended.stdout), ended
+        for line in ("netmask 255.255.255.0", "gateway 10.78.0.1", "nameserver 10.78.0.2"):
+            assert line in ended.stdout, (line, ended)
 
     def test_users_see_and_touch_their_own_alone(self, users, cloud):
         alice, bob = users

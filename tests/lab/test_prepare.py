@@ -5,7 +5,7 @@ import pytest
 
 from lab.cloud import ROOT, Cloud, Lab, wait_for
 
-ITEMS = ("hostkey login system cpu packages user key libvirt owner mount datastores bridge clock rootkey names "
+ITEMS = ("hostkey login system cpu packages user key libvirt owner mount datastores bridge network clock rootkey names "
          "trust peers access").split()
 WISH = ["--hypervisor", "qemu", "--nfs", "fe:/srv/ds", "--bridge", "br1", "--nic", "spare0"]
 
@@ -60,7 +60,7 @@ class TestPrepare:
         for items in hosts.values():
             assert list(items) == ITEMS
             found = results(items)
-            for item in "packages user key libvirt mount datastores bridge rootkey names trust".split():
+            for item in "packages user key libvirt mount datastores bridge network rootkey names trust".split():
                 assert found[item] == "missing", items[item]
             for item in "hostkey login system cpu clock".split():
                 assert found[item] == "ok", items[item]

@@ -81,6 +81,8 @@ static void test_looks(void)
         {"bridge=br-nowhere nic=nowhere0", "fix_bridge", 2, "there is no network card nowhere0"},
         {"bridge=br-nowhere nic=lo SSH_CONNECTION='127.0.0.9 1 127.0.0.1 22'", "fix_bridge", 2,
          "this connection comes in through lo (127.0.0.1): the change would cut it"},
+        {"user=root", "check_network", 3, "root needs no leave"},
+        {"user=nobody-here", "check_network", 1, "nobody-here may not run ip and nft as root"},
         {"front=$(date +%s)", "check_clock", 0, "0 s from"},
         {"front=$(($(date +%s) - 60))", "check_clock", 1, "60 s from"},
         {"hosts=1", "check_rootkey", 3, ""},
@@ -164,7 +166,7 @@ static void test_variables(void)
                     0);
     g_assert_true(
         g_str_has_prefix(said, "ssh-ed25519 AAAA it's|oneadmin|1|libvirt-daemon-system "));
-    g_assert_nonnull(strstr(said, " qemu-utils nfs-common|qemu:///system\n"));
+    g_assert_nonnull(strstr(said, " qemu-utils nftables sudo nfs-common|qemu:///system\n"));
 }
 
 int main(int argc, char **argv)
