@@ -186,6 +186,8 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
         image_remove(world, image);
         return;
     }
+    if (row->during == IMAGE_DELETE)
+        image->stored = 0; /* nobody knows how much of it is left */
     image_set_work(world, image, IMAGE_NO_WORK);
     image_set_error(world, image, reason);
     image->modtime = core_now(world->core);

@@ -409,8 +409,9 @@ gboolean image_may_write(Request *request, const Template *change)
 /* The image may be something else now: nobody is using it. */
 static gboolean is_idle(Request *request, const Image *image, const char *what)
 {
-    if (image->state == IMAGE_READY || image->state == IMAGE_DISABLED ||
-        image->state == IMAGE_ERROR)
+    if (!image_in_use(image) &&
+        (image->state == IMAGE_READY || image->state == IMAGE_DISABLED ||
+         image->state == IMAGE_ERROR)) /* in which machines may wait for it */
         return TRUE;
     reply_error(request, ONE_ERROR_ACTION, "Image %d cannot be %s in state %s%s", image->head.id,
                 what, image_state_name(image->state), image->users->len ? ": machines use it" : "");
@@ -427,10 +428,11 @@ RpcReply *image_enable(Request *request)
         return reply_error(request, ONE_ERROR_ACTION, "Image cannot be %s in state %s",
                            enable ? "enabled" : "disabled", image_state_name(image->state));
     if (enable && !image->stored)
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Image %d cannot be enabled: it was never made; delete it and make it "
-                           "again",
-                           image->head.id);
+        return reply_error(
+            request, ONE_ERROR_ACTION,
+            "Image %d cannot be enabled: making or removing it failed, so it is not whole; "
+            "delete it",
+            image->head.id);
     if (enable)
         image_set_error(request->world, image, NULL);
     image_enter(request->world, image, enable ? IMAGE_READY : IMAGE_DISABLED);

@@ -257,7 +257,7 @@ def test_reason_of_a_failure(images):
     images.tell("fail", "CP", "no such file: /var/tmp/x")
     identity = images.allocate("failing", "PATH=/var/tmp/x", wait="ERROR")
     assert images.info(identity).findtext("TEMPLATE/ERROR") == "CP failed: no such file: /var/tmp/x"
-    images.one.fails("one.image.enable", identity, True, code=ACTION, text="it was never made")
+    images.one.fails("one.image.enable", identity, True, code=ACTION, text="so it is not whole; delete it")
     images.delete(identity)
     assert images.listed() == []
 
@@ -276,6 +276,7 @@ def test_removal_that_fails(images):
     images.one.ok("one.image.delete", identity)
     images.wait(identity, "ERROR")
     assert images.info(identity).findtext("TEMPLATE/ERROR") == "RM failed: busy" and images.listed() == [identity]
+    images.one.fails("one.image.enable", identity, True, code=ACTION, text="so it is not whole; delete it")
     images.delete(identity, True)  # by force it is forgotten
     images.untell("fail", "RM")
     for left in (images.store / "images").iterdir():  # as the administrator would

@@ -9,7 +9,7 @@
 typedef struct Waiting {
     RpcCall call; /* first */
     Client *client;
-    gboolean makes_vm;
+    gboolean makes_vm, makes_image;
     gint32 ends_vm;  /* -1: none */
     gint32 moves_vm; /* -1: none */
 } Waiting;
@@ -60,6 +60,8 @@ static void answered(RpcCall *call, RpcReply *reply)
             if (memory_store_number(sim->memory, "vm", id, 0, -1) != id)
                 sim_wrong(sim, "machine %d was acknowledged before it was committed", id);
         }
+        if (ok->number && waiting->makes_image)
+            images_acknowledged(sim->images, (gint32)value->number);
         if (ok->number && waiting->moves_vm >= 0)
             moves_of(client, waiting->moves_vm)->given++;
         if (!ok->number)
@@ -126,8 +128,11 @@ static void make_vm(Client *client)
 {
     Waiting *waiting = new_call(client, "one.vm.allocate");
     waiting->makes_vm = TRUE;
+    g_autofree char *disk = g_strdup_printf("CPU=1\nMEMORY=128\nDISK=[IMAGE_ID=%d]\n",
+                                            images_some(client->sim->images));
     /* Of the network there are fewer addresses than machines want: some are refused. */
-    add_text(waiting, sim_chance(client->sim, 0.3)
+    add_text(waiting, sim_chance(client->sim, 0.4) ? disk
+                      : sim_chance(client->sim, 0.3)
                           ? "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
                           : "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
                             "NIC=[NETWORK_ID=0]\nNIC=[NETWORK_ID=0]\n");
@@ -280,11 +285,49 @@ static void arrange_network(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Images that are made, copied, removed and changed; more than the datastore has room for. */
+static void arrange_images(Client *client, gint32 vm)
+{
+    static const struct {
+        const char *method;
+        gint weight;
+    } calls[] = {{"allocate", 8}, {"clone", 3},      {"delete", 6},
+                 {"enable", 2},   {"persistent", 2}, {"chtype", 1}};
+    guint which = 0;
+    for (gint at = sim_pick(client->sim, 22); at >= calls[which].weight; which++)
+        at -= calls[which].weight;
+    g_autofree char *method = g_strdup_printf("one.image.%s", calls[which].method);
+    g_autofree char *name = g_strdup_printf("image%" G_GUINT64_FORMAT, client->number);
+    g_autofree char *size =
+        g_strdup_printf("NAME=%s\nSIZE=%d", name, 1 + sim_pick(client->sim, 300));
+    g_autofree char *path = g_strdup_printf("%s\nPATH=/var/tmp/x", size);
+    gint32 image = images_some(client->sim->images);
+    Waiting *waiting = new_call(client, method);
+    sim_say(client->sim, "%s %d", method, image);
+    waiting->makes_image = which < 2;
+    if (which == 0) {
+        add_text(waiting, sim_chance(client->sim, 0.5) ? size : path);
+        add_int(waiting, 1);
+    } else {
+        add_int(waiting, image);
+    }
+    if (which == 1)
+        add_text(waiting, name);
+    if (which == 2)
+        images_doomed(client->sim->images, image);
+    if (which == 3 || which == 4)
+        add_bool(waiting, sim_chance(client->sim, 0.5));
+    if (which == 5)
+        add_text(waiting, "DATABLOCK");
+    send_call(waiting);
+}
+
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
-} habits[] = {{deploy, 30}, {migrate, 25}, {act, 35},   {recover, 8}, {change, 3},
-              {resize, 4},  {list, 2},     {check, 12}, {plug, 40},   {arrange_network, 6}};
+} habits[] = {{deploy, 30}, {migrate, 25},        {act, 35},           {recover, 8},
+              {change, 3},  {resize, 4},          {list, 2},           {check, 12},
+              {plug, 40},   {arrange_network, 6}, {arrange_images, 40}};
 
 void client_act(Client *client)
 {

@@ -269,6 +269,12 @@ static gboolean act_cleanup(Request *request, gint32 vm)
     return TRUE;
 }
 
+/* Here no copy ever stands still: there is nothing to remove but what runs, which stays. */
+static gboolean act_settle(Request *request, gint32 vm)
+{
+    return !hosts_has(request->hosts, request->host, vm);
+}
+
 static gboolean act_nothing(Request *request, gint32 vm)
 {
     return TRUE;
@@ -286,6 +292,7 @@ static const struct {
     {"RESTORE", act_restore, TRUE},
     {"MIGRATE", act_migrate, TRUE},
     {"CLEANUP", act_cleanup, FALSE},
+    {"SETTLE", act_settle, FALSE},
     {"REBOOT", act_nothing, TRUE},
     {"RESET", act_nothing, TRUE},
     {"TRANSFER", act_transfer, TRUE},
@@ -366,6 +373,9 @@ static void happen_now(Request *request)
     if (request->host && is_cut(hosts, request->host)) {
         request->success = FALSE;
         request->info = g_strdup("no route to host");
+    } else if (request->request->class == DRIVER_DATASTORE) {
+        request->success =
+            images_act(hosts->sim->images, request->request, request->xml, &request->info);
     } else if (!strcmp(action, "POLL")) {
         request->info = poll_info(request, vm);
     } else if (!strcmp(action, "MONITOR") && request->request->class == DRIVER_INFORMATION) {
@@ -437,6 +447,8 @@ static char *element(const char *xml, const char *name)
 static void check_explained(Hosts *hosts, const DriverRequest *request)
 {
     Sim *sim = hosts->sim;
+    if (request->class == DRIVER_DATASTORE)
+        images_explain(sim->images, request);
     if (request->class != DRIVER_VIRTUALIZATION || !strcmp(request->action, "POLL"))
         return;
     gint64 state = memory_store_number(sim->memory, "vm", request->id, COLUMN_STATE, -1);
@@ -467,13 +479,14 @@ static void hosts_send(Outside *outside, DriverRequest *request)
     check_explained(hosts, request);
     open->hosts = hosts;
     open->request = request;
-    if (request->class == DRIVER_VIRTUALIZATION) {
+    if (request->class == DRIVER_VIRTUALIZATION || request->class == DRIVER_DATASTORE) {
         gsize length;
         g_autofree guchar *bytes = g_base64_decode(request->payload, &length);
-        g_autofree char *xml = g_strndup((const char *)bytes, length);
-        open->host = element(xml, "HOST");
-        open->other = element(xml, "MIGR_HOST");
-        open->xml = g_steal_pointer(&xml);
+        open->xml = g_strndup((const char *)bytes, length);
+    }
+    if (request->class == DRIVER_VIRTUALIZATION) {
+        open->host = element(open->xml, "HOST");
+        open->other = element(open->xml, "MIGR_HOST");
     } else if (request->class == DRIVER_INFORMATION) {
         g_auto(GStrv) words = g_strsplit(request->payload, " ", 2);
         open->host = g_strdup(words[0]);

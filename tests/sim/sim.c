@@ -131,6 +131,7 @@ static void check(Sim *sim)
     if (found->len)
         sim_wrong(sim, "%s", (const char *)found->pdata[0]);
     client_check(sim->client);
+    images_check_made(sim->images);
 }
 
 /* A guest has no disk that oned does not show. */
@@ -170,6 +171,7 @@ static void check_truth(Sim *sim)
             sim_wrong(sim, "machine %d is said to be %s, but runs", vm->head.id,
                       vm_shown_state(vm));
     }
+    images_check_truth(sim->images);
 }
 
 /* ---- steps ---- */
@@ -244,7 +246,7 @@ static gboolean all_rest(Sim *sim)
         if (vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING && !vm_is_failure(vm->lcm))
             return FALSE;
     }
-    return TRUE;
+    return images_rest(sim->images);
 }
 
 static void run_calm(Sim *sim)
@@ -278,10 +280,14 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     sim.clock = (Clock){sim_time, sim_time};
     sim.events = g_tree_new_full(compare_events, NULL, event_free, NULL);
     sim.memory = memory_store_new();
-    sim.config = config_load_text("MONITORING_INTERVAL_HOST = 30\n", "simulation", &error);
+    sim.config = config_load_text("MONITORING_INTERVAL_HOST = 30\n"
+                                  "MONITORING_INTERVAL_DATASTORE = 60\n"
+                                  "ACTION_TIMEOUTS = [ IMAGE = 600 ]\n",
+                                  "simulation", &error);
     if (!sim.config)
         sim_wrong(&sim, "%s", error->message);
     sim.hosts = hosts_new(&sim);
+    sim.images = images_new(&sim);
     sim.client = client_new(&sim);
     start_oned(&sim);
     client_add_hosts(sim.client, HOSTS);
@@ -300,6 +306,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     end_oned(&sim);
     client_free(sim.client);
     hosts_free(sim.hosts);
+    images_free(sim.images);
     memory_store_free(sim.memory);
     config_free(sim.config);
     g_rand_free(sim.random);

@@ -42,6 +42,23 @@ void hosts_driver_dies(Hosts *hosts);
 void hosts_network_fails(Hosts *hosts);
 void hosts_calm(Hosts *hosts); /* no more trouble, everything reachable */
 
+/* ---- images.c: what is in the datastores, and the driver that keeps it ---- */
+
+typedef struct Images Images;
+Images *images_new(Sim *sim);
+void images_free(Images *images);
+/* A request of DRIVER_DATASTORE is carried out, or fails. `info` is owned. */
+gboolean images_act(Images *images, const DriverRequest *request, const char *xml, char **info);
+/* Nothing may be asked that the committed state does not explain. */
+void images_explain(Images *images, const DriverRequest *request);
+/* Making it was acknowledged; removing it was asked for. */
+void images_acknowledged(Images *images, gint32 id);
+void images_doomed(Images *images, gint32 id);
+void images_check_made(Images *images);
+void images_check_truth(Images *images);
+gboolean images_rest(const Images *images);
+gint32 images_some(const Images *images); /* the id of one of the last, 0 when there is none */
+
 /* ---- client.c: what people do ---- */
 
 typedef struct Client Client;
@@ -72,6 +89,7 @@ struct Sim {
     Lifecycle *lifecycle;
     RpcServer *rpc;
     Hosts *hosts;
+    Images *images;
     Client *client;
     GTree *events; /* of what will happen outside the core */
     guint64 event_count, steps, crashes, calls, lost;
