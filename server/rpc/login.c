@@ -114,6 +114,16 @@ static void trouble(Login *login, const char *why)
     end_login(login);
 }
 
+/* There is nobody to ask. Callers learn no more than from a wrong password: the name of a user who
+ * exists is not theirs to find out. */
+static void no_driver(Login *login)
+{
+    log_error("AuM", "Login of %s: AUTH_MAD of oned.conf has no driver %s", login->name,
+              login->driver);
+    tell_nobody(login->server, login->number, TRUE, NULL);
+    end_login(login);
+}
+
 static void deny(Login *login, const char *why)
 {
     log_warning("AuM", "Login of %s is refused by the driver %s: %s",
@@ -200,7 +210,7 @@ static void ask_handle(Core *core, CoreInput *input)
     if (server->ending)
         trouble(login, "the server is ending; try again");
     else if (!auth_driver_exists(world, login->driver))
-        trouble(login, "AUTH_MAD of oned.conf has no such driver");
+        no_driver(login);
     else if (!secret)
         deny(login, "a server's session must be server:user:token");
     else if (strlen(secret) > LOGIN_SECRET_MAX)
