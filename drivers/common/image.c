@@ -219,16 +219,34 @@ gboolean image_make_whole(const char *source, const char *path, const SshWatch *
 
 /* ---- the context CD ---- */
 
+/* "/path" or "/path:'name'": the path, and the name that it has on the CD, which is never one of a
+ * directory. (both owned) */
+static char *split_name(const char *file, char **name)
+{
+    const char *mark = g_strrstr(file, ":'");
+    if (mark == NULL || !g_str_has_suffix(file, "'") || strlen(mark) < 4) {
+        *name = g_path_get_basename(file);
+        return g_strdup(file);
+    }
+    *name = g_strndup(mark + 2, strlen(mark) - 3);
+    g_strdelimit(*name, "/", '_');
+    return g_strndup(file, (gsize)(mark - file));
+}
+
 /* Links to all files in one directory, under the names that they have on the CD. */
 static gboolean gather(char *const *files, const char *directory, GError **error)
 {
     for (guint i = 0; files[i] != NULL; i++) {
-        g_autofree char *name = i == 0 ? g_strdup("context.sh") : g_path_get_basename(files[i]);
+        g_autofree char *name = NULL, *path = split_name(files[i], &name);
+        if (i == 0 || g_str_equal(name, "context.sh")) {
+            g_free(name);
+            name = g_strdup("context.sh");
+        }
         g_autofree char *link = g_build_filename(directory, name, NULL);
-        if (access(files[i], R_OK) != 0)
+        if (access(path, R_OK) != 0)
             g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS,
-                        "the context file %s cannot be read: %s", files[i], g_strerror(errno));
-        else if (symlink(files[i], link) == 0)
+                        "the context file %s cannot be read: %s", path, g_strerror(errno));
+        else if (symlink(path, link) == 0)
             continue;
         else
             g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,

@@ -106,9 +106,18 @@ static char *command_line(DomainBuild *build)
     return g_strdup_printf("root=/dev/%s%s%s", device, rest ? " " : "", rest ? rest : "");
 }
 
+/* A path, or a file of a datastore that was brought beside the disks. (owned) */
+static char *boot_file(DomainBuild *build, const char *name, const char *stored, const char *file)
+{
+    g_autofree char *image = domain_value(build, "OS", stored);
+    if (image && build->request->directory)
+        return g_build_filename(build->request->directory, file, NULL);
+    return domain_value(build, "OS", name);
+}
+
 static void write_kernel(DomainBuild *build, const char *kernel)
 {
-    g_autofree char *initrd = domain_value(build, "OS", "INITRD");
+    g_autofree char *initrd = boot_file(build, "INITRD", "INITRD_DS", "initrd");
     g_autofree char *line = command_line(build);
     domain_leaf(&build->writer, "kernel", kernel);
     domain_leaf(&build->writer, "initrd", initrd);
@@ -131,7 +140,7 @@ static void write_type(DomainBuild *build, gboolean own)
 
 gboolean domain_write_os(DomainBuild *build, GError **error)
 {
-    g_autofree char *kernel = domain_value(build, "OS", "KERNEL");
+    g_autofree char *kernel = boot_file(build, "KERNEL", "KERNEL_DS", "kernel");
     g_autofree char *bootloader = domain_value(build, "OS", "BOOTLOADER");
     g_autofree char *init = domain_value(build, "OS", "INIT");
     Firmware firmware = {NULL};

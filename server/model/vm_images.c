@@ -109,6 +109,15 @@ void disk_describe(World *world, const Image *image, TemplateAttribute *disk)
     attribute_set_int(disk, "DISK_SNAPSHOT_TOTAL_SIZE", 0);
 }
 
+Image *file_image(World *world, const char *text, guint index)
+{
+    static const char begin[] = "$FILE[IMAGE_ID=";
+    const char *at = text ? strstr(text, begin) : NULL;
+    while (at && index-- > 0)
+        at = strstr(at + 1, begin);
+    return at ? image_get(world, (gint32)g_ascii_strtoll(at + strlen(begin), NULL, 10)) : NULL;
+}
+
 /* ---- use ---- */
 
 gboolean vm_images_acquire(World *world, gint32 vm, const Template *template, GError **error)

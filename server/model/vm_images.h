@@ -16,6 +16,10 @@ void disk_describe(World *world, const Image *image, TemplateAttribute *disk);
 /* TRUE: the disk is its image itself, and what is written to it stays. */
 gboolean disk_is_persistent(const TemplateAttribute *disk);
 
+/* The image of the `index`-th $FILE[IMAGE_ID=5] of a text that the server wrote; NULL: there are
+ * fewer, or it is gone. */
+Image *file_image(World *world, const char *text, guint index);
+
 /* All images of a machine that gets this id, or, with the error, none. */
 gboolean vm_images_acquire(World *world, gint32 vm, const Template *template, GError **error);
 /* The image of one disk, or of all. */

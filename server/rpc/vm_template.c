@@ -118,6 +118,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     split(all, draft);
     Template *template = draft->template;
     if (!check_capacity(template, error) || !images_for_disks(world, owner, template, error) ||
+        !images_for_files(world, owner, template, error) ||
         !devices_number_disks(world, template, error) || !devices_number_nics(template, error) ||
         !context_files_allowed(world, template, error))
         return FALSE;
@@ -208,7 +209,7 @@ Template *vm_draft_conf(World *world, const User *user, const Template *machine,
     for (guint i = 0; i < G_N_ELEMENTS(configurable); i++)
         if (!raw || strcmp(configurable[i].name, "RAW") != 0)
             replace_vectors(after, given, configurable[i].name, configurable[i].kept, append);
-    if (!devices_give_context(world, after, error))
+    if (!images_for_files(world, user, after, error) || !devices_give_context(world, after, error))
         return NULL;
     vm_screen_give(world, after, (gint32)g_ascii_strtoll(template_get(after, "VMID"), NULL, 10));
     if (!context_files_allowed(world, after, error) || !template_fits(world, after, error))

@@ -275,6 +275,38 @@ def test_stays_used_over_a_restart(cloud):
     cloud.delete(image)
 
 
+# ---- files ----
+
+def test_kernel_and_context_files(cloud):
+    one = cloud.one
+    one.ok("one.datastore.update", 2, f'SAFE_DIRS="{cloud.directory}"', 1)
+    one.until(lambda: int(one.xml("one.datastore.info", 2).findtext("TOTAL_MB")), "the figures of the files")
+    kernel, ramdisk = (cloud.image(datastore=2, kind=kind) for kind in ("KERNEL", "RAMDISK"))
+    note = cloud.directory / "note"
+    note.write_text("for the guest\n")
+    file = cloud.image(datastore=2, kind="CONTEXT", path=note)
+    name = cloud.info(file).findtext("NAME")
+    machine = cloud.machine(more=f"""OS = [ KERNEL_DS = "$FILE[IMAGE_ID={kernel}]", INITRD_DS = "$FILE[IMAGE_ID={ramdisk}]" ]
+CONTEXT = [ HELLO = "yes", FILES_DS = "$FILE[IMAGE=\\"{name}\\"]" ]
+""")
+    cloud.run(machine)
+    assert cloud.disk(machine).with_name("kernel").read_bytes() == cloud.plain.read_bytes()
+    assert cloud.disk(machine).with_name("initrd").read_bytes() == cloud.plain.read_bytes()
+    disc = cloud.disk(machine).read_bytes()
+    assert b"for the guest" in disc and b"HELLO='yes'" in disc and b"FILES_DS" not in disc
+    cloud.end(machine)
+    base = "CPU=0.1\nMEMORY=64\n"
+    for wrong, text in ((f"$FILE[IMAGE_ID={file}]", "is of type CONTEXT"), ("/boot/vmlinuz", "is not one $FILE"),
+                        ("$FILE[IMAGE_ID=4711]", "does not exist"), ("$FILE[]", "names no image")):
+        one.fails("one.vm.allocate", base + f'OS=[KERNEL_DS="{wrong}"]', False, code=INTERNAL, text=text)
+    one.fails("one.vm.allocate", base + f"DISK=[IMAGE_ID={kernel}]", False, code=ACTION, text="a disk is made of")
+    one.user("files-by-image")
+    other = one.client("files-by-image:pw")
+    other.fails("one.vm.allocate", base + f'OS=[KERNEL_DS="$FILE[IMAGE_ID={kernel}]"]', False, code=AUTHORIZATION)
+    for image in (kernel, ramdisk, file):
+        cloud.delete(image)
+
+
 # ---- images that are not ready ----
 
 @pytest.fixture(scope="module")
