@@ -34,6 +34,7 @@ static const ImageRow rows[] = {
     {IMAGE_WORK_CP,    "copied",    IMAGE_LOCKED, IMAGE_READY,  IMAGE_ERROR,  was_made},
     {IMAGE_WORK_MKFS,  "made",      IMAGE_LOCKED, IMAGE_READY,  IMAGE_ERROR,  was_made},
     {IMAGE_WORK_CLONE, "cloned",    IMAGE_LOCKED, IMAGE_READY,  IMAGE_ERROR,  was_made},
+    {IMAGE_WORK_SAVE,  "saved",     IMAGE_LOCKED, IMAGE_READY,  IMAGE_ERROR,  was_made},
     {IMAGE_WORK_RM,    "removed",   IMAGE_DELETE, IMAGE_DELETE, IMAGE_ERROR,  NULL},
     {IMAGE_WORK_RM_FORCED, "removed", IMAGE_DELETE, IMAGE_DELETE, IMAGE_DELETE, NULL, TRUE},
     {IMAGE_WORK_SNAP_DELETE,  "without the snapshot", IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, snapshot_was_deleted},
@@ -88,6 +89,8 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
 /* The work at hand is asked for, once more perhaps. */
 static void ask(Lifecycle *lifecycle, Image *image)
 {
+    if (image->work == IMAGE_WORK_SAVE)
+        return; /* the machine does it */
     Datastore *datastore = datastore_get(lifecycle->world, image->datastore);
     if (!datastore) {
         ended(lifecycle, image, FALSE, "its datastore is gone");
@@ -202,6 +205,13 @@ void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, 
         ended(lifecycle, image, success, info);
 }
 
+void image_saved(Lifecycle *lifecycle, Image *image, gboolean success, const char *reason)
+{
+    g_autofree char *made = g_strdup_printf("%s %s", image->source, image->format);
+    if (image->work == IMAGE_WORK_SAVE)
+        ended(lifecycle, image, success, success ? made : reason);
+}
+
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why)
 {
     Image *image = image_get(lifecycle->world, asked->id);
@@ -232,8 +242,8 @@ void images_resume(Lifecycle *lifecycle)
     const GPtrArray *images = lifecycle->world->pools[KIND_IMAGE].order;
     for (guint i = 0; i < images->len; i++) {
         Image *image = images->pdata[i];
-        if (image->work == IMAGE_NO_WORK)
-            continue;
+        if (image->work == IMAGE_NO_WORK || image->work == IMAGE_WORK_SAVE)
+            continue; /* the machine goes on with that */
         log_info("ImM", "Image %d: oned was started again; %s is asked again", image->head.id,
                  image_work_name(image->work));
         ask(lifecycle, image);
@@ -256,6 +266,10 @@ gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError
                       image->clones->len);
     if (image->state == IMAGE_DELETE && !force)
         return refuse(error, "Cannot delete image. It is being deleted.");
+    if (image->work == IMAGE_WORK_SAVE && !force)
+        return refuse(error,
+                      "Cannot delete image. A disk of machine %s is being saved to it; wait.",
+                      template_get(image->head.template, "SAVED_VM_ID"));
     if (image_is_locked(image) && !makes && !force)
         return refuse(error, "Cannot delete image. Its driver works on it (%s); wait.",
                       image_work_name(image->work));

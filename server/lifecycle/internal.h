@@ -153,6 +153,11 @@ guint vm_migration_limit(const Vm *vm);
  * why a step failed, or NULL. */
 void vm_migration_follow(Lifecycle *lifecycle, Vm *vm, const char *reason);
 
+/* ---- vm_context.c ---- */
+
+/* The text of context.sh. (owned) */
+char *vm_context_text(const Vm *vm);
+
 /* ---- vm_steps.c ---- */
 
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
@@ -253,6 +258,8 @@ void stats_end(Lifecycle *lifecycle);
 void vm_images_follow(Lifecycle *lifecycle, const Image *image);
 /* The machine waits for its images, or did: looks at them again. */
 void vm_images_again(Lifecycle *lifecycle, Vm *vm);
+/* What a machine was to save to the image is there, or why not. */
+void image_saved(Lifecycle *lifecycle, Image *image, gboolean success, const char *reason);
 void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
 /* The driver died under the work at hand. */
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);

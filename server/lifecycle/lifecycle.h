@@ -124,6 +124,10 @@ gboolean vm_disk_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word,
                                  gint32 snapshot, const VmAsker *asker, GError **error);
 gboolean vm_disk_snapshot_rename(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint32 snapshot,
                                  const char *name, GError **error);
+/* A copy of the disk (snapshot -1) or of a snapshot of it becomes `image`, which is new. When that
+ * is refused the image is the caller's to remove. */
+gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint32 snapshot, Image *image,
+                      const VmAsker *asker, GError **error);
 /* `size` in MiB, as text. Disks only grow. */
 gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 disk, const char *size,
                         const VmAsker *asker, GError **error);

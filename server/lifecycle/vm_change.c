@@ -252,6 +252,14 @@ static void done_disk_delete(World *world, Vm *vm)
     show_snapshots_size(vm);
 }
 
+static void put_back(Vm *vm);
+
+/* The machine is what it was. */
+static void done_disk_saveas(World *world, Vm *vm)
+{
+    put_back(vm);
+}
+
 /* What a change does when it has succeeded, beyond losing its marks. */
 static const struct {
     const char *word;
@@ -260,7 +268,7 @@ static const struct {
     {"disk-detach", done_detach_disk},          {"nic-detach", done_detach_nic},
     {"snapshot-create", done_snapshot_create},  {"snapshot-delete", done_snapshot_delete},
     {"disk-snapshot-create", done_disk_create}, {"disk-snapshot-revert", done_disk_revert},
-    {"disk-snapshot-delete", done_disk_delete},
+    {"disk-snapshot-delete", done_disk_delete}, {"disk-saveas", done_disk_saveas},
 };
 
 static void put_back(Vm *vm)
@@ -310,12 +318,24 @@ static void undo(World *world, Vm *vm)
     forget_change(vm);
 }
 
+/* The image of a disk that was to be saved is ready, or will never be. */
+static void tell_image(Lifecycle *lifecycle, Vm *vm, gboolean success)
+{
+    Image *image = vm_changes(vm, "disk-saveas")
+                       ? image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"))
+                       : NULL;
+    if (image)
+        image_saved(lifecycle, image, success,
+                    vm->work.reason ? vm->work.reason : "the machine did not come to that");
+}
+
 void vm_leave_change(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *target)
 {
     if (!vm->operation)
         return;
     const char *word = template_get(vm->operation, "WORD");
     gint64 state = vm_change_number(vm, "STATE");
+    tell_image(lifecycle, vm, success);
     if (success)
         for (guint i = 0; i < G_N_ELEMENTS(ends); i++)
             if (g_strcmp0(ends[i].word, word) == 0)
@@ -344,6 +364,7 @@ void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
 {
     gboolean goes_on = state == VM_ACTIVE && vm_change_number(vm, "LCM") == (gint64)lcm;
     if (vm->operation && !goes_on) {
+        tell_image(lifecycle, vm, FALSE);
         keep(vm);
         forget_change(vm);
     }

@@ -344,6 +344,30 @@ gboolean vm_disk_snapshot_rename(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint
     return TRUE;
 }
 
+gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, gint32 snapshot, Image *image,
+                      const VmAsker *asker, GError **error)
+{
+    TemplateAttribute *disk = vm_device(vm, "DISK", id);
+    const VmActionRow *row = disk ? vm_change_row(vm, "disk-saveas", error) : NULL;
+    if (!disk)
+        return refuse(error, "VM disk does not exist");
+    if (!row || (snapshot >= 0 && !check_snapshot(vm, id, snapshot, error)))
+        return FALSE;
+    Template *change = vm_change_new(vm, row->word);
+    gint64 number = snapshot;
+    if (vm->state == VM_ACTIVE && snapshot < 0) {
+        /* The hypervisor makes a copy that is of one moment; the image is made of that. */
+        number = vm_snapshot_add(vm, id, "", core_now(lifecycle->world->core), size_of(disk));
+        attribute_set(disk, "DISK_SNAPSHOT_ACTIVE", "YES");
+        template_set(change, "LIVE", "YES");
+    }
+    template_set_int(change, "DISK_ID", id);
+    template_set_int(change, "SNAPSHOT_ID", number);
+    template_set_int(change, "IMAGE_ID", image->head.id);
+    image_begin(lifecycle, image, IMAGE_WORK_SAVE);
+    return vm_change_begin(lifecycle, vm, row, change, asker, error);
+}
+
 gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *size,
                         const VmAsker *asker, GError **error)
 {

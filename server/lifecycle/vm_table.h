@@ -38,6 +38,7 @@ typedef enum {
     STEP_DISK_SNAPSHOT_READY, /* prepare the file that the next fills */
     STEP_DISK_SNAPSHOT_LIVE,
     STEP_DISK_SNAPSHOT_ERASE,
+    STEP_DISK_SAVE, /* a copy of a disk, or of a snapshot, as an image */
     STEP_RESIZE,
     STEP_DISK_RESIZE,      /* of a disk that is not in use */
     STEP_DISK_RESIZE_LIVE, /* of one that is */

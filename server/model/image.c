@@ -14,7 +14,7 @@ static const char *const type_names[IMAGE_TYPES] = {
     "OS", "CDROM", "DATABLOCK", "KERNEL", "RAMDISK", "CONTEXT", "BACKUP", "FILESYSTEM"};
 
 static const char *const work_names[IMAGE_WORKS] = {
-    "", "CP", "MKFS", "CLONE", "RM", "RM", "SNAP_DELETE", "SNAP_REVERT", "SNAP_FLATTEN"};
+    "", "CP", "MKFS", "CLONE", "SAVE", "RM", "RM", "SNAP_DELETE", "SNAP_REVERT", "SNAP_FLATTEN"};
 
 Image *image_get(World *world, gint32 id)
 {

@@ -44,6 +44,7 @@ typedef enum {
     IMAGE_WORK_CP,    /* it is copied from PATH */
     IMAGE_WORK_MKFS,  /* it is made empty */
     IMAGE_WORK_CLONE, /* it is copied from another image */
+    IMAGE_WORK_SAVE,  /* a machine's disk is written to it, by the transfer driver */
     IMAGE_WORK_RM,
     IMAGE_WORK_RM_FORCED,   /* the same, and it is forgotten also when that fails */
     IMAGE_WORK_SNAP_DELETE, /* these three: of the snapshot `target_snapshot` */

@@ -150,7 +150,8 @@ static void expand_all(World *world, const Vm *vm, TemplateAttribute *context)
     gsize cost = 0;
     for (guint i = 0; i < context->pairs->len; i++) {
         const TemplatePair *pair = context->pairs->pdata[i];
-        if (!strcmp(pair->name, "FILES") || !strcmp(pair->name, "FILES_DS") || !strchr(pair->value, '$'))
+        if (!strcmp(pair->name, "FILES") || !strcmp(pair->name, "FILES_DS") ||
+            !strchr(pair->value, '$'))
             continue;
         g_autofree char *name = g_strdup(pair->name);
         g_autofree char *value = expanded(world, vm, pair->value, &cost);

@@ -89,6 +89,9 @@ static const RpcMethod methods[] = {
            "Detaches a disk: machine, disk."),
     ACTION("one.vm.diskresize", "iis", MANAGE, "disk-resize", vm_method_diskresize,
            "Makes a disk larger: machine, disk, size in MiB as text."),
+    ACTION("one.vm.disksaveas", "iissi", MANAGE, "disk-saveas", vm_method_disksaveas,
+           "Saves a disk as a new image: machine, disk, name, type (\"\": as its image), snapshot (-1: "
+           "as it is now); answers with the image's id."),
     ACTION("one.vm.attachnic", "is", MANAGE, "nic-attach", vm_method_attachnic,
            "Attaches a network card, described by one NIC = [ ... ]."),
     ACTION("one.vm.detachnic", "ii", MANAGE, "nic-attach", vm_method_detachnic,

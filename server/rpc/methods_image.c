@@ -4,6 +4,7 @@
 
 #include "lib/base/names.h"
 #include "server/model/image.h"
+#include "server/model/vm_images.h"
 
 #include <string.h>
 
@@ -369,6 +370,75 @@ RpcReply *image_clone(Request *request)
     image_cloning_begin(world, source, copy);
     image_begin(request->lifecycle, copy, IMAGE_WORK_CLONE);
     return reply_int(request, copy->head.id);
+}
+
+/* ---- saving a machine's disk as one ---- */
+
+/* What the new image takes from the disk and the image that this was made of. (owned) */
+static Template *saved_template(const Image *source, gint32 vm, gint32 disk)
+{
+    static const char *const kept[] = {"DEV_PREFIX", "DRIVER", "BUS", "DESCRIPTION"};
+    Template *template = template_new();
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++)
+        if (template_get(source->head.template, kept[i]))
+            template_set(template, kept[i], template_get(source->head.template, kept[i]));
+    template_set_int(template, "SAVED_DISK_ID", disk);
+    template_set_int(template, "SAVED_IMAGE_ID", source->head.id);
+    template_set_int(template, "SAVED_VM_ID", vm);
+    return template;
+}
+
+static gboolean read_saved(Request *request, const TemplateAttribute *disk, Order *order)
+{
+    const Image *source = disk ? disk_image(request->world, disk) : NULL;
+    const char *type = arg_text(request, 4, ""),
+               *format = disk ? attribute_get(disk, "DRIVER") : "";
+    gint64 size = 0;
+    if (!source)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           disk ? "Disk %d was not made of an image; it belongs to no datastore "
+                                  "that could keep it"
+                                : "VM disk does not exist",
+                           arg_int(request, 2, -1)),
+               FALSE;
+    order->datastore = datastore_get(request->world, source->datastore);
+    order->draft.type = source->type;
+    if (*type && (!image_type_read(type, &order->draft.type) ||
+                  image_type_is_file(order->draft.type) || order->draft.type == IMAGE_BACKUP))
+        return reply_error(
+                   request, ONE_ERROR_ACTION,
+                   "A disk cannot be saved as an image of type \"%s\"; give OS or DATABLOCK", type),
+               FALSE;
+    (void)attribute_get_int(disk, "SIZE", &size);
+    order->draft.size = size;
+    order->draft.disk_type = source->disk_type;
+    order->draft.format = format && !strcmp(format, "qcow2") ? "qcow2" : "raw";
+    order->template = saved_template(source, request->object->id, arg_int(request, 2, -1));
+    return TRUE;
+}
+
+RpcReply *vm_method_disksaveas(Request *request)
+{
+    World *world = request->world;
+    Vm *vm = VM(request->object);
+    g_auto(Order) order = {.draft = {.name = arg_text(request, 3, "")}};
+    VmAsker asker = request_asker(request);
+    if (!read_saved(request, vm_device(vm, "DISK", arg_int(request, 2, -1)), &order) ||
+        !request_may(request, RIGHT_CREATE, KIND_IMAGE, NULL) ||
+        !request_may(request, RIGHT_USE, KIND_DATASTORE, &order.datastore->head) ||
+        !request_own_name_is_free(request, KIND_IMAGE, order.draft.name) ||
+        !datastore_has_room(world, order.datastore, order.draft.size, &request->error))
+        return NULL;
+    Image *image = create(request, &order);
+    g_free(image->source);
+    image->source = g_strdup_printf("%s/%d/%d-%s", world->datastores, image->datastore,
+                                    image->head.id, image->token);
+    gint32 id = image->head.id;
+    if (vm_save_disk(request->lifecycle, vm, arg_int(request, 2, -1), arg_int(request, 5, -1),
+                     image, &asker, &request->error))
+        return reply_int(request, id);
+    image_remove(world, image);
+    return NULL;
 }
 
 /* ---- changing one ---- */

@@ -165,6 +165,7 @@ HANDLER(secgroup_commit);
 /* methods_image.c */
 HANDLER(image_allocate);
 HANDLER(image_clone);
+HANDLER(vm_method_disksaveas);
 HANDLER(image_method_delete);
 HANDLER(image_enable);
 HANDLER(image_persistent);

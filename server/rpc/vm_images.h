@@ -10,9 +10,9 @@
 
 /* One disk; TRUE also when it names no image. */
 gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk, GError **error);
-/* Files for the guest, in datastores of files: OS/KERNEL_DS, OS/INITRD_DS and CONTEXT/FILES_DS, each
- * one or more of $FILE[IMAGE_ID=5] or $FILE[IMAGE="name", IMAGE_UNAME="owner"]. They are written
- * back by id. */
+/* Files for the guest, in datastores of files: OS/KERNEL_DS, OS/INITRD_DS and CONTEXT/FILES_DS,
+ * each one or more of $FILE[IMAGE_ID=5] or $FILE[IMAGE="name", IMAGE_UNAME="owner"]. They are
+ * written back by id. */
 gboolean images_for_files(World *world, const User *user, Template *template, GError **error);
 /* All disks of a new machine. */
 gboolean images_for_disks(World *world, const User *user, Template *template, GError **error);

@@ -275,6 +275,64 @@ def test_stays_used_over_a_restart(cloud):
     cloud.delete(image)
 
 
+# ---- saved as images ----
+
+def save(cloud, machine, name, disk=0, snapshot=-1, kind=""):
+    image = cloud.one.ok("one.vm.disksaveas", machine, disk, name, kind, snapshot)
+    cloud.wait_image(image, "READY")
+    return image
+
+
+def test_disk_saved_as_an_image(cloud):
+    one, image = cloud.one, cloud.image()
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    live = save(cloud, machine, "live")
+    vm = one.wait(machine, "RUNNING")
+    assert vm.find("SNAPSHOTS") is None and not cloud.disk(machine).with_name("disk.0.snap").exists()
+    one.action("poweroff-hard", machine)
+    one.wait(machine, "POWEROFF")
+    cloud.disk(machine).write_bytes(b"later")
+    off = save(cloud, machine, "off", kind="DATABLOCK")
+    assert cloud.source(off).read_bytes() == b"later" and cloud.info(off).findtext("TYPE") == "2"
+    assert one.state(machine) == "POWEROFF"
+    assert one.ok("one.vm.disksnapshotcreate", machine, 0, "s") == 0
+    one.wait(machine, "POWEROFF")
+    cloud.disk(machine).write_bytes(b"last")
+    of_snapshot = save(cloud, machine, "of snapshot", snapshot=0)
+    assert cloud.source(of_snapshot).read_bytes() == b"later"
+    info = cloud.info(of_snapshot)
+    assert [info.findtext(f"TEMPLATE/SAVED_{name}_ID") for name in ("VM", "DISK", "IMAGE")] == [str(machine), "0", str(image)]
+    assert cloud.users(image) == [machine] and cloud.users(live) == []
+    one.fails("one.vm.disksaveas", machine, 0, "off", "", -1, text="NAME is already taken")
+    one.fails("one.vm.disksaveas", machine, 7, "x", "", -1, code=ACTION, text="does not exist")
+    one.fails("one.vm.disksaveas", machine, 0, "x", "KERNEL", -1, code=ACTION, text="cannot be saved as")
+    one.fails("one.vm.disksaveas", machine, 0, "x", "", 9, code=ACTION, text="has no snapshot 9")
+    cloud.end(machine)
+    again = cloud.machine(off, hold=True)
+    cloud.end(again)
+    for one_image in (image, live, off, of_snapshot):
+        cloud.delete(one_image)
+
+
+def test_disk_that_cannot_be_saved(cloud):
+    one, image = cloud.one, cloud.image()
+    machine = cloud.machine(image, more='DISK=[TYPE=fs, SIZE=4]\n')
+    one.fails("one.vm.disksaveas", machine, 0, "early", "", -1, code=ACTION, text="wrong state PENDING")
+    cloud.run(machine)
+    one.fails("one.vm.disksaveas", machine, 1, "volatile", "", -1, code=ACTION, text="not made of an image")
+    one.action("poweroff-hard", machine)
+    one.wait(machine, "POWEROFF")
+    cloud.disk(machine).unlink()
+    saved = one.ok("one.vm.disksaveas", machine, 0, "lost", "", -1)
+    cloud.wait_image(saved, "ERROR")
+    vm = one.wait(machine, "POWEROFF")
+    assert "disk.0" in vm.findtext("USER_TEMPLATE/ERROR") and "disk.0" in cloud.info(saved).findtext("TEMPLATE/ERROR")
+    cloud.end(machine)
+    cloud.delete(saved)
+    cloud.delete(image)
+
+
 # ---- files ----
 
 def test_kernel_and_context_files(cloud):

@@ -23,6 +23,7 @@ METHODS = [
     ("one.vm.updateconf", [("id", 0), ("string", "RAW=[TYPE=kvm]"), ("int?", 1)], "virtual machine"),
     ("one.vm.attach", [("id", 0), ("string", "DISK=[TYPE=fs,SIZE=1]")], "virtual machine"),
     ("one.vm.detach", [("id", 0), ("int", 0)], "virtual machine"),
+    ("one.vm.disksaveas", [("id", 0), ("int", 0), ("string", "saved"), ("string", ""), ("int", -1)], "virtual machine"),
     ("one.vm.diskresize", [("id", 0), ("int", 0), ("string", "20")], "virtual machine"),
     ("one.vm.attachnic", [("id", 0), ("string", "NIC=[BRIDGE=br0]")], "virtual machine"),
     ("one.vm.detachnic", [("id", 0), ("int", 0)], "virtual machine"),

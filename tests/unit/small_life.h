@@ -163,6 +163,21 @@ static inline gboolean moves(VmLcm lcm)
            lcm == LCM_PROLOG_MIGRATE_UNKNOWN;
 }
 
+/* A new image, to which the disk is saved, as it is in use. */
+static inline void save_to_image(Fixture *fixture, Template *change)
+{
+    World *world = fixture->small->world;
+    const ImageDraft draft = {.name = "saved",
+                              .source = "/ds/1/0-x",
+                              .format = "raw",
+                              .size = 1,
+                              .template = template_new()};
+    Image *image = image_create(world, datastore_get(world, 1), &draft);
+    image_begin(fixture->lifecycle, image, IMAGE_WORK_SAVE);
+    template_set_int(change, "IMAGE_ID", image->head.id);
+    template_set(change, "LIVE", "YES");
+}
+
 /* The first change that leads to that phase is under way. */
 static inline void begin_change(Fixture *fixture, VmLcm lcm)
 {
@@ -175,6 +190,8 @@ static inline void begin_change(Fixture *fixture, VmLcm lcm)
         template_set_int(change, "DISK_ID", 0);
         template_set_int(change, "NIC_ID", 0);
         template_set_int(change, "SNAPSHOT_ID", 0);
+        if (strcmp(row->word, "disk-saveas") == 0)
+            save_to_image(fixture, change);
         fixture->vm->operation = change;
         return;
     }
@@ -197,7 +214,8 @@ static inline void put(Fixture *fixture, VmState state, VmLcm lcm)
         vm_last_record(vm)->action = state == VM_STOPPED ? VM_ACTION_STOP : VM_ACTION_UNDEPLOY;
         vm_close_record(fixture->lifecycle, vm, vm_last_record(vm));
     }
-    if (lcm == LCM_DISK_RESIZE_UNDEPLOYED) {
+    if (lcm == LCM_DISK_RESIZE_UNDEPLOYED || lcm == LCM_HOTPLUG_SAVEAS_UNDEPLOYED ||
+        lcm == LCM_HOTPLUG_SAVEAS_STOPPED) {
         vm_last_record(vm)->action = VM_ACTION_UNDEPLOY;
         vm_close_record(fixture->lifecycle, vm, vm_last_record(vm));
     }
