@@ -23,13 +23,14 @@ static gboolean is_shallow(const char *text, gsize length)
     return TRUE;
 }
 
-static JsonObject *fail(GError **error, const char *why)
+static JsonNode *fail(GError **error, const char *why)
 {
     g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "the answer is no JSON document: %s", why);
     return NULL;
 }
 
-JsonObject *json_read(const char *text, gsize length, GError **error)
+/* (owned) */
+static JsonNode *read_node(const char *text, gsize length, JsonNodeType type, GError **error)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) reason = NULL;
@@ -40,9 +41,21 @@ JsonObject *json_read(const char *text, gsize length, GError **error)
     if (!json_parser_load_from_data(parser, text, (gssize)length, &reason))
         return fail(error, reason->message);
     JsonNode *root = json_parser_get_root(parser);
-    if (!root || !JSON_NODE_HOLDS_OBJECT(root))
-        return fail(error, "it is not an object");
-    return json_object_ref(json_node_get_object(root));
+    if (!root || json_node_get_node_type(root) != type)
+        return fail(error, type == JSON_NODE_OBJECT ? "it is not an object" : "it is not an array");
+    return json_node_ref(root);
+}
+
+JsonObject *json_read(const char *text, gsize length, GError **error)
+{
+    g_autoptr(JsonNode) root = read_node(text, length, JSON_NODE_OBJECT, error);
+    return root ? json_object_ref(json_node_get_object(root)) : NULL;
+}
+
+JsonArray *json_read_list(const char *text, gsize length, GError **error)
+{
+    g_autoptr(JsonNode) root = read_node(text, length, JSON_NODE_ARRAY, error);
+    return root ? json_array_ref(json_node_get_array(root)) : NULL;
 }
 
 char *json_print(JsonObject *object)

@@ -10,9 +10,13 @@
 
 /* How deep arrays and objects may be nested. */
 #define JSON_DEPTH_MAX 64
+/* One line of a stream of documents, in bytes. */
+#define JSON_LINE_MAX (1 << 20)
 
 /* A document that is an object. The error tells what is wrong with the text. (owned) */
 JsonObject *json_read(const char *text, gsize length, GError **error);
+/* The same for an array. (owned) */
+JsonArray *json_read_list(const char *text, gsize length, GError **error);
 /* The text of an object, on one line. (owned) */
 char *json_print(JsonObject *object);
 

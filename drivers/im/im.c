@@ -1,5 +1,6 @@
 #include "drivers/im/im.h"
 
+#include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
 #include "lib/base/error.h"
 #include <string.h>
@@ -11,6 +12,7 @@ static const ImFlavour flavours[] = {
     {"xen", im_libvirt_actions, {"xen:///system", "xen+ssh://%h/system?no_tty=1"}},
     {"lxc", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
     {"lxd", im_lxd_actions, .rest = &lxd_settings},
+    {"docker", im_docker_actions, .rest = &docker_settings},
     /* libvirt's own simulated hypervisor, inside this process; -u test:///FILE.xml says what it
        has. */
     {"test", im_libvirt_actions, {"test:///default", "test:///default"}},

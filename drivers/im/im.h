@@ -41,3 +41,4 @@ extern const char *im_flavour_name; /* what hosts of a libvirt flavour are repor
 extern const DriverAction im_dummy_actions[];
 extern const DriverAction im_libvirt_actions[];
 extern const DriverAction im_lxd_actions[];
+extern const DriverAction im_docker_actions[];

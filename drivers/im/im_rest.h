@@ -11,5 +11,8 @@ gint64 im_lxd_vid(const char *name, JsonObject *config);
 gint64 im_lxd_memory(const char *text);
 /* The instance that an event is about (owned), and what became of it; NULL: it means nothing. */
 char *im_lxd_event(JsonObject *event, const char **state);
+/* The same two for Docker; the container that an event is about. */
+gint64 im_docker_vid(const char *name, JsonObject *labels);
+char *im_docker_event(JsonObject *event);
 /* Listens to a host's events. */
 void im_lxd_listen(Listener *listener, GError **error);

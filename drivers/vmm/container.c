@@ -4,6 +4,9 @@
 #include "lib/base/paths.h"
 #include "lib/base/xml.h"
 
+/* VM_ACTION_DELETE_RECREATE: what was before is not this machine any more. */
+#define ACTION_RECREATE 14
+
 static Template *defaults;
 
 gboolean container_read_defaults(const char *file, GError **error)
@@ -54,4 +57,24 @@ ContainerSize container_size(const VmmAction *action)
         .vcpu = MAX(xml_get_int(action->vm, "TEMPLATE/VCPU", 0), 0),
         .memory = MAX(xml_get_int(action->vm, "TEMPLATE/MEMORY", 0), 0),
     };
+}
+
+GPtrArray *container_earlier_hosts(const VmmAction *action)
+{
+    GPtrArray *hosts = g_ptr_array_new_with_free_func(g_free);
+    const xmlNode *record = xml_find(action->vm, "HISTORY_RECORDS/HISTORY");
+    for (; record; record = xml_next_same(record)) {
+        g_autofree char *host = xml_get(record, "HOSTNAME");
+        guint index;
+        if (xml_get_int(record, "ACTION", 0) == ACTION_RECREATE) {
+            g_ptr_array_set_size(hosts, 0);
+            continue;
+        }
+        if (!host || !*host || g_str_equal(host, action->host))
+            continue;
+        if (g_ptr_array_find_with_equal_func(hosts, host, g_str_equal, &index))
+            g_ptr_array_remove_index(hosts, index);
+        g_ptr_array_insert(hosts, 0, g_steal_pointer(&host));
+    }
+    return hosts;
 }

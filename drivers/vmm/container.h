@@ -19,3 +19,6 @@ typedef struct ContainerSize {
     gint64 memory; /* MiB; 0: not told */
 } ContainerSize;
 ContainerSize container_size(const VmmAction *action);
+
+/* Hosts where the machine was before, the latest first, its own left out. (owned, of char *) */
+GPtrArray *container_earlier_hosts(const VmmAction *action);

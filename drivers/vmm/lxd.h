@@ -31,8 +31,6 @@ gboolean lxd_change_state(const VmmAction *action, const char *host, const char 
 
 /* ---- moving (lxd_move.c) ---- */
 
-/* Hosts where the machine was before, the latest first, its own left out. (owned, of char *) */
-GPtrArray *lxd_earlier_hosts(const VmmAction *action);
 /* Takes the container, which is off at `from`, to the action's host. FALSE: it is still there, and
  * nothing of it here, or the error says otherwise. */
 gboolean lxd_move(DriverJob *job, const char *from, JsonObject *instance, GError **error);

@@ -16,28 +16,6 @@
 #define MOVE_SECONDS  3400
 #define ADDRESSES_MAX 4
 #define BACKUP        "one-move"
-/* VM_ACTION_DELETE_RECREATE: what was before is not this machine any more. */
-#define ACTION_RECREATE 14
-
-GPtrArray *lxd_earlier_hosts(const VmmAction *action)
-{
-    GPtrArray *hosts = g_ptr_array_new_with_free_func(g_free);
-    const xmlNode *record = xml_find(action->vm, "HISTORY_RECORDS/HISTORY");
-    for (; record; record = xml_next_same(record)) {
-        g_autofree char *host = xml_get(record, "HOSTNAME");
-        guint index;
-        if (xml_get_int(record, "ACTION", 0) == ACTION_RECREATE) {
-            g_ptr_array_set_size(hosts, 0);
-            continue;
-        }
-        if (!host || !*host || g_str_equal(host, action->host))
-            continue;
-        if (g_ptr_array_find_with_equal_func(hosts, host, g_str_equal, &index))
-            g_ptr_array_remove_index(hosts, index);
-        g_ptr_array_insert(hosts, 0, g_steal_pointer(&host));
-    }
-    return hosts;
-}
 
 /* ---- between the daemons ---- */
 

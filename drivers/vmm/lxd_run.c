@@ -167,7 +167,7 @@ static gboolean create(DriverJob *job, GError **error)
 static gboolean fetch(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    g_autoptr(GPtrArray) hosts = lxd_earlier_hosts(action);
+    g_autoptr(GPtrArray) hosts = container_earlier_hosts(action);
     for (guint i = 0; i < hosts->len; i++) {
         const char *host = hosts->pdata[i];
         g_auto(LxdSight) sight = lxd_look(action, host);
@@ -318,7 +318,7 @@ static void clean_up(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
     g_autoptr(GPtrArray) named = g_ptr_array_new();
-    g_autoptr(GPtrArray) earlier = lxd_earlier_hosts(action);
+    g_autoptr(GPtrArray) earlier = container_earlier_hosts(action);
     g_autoptr(GError) error = NULL;
     gboolean found = FALSE;
     g_ptr_array_add(named, action->host);

@@ -1,5 +1,6 @@
 #include "drivers/vmm/vmm.h"
 
+#include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
 
 static const DomainDialect kvm = {
@@ -78,6 +79,13 @@ static const VmmFlavour flavours[] = {
         .actions = lxd_actions,
         .rest = &lxd_settings,
         .defaults = "vmm_exec_lxd.conf",
+        .lacks = "SAVE,RESTORE,MIGRATE,RESET",
+    },
+    {
+        .name = "docker",
+        .actions = docker_actions,
+        .rest = &docker_settings,
+        .defaults = "vmm_exec_docker.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
     },
 };

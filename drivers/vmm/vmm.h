@@ -49,3 +49,4 @@ gboolean vmm_libvirt_init(GError **error);
 extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];
 extern const DriverAction lxd_actions[];
+extern const DriverAction docker_actions[];

@@ -14,6 +14,7 @@ const char config_builtin[] =
     "IM_MAD = [ NAME = xen,   EXECUTABLE = one_im, ARGUMENTS = xen ]\n"
     "IM_MAD = [ NAME = lxc,   EXECUTABLE = one_im, ARGUMENTS = lxc ]\n"
     "IM_MAD = [ NAME = lxd,   EXECUTABLE = one_im, ARGUMENTS = lxd ]\n"
+    "IM_MAD = [ NAME = docker, EXECUTABLE = one_im, ARGUMENTS = docker ]\n"
     "IM_MAD = [ NAME = dummy, EXECUTABLE = one_im, ARGUMENTS = dummy ]\n"
     "IM_MAD = [ NAME = im_kvm,   EXECUTABLE = one_im, ARGUMENTS = kvm ]\n"
     "IM_MAD = [ NAME = im_xen,   EXECUTABLE = one_im, ARGUMENTS = xen ]\n"
@@ -30,6 +31,8 @@ const char config_builtin[] =
     "VM_MAD = [ NAME = lxd,   EXECUTABLE = one_vmm, ARGUMENTS = lxd,   TYPE = lxd,\n"
     "           SUNSTONE_NAME = LXD, KEEP_SNAPSHOTS = yes, LIVE_RESIZE = yes,\n"
     "           KEEP_MACHINES = yes ]\n"
+    "VM_MAD = [ NAME = docker, EXECUTABLE = one_vmm, ARGUMENTS = docker, TYPE = docker,\n"
+    "           SUNSTONE_NAME = Docker, LIVE_RESIZE = yes, KEEP_MACHINES = yes ]\n"
     "VM_MAD = [ NAME = dummy, EXECUTABLE = one_vmm, ARGUMENTS = dummy, TYPE = xml,\n"
     "           SUNSTONE_NAME = Testing, KEEP_SNAPSHOTS = yes, LIVE_RESIZE = yes ]\n"
     "VM_MAD = [ NAME = vmm_kvm,   EXECUTABLE = one_vmm, ARGUMENTS = kvm,   TYPE = kvm ]\n"
@@ -98,6 +101,7 @@ static const struct {
     {"VM_MAD", "qemu", "qemu"},        {"VM_MAD", "xen", "xen"},
     {"VM_MAD", "lxc", "lxc"},          {"VM_MAD", "dummy", "dummy"},
     {"IM_MAD", "lxd", "lxd"},          {"VM_MAD", "lxd", "lxd"},
+    {"IM_MAD", "docker", "docker"},    {"VM_MAD", "docker", "docker"},
     {"TM_MAD", "tm_nfs", "-d shared"}, {"TM_MAD", "tm_shared", "-d shared"},
     {"TM_MAD", "tm_ssh", "-d ssh"},    {"TM_MAD", "tm_dummy", "-d dummy"},
 };

@@ -21,9 +21,9 @@ def decoded(text):
 class DriverProcess:
     """One driver. `ask` sends a request and gives what came back: (success, text)."""
 
-    def __init__(self, program, *arguments, directory):
+    def __init__(self, program, *arguments, directory, etc=ROOT / "etc"):
         environment = sanitizer_environment() if SANITIZED else dict(os.environ)
-        environment.update(ONE_ETC=str(ROOT / "etc"), ONE_VAR=str(directory), HOME=str(directory))
+        environment.update(ONE_ETC=str(etc), ONE_VAR=str(directory), HOME=str(directory))
         self.complaints = open(directory / f"{program}.err", "w+")
         self.process = subprocess.Popen(
             [BUILD / "mads" / program, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

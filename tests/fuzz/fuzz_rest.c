@@ -1,6 +1,8 @@
 /* Answers of container daemons: read or refused, and what is asked of a document never ends the
  * driver. */
+#include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
+#include "drivers/common/rest_stream.h"
 #include "drivers/im/im_rest.h"
 
 #include <stddef.h>
@@ -23,12 +25,31 @@ static void walk(JsonObject *object, guint depth)
     }
 }
 
+/* What a server sends on a WebSocket: each frame lies within the bytes that came. */
+static void read_frames(const uint8_t *data, size_t size)
+{
+    SocketKind kind;
+    gboolean last;
+    const guint8 *payload;
+    gsize length;
+    for (gsize at = 0; at < size;) {
+        gssize used = socket_parse(data + at, size - at, &kind, &last, &payload, &length);
+        if (used <= 0)
+            break;
+        g_assert_true(payload >= data + at && payload + length == data + at + used);
+        at += (gsize)used;
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL, refused = NULL;
     g_autoptr(JsonObject) object = json_read((const char *)data, size, &error);
     g_assert_true((object == NULL) == (error != NULL));
     if (object) {
+        const char *state;
+        g_autofree char *event = im_lxd_event(object, &state);
+        g_autofree char *other = im_docker_event(object);
         g_autofree char *text = json_print(object);
         g_assert_nonnull(text);
         walk(object, 0);
@@ -36,6 +57,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     RestReply reply = {200, g_string_new_len((const char *)data, (gssize)size)};
     g_autoptr(JsonObject) answer = lxd_read_answer("host", &reply, &refused);
     g_assert_true((answer == NULL) == (refused != NULL));
+    g_autoptr(JsonObject) docker = docker_read_answer("host", &reply, NULL);
+    g_autoptr(JsonArray) list = json_read_list((const char *)data, size, NULL);
+    if (json_nth_object(list, 0))
+        walk(json_nth_object(list, 0), 0);
     rest_reply_clear(&reply);
+    read_frames(data, size);
     return 0;
 }

@@ -1,7 +1,9 @@
 /* Answers of REST services: documents, and what is none. */
 #include "drivers/common/json.h"
 
+#include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
+#include "drivers/common/rest_stream.h"
 #include "drivers/im/im_rest.h"
 #include "lib/base/error.h"
 #include <string.h>
@@ -93,6 +95,63 @@ static void test_machines(void)
     g_assert_cmpstr(lxd_state_name(NULL), ==, "UNKNOWN");
 }
 
+/* What a server may send, and what it may not. */
+static void test_frames(void)
+{
+    static const struct {
+        const char *bytes;
+        gsize count;
+        gssize used;
+    } rows[] = {{"", 0, 0},
+                {"\x81", 1, 0},
+                {"\x81\x02h", 3, 0},
+                {"\x81\x02hi", 4, 4},
+                {"\x81\x02hi!", 5, 4},
+                {"\x81\x82....hi", 8, -1},                            /* masked */
+                {"\xc1\x02hi", 4, -1},                                /* reserved bits */
+                {"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff", 10, -1}, /* too long */
+                {"\x82\x7e\x00\x01x", 5, 5}};
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        SocketKind kind = SOCKET_MORE;
+        gboolean last = FALSE;
+        const guint8 *payload = NULL;
+        gsize length = 0;
+        g_assert_cmpint(socket_parse((const guint8 *)rows[i].bytes, rows[i].count, &kind, &last,
+                                     &payload, &length),
+                        ==, rows[i].used);
+        g_assert_true(rows[i].used <= 0 || last);
+    }
+    const gsize sizes[] = {0, 125, 126, 65535, 65536};
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *text = g_strnfill(sizes[i], 'x');
+        g_autoptr(GByteArray) frame = socket_frame(SOCKET_TEXT, text, sizes[i]);
+        gsize head = sizes[i] < 126 ? 6 : sizes[i] < 65536 ? 8 : 14;
+        g_assert_cmpuint(frame->len, ==, head + sizes[i]);
+        g_assert_cmpuint(frame->data[1] & 0x80, ==, 0x80);
+        for (gsize at = 0; at < sizes[i]; at++)
+            g_assert_cmpint(frame->data[head + at] ^ frame->data[head - 4 + at % 4], ==, 'x');
+    }
+}
+
+static void test_docker(void)
+{
+    g_autoptr(JsonObject) die = read_text(
+        "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"Attributes\":{\"name\":\"a\"}}}");
+    g_autoptr(JsonObject) exec = read_text("{\"Type\":\"container\",\"Action\":\"exec_die\","
+                                           "\"Actor\":{\"Attributes\":{\"name\":\"a\"}}}");
+    g_autoptr(JsonObject) image = read_text("{\"Type\":\"image\",\"Action\":\"die\"}");
+    g_autoptr(JsonObject) labels = read_text("{\"one.vid\":\"5\"}");
+    g_autofree char *name = im_docker_event(die);
+    g_assert_cmpstr(name, ==, "a");
+    g_assert_null(im_docker_event(exec));
+    g_assert_null(im_docker_event(image));
+    g_assert_cmpint(im_docker_vid("x", labels), ==, 5);
+    g_assert_cmpint(im_docker_vid("one-3", NULL), ==, 3);
+    g_assert_cmpstr(docker_state_name("exited"), ==, "POWEROFF");
+    g_assert_cmpstr(docker_state_name("dead"), ==, "FAILURE");
+    g_assert_cmpstr(docker_state_name(NULL), ==, "UNKNOWN");
+}
+
 static void test_endpoints(void)
 {
     static const char *const wrong[] = {"",         "/run/socket", "unix:",     "unix:relative",
@@ -122,6 +181,8 @@ int main(int argc, char **argv)
     g_test_add_func("/rest/json/print", test_print);
     g_test_add_func("/rest/lxd/sizes", test_sizes);
     g_test_add_func("/rest/lxd/machines", test_machines);
+    g_test_add_func("/rest/frames", test_frames);
+    g_test_add_func("/rest/docker", test_docker);
     g_test_add_func("/rest/endpoints", test_endpoints);
     return g_test_run();
 }

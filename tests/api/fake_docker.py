@@ -1,0 +1,169 @@
+"""The Engine API as far as the drivers use it, in the memory of the tests."""
+import json
+import threading
+import time
+
+from api.fake_rest import FakeDaemon
+
+
+class FakeDocker(FakeDaemon):
+    def __init__(self, path, name="docker1"):
+        self.name, self.containers, self.images, self.listeners = name, {}, {"nginx:1.25"}, []
+        self.registry = {"web:latest": "web", "web:2": "web:2"}
+        self.stubborn, self.short_lived = False, False
+        super().__init__(path)
+
+    def refuse(self, handler, code, text):
+        handler.answer(code, {"message": text})
+
+    def info(self, handler):
+        handler.answer(200, {"Name": self.name, "NCPU": 4, "MemTotal": 8 << 30, "ServerVersion": "20.10.24", "Architecture": "x86_64",
+                             "CgroupVersion": "2", "Driver": "overlay2"})
+
+    def list(self, handler):
+        handler.answer(200, [{"Id": "id of " + name, "Names": ["/" + name], "State": container["status"], "Labels": container["labels"]}
+                             for name, container in self.containers.items()])
+
+    def stats(self, handler, name):
+        assert handler.query == {"stream": "false", "one-shot": "true"}
+        handler.answer(200, {"cpu_stats": {"cpu_usage": {"total_usage": 3_000_000_000}}, "memory_stats": {"usage": 20 << 20},
+                             "networks": {"eth0": {"rx_bytes": 11, "tx_bytes": 22}, "eth1": {"rx_bytes": 1, "tx_bytes": 2}},
+                             "blkio_stats": {"io_service_bytes_recursive": [{"op": "Read", "value": 5}, {"op": "Write", "value": 6}]}})
+
+    def image(self, handler, name):
+        if name in self.images:
+            handler.answer(200, {"Id": "sha256:1"})
+        else:
+            self.refuse(handler, 404, f"No such image: {name}")
+
+    def pull(self, handler):
+        wanted = handler.query["fromImage"] + (":" + handler.query["tag"] if "tag" in handler.query else "")
+        if wanted in self.registry:
+            self.images.add(self.registry[wanted])
+            handler.answer(200, b'{"status":"Pulling"}\n{"status":"Done"}\n')
+        else:
+            handler.answer(200, b'{"status":"Pulling"}\n{"errorDetail":{},"error":"manifest unknown"}\n')
+
+    def load(self, handler):
+        self.images.add(handler.content.decode())
+        handler.answer(200, b'{"stream":"Loaded image"}\n')
+
+    def create(self, handler):
+        name, wanted = handler.query["name"], json.loads(handler.content)
+        if name in self.containers:
+            self.refuse(handler, 409, "Conflict. The container name is already in use")
+        elif wanted["Image"] not in self.images:
+            self.refuse(handler, 404, "No such image: " + wanted["Image"])
+        else:
+            self.containers[name] = {"status": "created", "labels": wanted["Labels"], "wanted": wanted, "code": 0}
+            handler.answer(201, {"Id": "id of " + name, "Warnings": []})
+
+    def known(self, handler, name):
+        if name not in self.containers:
+            self.refuse(handler, 404, "No such container: " + name)
+        return name in self.containers
+
+    def show(self, handler, name):
+        if self.known(handler, name):
+            container = self.containers[name]
+            handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"]},
+                                 "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT"}})
+
+    def done(self, handler):
+        handler.answer(204, b"")
+
+    def begin(self, handler, name):
+        if self.known(handler, name):
+            container = self.containers[name]
+            container.update(status="running") if not self.short_lived else container.update(status="exited", code=127)
+            self.done(handler)
+
+    def logs(self, handler, name):
+        handler.answer(200, b"sh: nothing: not found\r\n", "application/octet-stream")
+
+    def kill(self, handler, name):
+        if not self.known(handler, name):
+            return
+        container, signal = self.containers[name], handler.query.get("signal", "SIGKILL")
+        if container["status"] not in ("running", "paused"):
+            self.refuse(handler, 409, "Cannot kill container: it is not running")
+            return
+        if signal == "SIGKILL" or (signal == "SIGQUIT" and not self.stubborn):
+            def end():
+                time.sleep(0.05)
+                container.update(status="exited", code=137)
+            threading.Thread(target=end, daemon=True).start() if signal != "SIGKILL" else container.update(status="exited", code=137)
+        self.done(handler)
+
+    def restart(self, handler, name):
+        if self.known(handler, name):
+            self.done(handler)
+
+    def unpause(self, handler, name):
+        self.containers[name]["status"] = "running"
+        self.done(handler)
+
+    def update(self, handler, name):
+        if self.known(handler, name):
+            self.containers[name]["limits"] = json.loads(handler.content)
+            handler.answer(200, {"Warnings": None})
+
+    def remove(self, handler, name):
+        if self.known(handler, name):
+            assert handler.query == {"force": "true", "v": "true"}
+            del self.containers[name]
+            self.done(handler)
+
+    def events(self, handler):
+        assert json.loads(handler.query["filters"]) == {"type": ["container"]}
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        self.listeners.append(handler)
+        handler.close_connection = True
+        handler.rfile.read(1)
+
+    def happens(self, name, action, parts=1):
+        container = self.containers.get(name, {"labels": {}})
+        event = json.dumps({"Type": "container", "Action": action, "Actor": {"ID": "id of " + name, "Attributes": {**container["labels"], "name": name}}}) + "\n"
+        cut = len(event) // parts
+        for piece in [event] if parts == 1 else [event[:cut], event[cut:]]:
+            for listener in self.listeners:
+                listener.wfile.write(f"{len(piece):x}\r\n{piece}\r\n".encode())
+
+    def hang_up(self):
+        for listener in self.listeners:
+            listener.connection.shutdown(2)
+        self.listeners = []
+
+    def attach(self, handler, name):
+        if not self.known(handler, name):
+            return
+        handler.send_response(101)
+        handler.send_header("Connection", "Upgrade")
+        handler.send_header("Upgrade", "tcp")
+        handler.end_headers()
+        handler.wfile.write(b"# ")
+        handler.close_connection = True
+        while block := handler.connection.recv(4096):
+            handler.wfile.write(b"<" + block + b">")
+
+    ROUTES = [
+        ("GET", "/info", info),
+        ("GET", "/containers/json", list),
+        ("GET", "/containers/([^/]+)/stats", stats),
+        ("GET", "/images/(.+)/json", image),
+        ("POST", "/images/create", pull),
+        ("POST", "/images/load", load),
+        ("POST", "/containers/create", create),
+        ("GET", "/containers/([^/]+)/json", show),
+        ("POST", "/containers/([^/]+)/start", begin),
+        ("GET", "/containers/([^/]+)/logs", logs),
+        ("POST", "/containers/([^/]+)/kill", kill),
+        ("POST", "/containers/([^/]+)/restart", restart),
+        ("POST", "/containers/([^/]+)/unpause", unpause),
+        ("POST", "/containers/([^/]+)/update", update),
+        ("DELETE", "/containers/([^/]+)", remove),
+        ("GET", "/events", events),
+        ("POST", "/containers/([^/]+)/attach", attach),
+    ]

@@ -1,0 +1,260 @@
+"""The Docker flavour of both drivers, against a service that speaks the Engine API."""
+import re
+import socket
+
+import pytest
+from api.driver_process import DriverProcess, decoded, machine
+from api.fake_docker import FakeDocker
+from api.fake_rest import dying, status, wait_for
+from api.states import AUTHORIZATION
+
+WEB = ("<CPU>0.5</CPU><MEMORY>64</MEMORY><CONTAINER><IMAGE>nginx:1.25</IMAGE><COMMAND>sh -c \"sleep 9\"</COMMAND>"
+       "<PORTS>8080:80, 127.0.0.1:5353:53/udp</PORTS><VOLUMES>data:/srv /etc/motd:/motd:ro</VOLUMES>"
+       "<ENVIRONMENT>A=1 \"B=two words\"</ENVIRONMENT><NETWORK>bridge</NETWORK><USER>www</USER></CONTAINER>")
+
+
+@pytest.fixture
+def docker(tmp_path):
+    daemon = FakeDocker(tmp_path / "h1.sock")
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def vmm(docker, tmp_path):
+    driver = DriverProcess("one_vmm", "docker", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
+    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET" in driver.ready
+    yield driver
+    driver.end()
+
+
+@pytest.fixture
+def im(docker, tmp_path):
+    driver = DriverProcess("one_im", "docker", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
+    yield driver
+    driver.end()
+
+
+def test_life(vmm, docker):
+    web = machine("h1", template=WEB)
+    assert vmm.ok("POLL", 12, web) == "STATE=d"
+    assert vmm.ok("DEPLOY", 12, web) == "one-12"
+    assert vmm.ok("DEPLOY", 12, web) == "one-12", "again is harmless"
+    assert vmm.ok("POLL", 12, web) == "STATE=a"
+    vmm.ok("REBOOT", 12, web)
+    vmm.ok("SHUTDOWN", 12, web)
+    vmm.ok("SHUTDOWN", 12, web)
+    assert vmm.ok("POLL", 12, web) == "STATE=d" and docker.containers["one-12"]["status"] == "exited"
+    vmm.ok("DEPLOY", 12, web)
+    assert len(docker.told("POST", "/containers/create")) == 1, "one that is off is started, not made anew"
+    docker.containers["one-12"]["status"] = "paused"
+    assert vmm.ok("POLL", 12, web) == "STATE=p"
+    vmm.ok("DEPLOY", 12, web)
+    assert vmm.ok("POLL", 12, web) == "STATE=a"
+    vmm.ok("RESIZE", 12, machine("h1", template="<CPU>2</CPU><MEMORY>128</MEMORY>"))
+    assert docker.containers["one-12"]["limits"] == {"Memory": 128 << 20, "MemorySwap": 128 << 20, "NanoCpus": 2_000_000_000}
+    vmm.fails("ATTACHDISK", 12, web, "have no ATTACHDISK")
+    vmm.ok("CANCEL", 12, web)
+    vmm.ok("CANCEL", 12, web)
+    vmm.ok("CLEANUP", 12, web)
+    vmm.ok("CLEANUP", 12, web)
+    assert not docker.containers
+
+
+def test_what_docker_is_told(vmm, docker):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    told = docker.told("POST", "/containers/create")[0]
+    assert told["Image"] == "nginx:1.25" and told["Cmd"] == ["sh", "-c", "sleep 9"] and told["Env"] == ["A=1", "B=two words"]
+    assert told["User"] == "www" and told["Tty"] is True and "Entrypoint" not in told
+    assert told["ExposedPorts"] == {"80/tcp": {}, "53/udp": {}}
+    assert told["Labels"]["one.vid"] == "12" and told["Labels"]["one.name"] == "web" and len(told["Labels"]["one.uuid"]) == 36
+    host = told["HostConfig"]
+    assert host["PortBindings"] == {"80/tcp": [{"HostPort": "8080"}], "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "5353"}]}
+    assert host["Binds"] == ["data:/srv", "/etc/motd:/motd:ro"] and host["NetworkMode"] == "bridge" and host["Privileged"] is False
+    assert host["Memory"] == 64 << 20 and host["NanoCpus"] == 500_000_000
+
+
+def container(pairs):
+    return f"<MEMORY>64</MEMORY><CONTAINER>{pairs}</CONTAINER>"
+
+
+@pytest.mark.parametrize("template, text", [
+    ("<MEMORY>64</MEMORY>", "names no image"),
+    (container("<IMAGE>nginx:1.25</IMAGE>") + "<NIC><NIC_ID>0</NIC_ID></NIC>", "have no NIC"),
+    (container("<IMAGE>nginx:1.25</IMAGE><PORTS>80</PORTS>"), 'PORTS="80" is not'),
+    (container("<IMAGE>nginx:1.25</IMAGE><PORTS>70000:80</PORTS>"), "is not [ADDRESS:]PORT"),
+    (container("<IMAGE>nginx:1.25</IMAGE><PORTS>80:80/icmp</PORTS>"), "is not [ADDRESS:]PORT"),
+    (container("<IMAGE>nginx:1.25</IMAGE><VOLUMES>data</VOLUMES>"), 'VOLUMES="data" is not'),
+    (container("<IMAGE>nginx:1.25</IMAGE><COMMAND>sh -c 'open</COMMAND>"), "COMMAND="),
+    (container("<IMAGE>nowhere:1</IMAGE>"), "manifest unknown"),
+    (container("<IMAGE>file:1</IMAGE><ARCHIVE>/nowhere.tar</ARCHIVE>"), "cannot be read on the front-end"),
+])
+def test_what_cannot_be_deployed(vmm, docker, template, text):
+    vmm.fails("DEPLOY", 12, machine("h1", template=template), text)
+    assert not docker.containers
+
+
+def test_images(vmm, docker, tmp_path):
+    vmm.ok("DEPLOY", 12, machine("h1", template=container("<IMAGE>web</IMAGE>")))
+    vmm.ok("DEPLOY", 13, machine("h1", vid=13, template=container("<IMAGE>web:2</IMAGE>")))
+    (tmp_path / "saved.tar").write_text("brought:1")
+    vmm.ok("DEPLOY", 14, machine("h1", vid=14, template=container(f"<IMAGE>brought:1</IMAGE><ARCHIVE>{tmp_path}/saved.tar</ARCHIVE>")))
+    assert len(docker.told("POST", "/images/create")) == 2 and len(docker.told("POST", "/images/load")) == 1
+    assert docker.containers["one-14"]["wanted"]["Image"] == "brought:1"
+
+
+def test_one_that_ends_at_once(vmm, docker):
+    docker.short_lived = True
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB), "ended at once with code 127; it said: sh: nothing: not found")
+    assert not docker.containers, "nothing stays of it"
+
+
+def test_another_of_that_name_is_left_alone(vmm, docker):
+    docker.containers["one-12"] = {"status": "running", "labels": {"one.uuid": "another"}, "code": 0}
+    web = machine("h1", template=WEB)
+    for action in ("DEPLOY", "SHUTDOWN", "REBOOT", "CONSOLE"):
+        vmm.fails(action, 12, web, "is another container")
+    vmm.ok("CANCEL", 12, web)
+    vmm.ok("CLEANUP", 12, web)
+    assert docker.containers["one-12"]["status"] == "running"
+
+
+def test_one_that_does_not_obey(docker, tmp_path):
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "vmm_exec_docker.conf").write_text("SHUTDOWN_TIMEOUT = 1\n")
+    vmm = DriverProcess("one_vmm", "docker", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path, etc=etc)
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    docker.stubborn = True
+    vmm.fails("SHUTDOWN", 12, machine("h1", template=WEB), "did not end within 1 seconds; poweroff --hard ends it")
+    assert docker.containers["one-12"]["status"] == "running"
+    vmm.end()
+
+
+def test_start_on_another_host(vmm, docker, tmp_path):
+    second = FakeDocker(tmp_path / "h2.sock", "docker2")
+    there = machine("h2", template=WEB, history=[("h1", "docker", 0), ("h2", "docker", 0)])
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    vmm.fails("DEPLOY", 12, there, "one-12 runs on h1")
+    assert not second.containers
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB))
+    vmm.ok("DEPLOY", 12, there)
+    assert not docker.containers and second.containers["one-12"]["status"] == "running"
+    docker.stop()
+    vmm.ok("CLEANUP", 12, there)
+    assert not second.containers and any("what h1 has of it stays there" in line for line in vmm.log)
+    second.stop()
+
+
+# ---- information ----
+
+def report(im):
+    return decoded(im.ok("MONITOR", 3, "h1 /nowhere 1"))
+
+
+def test_report(im, vmm, docker):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    docker.containers["wild"] = {"status": "exited", "labels": {}, "code": 0}
+    text = report(im)
+    for line in ('HYPERVISOR="docker"', 'HOSTNAME="docker1"', 'VERSION="20.10.24"', 'TOTALCPU="400"', 'TOTALMEMORY="8388608"',
+                 f'USEDMEMORY="{20 * 1024}"', 'CGROUPS_VERSION="2"', 'SYNC_STATE="yes"'):
+        assert line in text.split("\n"), f"{line} is not in {text}"
+    machines = {name: line for line in text.split("\n") if line.startswith("VM=[") for name in re.findall('DEPLOY_ID="(.*?)"', line)}
+    assert 'ID="12"' in machines["one-12"] and 'STATE="RUNNING"' in machines["one-12"]
+    monitor = decoded(re.search('MONITOR="(.*?)"', machines["one-12"]).group(1))
+    for figure in (f'MEMORY="{20 * 1024}"', 'NETRX="12"', 'NETTX="24"', 'DISKRDBYTES="5"', 'DISKWRBYTES="6"'):
+        assert figure in monitor, monitor
+    assert 'ID="-1"' in machines["wild"] and 'STATE="POWEROFF"' in machines["wild"] and 'UUID="id of wild"' in machines["wild"]
+
+
+def test_events(im, vmm, docker):
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    report(im)
+    wait_for(lambda: docker.listeners, "the listener")
+    docker.happens("one-12", "exec_create")
+    docker.happens("one-12", "start")
+    assert 'STATE="RUNNING"' in decoded(im.line().split()[3])
+    docker.containers["one-12"]["status"] = "exited"
+    docker.happens("one-12", "die", parts=2)
+    words = im.line().split()
+    text = decoded(words[3])
+    assert words[:3] == ["STATE_VM", "SUCCESS", "3"] and 'ID="12"' in text and 'STATE="POWEROFF"' in text
+    docker.hang_up()
+    assert im.line().startswith("MONITOR_HOST FAILURE 3 host h1: Docker closed the connection")
+    im.ok("STOPMONITOR", 3, "h1")
+
+
+# ---- what goes wrong ----
+
+GARBAGE = [
+    ("dies in its answer", dying, "gave no whole answer"),
+    ("no JSON", status(200, b"<html>I am a proxy</html>", "text/html"), "no JSON document"),
+    ("another kind", status(200, b"7"), "no"),
+    ("refused", status(500, {"message": "out of order"}), "Docker says: out of order"),
+    ("refused without a reason", status(502, b"bad gateway", "text/plain"), "Docker says: status 502"),
+]
+
+
+@pytest.mark.parametrize("how, text", [row[1:] for row in GARBAGE], ids=[row[0] for row in GARBAGE])
+def test_garbage(vmm, im, docker, how, text):
+    web = machine("h1", template=WEB)
+    vmm.ok("DEPLOY", 12, web)
+    docker.spoil("GET /containers.*", how, times=2)
+    vmm.fails("POLL", 12, web, "host h1", text)
+    im.fails("MONITOR", 3, "h1 /nowhere 1", "host h1", text)
+    assert vmm.ok("POLL", 12, web) == "STATE=a"
+    docker.spoil("GET /containers/one-12/stats", how)
+    assert 'STATE="RUNNING"' in report(im), "a figure that is missing is no reason to doubt the rest"
+
+
+def test_no_engine(vmm, im, docker):
+    docker.stop()
+    vmm.fails("POLL", 12, machine("h1", template=WEB), "host h1: Docker at unix:", "is not reached")
+    im.fails("MONITOR", 3, "h1 /nowhere 1", "is not reached")
+
+
+def test_console(vmm, docker):
+    web = machine("h1", template=WEB)
+    vmm.fails("CONSOLE", 12, web, "so it has no console")
+    vmm.ok("DEPLOY", 12, web)
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(30)
+        line.connect(decoded(vmm.ok("CONSOLE", 12, web)))
+        assert line.recv(2, socket.MSG_WAITALL) == b"# "
+        line.sendall(b"ls\r")
+        assert line.recv(5, socket.MSG_WAITALL) == b"<ls\r>"
+
+
+# ---- with oned ----
+
+DOCKER = """
+IM_MAD = [ NAME = "docker", EXECUTABLE = "one_im", ARGUMENTS = "docker -u unix:{0}/%h.sock" ]
+VM_MAD = [ NAME = "docker", EXECUTABLE = "one_vmm", ARGUMENTS = "docker -u unix:{0}/%h.sock", KEEP_MACHINES = "yes" ]
+"""
+
+
+def test_whole_life_with_oned(fresh, docker, tmp_path):
+    one = fresh(DOCKER.format(tmp_path))
+    first = one.host("h1", "docker")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "web", PORTS = "8080:80" ]')
+    name = f"one-{identity}"
+    assert docker.containers[name]["wanted"]["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostPort": "8080"}]}
+    docker.containers[name]["status"] = "exited"
+    docker.happens(name, "die")
+    one.wait(identity, "POWEROFF")
+    one.action("resume", identity)
+    one.wait(identity, "RUNNING")
+    one.fails("one.vm.action", "suspend", identity, text="has no SAVE")
+    one.action("terminate", identity)
+    one.wait(identity, "DONE")
+    assert not docker.containers
+
+
+def test_what_only_administrators_may_ask_for(fresh, docker, tmp_path):
+    one = fresh(DOCKER.format(tmp_path))
+    user = one.user("mallory")
+    for pair in ('PRIVILEGED = "YES"', 'VOLUMES = "/:/host"', 'NETWORK = "host"', 'ARCHIVE = "/etc/shadow"'):
+        template = f'CPU = 1\nMEMORY = 64\nCONTAINER = [ IMAGE = "web", {pair} ]'
+        user.fails("one.vm.allocate", template, False, code=AUTHORIZATION, text="CONTAINER/")
+    identity = user.ok("one.vm.allocate", 'CPU = 1\nMEMORY = 64\nCONTAINER = [ IMAGE = "web" ]', False)
+    user.fails("one.vm.update", identity, 'CONTAINER = [ IMAGE = "web", PRIVILEGED = "YES" ]', 1, code=AUTHORIZATION)

@@ -1,0 +1,119 @@
+"""Real Docker engines on the lab's hosts, reached by ssh."""
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, Failed, wait_for
+
+SOCKET = "/run/docker.sock"
+PROGRAM = "trap 'exit 0' TERM; echo up; while :; do if read -t 1 line; then echo heard: $line; fi; done"
+TEMPLATE = f"""NAME = "box"
+CPU = 0.5
+MEMORY = 32
+CONTAINER = [ IMAGE = "box:1", NETWORK = "none", COMMAND = "/bin/sh -c \\"{PROGRAM}\\"" ]
+"""
+
+
+def engine(lab, host, method, path, *more):
+    return lab.on(host, "curl", "-sS", "--unix-socket", SOCKET, "-X", method, *more, f"http://d{path}")
+
+
+@pytest.fixture(scope="module")
+def engines(lab):
+    if not shutil.which("dockerd"):
+        pytest.skip("Docker is not installed: tests/lab/run-all installs it")
+    top = lab.dir / "docker-image"
+    (top / "bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), top / "bin/busybox")
+    for name in ("sh", "sleep", "echo"):
+        (top / "bin" / name).symlink_to("busybox")
+    subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
+    for host in lab.hosts:
+        lab.on(host, "sh", "-c", "mkdir -p /srv/local/docker /run/docker; setsid dockerd --iptables=false --ip6tables=false --bridge=none "
+                                 f"--storage-driver=overlay2 --data-root /srv/local/docker --exec-root /run/docker --pidfile /run/docker.pid -H unix://{SOCKET} "
+                                 "</dev/null >/srv/local/dockerd.log 2>&1 &")
+        try:
+            wait_for("dockerd", 60, lambda: "OK" in lab.on(host, "curl", "-s", "--unix-socket", SOCKET, "http://d/_ping", check=False))
+        except AssertionError:
+            pytest.skip(f"dockerd does not start in a namespace of this machine: {(lab.local(host) / 'dockerd.log').read_text()[-300:]}")
+        engine(lab, host, "POST", "/images/create?fromSrc=-&repo=box&tag=1", "-H", "Content-Type: application/x-tar",
+               "--data-binary", "@/var/lib/one/datastores/box.tar")
+    yield
+    for host in lab.hosts:
+        lab.on(host, "sh", "-c", "kill $(cat /run/docker.pid)", check=False)
+        wait_for("the end of dockerd", 30, lambda: not lab.pids(host, "dockerd"))
+
+
+@pytest.fixture(scope="module")
+def cloud(lab, engines):
+    cloud = Cloud(lab, "docker", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 5")
+    cloud.start()
+    for host in lab.hosts:
+        cloud.cli("onehost", "create", host, "-i", "docker", "-v", "docker")
+    for host in lab.hosts:
+        try:
+            cloud.wait_host(host, "on")
+        except AssertionError:
+            raise AssertionError(cloud.log()) from None
+    yield cloud
+    cloud.stop()
+
+
+def state_on(lab, host):
+    return engine(lab, host, "GET", "/containers/one-0/json")
+
+
+class TestContainer:
+    story = True  # each step stands on those before
+
+    def test_host_tells_what_it_is(self, cloud):
+        host = ET.fromstring(cloud.cli("onehost", "show", "-x", "node01"))
+        assert host.findtext("TEMPLATE/HYPERVISOR") == "docker" and host.findtext("TEMPLATE/VERSION")
+        assert int(host.findtext("HOST_SHARE/MAX_MEM")) > 0 and int(host.findtext("HOST_SHARE/MAX_CPU")) > 0
+
+    def test_it_starts(self, lab, cloud):
+        (lab.shared / "box.one").write_text(TEMPLATE)
+        cloud.cli("onevm", "create", "--hold", "/var/lib/one/datastores/box.one")
+        cloud.cli("onevm", "deploy", "box", "node01")
+        cloud.wait("box", RUNNING, 60)
+        shown = state_on(lab, "node01")
+        assert '"Running":true' in shown and f'"Memory":{32 << 20}' in shown and '"NanoCpus":500000000' in shown
+
+    def test_figures(self, cloud):
+        wait_for("its memory", 30, lambda: int(cloud.vm("box").findtext("MONITORING/MEMORY") or 0) > 0)
+
+    def test_console(self, lab, cloud):
+        said = lab.front("sh", "-c", f"(sleep 1; printf 'hello\\n'; sleep 3) | {' '.join(cloud.environment())} timeout 20 onevm console box", check=False)
+        assert "heard: hello" in said, said
+
+    def test_off_and_on(self, lab, cloud):
+        cloud.cli("onevm", "poweroff", "box")
+        cloud.wait("box", POWEROFF, 60)
+        assert '"Status":"exited"' in state_on(lab, "node01")
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+
+    def test_it_dies_by_itself(self, lab, cloud):
+        engine(lab, "node01", "POST", "/containers/one-0/kill")
+        cloud.wait("box", POWEROFF, 30)
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+
+    def test_it_starts_on_the_other_host(self, lab, cloud):
+        with pytest.raises(Failed, match="cannot move a machine while it runs"):
+            cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        cloud.cli("onevm", "migrate", "--poff", "box", "node02")
+        wait_for("the move", 60, lambda: cloud.host_of("box") == "node02")
+        cloud.wait("box", RUNNING, 60)
+        assert '"Running":true' in state_on(lab, "node02") and "No such container" in state_on(lab, "node01")
+
+    def test_wild_ones_are_listed(self, lab, cloud):
+        engine(lab, "node01", "POST", "/containers/create?name=wild", "-H", "Content-Type: application/json",
+               "-d", '{"Image":"box:1","Cmd":["/bin/sleep","99"],"HostConfig":{"NetworkMode":"none"}}')
+        wait_for("the wild one", 30, lambda: "wild" in cloud.cli("onehost", "show", "node01"))
+
+    def test_it_ends(self, lab, cloud):
+        cloud.cli("onevm", "terminate", "--hard", "box")
+        wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
+        assert "No such container" in state_on(lab, "node02")
