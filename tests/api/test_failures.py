@@ -29,11 +29,15 @@ def rows():
 
 @pytest.fixture(scope="module")
 def situation(one):
-    """As it was there: vmA runs on h1 with a card in the network vn1, the machine `held` is locked, there is the template
+    """As it was there: vmA runs on h1 with a card in the network vn1 and a disk of an image that all may use, the machine `held` is locked, there is the template
     t1, and bob may use and manage machines."""
     assert one.ok("one.vn.allocate", "NAME = vn1\nVN_MAD = dummy\nBRIDGE = br0\nAR = [ TYPE = IP4, IP = 10.0.0.1, SIZE = 200 ]", -1) == 0
     assert one.ok("one.template.allocate", "NAME = t1\nCPU = 0.1\nMEMORY = 64") == 0
-    assert one.running(0, "NIC = [ NETWORK_ID = 0 ]\n", name="vmA") == 0
+    one.ok("one.datastore.update", 1, "DS_MAD = dummy\nTM_MAD = dummy", 1)
+    assert one.ok("one.image.allocate", "NAME = im1\nTYPE = DATABLOCK\nSIZE = 1", 1) == 0
+    one.until(lambda: "<STATE>1</STATE>" in one.ok("one.image.info", 0), lambda: "the image to be ready")
+    one.ok("one.image.chmod", 0, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    assert one.running(0, "NIC = [ NETWORK_ID = 0 ]\nDISK = [ IMAGE_ID = 0 ]\n", name="vmA") == 0
     assert one.allocate(hold=True, name="held") == 1
     one.ok("one.vm.lock", 1, 4)
     bob = one.user("bob", "bobpw")
