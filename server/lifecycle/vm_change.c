@@ -190,8 +190,8 @@ static void drop_device(World *world, Vm *vm, const char *kind, const char *numb
         return;
     network_release_card(world, vm, device);
     vm_image_release(world, vm->head.id, device);
-    secgroup_touch(world, vm);
     drop(vm->head.template, device);
+    secgroup_count(world, vm);
     secgroup_write_rules(world, vm->head.template);
 }
 

@@ -93,7 +93,7 @@ gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, con
     if (chosen.target.state == VM_ACTIVE)
         mark(nic);
     template_take(vm->head.template, nic);
-    secgroup_touch(lifecycle->world, vm);
+    secgroup_count(lifecycle->world, vm);
     secgroup_write_rules(lifecycle->world, vm->head.template);
     return vm_change_begin(lifecycle, vm, &chosen, change, asker, error);
 }
@@ -113,12 +113,12 @@ gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *a
     mark(nic);
     if (chosen.target.state != VM_ACTIVE) {
         network_release_card(lifecycle->world, vm, nic);
-        secgroup_touch(lifecycle->world, vm);
         for (guint i = 0; i < template_count(vm->head.template); i++)
             if (template_nth(vm->head.template, i) == nic) {
                 template_attribute_free(template_steal(vm->head.template, i));
                 break;
             }
+        secgroup_count(lifecycle->world, vm);
         secgroup_write_rules(lifecycle->world, vm->head.template);
     }
     return vm_change_begin(lifecycle, vm, &chosen, change, asker, error);

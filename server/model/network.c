@@ -482,13 +482,13 @@ void network_release_card(World *world, const Vm *vm, const TemplateAttribute *c
 
 static const char *const cards[] = {"NIC", "NIC_ALIAS"};
 
-void network_release_vm(World *world, const Vm *vm)
+void network_release_vm(World *world, Vm *vm)
 {
     const TemplateAttribute *card;
     for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
         for (guint i = 0; (card = template_vector(vm->head.template, cards[which], i)); i++)
             network_release_card(world, vm, card);
-    secgroup_touch(world, vm);
+    secgroup_count(world, vm);
 }
 
 /* ---- checking ---- */

@@ -66,7 +66,7 @@ gboolean network_find(World *world, Network *network, const LeaseWish *wish, Add
 void network_lease(World *world, Network *network, AddressRange *range, guint index, Holder holder);
 void network_release(World *world, Network *network, AddressRange *range, guint index);
 /* Every address that the cards of a machine hold; it has ended. */
-void network_release_vm(World *world, const Vm *vm);
+void network_release_vm(World *world, Vm *vm);
 /* The same for one card (NIC or NIC_ALIAS) of it. */
 void network_release_card(World *world, const Vm *vm, const TemplateAttribute *card);
 
@@ -87,6 +87,7 @@ void network_check(World *world, GPtrArray *problems);
  * host did not take them. The others that name the group are up to date. */
 typedef struct SecurityGroup {
     Object head;
+    GArray *vms;      /* all that name it; counted again at the start */
     GArray *outdated; /* to be told; after a restart also those that were being told */
     GArray *updating; /* their host is being told */
     GArray *failed;
@@ -104,8 +105,11 @@ GArray *secgroup_vms(World *world, gint32 id);
 /* Groups that the cards of a machine name; `filtered`: only of cards whose hosts apply them.
  * (owned) */
 GArray *secgroup_ids(const Vm *vm, gboolean filtered);
-/* The cards of a machine came or went: the groups that they name look different. */
-void secgroup_touch(World *world, const Vm *vm);
+/* The cards of a machine came, went or name others, or it ended: counts it in the groups that they
+ * name now. */
+void secgroup_count(World *world, Vm *vm);
+/* Adds a line for each machine that a group counts wrongly. */
+void secgroup_check(World *world, GPtrArray *problems);
 /* Writes SECURITY_GROUP_RULE of all groups that the cards of a machine's template name. */
 void secgroup_write_rules(World *world, Template *template);
 extern const KindOperations secgroup_operations;

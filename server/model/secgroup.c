@@ -7,17 +7,18 @@
 
 static const char *const cards[] = {"NIC", "NIC_ALIAS"};
 
-/* Of each card of a machine, the groups it names: calls `found` with each id. */
-static void each_group(const Vm *vm, void (*found)(World *world, gint32 id, gpointer data),
-                       World *world, gpointer data)
+/* All groups that the cards of a machine's template name. (owned) */
+static GArray *named_groups(const Template *template)
 {
+    GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
     const TemplateAttribute *card;
     for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
-        for (guint i = 0; (card = template_vector(vm->head.template, cards[which], i)); i++) {
+        for (guint i = 0; (card = template_vector(template, cards[which], i)); i++) {
             g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
             for (guint j = 0; j < ids->len; j++)
-                found(world, g_array_index(ids, gint32, j), data);
+                ids_add(groups, g_array_index(ids, gint32, j));
         }
+    return groups;
 }
 
 /* Network drivers that apply security groups on hosts. */
@@ -45,42 +46,57 @@ GArray *secgroup_ids(const Vm *vm, gboolean filtered)
     return groups;
 }
 
-static void touch(World *world, gint32 id, gpointer data)
+/* Adds the machine to each of these groups, or takes it out of them. */
+static void count_in(World *world, const GArray *ids, gint32 vm, gboolean add)
 {
-    Object *group = pool_get(world, KIND_SECGROUP, id);
-    if (group)
+    for (guint i = 0; i < ids->len; i++) {
+        Object *group = pool_get(world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (!group)
+            continue;
+        if (add)
+            ids_add(SECGROUP(group)->vms, vm);
+        else
+            (void)ids_remove(SECGROUP(group)->vms, vm);
         object_touched(world, group);
+    }
 }
 
-void secgroup_touch(World *world, const Vm *vm)
+void secgroup_count(World *world, Vm *vm)
 {
-    each_group(vm, touch, world, NULL);
+    if (vm->groups) {
+        count_in(world, vm->groups, vm->head.id, FALSE);
+        g_clear_pointer(&vm->groups, g_array_unref);
+    }
+    if (vm->state == VM_DONE)
+        return;
+    vm->groups = named_groups(vm->head.template);
+    count_in(world, vm->groups, vm->head.id, TRUE);
 }
 
-typedef struct Search {
-    gint32 wanted;
-    gboolean found;
-} Search;
-
-static void compare(World *world, gint32 id, gpointer data)
+void secgroup_check(World *world, GPtrArray *problems)
 {
-    Search *search = data;
-    search->found |= id == search->wanted;
+    const GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++) {
+        const Vm *vm = vms->pdata[i];
+        g_autoptr(GArray) ids = named_groups(vm->head.template);
+        for (guint j = 0; j < ids->len; j++) {
+            Object *group = pool_get(world, KIND_SECGROUP, g_array_index(ids, gint32, j));
+            gboolean counted = group && ids_contain(SECGROUP(group)->vms, vm->head.id);
+            if (group && counted != (vm->state != VM_DONE))
+                g_ptr_array_add(problems,
+                                g_strdup_printf("security group %d %s machine %d, which %s",
+                                                group->id, counted ? "counts" : "misses",
+                                                vm->head.id, counted ? "is DONE" : "names it"));
+        }
+    }
 }
 
 GArray *secgroup_vms(World *world, gint32 id)
 {
+    Object *group = pool_get(world, KIND_SECGROUP, id);
     GArray *vms = g_array_new(FALSE, FALSE, sizeof(gint32));
-    const GPtrArray *all = world->pools[KIND_VM].order;
-    for (guint i = 0; i < all->len; i++) {
-        const Vm *vm = all->pdata[i];
-        Search search = {id, FALSE};
-        if (vm->state == VM_DONE)
-            continue;
-        each_group(vm, compare, world, &search);
-        if (search.found)
-            g_array_append_val(vms, vm->head.id);
-    }
+    if (group && SECGROUP(group)->vms->len)
+        g_array_append_vals(vms, SECGROUP(group)->vms->data, SECGROUP(group)->vms->len);
     return vms;
 }
 
@@ -124,14 +140,8 @@ static void add_rules(World *world, Template *template, const Object *group,
 
 void secgroup_write_rules(World *world, Template *template)
 {
-    g_autoptr(GArray) groups = g_array_new(FALSE, FALSE, sizeof(gint32));
-    TemplateAttribute *card, *rule;
-    for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
-        for (guint i = 0; (card = template_vector(template, cards[which], i)); i++) {
-            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
-            for (guint j = 0; j < ids->len; j++)
-                ids_add(groups, g_array_index(ids, gint32, j));
-        }
+    g_autoptr(GArray) groups = named_groups(template);
+    TemplateAttribute *rule;
     template_remove(template, "SECURITY_GROUP_RULE");
     for (guint i = 0; i < groups->len; i++) {
         const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
@@ -185,6 +195,7 @@ static Object *secgroup_new(gint32 id, const char *name, gint32 uid, gint32 gid,
     object_init(&group->head, KIND_SECGROUP, id, name, template);
     group->head.uid = uid;
     group->head.gid = gid;
+    group->vms = ids_parse(NULL);
     group->outdated = ids_parse(NULL);
     group->updating = ids_parse(NULL);
     group->failed = ids_parse(NULL);
@@ -208,6 +219,7 @@ static gboolean secgroup_load(World *world, const StoreValue *values, GError **e
 
 static void secgroup_free(Object *object)
 {
+    g_array_unref(SECGROUP(object)->vms);
     g_array_unref(SECGROUP(object)->outdated);
     g_array_unref(SECGROUP(object)->updating);
     g_array_unref(SECGROUP(object)->failed);

@@ -163,6 +163,7 @@ static void vm_free(Object *object)
     Vm *vm = VM(object);
     g_ptr_array_unref(vm->records);
     g_ptr_array_unref(vm->migrations);
+    g_clear_pointer(&vm->groups, g_array_unref);
     g_free(vm->deploy_id);
     g_free(vm->monitoring);
     g_free(vm->work.found[0]);

@@ -177,6 +177,7 @@ typedef struct Vm {
     gint64 net_tx, net_rx;
     GPtrArray *records;    /* of VmRecord, oldest first */
     GPtrArray *migrations; /* of Migration, oldest first */
+    GArray *groups;        /* ids of the security groups that count it, or NULL */
     VmCharge charges[2];   /* what hosts give now: the present one, and the other of a migration */
 
     /* The work at hand, kept in memory only: after a restart it follows from the state. */

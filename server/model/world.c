@@ -206,8 +206,10 @@ gboolean world_load(World *world, Store *store, GError **error)
     for (guint i = 0; i < hosts->len; i++)
         host_reserve(world, hosts->pdata[i]);
     GPtrArray *vms = world->pools[KIND_VM].order;
-    for (guint i = 0; i < vms->len; i++)
+    for (guint i = 0; i < vms->len; i++) {
         vm_recharge(world, vms->pdata[i]);
+        secgroup_count(world, vms->pdata[i]);
+    }
     quota_count(world, world->counted);
     world->loading = FALSE;
     begin_epoch(world);
@@ -374,6 +376,7 @@ GPtrArray *world_check(World *world)
         check_vm(world, vms->pdata[i], found);
     check_hosts(world, found);
     network_check(world, found);
+    secgroup_check(world, found);
     quota_check(world, found);
     images_check(world, found);
     vm_images_check(world, found);

@@ -57,7 +57,7 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     }
     vm_draft_finish(world, template, vm->head.id);
     context_complete(world, vm);
-    secgroup_touch(world, vm);
+    secgroup_count(world, vm);
     if (vm_images_look(world, template, NULL) == VM_IMAGES_WAIT)
         vm_wait_for_images(request->lifecycle, vm);
     lifecycle_vm_created(request->lifecycle, vm);
@@ -129,7 +129,7 @@ RpcReply *vm_method_deploy(Request *request)
         context_complete(world, vm);
     gboolean done = vm_deploy(request->lifecycle, vm, &place, &asker, &request->error);
     if (before && done)
-        secgroup_touch(world, vm);
+        secgroup_count(world, vm);
     else if (before)
         cards_put_back(world, vm, g_steal_pointer(&before));
     return reply_to_action(request, done);
