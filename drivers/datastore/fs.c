@@ -475,14 +475,19 @@ char *fs_revert(const DsWork *work, GError **error)
     return g_strdup("-");
 }
 
-/* The image as it is stays; all its snapshots go. */
+/* The image becomes what the snapshot holds, when one is told; all its snapshots go. Asked again
+ * after an end before its time, the snapshot is gone when the image is as it shall be. */
 char *fs_flatten(const DsWork *work, GError **error)
 {
     g_autofree char *file = ds_request_own_source(work->request, error);
     g_autofree char *directory = file != NULL ? g_strconcat(file, ".snap", NULL) : NULL;
     g_auto(StoreLock) lock = {-1};
-    if (directory == NULL || !store_lock(&lock, work->request->id, work->watch, error) ||
-        !files_remove(directory, work->watch, error))
+    if (directory == NULL || !store_lock(&lock, work->request->id, work->watch, error))
         return NULL;
-    return g_strdup("-");
+    g_autofree char *snapshot =
+        g_strdup_printf("%s/%" G_GINT64_FORMAT, directory, work->request->snapshot);
+    if (work->request->snapshot >= 0 && g_file_test(snapshot, G_FILE_TEST_EXISTS) &&
+        !files_copy(snapshot, file, work->watch, error))
+        return NULL;
+    return files_remove(directory, work->watch, error) ? g_strdup("-") : NULL;
 }

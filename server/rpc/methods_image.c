@@ -26,6 +26,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Order, order_clear)
 static const char *const own[] = {"NAME", "TYPE",   "PERSISTENT", "SIZE",
                                   "PATH", "SOURCE", "FORMAT",     "FS"};
 
+/* What drivers read of the image itself, and a user has no business to say. */
+static const char *const also[] = {"ID",    "UID",     "GID",          "DISK_TYPE",      "STATE",
+                                   "TOKEN", "REGTIME", "DATASTORE_ID", "TARGET_SNAPSHOT"};
+
 #define refuse(request, ...)                                                                       \
     (reply_error(request, ONE_ERROR_ALLOCATE, "Error allocating a new image. " __VA_ARGS__), FALSE)
 
@@ -259,6 +263,8 @@ static Image *create(Request *request, Order *order)
     draft->permissions = request_new_permissions(request);
     for (guint i = 0; i < G_N_ELEMENTS(own); i++)
         template_remove(order->template, own[i]);
+    for (guint i = 0; i < G_N_ELEMENTS(also); i++)
+        template_remove(order->template, also[i]);
     template_remove(order->template, "ERROR");
     draft->template = g_steal_pointer(&order->template);
     return image_create(request->world, order->datastore, draft);
@@ -457,9 +463,6 @@ RpcReply *image_method_delete(Request *request)
  * finds no PATH of an image must not find another one there. */
 gboolean image_may_write(Request *request, const Template *change)
 {
-    static const char *const also[] = {"ID",           "UID",   "GID",
-                                       "DISK_TYPE",    "STATE", "REGTIME",
-                                       "DATASTORE_ID", "TOKEN", "TARGET_SNAPSHOT"};
     const char *found = NULL;
     for (guint i = 0; !found && i < G_N_ELEMENTS(own); i++)
         found = template_get(change, own[i]) ? own[i] : NULL;

@@ -453,6 +453,14 @@ static void test_snapshots(void)
     expect(fs_flatten, 5, "<SOURCE>~/ds/1/5-abc</SOURCE>", "", "-");
     g_assert_false(exists("ds/1/5-abc.snap"));
     sandbox_expect(box, "ds/1/5-abc", "then");
+    /* Of a snapshot: the image is that one; asked again, it is so already. */
+    g_free(sandbox_text(box, "ds/1/5-abc.snap/0", "chosen"));
+    g_free(sandbox_text(box, "ds/1/5-abc.snap/1", "other"));
+    for (guint i = 0; i < 2; i++) {
+        expect(fs_flatten, 5, zero, "", "-");
+        g_assert_false(exists("ds/1/5-abc.snap"));
+        sandbox_expect(box, "ds/1/5-abc", "chosen");
+    }
 }
 
 static void test_room(void)

@@ -335,6 +335,8 @@ static void make_version_one(const Fixture *fixture)
     run_sql(fixture, sql);
     run_sql(fixture, "PRAGMA user_version = 1;"
                      "INSERT INTO host (id, name, state, vm_mad) VALUES (3, 'old', 2, 'kvm');"
+                     "INSERT INTO datastore (id, name, ds_mad, tm_mad) "
+                     "VALUES (1, 'default', 'fs', 'ssh');"
                      "INSERT INTO vm (id, name, state, lcm_state) VALUES (7, 'web', 3, 3);"
                      "INSERT INTO history (vm, seq, host, host_name) VALUES (7, 0, 3, 'old')");
 }
@@ -364,6 +366,9 @@ static void upgrade_from_one(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, store_sqlite_version());
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM migration"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM image"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT measured FROM datastore WHERE tm_mad = 'ssh'"), ==,
+                    0);
 }
 
 /* What stands in the way of the last table keeps all of it from being done. */

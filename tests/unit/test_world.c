@@ -3,6 +3,7 @@
 #include "server/model/world.h"
 
 #include "server/model/host.h"
+#include "server/model/image.h"
 #include "server/model/migration.h"
 #include "server/model/vdc.h"
 #include "server/model/zone.h"
@@ -79,6 +80,14 @@ static char *picture(World *world)
         const Pool *pool = &world->pools[kind];
         for (guint i = 0; i < pool->order->len; i++) {
             object_render(world, pool->order->pdata[i], xml);
+            if (kind == KIND_IMAGE) {
+                const Image *image = IMAGE(pool->order->pdata[i]);
+                g_string_append_printf(xml, "%s %d %" G_GINT64_FORMAT, image->token, image->work,
+                                       image->stored);
+            }
+            if (kind == KIND_DATASTORE)
+                g_string_append_printf(xml, "%" G_GINT64_FORMAT,
+                                       DATASTORE(pool->order->pdata[i])->measured);
             if (kind == KIND_VM) {
                 migrations_render(VM(pool->order->pdata[i]), xml);
                 g_string_append_printf(xml, "stayed %d", VM(pool->order->pdata[i])->stayed);
@@ -88,6 +97,39 @@ static char *picture(World *world)
         g_string_append_printf(xml, "%d\n", pool->last_id);
     }
     return g_string_free(xml, FALSE);
+}
+
+static void fill_image(World *world, const char *odd)
+{
+    ImageDraft draft = {.name = "disk",
+                        .uid = 2,
+                        .gid = 1,
+                        .permissions = 0644,
+                        .type = IMAGE_DATABLOCK,
+                        .disk_type = 2,
+                        .persistent = TRUE,
+                        .source = "source",
+                        .path = odd,
+                        .format = "qcow2",
+                        .fs = "ext4",
+                        .size = 77,
+                        .template = template_new()};
+    Image *image = image_create(world, datastore_get(world, 1), &draft);
+    template_set(image->head.template, "NOTE", odd);
+    image->head.lock = (ObjectLock){2, 3, 4, 5};
+    image->stored = 123456789;
+    template_set_int(image->snapshots, "CURRENT_BASE", 0);
+    TemplateAttribute *snapshot = template_add_vector(image->snapshots, "SNAPSHOT");
+    attribute_set(snapshot, "NAME", odd);
+    attribute_set_int(snapshot, "ID", 0);
+    draft.name = "copy";
+    draft.template = NULL;
+    Image *copy = image_create(world, datastore_get(world, 1), &draft);
+    image_enter(world, image, IMAGE_READY);
+    image_cloning_begin(world, image, copy);
+    image_set_work(world, copy, IMAGE_WORK_CLONE);
+    image_enter(world, copy, IMAGE_LOCKED);
+    datastore_get(world, 1)->measured = 987654321;
 }
 
 static void fill(World *world)
@@ -147,6 +189,7 @@ static void fill(World *world)
     migration->ended = migration->started;
     migration_take_figures(migration, "total_ms=7 bytes=9000000000 mode=precopy pages=3");
     migration_changed(world, vm, migration);
+    fill_image(world, odd);
 }
 
 static void test_round_trip(void)
