@@ -1,4 +1,5 @@
-"""A cloud for several people: two users start machines of one template on two hosts. Each guest mounts its context
+"""A cloud for several people: an image is imported over http, and two users start machines of one template on two
+hosts. Each guest mounts its context
 CD, takes its address from context.sh and pings all the others; then everything is deleted, and nothing is left."""
 import os
 import re
@@ -32,7 +33,7 @@ TEMPLATE = """NAME = web
 CPU = 0.1
 MEMORY = 96
 OS = [ KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz", KERNEL_CMD = "console=ttyS0 quiet panic=-1" ]
-DISK = [ SOURCE = "{boot}/disk.img", CLONE = YES, TARGET = vda ]
+DISK = [ IMAGE = disk, IMAGE_UNAME = oneadmin, TARGET = vda ]
 NIC = [ NETWORK = lan, NETWORK_UNAME = oneadmin ]
 CONTEXT = [ NETWORK = YES, SET_HOSTNAME = "$NAME", OWNER = "$UNAME", PEERS = "{peers}", TARGET = hdc ]
 """
@@ -128,6 +129,24 @@ def put(cloud, name, text):
 class TestPeople:
     story = True
 
+    def test_an_image_comes_over_http(self, cloud, lab):
+        served = subprocess.Popen([lab.program, "fe", "sh", "-c", "echo $$ >/run/served; exec python3 -m http.server 8123 -d /var/lib/one/datastores/guest"],
+                                  env=lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            lab.front("bash", "-c", "for i in $(seq 100); do : </dev/tcp/127.0.0.1/8123 && exit; sleep 0.1; done 2>/dev/null")
+            cloud.cli("oneimage", "create", "--name", "disk", "--path", "http://127.0.0.1:8123/disk.img", "--type", "OS", "-d", "default")
+            wait_for("the image is ready", 60, lambda: self.image(cloud).findtext("STATE") == "1")
+        finally:
+            lab.front("sh", "-c", "kill $(cat /run/served)")
+            served.wait(20)
+        source = lab.shared / self.image(cloud).findtext("SOURCE").removeprefix("/var/lib/one/datastores/")
+        assert source.read_bytes() == (lab.shared / "guest/disk.img").read_bytes()
+        cloud.cli("oneimage", "chmod", "disk", "644")
+
+    @staticmethod
+    def image(cloud):
+        return ET.fromstring(cloud.cli("oneimage", "show", "-x", "disk"))
+
     def test_an_administrator_makes_network_and_template(self, cloud, guest):
         said = cloud.cli("onesecgroup", "create", put(cloud, "pings.sg", GROUP))
         group = re.search(r"ID: (\d+)", said).group(1)
@@ -184,6 +203,8 @@ class TestPeople:
             users[number % 2].cli("onevm", "terminate", "--hard", str(number))
         wait_for("all machines are gone", 120, lambda: not ET.fromstring(cloud.cli("onevm", "list", "-x")).findall("VM"))
         cloud.cli("onetemplate", "delete", "web")
+        cloud.cli("oneimage", "delete", "disk")
+        wait_for("the image is gone", 60, lambda: not ET.fromstring(cloud.cli("oneimage", "list", "-x")).findall("IMAGE"))
         cloud.cli("onevnet", "delete", "lan")
         cloud.cli("onesecgroup", "delete", "pings")
         for user in users:
@@ -196,4 +217,5 @@ class TestPeople:
             assert lab.on(host, "nft", "list", "ruleset").strip() == ""
             assert lab.on(host, "sh", "-c", "ls -A /run/globule-vnm/made /run/globule-vnm/use").split() == \
                 ["/run/globule-vnm/made:", "/run/globule-vnm/use:"]
-        assert [path.name for path in (lab.shared / "0").iterdir()] == []
+        for datastore in ("0", "1"):
+            assert [path.name for path in (lab.shared / datastore).iterdir()] == []

@@ -332,6 +332,56 @@ static void test_reader_gone(void)
     g_string_free(served.text, TRUE);
 }
 
+/* ---- before and after ---- */
+
+static GString *told;
+
+static gboolean hook_before(DriverJob *job, GError **error)
+{
+    g_string_append_printf(told, "before %s;", driver_job_payload(job));
+    if (g_str_equal(driver_job_payload(job), "never"))
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "not allowed");
+    return !g_str_equal(driver_job_payload(job), "never");
+}
+
+static void hook_run(DriverJob *job)
+{
+    g_string_append_printf(told, "run %s;", driver_job_payload(job));
+    if (g_str_equal(driver_job_payload(job), "bad"))
+        driver_job_fail(job, "went wrong");
+    else
+        driver_job_succeed(job, NULL);
+}
+
+static void hook_ending(DriverJob *job, gboolean success)
+{
+    g_string_append_printf(told, "ending %s %d;", driver_job_payload(job), success);
+}
+
+/* What an action needs is made before it and undone when it fails, all before it is answered. */
+static void test_before_and_ending(void)
+{
+    static const DriverAction hooked[] = {
+        {"DEPLOY", hook_run, 10, DRIVER_QUEUED, hook_before, hook_ending}, {NULL}};
+    const Driver driver = {.program = "test", .actions = hooked, .in_order = TRUE};
+    Served served = start(&driver);
+    told = g_string_new(NULL);
+    run(&served);
+    say(&served, "DEPLOY 1 good\n");
+    expect(&served, "DEPLOY SUCCESS 1 -");
+    g_assert_cmpstr(told->str, ==, "before good;run good;ending good 1;");
+    g_string_truncate(told, 0);
+    say(&served, "DEPLOY 1 bad\n");
+    expect(&served, "DEPLOY FAILURE 1 went wrong");
+    g_assert_cmpstr(told->str, ==, "before bad;run bad;ending bad 0;");
+    g_string_truncate(told, 0);
+    say(&served, "DEPLOY 1 never\n");
+    expect(&served, "DEPLOY FAILURE 1 not allowed");
+    g_assert_cmpstr(told->str, ==, "before never;ending never 0;");
+    finish(&served);
+    g_string_free(told, TRUE);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -346,5 +396,6 @@ int main(int argc, char **argv)
     g_test_add_func("/driver/slow_reader", test_slow_reader);
     g_test_add_func("/driver/hooks", test_hooks);
     g_test_add_func("/driver/reader_gone", test_reader_gone);
+    g_test_add_func("/driver/before_and_ending", test_before_and_ending);
     return g_test_run();
 }
