@@ -5,6 +5,7 @@
 #include "server/model/network.h"
 #include "server/model/plain.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 /* ---- rules ---- */
@@ -23,15 +24,32 @@ static gboolean is_port_range(const char *text)
     g_auto(GStrv) items = g_strsplit(text, ",", -1);
     for (guint i = 0; items[i]; i++) {
         g_auto(GStrv) ends = g_strsplit(g_strstrip(items[i]), ":", 2);
-        for (guint j = 0; ends[j]; j++) {
-            guint64 port;
-            if (!g_ascii_string_to_unsigned(g_strstrip(ends[j]), 10, 0, 65535, &port, NULL))
+        guint64 port, least = 0;
+        for (guint j = 0; ends[j]; j++, least = port)
+            if (!g_ascii_string_to_unsigned(g_strstrip(ends[j]), 10, least, 65535, &port, NULL))
                 return FALSE;
-        }
         if (!ends[0])
             return FALSE;
     }
     return items[0] != NULL;
+}
+
+static gboolean is_address(const char *text)
+{
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(text);
+    return address != NULL;
+}
+
+/* The first of these that is given and no number from 0 to 255; NULL: none. */
+static const char *wrong_type(const TemplateAttribute *rule)
+{
+    static const char *const names[] = {"ICMP_TYPE", "ICMPV6_TYPE"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        const char *text = attribute_get(rule, names[i]);
+        if (text && *text && !g_ascii_string_to_unsigned(text, 10, 0, 255, NULL, NULL))
+            return names[i];
+    }
+    return NULL;
 }
 
 static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint number)
@@ -40,6 +58,7 @@ static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint
     static const char *const directions[] = {"INBOUND", "OUTBOUND", NULL};
     const char *protocol = attribute_get(rule, "PROTOCOL");
     const char *direction = attribute_get(rule, "RULE_TYPE"), *range = attribute_get(rule, "RANGE");
+    const char *type;
     gint64 size;
     if (!is_one_of(protocol, protocols))
         reply_error(request, ONE_ERROR_ALLOCATE,
@@ -53,9 +72,16 @@ static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint
         reply_error(request, ONE_ERROR_ALLOCATE,
                     "RULE %u: RANGE \"%s\" is no list of ports such as \"22,80:90\"", number,
                     range);
-    else if (attribute_get(rule, "IP") && !attribute_get_int(rule, "SIZE", &size))
+    else if (attribute_get(rule, "IP") &&
+             (!attribute_get_int(rule, "SIZE", &size) || size < 1 || size > (gint64)1 << 32))
         reply_error(request, ONE_ERROR_ALLOCATE,
                     "RULE %u: IP needs SIZE, the number of addresses from it on", number);
+    else if (attribute_get(rule, "IP") && !is_address(attribute_get(rule, "IP")))
+        reply_error(request, ONE_ERROR_ALLOCATE, "RULE %u: IP \"%s\" is no address", number,
+                    attribute_get(rule, "IP"));
+    else if ((type = wrong_type(rule)))
+        reply_error(request, ONE_ERROR_ALLOCATE, "RULE %u: %s \"%s\" is no number from 0 to 255",
+                    number, type, attribute_get(rule, type));
     return !request->error;
 }
 

@@ -357,6 +357,8 @@ def test_security_groups(one):
 
 
 @pytest.mark.parametrize("rule, text", [
+    ('PROTOCOL = TCP, RULE_TYPE = INBOUND, RANGE = "90:80"', "90:80"), ("PROTOCOL = TCP, RULE_TYPE = INBOUND, IP = 10.0.0, SIZE = 1", "10.0.0"),
+    ("PROTOCOL = TCP, RULE_TYPE = INBOUND, IP = 10.0.0.1, SIZE = 0", "SIZE"), ("PROTOCOL = ICMP, RULE_TYPE = INBOUND, ICMP_TYPE = 256", "256"),
     ("PROTOCOL = XTP, RULE_TYPE = INBOUND", "XTP"), ("PROTOCOL = TCP", "RULE_TYPE"),
     ('PROTOCOL = TCP, RULE_TYPE = INBOUND, RANGE = "80;443"', "80;443"),
     ('PROTOCOL = TCP, RULE_TYPE = INBOUND, RANGE = "70000"', "70000"),

@@ -181,6 +181,21 @@ class TestPeople:
             wait_for(f"{vm.findtext('NAME')} reaches all others", 180,
                      lambda: sorted(re.findall(r"REACHED (\S+)", text_of(console))) == sorted(peers(MACHINES)))
 
+    def test_a_changed_group_reaches_the_hosts(self, cloud, lab):
+        """Guests that have been reached are not any more, and a machine that moves takes the rules along."""
+        cloud.cli("onesecgroup", "update", "pings", put(cloud, "closed.sg", "RULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]\n"))
+        wait_for("all machines are told", 60, lambda: len(ET.fromstring(
+            cloud.cli("onesecgroup", "show", "-x", "pings")).findall("UPDATED_VMS/ID")) == MACHINES)
+        for host in lab.hosts:
+            rules = lab.on(host, "nft", "list", "table", "bridge", "globule")
+            assert "icmp type" not in rules and rules.count("drop") >= MACHINES // 2, rules
+        before = cloud.host_of("0")
+        after = next(host for host in lab.hosts if host != before)
+        cloud.cli("onevm", "migrate", "--live", "0", after)
+        cloud.runs_on("0", after)
+        assert "one-0-0-in" in lab.on(after, "nft", "list", "table", "bridge", "globule")
+        assert "one-0-0" not in lab.on(before, "nft", "list", "table", "bridge", "globule")
+
     def test_the_contextualization_package_reads_the_same_cd(self, cloud, lab, tmp_path):
         package = contextualization(tmp_path)
         nic = cloud.vm("0").find("TEMPLATE/NIC")
