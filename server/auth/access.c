@@ -141,7 +141,7 @@ gboolean access_view_has(const AccessView *view, const Object *object)
 
 /* ---- what methods need ---- */
 
-static const char *right_word(Right right)
+const char *access_right_word(Right right)
 {
     switch (right) {
     case RIGHT_USE:
@@ -166,7 +166,7 @@ gboolean access_check(World *world, const User *user, const AccessNeed *needs, g
         const char *separator = problems->len ? "; " : "";
         if (!is_granted(world, user, need->right, need->kind, need->object)) {
             g_string_append_printf(problems, "%sNot authorized to perform %s %s", separator,
-                                   right_word(need->right), word);
+                                   access_right_word(need->right), word);
             if (need->object)
                 g_string_append_printf(problems, " [%d]", need->object->id);
         } else if (!need->ignore_lock && is_locked(need->object, need->right)) {
@@ -175,7 +175,8 @@ gboolean access_check(World *world, const User *user, const AccessNeed *needs, g
         }
     }
     if (problems->len == 0)
-        return TRUE;
+        return !world->agrees || user_is_admin(user) ||
+               world->agrees(world, user, needs, count, error);
     g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION, "User [%d] : %s.", user->head.id,
                 problems->str);
     return FALSE;

@@ -16,7 +16,10 @@ typedef struct AccessNeed {
     gboolean ignore_lock;
 } AccessNeed;
 
-/* All needs at once; the error names each that is not met. */
+const char *access_right_word(Right right);
+
+/* All needs at once; the error names each that is not met. What is granted here world->agrees(), if
+ * there is one, may still refuse to users who are no administrators. */
 gboolean access_check(World *world, const User *user, const AccessNeed *needs, guint count,
                       GError **error);
 /* The same for one object, without an error: for the members of pools. Locks do not hide. */

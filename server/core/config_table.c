@@ -296,7 +296,8 @@ const ConfigRow config_rows[] = {
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of images."},
     {"AUTH_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
      .words = "AUTHN EXECUTABLE", .help =
-     "Driver that verifies users: EXECUTABLE, and in AUTHN what it is asked for (or NAME)."},
+     "Driver that verifies users: EXECUTABLE, and in AUTHN what it is asked for (or NAME). With AUTHZ "
+     "it is asked about their rights, too."},
     {"HM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of hooks."},
     {"IPAM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,

@@ -7,6 +7,9 @@
 #include "server/core/config.h"
 #include "server/model/object.h"
 
+struct User;
+struct AccessNeed;
+
 struct World {
     Core *core;
     Config *config;
@@ -23,6 +26,9 @@ struct World {
     /* Set by the floors above; may be NULL. */
     gpointer lifecycle;
     gpointer rpc;
+    /* Whether somebody else agrees to rights that server/auth/access.c would grant. */
+    gboolean (*agrees)(World *world, const struct User *user, const struct AccessNeed *needs,
+                       guint count, GError **error);
 };
 
 /* An empty world. `core` and `config` stay the caller's. (owned) */

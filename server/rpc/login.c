@@ -248,6 +248,7 @@ void rpc_server_connect_drivers(RpcServer *server, Outside *outside)
 {
     server->outside = outside;
     sessions_set_driver(server->sessions, ask_driver, server);
+    rpc_server_connect_authz(server);
     rpc_logins_reconfigured(server);
 }
 
@@ -408,7 +409,7 @@ void rpc_login_answered(guint64 number, gboolean success, const char *info, gpoi
     Login *login = g_hash_table_lookup(server->logins, &number);
     g_auto(Said) said = {0};
     said_read(&said, info);
-    if (!login)
+    if (authorize_answered(server, number, success, info) || !login)
         return;
     if (!success) {
         deny(login, info);
@@ -437,7 +438,7 @@ void rpc_login_failed(guint64 number, const char *why, gpointer data)
 {
     RpcServer *server = data;
     Login *login = g_hash_table_lookup(server->logins, &number);
-    if (login)
+    if (!authorize_answered(server, number, FALSE, why) && login)
         trouble(login, why);
 }
 
@@ -447,4 +448,5 @@ void rpc_logins_end(RpcServer *server)
     g_autoptr(GList) open = g_hash_table_get_values(server->logins);
     for (GList *at = open; at; at = at->next)
         trouble(at->data, "the server is ending; try again");
+    authorizations_end(server);
 }

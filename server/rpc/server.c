@@ -33,6 +33,8 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     }
     server->consoles = consoles_new();
     server->logins = logins_new();
+    server->authorizations = authorizations_new();
+    server->agreements = agreements_new();
     server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
     world->rpc = server;
     return server;
@@ -46,6 +48,8 @@ void rpc_server_free(RpcServer *server)
     g_hash_table_unref(server->methods);
     consoles_free(server->consoles);
     g_hash_table_unref(server->logins);
+    g_hash_table_unref(server->authorizations);
+    g_hash_table_unref(server->agreements);
     g_free(server);
 }
 
@@ -439,6 +443,7 @@ static gboolean has_rights(Request *request)
 static void request_clear(Request *request)
 {
     g_clear_pointer(&request->bound.groups, g_array_unref);
+    g_clear_pointer(&request->asks, g_free);
     g_clear_error(&request->error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
@@ -544,8 +549,15 @@ static void call_handle(Core *core, CoreInput *input)
         return;
     }
     RpcReply *reply = NULL;
+    server->current = &request;
     if (!request.error && finds_object(&request) && has_rights(&request))
         reply = request.method->handle(&request);
+    server->current = NULL;
+    if (!reply && request.error && request.asks) {
+        request_ask_driver(server, call, request.asks);
+        return;
+    }
+    g_hash_table_remove(server->agreements, call);
     answer(&request, reply);
 }
 

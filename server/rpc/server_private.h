@@ -17,7 +17,21 @@ struct RpcServer {
     Outside *outside;   /* where drivers that verify users are; NULL: there are none */
     GHashTable *logins; /* number -> Login, which is login.c's */
     gboolean ending;    /* drivers are asked no more */
+    /* A second opinion on rights: authorize.c */
+    Request *current;           /* whose handler runs */
+    GHashTable *authorizations; /* number -> Authorization: what a driver thinks about */
+    GHashTable *agreements;     /* RpcCall -> what drivers agreed to, of calls under way */
+    guint64 authorized;
 };
+
+GHashTable *authorizations_new(void);
+GHashTable *agreements_new(void);
+/* Puts the call away until the driver of AUTHZ has said something to `asks`. */
+void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks);
+/* FALSE: the number is of another kind of question. */
+gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success, const char *info);
+void authorizations_end(RpcServer *server);
+void rpc_server_connect_authz(RpcServer *server);
 
 GHashTable *logins_new(void);
 /* Tells the front of one user, after the commit. */

@@ -19,7 +19,7 @@ DEFAULT_AUTH = "script"
 
 def asked(one, word="AUTHENTICATE"):
     path = one.var / "auth" / "log"
-    return [line for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
+    return [line.strip() for line in path.read_text().splitlines() if line.startswith(word)] if path.exists() else []
 
 
 def login(one, name, secret):
@@ -216,6 +216,37 @@ def test_no_secret_is_in_the_log(cast):
     get_in(cast, "anna", "info secret-of-anna")
     for text in ("key-of-anna", "new-key", "secret-of-anna"):
         assert text not in cast.log()
+
+
+# ---- rights ----
+
+def test_a_driver_may_refuse_rights(fresh):
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 3 ]\n')
+    user = one.user("user")
+    flags = one.var / "auth"
+    machine = user.allocate(hold=True)
+    assert asked(one, "RIGHTS") == ["RIGHTS VM:-:CREATE:-1:1 1"]
+    user.ok("one.vm.rename", machine, "new")
+    assert asked(one, "RIGHTS")[-1] == f"RIGHTS VM:{machine}:MANAGE:{user.uid}:1 1"
+    template = user.ok("one.template.allocate", "NAME = t\nCPU = 0.1\nMEMORY = 64")
+    before, machines = len(asked(one, "RIGHTS")), len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM"))
+    user.ok("one.template.instantiate", template, "", True, "NOTE = x")  # two questions, one machine
+    assert len(asked(one, "RIGHTS")) == before + 2
+    assert len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM")) == machines + 1
+    (flags / "refused").write_text("VM:-:CREATE:-1:1\n")
+    reply = user.fails("one.template.instantiate", template, "", True, "NOTE = x", code=AUTHORIZATION)
+    assert f"User [{user.uid}] : Not authorized: not on a Sunday." in reply[1], reply
+    assert len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM")) == machines + 1
+    before = len(asked(one, "RIGHTS"))
+    user.fails("one.vm.recover", machine, 9, code=AUTHORIZATION, text="ADMIN VM")  # what oned refuses is not asked about
+    one.allocate(hold=True)  # nor are administrators
+    assert len(asked(one, "RIGHTS")) == before
+    (flags / "die").touch()
+    user.fails("one.vm.rename", machine, "x", code=AUTHORIZATION, text="it ended before it answered")
+    one.until(lambda: user.call("one.vm.rename", machine, "again")[0], "the driver to be back")
+    (flags / "silent").touch()
+    user.fails("one.vm.rename", machine, "x", code=AUTHORIZATION, text="did not answer in time")
+    assert one.vm(machine).findtext("NAME") == "again"
 
 
 # ---- servers of their own ----
