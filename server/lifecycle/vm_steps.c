@@ -297,7 +297,7 @@ static gboolean script_save(Lifecycle *lifecycle, Script *script, const Vm *vm, 
     const Image *image = image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"));
     g_autofree char *directory = script_word(script->directory);
     g_autofree char *path = script_word(image ? image->source : "");
-    if (!disk || !*path)
+    if (!disk || !image || !*path)
         return FALSE;
     script_line(script,
                 "CPDS %s %s:%s/disk.%" G_GINT64_FORMAT " " FRONT_END ":%s %" G_GINT64_FORMAT " %s",

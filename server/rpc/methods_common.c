@@ -298,29 +298,46 @@ RpcReply *object_rename(Request *request)
     return reply_int(request, object->id);
 }
 
-RpcReply *object_chmod(Request *request)
+/* The nine bits of the call are set. FALSE with the error. */
+static gboolean set_permissions(Request *request, Object *object)
 {
-    Object *object = request->object;
     guint permissions = object->permissions;
     for (guint i = 0; i < 9; i++) {
         gint32 wanted = arg_int(request, i + 2, -1);
         guint bit = 1u << (8 - i);
-        if (wanted < -1 || wanted > 1)
-            return reply_error(request, ONE_ERROR_RPC_API,
-                               "Permission %u is %d; it must be 0, 1, or -1 to keep it", i + 1,
-                               wanted);
+        if (wanted < -1 || wanted > 1) {
+            reply_error(request, ONE_ERROR_RPC_API,
+                        "Permission %u is %d; it must be 0, 1, or -1 to keep it", i + 1, wanted);
+            return FALSE;
+        }
         if (wanted >= 0)
             permissions = wanted ? permissions | bit : permissions & ~bit;
     }
     guint changed = permissions ^ object->permissions;
     if (changed & 0111 && !request_may(request, RIGHT_ADMIN, object->kind, object))
-        return NULL;
+        return FALSE;
     if (changed & 07 && !user_is_admin(request->caller) &&
-        !config_bool(request->world->config, "ENABLE_OTHER_PERMISSIONS"))
-        return reply_error(request, ONE_ERROR_AUTHORIZATION,
-                           "Management of 'other' permissions is disabled in oned.conf");
+        !config_bool(request->world->config, "ENABLE_OTHER_PERMISSIONS")) {
+        reply_error(request, ONE_ERROR_AUTHORIZATION,
+                    "Management of 'other' permissions is disabled in oned.conf");
+        return FALSE;
+    }
     object->permissions = permissions;
     object_changed(request->world, object);
+    return TRUE;
+}
+
+RpcReply *object_chmod(Request *request)
+{
+    Object *object = request->object;
+    gboolean images = object->kind == KIND_TEMPLATE && arg_bool(request, 11, FALSE);
+    g_autoptr(GPtrArray) more =
+        images ? request_template_images(request, object->template, RIGHT_MANAGE) : NULL;
+    if ((images && !more) || !set_permissions(request, object))
+        return NULL;
+    for (guint i = 0; images && i < more->len; i++)
+        if (more->pdata[i] && !set_permissions(request, more->pdata[i]))
+            return NULL;
     return reply_int(request, object->id);
 }
 

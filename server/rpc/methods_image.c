@@ -1,6 +1,7 @@
 /* Images: made from a path, an address or nothing, copied, used and removed. */
 #include "server/rpc/server_private.h"
 #include "server/rpc/template_rules.h"
+#include "server/rpc/vm_images.h"
 
 #include "lib/base/names.h"
 #include "server/model/image.h"
@@ -348,34 +349,119 @@ static Datastore *copy_goes_to(Request *request, const Image *image, gint32 id)
     return to;
 }
 
-RpcReply *image_clone(Request *request)
+/* Where the copy goes, when all is well with it; NULL with the error. */
+static Datastore *copy_is_possible(Request *request, const Image *source, const char *name,
+                                   gint32 id, gboolean persistent)
 {
-    World *world = request->world;
-    Image *source = IMAGE(request->object);
-    const char *name = arg_text(request, 2, "");
     if (!request_may(request, RIGHT_CREATE, KIND_IMAGE, NULL) || !may_be_copied(request, source))
         return NULL;
-    Datastore *datastore = copy_goes_to(request, source, arg_int(request, 3, -1));
-    if (!datastore || !request_own_name_is_free(request, KIND_IMAGE, name) ||
-        !driver_is_there(request, datastore) ||
-        !datastore_has_room(world, datastore, source->size, &request->error))
-        return NULL;
+    Datastore *datastore = copy_goes_to(request, source, id);
+    return datastore && request_own_name_is_free(request, KIND_IMAGE, name) &&
+                   driver_is_there(request, datastore) &&
+                   datastore_has_room(request->world, datastore, source->size, &request->error) &&
+                   persistent_fits(request, datastore, source->type, persistent)
+               ? datastore
+               : NULL;
+}
+
+static Image *copy_image(Request *request, Image *source, Datastore *datastore, const char *name,
+                         gboolean persistent)
+{
     g_auto(Order) order = {.template = template_copy(source->head.template),
                            .datastore = datastore,
                            .draft = {.name = name,
                                      .type = source->type,
+                                     .persistent = persistent,
                                      .disk_type = disk_type_of(datastore, source->type),
                                      .path = source->source,
                                      .format = source->format,
                                      .fs = source->fs,
                                      .size = source->size}};
-    order.draft.persistent = said_persistent(request, "DEFAULT_IMAGE_PERSISTENT");
-    if (!persistent_fits(request, datastore, source->type, order.draft.persistent))
-        return NULL;
     Image *copy = create(request, &order);
-    image_cloning_begin(world, source, copy);
+    image_cloning_begin(request->world, source, copy);
     image_begin(request->lifecycle, copy, IMAGE_WORK_CLONE);
-    return reply_int(request, copy->head.id);
+    return copy;
+}
+
+RpcReply *image_clone(Request *request)
+{
+    Image *source = IMAGE(request->object);
+    const char *name = arg_text(request, 2, "");
+    gboolean persistent = said_persistent(request, "DEFAULT_IMAGE_PERSISTENT");
+    Datastore *datastore =
+        copy_is_possible(request, source, name, arg_int(request, 3, -1), persistent);
+    return datastore ? reply_int(request,
+                                 copy_image(request, source, datastore, name, persistent)->head.id)
+                     : NULL;
+}
+
+/* ---- the images of a template ---- */
+
+GPtrArray *request_template_images(Request *request, const Template *template, Right right)
+{
+    g_autoptr(GPtrArray) images = g_ptr_array_new();
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
+        g_autoptr(GError) why = NULL;
+        Image *image = image_find(request->world, request->caller, disk, &why);
+        if (why) {
+            g_propagate_error(&request->error, g_steal_pointer(&why));
+            return NULL;
+        }
+        if (image && !request_may(request, right, KIND_IMAGE, &image->head))
+            return NULL;
+        g_ptr_array_add(images, image);
+    }
+    return g_steal_pointer(&images);
+}
+
+gboolean request_copy_images(Request *request, Template *template, const char *name,
+                             gboolean persistent, GArray *made)
+{
+    g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_USE);
+    for (guint pass = 0; images && pass < 2; pass++)
+        for (guint i = 0; i < images->len; i++) {
+            Image *source = images->pdata[i];
+            g_autofree char *copy = g_strdup_printf("%s-disk-%u", name, i);
+            /* All are looked at before the first is copied. */
+            Datastore *datastore = !source ? NULL
+                                   : pass == 0
+                                       ? copy_is_possible(request, source, copy, -1, persistent)
+                                       : datastore_get(request->world, source->datastore);
+            if (source && !datastore)
+                return FALSE;
+            if (!source || pass == 0)
+                continue;
+            gint32 id = copy_image(request, source, datastore, copy, persistent)->head.id;
+            TemplateAttribute *disk = template_vector(template, "DISK", i);
+            g_array_append_val(made, id);
+            attribute_set(disk, "IMAGE", NULL);
+            attribute_set(disk, "IMAGE_UNAME", NULL);
+            attribute_set(disk, "IMAGE_UID", NULL);
+            attribute_set_int(disk, "IMAGE_ID", id);
+        }
+    return images != NULL;
+}
+
+gboolean request_delete_images(Request *request, const Template *template)
+{
+    g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_MANAGE);
+    for (guint i = 0; images && i < images->len; i++) {
+        const Image *image = images->pdata[i];
+        if (image && (image_in_use(image) || image->state == IMAGE_DELETE)) {
+            reply_error(request, ONE_ERROR_ACTION,
+                        "Image %d of the template cannot be deleted: it is in state %s",
+                        image->head.id, image_state_name(image->state));
+            return FALSE;
+        }
+    }
+    for (guint i = 0; images && i < images->len; i++) {
+        Image *image = images->pdata[i];
+        if (image && image->state != IMAGE_DELETE && /* two disks may be of one image */
+            !image_delete(request->lifecycle, image, FALSE, &request->error))
+            return FALSE;
+    }
+    return images != NULL;
 }
 
 /* ---- saving a machine's disk as one ---- */

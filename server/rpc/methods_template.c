@@ -67,13 +67,23 @@ RpcReply *template_clone(Request *request)
 {
     if (!request_may(request, RIGHT_CREATE, request->object->kind, NULL))
         return NULL;
-    Plain *plain = copy_of(request, arg_text(request, 2, ""));
+    const char *name = arg_text(request, 2, "");
+    g_autoptr(GArray) made = g_array_new(FALSE, FALSE, sizeof(gint32));
+    gboolean images = request->object->kind == KIND_TEMPLATE && arg_bool(request, 3, FALSE);
+    Plain *plain = copy_of(request, name);
+    if (plain && images && !request_copy_images(request, plain->head.template, name, FALSE, made)) {
+        pool_remove(request->world, &plain->head);
+        return NULL;
+    }
     return plain ? reply_int(request, plain->head.id) : NULL;
 }
 
 RpcReply *template_delete(Request *request)
 {
     gint32 id = request->object->id;
+    if (request->object->kind == KIND_TEMPLATE && arg_bool(request, 2, FALSE) &&
+        !request_delete_images(request, request->object->template))
+        return NULL;
     acl_forget(request->world, request->object);
     pool_remove(request->world, request->object);
     return reply_int(request, id);
@@ -123,6 +133,25 @@ static Template *complete(Request *request, const Object *source)
     return g_steal_pointer(&all);
 }
 
+/* The machine's disks are persistent copies of its images, and its own template names them. */
+static gboolean take_own_images(Request *request, Plain *own, Template *machine, GArray *copies)
+{
+    TemplateAttribute *disk, *theirs;
+    if (!request_copy_images(request, machine, own->head.name, TRUE, copies))
+        return FALSE;
+    for (guint i = 0; (disk = template_vector(machine, "DISK", i)); i++) {
+        if (!(theirs = template_vector(own->head.template, "DISK", i)) ||
+            !attribute_get(disk, "IMAGE_ID"))
+            continue;
+        attribute_set(theirs, "IMAGE", NULL);
+        attribute_set(theirs, "IMAGE_UNAME", NULL);
+        attribute_set(theirs, "IMAGE_UID", NULL);
+        attribute_set(theirs, "IMAGE_ID", attribute_get(disk, "IMAGE_ID"));
+    }
+    object_changed(request->world, &own->head);
+    return TRUE;
+}
+
 /* Arguments: template, name, hold, extra template, persistent: the machine then has a template of
  * its own, which stays when the machine is gone. */
 RpcReply *template_instantiate(Request *request)
@@ -136,16 +165,25 @@ RpcReply *template_instantiate(Request *request)
                         request_may(request, RIGHT_CREATE, KIND_VM, NULL)))
         return NULL;
     Plain *own = NULL;
+    g_autoptr(GArray) copies = g_array_new(FALSE, FALSE, sizeof(gint32));
     if (persistent) {
         const char *name = arg_text(request, 2, "");
         g_autofree char *made = g_strdup_printf("%s-copy", source->name);
         if (!(own = copy_of(request, *name ? name : made)))
             return NULL;
         template_set_int(all, "TEMPLATE_ID", own->head.id);
+        if (!take_own_images(request, own, all, copies)) {
+            pool_remove(request->world, &own->head);
+            return NULL;
+        }
     }
     Vm *vm = request_new_machine(request, all, source->name, arg_bool(request, 3, FALSE), trusted);
     if (!vm && own)
         pool_remove(request->world, &own->head);
+    for (guint i = 0; !vm && i < copies->len; i++)
+        (void)image_delete(request->lifecycle,
+                           image_get(request->world, g_array_index(copies, gint32, i)), FALSE,
+                           NULL);
     return vm ? reply_int(request, vm->head.id) : NULL;
 }
 

@@ -177,6 +177,15 @@ HANDLER(secgroup_delete);
 HANDLER(secgroup_update);
 HANDLER(secgroup_commit);
 /* methods_image.c */
+/* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
+ * has not that right on one of them. (of Image, borrowed; owned) */
+GPtrArray *request_template_images(Request *request, const Template *template, Right right);
+/* Copies the images of the template's disks, which then name the copies: NAME-disk-0 and so on,
+ * whose ids `made` gets. FALSE with the error and nothing copied. */
+gboolean request_copy_images(Request *request, Template *template, const char *name,
+                             gboolean persistent, GArray *made);
+/* Has the images of the template's disks deleted. FALSE with the error. */
+gboolean request_delete_images(Request *request, const Template *template);
 HANDLER(image_allocate);
 HANDLER(image_clone);
 HANDLER(vm_method_disksaveas);

@@ -19,8 +19,7 @@ static gint32 owner_of(World *world, const User *user, const TemplateAttribute *
     return owner ? owner->id : name ? -1 : user->head.id;
 }
 
-/* NULL with the error; NULL without: the disk names no image. */
-static Image *find(World *world, const User *user, const TemplateAttribute *disk, GError **error)
+Image *image_find(World *world, const User *user, const TemplateAttribute *disk, GError **error)
 {
     const char *id = attribute_get(disk, "IMAGE_ID"), *name = attribute_get(disk, "IMAGE");
     if (id && *id) {
@@ -54,7 +53,7 @@ static const char *const own_pairs[] = {
 gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk, GError **error)
 {
     g_autoptr(GError) why = NULL;
-    Image *image = find(world, user, disk, &why);
+    Image *image = image_find(world, user, disk, &why);
     if (why) {
         g_propagate_error(error, g_steal_pointer(&why));
         return FALSE;
@@ -101,7 +100,7 @@ static Image *find_file(World *world, const User *user, const char *inside, Imag
     g_autoptr(Template) template = template_parse(text, TEMPLATE_MODERN, NULL);
     const TemplateAttribute *vector = template ? template_vector(template, "DISK", 0) : NULL;
     g_autoptr(GError) why = NULL;
-    Image *image = vector ? find(world, user, vector, &why) : NULL;
+    Image *image = vector ? image_find(world, user, vector, &why) : NULL;
     if (why) {
         g_propagate_error(error, g_steal_pointer(&why));
         return NULL;

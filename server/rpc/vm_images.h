@@ -5,9 +5,12 @@
  */
 #pragma once
 
+#include "server/model/image.h"
 #include "server/model/user.h"
 #include "server/model/world.h"
 
+/* The image that a disk names, whoever may use it; NULL without an error: it names none. */
+Image *image_find(World *world, const User *user, const TemplateAttribute *disk, GError **error);
 /* One disk; TRUE also when it names no image. */
 gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk, GError **error);
 /* Files for the guest, in datastores of files: OS/KERNEL_DS, OS/INITRD_DS and CONTEXT/FILES_DS,

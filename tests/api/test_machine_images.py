@@ -333,6 +333,50 @@ def test_disk_that_cannot_be_saved(cloud):
     cloud.delete(image)
 
 
+# ---- templates and their images ----
+
+def test_template_with_its_images(cloud):
+    one, image = cloud.one, cloud.image()
+    template = one.ok("one.template.allocate", f"NAME=with-images\nCPU=0.1\nMEMORY=64\nDISK=[TYPE=fs, SIZE=2]\nDISK=[IMAGE_ID={image}]")
+    plain = one.ok("one.template.clone", template, "plain")
+    assert one.xml("one.template.info", plain).findtext("TEMPLATE/DISK[2]/IMAGE_ID") == str(image)
+    copy = one.ok("one.template.clone", template, "copied", True)
+    own = int(one.xml("one.template.info", copy).findtext("TEMPLATE/DISK[2]/IMAGE_ID"))
+    assert own != image and cloud.info(own).findtext("NAME") == "copied-disk-1"
+    cloud.wait_image(own, "READY")
+    one.ok("one.template.chmod", copy, -1, -1, -1, 1, -1, -1, -1, -1, -1, True)
+    assert [cloud.info(i).findtext("PERMISSIONS/GROUP_U") for i in (own, image)] == ["1", "0"]
+    machine = one.ok("one.template.instantiate", template, "lasting", False, "", True)
+    one.wait(machine, "PENDING")
+    disk = disk_of(one, machine, 1)
+    kept = int(disk["IMAGE_ID"])
+    assert disk["PERSISTENT"] == "YES" and cloud.state(kept) == "USED_PERS" and cloud.state(image) == "READY"
+    lasting = int(one.vm(machine).findtext("TEMPLATE/TEMPLATE_ID"))
+    assert one.xml("one.template.info", lasting).findtext("TEMPLATE/DISK[2]/IMAGE_ID") == str(kept)
+    one.fails("one.template.delete", lasting, True, code=ACTION, text="it is in state USED_PERS")
+    cloud.end(machine)
+    for own_template in (lasting, copy):
+        one.ok("one.template.delete", own_template, True)
+    for gone in (kept, own):
+        cloud.wait_image(gone, GONE)
+    one.ok("one.template.delete", plain)
+    one.ok("one.template.delete", template)
+    assert cloud.state(image) == "READY"
+    cloud.delete(image)
+
+
+def test_template_whose_machine_is_refused(cloud):
+    """A copy that was begun for a machine that cannot be made goes again."""
+    one, image = cloud.one, cloud.image()
+    template = one.ok("one.template.allocate", f"NAME=refused\nCPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={image}]\nNIC=[NETWORK_ID=4711]")
+    one.fails("one.template.instantiate", template, "never", False, "", True, text="network with ID: 4711")
+    one.until(lambda: len(one.xml("one.imagepool.info", -2, -1, -1).findall("IMAGE")) == 1, "the copy to go")
+    one.until(lambda: cloud.state(image) == "READY", "the image to be free")
+    assert "never" not in [name.text for name in one.xml("one.templatepool.info", -2, -1, -1).iter("NAME")]
+    one.ok("one.template.delete", template)
+    cloud.delete(image)
+
+
 # ---- files ----
 
 def test_kernel_and_context_files(cloud):
