@@ -48,8 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_assert_true((object == NULL) == (error != NULL));
     if (object) {
         const char *state;
-        g_autofree char *event = im_lxd_event(object, &state);
-        g_autofree char *other = im_docker_event(object);
+        g_free(im_lxd_event(object, &state));
+        g_free(im_docker_event(object));
         g_autofree char *text = json_print(object);
         g_assert_nonnull(text);
         walk(object, 0);
@@ -58,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autoptr(JsonObject) answer = lxd_read_answer("host", &reply, &refused);
     g_assert_true((answer == NULL) == (refused != NULL));
     g_autoptr(JsonObject) docker = docker_read_answer("host", &reply, NULL);
+    g_autofree char *printed = docker ? json_print(docker) : NULL;
+    g_assert_true((printed == NULL) == (docker == NULL));
     g_autoptr(JsonArray) list = json_read_list((const char *)data, size, NULL);
     if (json_nth_object(list, 0))
         walk(json_nth_object(list, 0), 0);
