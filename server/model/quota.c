@@ -434,7 +434,7 @@ static gboolean owner_allows(World *world, QuotaOwner kind, gint32 owner, const 
 gboolean quota_allows(World *world, const Object *object, QuotaUse *wanted, GError **error)
 {
     g_autoptr(QuotaUse) taken = wanted;
-    if (!wanted)
+    if (!taken)
         return TRUE;
     settle_others(world, object);
     const QuotaUse *before = object ? object->takes : NULL;
