@@ -61,7 +61,8 @@ static JsonObject *metadata_of(JsonObject *document)
 static void cancel(const char *host, const char *operation)
 {
     const SshWatch watch = {.seconds = 5};
-    g_autoptr(JsonObject) unused = ask(host, "DELETE", operation, NULL, &watch, NULL);
+    JsonObject *answer = ask(host, "DELETE", operation, NULL, &watch, NULL);
+    g_clear_pointer(&answer, json_object_unref);
 }
 
 /* The path of an operation, without what would make it another path; NULL: it is none. (owned) */
@@ -126,6 +127,15 @@ JsonObject *lxd_do(const char *host, const char *method, const char *path, JsonO
 {
     g_autoptr(JsonObject) answer = ask(host, method, path, body, watch, error);
     return answer ? lxd_finish(host, answer, watch, error) : NULL;
+}
+
+gboolean lxd_order(const char *host, const char *method, const char *path, JsonObject *body,
+                   const SshWatch *watch, GError **error)
+{
+    JsonObject *done = lxd_do(host, method, path, body, watch, error);
+    gboolean good = done != NULL;
+    g_clear_pointer(&done, json_object_unref);
+    return good;
 }
 
 JsonArray *lxd_list(const char *host, const char *path, GError **error)

@@ -26,7 +26,10 @@ extern const RestSettings lxd_settings;
  */
 JsonObject *lxd_do(const char *host, const char *method, const char *path, JsonObject *body,
                    const SshWatch *watch, GError **error);
-/* The same without waiting: the operation's document. (owned) */
+/* The same when the answer tells nothing more. */
+gboolean lxd_order(const char *host, const char *method, const char *path, JsonObject *body,
+                   const SshWatch *watch, GError **error);
+/* The same as lxd_do() without waiting: the operation's document. (owned) */
 JsonObject *lxd_begin(const char *host, const char *method, const char *path, JsonObject *body,
                       const SshWatch *watch, GError **error);
 /* Waits for the end of an operation, of which `document` is what lxd_begin() gave. */

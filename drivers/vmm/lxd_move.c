@@ -105,7 +105,8 @@ static gpointer run_export(gpointer data)
                            .data = export,
                            .watch = export->watch};
     if (rest_call(export->host, &call, &reply, &export->error) && reply.status != 200) {
-        g_autoptr(JsonObject) unused = lxd_read_answer(export->host, &reply, &export->error);
+        JsonObject *answer = lxd_read_answer(export->host, &reply, &export->error);
+        g_clear_pointer(&answer, json_object_unref);
     }
     close(export->out);
     return NULL;
@@ -153,10 +154,11 @@ static gboolean carry_backup(DriverJob *job, const char *from, GError **error)
     json_object_set_string_member(order, "compression_algorithm", "none");
     json_object_set_boolean_member(order, "instance_only", FALSE);
     /* One that an earlier attempt left. */
-    g_autoptr(JsonObject) before = lxd_do(from, "DELETE", own, NULL, &watch, NULL);
-    g_autoptr(JsonObject) made = lxd_do(from, "POST", path, order, &watch, error);
+    (void)lxd_order(from, "DELETE", own, NULL, &watch, NULL);
+    gboolean made = lxd_order(from, "POST", path, order, &watch, error);
     gboolean good = made && carry(job, from, error);
-    g_autoptr(JsonObject) after = made ? lxd_do(from, "DELETE", own, NULL, &watch, NULL) : NULL;
+    if (made)
+        (void)lxd_order(from, "DELETE", own, NULL, &watch, NULL);
     return good;
 }
 
