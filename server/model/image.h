@@ -73,7 +73,7 @@ typedef struct Image {
     gint64 stored;   /* when the driver had made it, in microseconds since the epoch; 0: not yet */
     guint64 request; /* in flight; of this run of oned only */
     guint tries;     /* the driver died so often under the work at hand; the same */
-    char *progress;  /* what the driver said last of the work at hand, or NULL; the same */
+    char *progress;  /* what the driver said last of the work at hand: PROGRESS; NULL; the same */
 } Image;
 
 #define IMAGE(object) ((Image *)(object))

@@ -62,6 +62,15 @@ static void render_users(const Image *image, GString *xml)
     xml_ids(xml, "VMS", machines);
 }
 
+/* What the driver said last of the work at hand stands beside what is kept. */
+static void render_template(const Image *image, GString *xml)
+{
+    g_autoptr(Template) shown = image->progress ? template_copy(image->head.template) : NULL;
+    if (shown)
+        template_set(shown, "PROGRESS", image->progress);
+    template_append_xml_element(shown ? shown : image->head.template, "TEMPLATE", xml);
+}
+
 void image_render(World *world, Object *object, GString *xml)
 {
     const Image *image = IMAGE(object);
@@ -93,7 +102,7 @@ void image_render(World *world, Object *object, GString *xml)
     render_users(image, xml);
     xml_ids(xml, "CLONES", image->clones);
     xml_ids(xml, "APP_CLONES", NULL);
-    template_append_xml_element(object->template, "TEMPLATE", xml);
+    render_template(image, xml);
     render_snapshots(image, xml);
     g_string_append(xml, "<BACKUP_INCREMENTS/><BACKUP_DISK_IDS/></IMAGE>");
 }

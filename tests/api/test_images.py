@@ -237,13 +237,14 @@ def test_states_on_the_way(images):
     images.tell("hold", "MKFS")
     images.tell("say", "MKFS", "progress 43 %")
     identity = images.allocate("slow", wait="LOCKED")
+    images.one.until(lambda: images.info(identity).findtext("TEMPLATE/PROGRESS") == "progress 43 %", "the progress")
     one = images.one
     one.fails("one.image.clone", identity, "copy", -1, code=ACTION, text="in state LOCKED")
     one.fails("one.image.enable", identity, False, code=ACTION, text="in state LOCKED")
     one.fails("one.image.chtype", identity, "OS", code=ACTION, text="in state LOCKED")
     images.untell("hold", "MKFS")
     images.wait(identity, "READY")
-    assert f"Image {identity}: progress 43 %" in one.log()
+    assert f"Image {identity}: progress 43 %" in one.log() and images.info(identity).find("TEMPLATE/PROGRESS") is None
     images.tell("hold", "RM")
     one.ok("one.image.delete", identity)
     assert images.state(identity) == "DELETE"
