@@ -197,6 +197,8 @@ const char *libvirt_state_name(int state, int reason)
 {
     switch (state) {
     case VIR_DOMAIN_RUNNING:
+        /* It stands still as soon as it needs memory that is at the other host. */
+        return reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED ? "PAUSED" : "RUNNING";
     case VIR_DOMAIN_BLOCKED:
     case VIR_DOMAIN_SHUTDOWN:
         return "RUNNING";

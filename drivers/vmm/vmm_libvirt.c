@@ -555,6 +555,8 @@ static void append_figures(GString *text, virDomainPtr domain)
  * other host, so that neither "paused" nor "running" would be the truth. */
 static gboolean is_between_hosts(const VmmSight *sight)
 {
+    if (sight->presence == VMM_RUNNING && sight->reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED)
+        return TRUE;
     return sight->presence == VMM_PAUSED && (sight->reason == VIR_DOMAIN_PAUSED_MIGRATION ||
                                              sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY ||
                                              sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED);

@@ -111,6 +111,10 @@ static virTypedParameterPtr make_parameters(const Migration *migration, int *cou
     if (options->bandwidth_mibs)
         (void)virTypedParamsAddULLong(&parameters, count, &room, VIR_MIGRATE_PARAM_BANDWIDTH,
                                       (unsigned long long)options->bandwidth_mibs);
+    if (options->bandwidth_mibs && options->postcopy)
+        (void)virTypedParamsAddULLong(&parameters, count, &room,
+                                      VIR_MIGRATE_PARAM_BANDWIDTH_POSTCOPY,
+                                      (unsigned long long)options->bandwidth_mibs);
     if (options->uri)
         (void)virTypedParamsAddString(&parameters, count, &room, VIR_MIGRATE_PARAM_URI,
                                       options->uri);
@@ -194,7 +198,9 @@ static gboolean can_migrate(Migration *migration, GError **error)
 static gboolean left_in_the_middle(Migration *migration, const VmmSight *here,
                                    const VmmSight *there)
 {
-    gboolean leaving = here->presence == VMM_PAUSED && here->reason == VIR_DOMAIN_PAUSED_MIGRATION;
+    gboolean leaving =
+        here->presence == VMM_PAUSED && (here->reason == VIR_DOMAIN_PAUSED_MIGRATION ||
+                                         here->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED);
     gboolean arriving = here->presence == VMM_ABSENT && there->presence == VMM_PAUSED;
     if (there->presence == VMM_UNKNOWN || there->presence == VMM_OTHER || (!leaving && !arriving))
         return FALSE;

@@ -111,20 +111,44 @@ static void settle_at_destination(Migration *migration, const VmmSight *here, co
 
 static gboolean failed_postcopy(const VmmSight *sight)
 {
-    return sight->presence == VMM_PAUSED && sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED;
+    return (sight->presence == VMM_PAUSED && sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED) ||
+           (sight->presence == VMM_RUNNING && sight->reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
+}
+
+/* libvirt 9 with QEMU 7.2 can hang when it is to go on by itself: that is left to a person. */
+static void tell_torn(Migration *migration, const VmmSight *there)
+{
+    const VmmAction *action = migration->action;
+    g_autofree char *where =
+        there->presence == VMM_ABSENT
+            ? g_strdup_printf(
+                  "the link broke at the switch to post-copy: %s has nothing of it, and "
+                  "what is on %s lacks what had gone, so its memory is lost; onevm "
+                  "recover --delete-recreate starts it anew, --delete removes it",
+                  action->destination, action->host)
+            : g_strdup_printf(
+                  "the link broke after the switch to post-copy: half of the memory is on %s and "
+                  "half on %s, and nothing was destroyed. When the hosts reach each other again, "
+                  "on %s `virsh migrate --live --postcopy --postcopy-resume %s "
+                  "qemu+ssh://%s/system` may go on with it; else the memory is lost: onevm recover "
+                  "--delete-recreate, or --delete",
+                  action->host, action->destination, action->host, action->domain,
+                  action->destination);
+    fail(migration, where);
 }
 
 static void settle(Migration *migration, const VmmSight *here, const VmmSight *there)
 {
     gboolean at_source = here->presence == VMM_RUNNING || here->presence == VMM_PAUSED;
     gboolean torn = failed_postcopy(here) || failed_postcopy(there);
-    if (there->presence == VMM_RUNNING && !torn &&
-        (here->presence == VMM_ABSENT || here->presence == VMM_PAUSED))
+    if (torn)
+        tell_torn(migration, there);
+    else if (there->presence == VMM_RUNNING &&
+             (here->presence == VMM_ABSENT || here->presence == VMM_PAUSED))
         settle_at_destination(migration, here, there);
-    else if (at_source && !torn && there->presence != VMM_RUNNING && there->presence != VMM_UNKNOWN)
+    else if (at_source && there->presence != VMM_RUNNING && there->presence != VMM_UNKNOWN)
         settle_at_source(migration, here, there);
-    else if (here->presence == VMM_ABSENT && there->presence == VMM_PAUSED && !torn &&
-             resume(there))
+    else if (here->presence == VMM_ABSENT && there->presence == VMM_PAUSED && resume(there))
         succeed(migration, there);
     else {
         g_autofree char *where = g_strdup_printf(
@@ -153,7 +177,8 @@ static void remove_still_copy(Migration *migration, const VmmSight *here, const 
 {
     const VmmAction *action = migration->action;
     g_autoptr(GError) error = NULL;
-    gboolean still = here->presence == VMM_PAUSED || here->presence == VMM_BROKEN;
+    gboolean still = (here->presence == VMM_PAUSED || here->presence == VMM_BROKEN) &&
+                     !failed_postcopy(here) && !failed_postcopy(there);
     if (here->presence == VMM_ABSENT && !here->domain)
         driver_job_succeed(migration->job, NULL);
     else if ((still || here->presence == VMM_ABSENT) && there->presence == VMM_RUNNING &&

@@ -34,6 +34,14 @@ static gboolean is_ours(gint64 vid)
     return found;
 }
 
+/* The link broke after the switch to post-copy: libvirt's job goes on, but it never ends. */
+static gboolean is_torn(virDomainPtr domain)
+{
+    int state = VIR_DOMAIN_NOSTATE, reason = 0;
+    return virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+           reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED;
+}
+
 /* Milliseconds since the domain began to leave its host; -1: it does not leave. */
 static gint64 leaving_for(virDomainPtr domain)
 {
@@ -47,7 +55,7 @@ static gint64 leaving_for(virDomainPtr domain)
     virTypedParamsFree(parameters, count);
     gboolean leaves =
         type != VIR_DOMAIN_JOB_NONE && operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT;
-    return leaves ? (gint64)elapsed : -1;
+    return leaves && !is_torn(domain) ? (gint64)elapsed : -1;
 }
 
 gboolean migration_is_stray(gint64 vid, virDomainPtr domain)

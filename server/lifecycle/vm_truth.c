@@ -163,10 +163,16 @@ static void under_way(Lifecycle *lifecycle, Vm *vm)
     ask_later(lifecycle, vm);
 }
 
-/* The driver looks at both hosts again, and does what is left to do. */
+/* The driver looks at both hosts again, and does what is left to do. What it cannot end stays as it
+ * is: with a part of the machine on each host neither may be cleared. */
 static void settle_again(Lifecycle *lifecycle, Vm *vm)
 {
     g_autofree char *reason = g_strdup(vm->work.reason);
+    if (vm->work.attempts + 1 >= ATTEMPTS_MAX) {
+        vm->undecided = TRUE;
+        nobody_knows(lifecycle, vm);
+        return;
+    }
     send_again(lifecycle, vm, reason);
 }
 

@@ -325,6 +325,9 @@ static void test_state_names(void)
     g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER), ==, "PAUSED");
     g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_MIGRATION), ==,
                     "RUNNING");
+    /* Half of its memory is elsewhere. */
+    g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_POSTCOPY_FAILED), ==,
+                    "PAUSED");
     g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_SHUTOFF, 0), ==, "POWEROFF");
     g_assert_cmpstr(libvirt_state_name(VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_CRASHED), ==,
                     "FAILURE");

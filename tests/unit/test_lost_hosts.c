@@ -223,6 +223,27 @@ static void test_left_between_the_hosts(Fixture *fixture, gconstpointer data)
     runs_alone_on(fixture, 0);
 }
 
+/* A torn post-copy: nobody can end it, and neither half may be cleared away. */
+static void test_half_on_each_host(Fixture *fixture, gconstpointer data)
+{
+    break_off(fixture);
+    for (guint i = 0; i < 2; i++) {
+        hosts_say(fixture, "STATE=-", "STATE=-");
+        answer(fixture, "MIGRATE", FALSE, "half of the memory is on h0");
+    }
+    hosts_say(fixture, "STATE=-", "STATE=-");
+    unknown_because_of(fixture, "half of the memory is on h0");
+    g_assert_null(sent_last(fixture, "TRANSFER"));
+    come_back(fixture, 0, "VM=[ID=0,DEPLOY_ID=one-0,STATE=PAUSED]");
+    come_back(fixture, 1, "VM=[ID=0,DEPLOY_ID=one-0,STATE=PAUSED]");
+    expect(fixture, VM_ACTIVE, LCM_UNKNOWN); /* asking again would not help */
+    /* A person went on with it. */
+    come_back(fixture, 1, RUNS);
+    hosts_say(fixture, "STATE=d", "STATE=a");
+    answer(fixture, "TRANSFER", TRUE, "-");
+    runs_alone_on(fixture, 1);
+}
+
 /* Monitoring notices the loss while the question is repeated: nobody waits for the next round. */
 static void test_loss_is_noticed_while_asking(Fixture *fixture, gconstpointer data)
 {
@@ -260,6 +281,7 @@ int main(int argc, char **argv)
         {"both-lost-both-back", test_both_lost_and_both_back},
         {"guest-ends", test_guest_ends_on_the_way},
         {"between-the-hosts", test_left_between_the_hosts},
+        {"half-on-each", test_half_on_each_host},
         {"noticed-while-asking", test_loss_is_noticed_while_asking},
         {"reason", test_reason_of_a_lost_host},
     };
