@@ -20,6 +20,12 @@ is_link() {
     [ -e "/sys/class/net/$1" ]
 }
 
+# A bridge that is there and on needs nothing, so nobody has to be root for it.
+switch_on() {
+    read -r flags <"/sys/class/net/$1/flags"
+    [ $((flags & 1)) = 1 ] || $sudo ip link set dev "$1" up || fail "cannot switch $1 on"
+}
+
 begin() {
     mkdir -p "$dir/made" "$dir/keep" "$dir/use" || exit
     exec 9>"$dir/lock" && flock -w 60 9 || fail "another change of networks on this host does not end"
@@ -50,7 +56,7 @@ bridge() { # NAME MTU WHO
     fi
     use "$1" "$3"
     mtu "$1" "$2"
-    $sudo ip link set dev "$1" up || fail "cannot switch $1 on"
+    switch_on "$1"
 }
 
 ovs_bridge() { # NAME
@@ -68,7 +74,7 @@ join() { # LINK BRIDGE
     [ -z "$(ip -o address show dev "$1" scope global)" ] ||
         fail "$1 has an address of the host, so it cannot be put into the bridge $2: make that bridge by hand"
     $sudo ip link set dev "$1" master "$2" || fail "cannot put $1 into $2"
-    $sudo ip link set dev "$1" up || fail "cannot switch $1 on"
+    switch_on "$1"
 }
 
 port() { # LINK BRIDGE: a card of the host
@@ -80,7 +86,7 @@ tagged() { # NAME PHYDEV BRIDGE MTU WHO WORDS, the rest as for ip link add
     name=$1 below=$2 bridge=$3 mtu=$4 who=$5 words=$6
     shift 6
     is_link "$below" || fail "there is no network card $below on this host (PHYDEV of the network)"
-    $sudo ip link set dev "$below" up || fail "cannot switch $below on"
+    switch_on "$below"
     if ! is_link "$name"; then
         make "$name" "$@"
     elif ! ip -d -o link show dev "$name" | grep -q -F -e "$words "; then
