@@ -21,7 +21,7 @@ OWNED = set("VM NET IMAGE TEMPLATE DATASTORE DOCUMENT SECGROUP VROUTER VMGROUP V
 LOCKABLE = set("VM NET IMAGE TEMPLATE DOCUMENT VROUTER VMGROUP VNTEMPLATE BACKUPJOB".split())
 OF_A_GROUP = set("VM NET IMAGE TEMPLATE DOCUMENT SECGROUP VROUTER VMGROUP BACKUPJOB".split())  # its administrators manage
 IN_CLUSTERS = set("HOST NET DATASTORE CLUSTER".split())
-PLACEHOLDER = {"rule": "ACL", "store": "DATASTORE", "username": "USER"}
+PLACEHOLDER = {"rule": "ACL", "store": "DATASTORE", "username": "USER", "imagevm": "VM"}
 FAMILY = {"NET": "vn", "VM": "vm"}
 
 
@@ -39,8 +39,8 @@ class Line:
             if words[0] == "listed":
                 self.listed = words[1]
             else:
-                assert words[0] in RIGHT and words[1] in KINDS and words[2:] in ([], ["unlocked"], ["of", "0"]), text
-                self.needs.append((words[0], words[1], "unlocked" in words, "of" in words))
+                assert words[0] in RIGHT and words[1] in KINDS and (words[2:] in ([], ["unlocked"]) or words[2] == "of"), text
+                self.needs.append((words[0], words[1], "unlocked" in words, words[3] if "of" in words else None))
 
     def __str__(self):
         return f"{self.method}({self.arguments})"
@@ -89,6 +89,7 @@ class Cast:
         name = f"m{next(self.numbers)}"
         made = {
             "vm": lambda: self.ok("one.vm.allocate", f"NAME = {name}\nCPU = 0.1\nMEMORY = 64\nDISK = [ TYPE = fs, SIZE = 1 ]", True),
+            "imagevm": lambda: self.ok("one.vm.allocate", f"NAME = {name}\nCPU = 0.1\nMEMORY = 64\nDISK = [ IMAGE_ID = {self.make('image')} ]", True),
             "host": lambda: self.ok("one.host.allocate", name, "dummy", "dummy", -1),
             "net": lambda: self.ok("one.vn.allocate", f"NAME = {name}\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]", -1),
             "image": lambda: self.ok("one.image.allocate", f"NAME = {name}\nSOURCE = there\nSIZE = 1", 1, True),
@@ -106,7 +107,7 @@ class Cast:
             "vdc": lambda: self.ok("one.vdc.allocate", f"NAME = {name}"),
         }[what]()
         if PLACEHOLDER.get(what, what.upper()) in OWNED:
-            family = {"net": "vn", "store": "datastore"}.get(what, what)
+            family = {"net": "vn", "store": "datastore", "imagevm": "vm"}.get(what, what)
             self.ok(f"one.{family}.chown", made, self.owner.uid, self.group)
         if what == "user":
             self.names = {**getattr(self, "names", {}), made: name}
@@ -120,7 +121,7 @@ class Cast:
 
     def bits(self, what, place):
         """600, and one for USE of the group or of others."""
-        family = {"net": "vn", "store": "datastore"}.get(what, what)
+        family = {"net": "vn", "store": "datastore", "imagevm": "vm"}.get(what, what)
         self.ok(f"one.{family}.chmod", self.get(what), 1, 1, 0, int(place == "group"), 0, 0, int(place == "other"), 0, 0)
 
     def rule(self, subject, need, objects, cluster):
@@ -130,7 +131,7 @@ class Cast:
         elif cluster and kind in IN_CLUSTERS:
             place = word("%", objects[kind] if kind == "CLUSTER" and not of_default else 0)
         else:
-            place = word("#", 0 if of_default else objects[kind]) if kind in objects or of_default else word("*")
+            place = word("#", int(of_default or objects[kind])) if kind in objects or of_default else word("*")
         return self.ok("one.acl.addrule", f"{subject:x}", f"{BIT[kind] | place:x}", f"{RIGHT[right]:x}", f"{word('*'):x}")
 
 
