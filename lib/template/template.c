@@ -7,9 +7,10 @@
 
 /* ---- names and values ---- */
 
+/* As g_ascii_toupper(), without a call: names are compared more than anything else is done. */
 static char upper(char c)
 {
-    return g_ascii_toupper(c);
+    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
 }
 
 /* The order of the names as they are kept, in upper case; '_' comes after the letters. */

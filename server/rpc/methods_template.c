@@ -3,6 +3,7 @@
 #include "server/rpc/server_private.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_cards.h"
+#include "server/rpc/vm_images.h"
 
 #include "lib/base/names.h"
 #include "server/model/network.h"
@@ -89,7 +90,8 @@ RpcReply *template_delete(Request *request)
     return reply_int(request, id);
 }
 
-/* Arguments: template, extended: with what a machine made of it would get from its networks. */
+/* Arguments: template, extended: with what a machine made of it would get from its images and
+ * networks. */
 RpcReply *template_info(Request *request)
 {
     World *world = request->world;
@@ -97,7 +99,8 @@ RpcReply *template_info(Request *request)
         return object_info(request);
     Plain shown = *PLAIN(request->object); /* a view of it, with another template */
     g_autoptr(Template) whole = template_copy(shown.head.template);
-    if (!cards_show(world, request->caller, whole, &request->error))
+    if (!disks_show(world, request->caller, whole, &request->error) ||
+        !cards_show(world, request->caller, whole, &request->error))
         return NULL;
     shown.head.template = whole;
     g_autoptr(GString) xml = g_string_new(NULL);

@@ -50,6 +50,18 @@ static const char *const own_pairs[] = {
     "IMAGE_STATE", "FORMAT",     "DRIVER",        "CLONE",        "SAVE",         "PERSISTENT",
     "DISK_TYPE",   "CLUSTER_ID", "ORIGINAL_SIZE", "ALLOW_ORPHANS"};
 
+static gboolean describe(World *world, const User *user, Image *image, gboolean ignore_lock,
+                         TemplateAttribute *disk, GError **error)
+{
+    AccessNeed need = {RIGHT_USE, KIND_IMAGE, &image->head, ignore_lock};
+    if (!access_check(world, user, &need, 1, error))
+        return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(own_pairs); i++)
+        attribute_set(disk, own_pairs[i], NULL);
+    disk_describe(world, image, disk);
+    return TRUE;
+}
+
 gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk, GError **error)
 {
     g_autoptr(GError) why = NULL;
@@ -62,12 +74,19 @@ gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk,
         attribute_set(disk, "IMAGE_ID", NULL);
         return TRUE;
     }
-    AccessNeed need = {RIGHT_USE, KIND_IMAGE, &image->head, FALSE};
-    if (!access_check(world, user, &need, 1, error))
-        return FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS(own_pairs); i++)
-        attribute_set(disk, own_pairs[i], NULL);
-    disk_describe(world, image, disk);
+    return describe(world, user, image, FALSE, disk, error);
+}
+
+gboolean disks_show(World *world, const User *user, Template *template, GError **error)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++) {
+        Image *image =
+            image_find(world, user, disk, NULL); /* whoever makes a machine of it is told */
+        attribute_set_int(disk, "DISK_ID", i);
+        if (image && !describe(world, user, image, TRUE, disk, error))
+            return FALSE;
+    }
     return TRUE;
 }
 

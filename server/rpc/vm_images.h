@@ -17,5 +17,8 @@ gboolean image_for_disk(World *world, const User *user, TemplateAttribute *disk,
  * each one or more of $FILE[IMAGE_ID=5] or $FILE[IMAGE="name", IMAGE_UNAME="owner"]. They are
  * written back by id. */
 gboolean images_for_files(World *world, const User *user, Template *template, GError **error);
+/* Writes into the disks of a template their numbers and what their images would give them; for
+ * looking at only. A disk of no image, or of one that does not exist, says no more than it did. */
+gboolean disks_show(World *world, const User *user, Template *template, GError **error);
 /* All disks of a new machine. */
 gboolean images_for_disks(World *world, const User *user, Template *template, GError **error);

@@ -190,6 +190,26 @@ def test_extended_info(one):
     other.fails("one.template.info", by_id, True, code=AUTHORIZATION, text=f"USE NET [{net}]")
 
 
+def test_extended_info_of_disks(one):
+    image = one.ok("one.image.allocate", "NAME = shown\nTYPE = DATABLOCK\nSIZE = 1", 1)
+    identity = one.ok("one.template.allocate", f"NAME = disks\n{SMALL}DISK = [ IMAGE = shown, DEV_PREFIX = vd ]\n"
+                      "DISK = [ TYPE = swap, SIZE = 7 ]\nDISK = [ IMAGE_ID = 4711 ]")
+    assert [disk.find("DISK_ID") for disk in one.xml("one.template.info", identity).findall("TEMPLATE/DISK")] == [None] * 3
+    shown, swap, missing = one.xml("one.template.info", identity, True).findall("TEMPLATE/DISK")
+    assert {child.tag: child.text for child in shown}.items() >= {
+        "IMAGE_ID": str(image), "IMAGE": "shown", "DISK_ID": "0", "DATASTORE_ID": "1", "SIZE": "1",
+        "DEV_PREFIX": "vd"}.items()
+    assert swap.findtext("SIZE") == "7" and swap.findtext("DISK_ID") == "1"
+    assert {child.tag for child in missing} == {"IMAGE_ID", "DISK_ID"}
+    assert one.xml("one.image.info", image).findtext("RUNNING_VMS") == "0"
+    other = one.user("disks-other")
+    one.ok("one.template.chmod", identity, *[-1] * 6, 1, -1, -1)
+    other.ok("one.template.info", identity, True)  # to them IMAGE = shown is nobody's
+    by_id = one.ok("one.template.allocate", f"NAME = disk-by-id\n{SMALL}DISK = [ IMAGE_ID = {image} ]")
+    one.ok("one.template.chmod", by_id, *[-1] * 6, 1, -1, -1)
+    other.fails("one.template.info", by_id, True, code=AUTHORIZATION, text=f"USE IMAGE [{image}]")
+
+
 def test_networks_from_templates(one):
     source = one.ok("one.vntemplate.allocate", "NAME = lans\nCLUSTER_IDS = 0\n" + NETWORK.format(number=2))
     net = one.ok("one.vntemplate.instantiate", source, "lan1", "DNS = 10.7.0.2\nNOTE = mine")

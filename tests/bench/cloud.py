@@ -19,6 +19,7 @@ LOG = [ SYSTEM = "file", DEBUG_LEVEL = 1 ]
 IM_MAD = [ NAME = "dummy", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]
 VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm", ARGUMENTS = "dummy" ]
 TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-d dummy,shared,ssh" ]
+DATASTORE_MAD = [ EXECUTABLE = "one_datastore", ARGUMENTS = "-d dummy,fs" ]
 """
 SCHEDULER = """
 SCHED_INTERVAL = 5

@@ -15,18 +15,32 @@ def add_network(connection, session, name, ip):
     return connection.call("one.vn.allocate", session, NETWORK.format(name=name, ip=ip), -1)
 
 
-def add_template(connection, session, name, network):
-    return connection.call("one.template.allocate", session, MACHINE.format(name=name, network=network))
+def add_template(connection, session, name, network, more=""):
+    return connection.call("one.template.allocate", session, MACHINE.format(name=name, network=network) + more)
+
+
+def add_image(connection, session):
+    """An image of a simulated datastore, ready to be used."""
+    store = connection.call("one.datastore.allocate", session, 'NAME = "store"\nDS_MAD = dummy\nTM_MAD = dummy\n', -1)
+    image = connection.call("one.image.allocate", session, 'NAME = "image"\nTYPE = DATABLOCK\nSIZE = 16\n', store, True)
+    start = time.perf_counter()
+    while "<STATE>1</STATE>" not in connection.call("one.image.info", session, image):
+        if time.perf_counter() - start > 60:
+            raise RuntimeError("the image is not ready")
+        time.sleep(0.05)
+    return image
 
 
 def instantiate(bench):
-    """Machines with an address each, durable; each run with a network of its own."""
+    """Machines with an image and an address each, durable; each run with a network of its own."""
     with bench.another() as server:
         connection, rates, plain = server.connect(), [], []
+        image = add_image(connection, server.session)
         allocate = [load.body("one.vm.allocate", server.session, cloud.TEMPLATE, True)]
         for number in range(2 if bench.quick else 5):
             network = add_network(connection, server.session, f"net{number}", f"10.{number}.0.1")
-            template = add_template(connection, server.session, f"template{number}", network)
+            template = add_template(connection, server.session, f"template{number}", network,
+                                    f"DISK = [ IMAGE_ID = {image} ]")
             text = [load.body("one.template.instantiate", server.session, template, "", True)]
             run = load.wrk(server.address, text, 8, 1)
             used = connection.call("one.vn.info", server.session, network, False).count("<LEASE>")
@@ -35,7 +49,7 @@ def instantiate(bench):
             rates.append(run["rate"])
             plain.append(load.wrk(server.address, allocate, 8, 1)["rate"])
         connection.close()
-        yield Result("one.template.instantiate, network, durable, 8 connections", statistics.median(rates), "calls/s",
+        yield Result("one.template.instantiate, image, network, durable, 8 at once", statistics.median(rates), "calls/s",
                      "vm.allocate", statistics.median(plain), at_least=1500, on_value=True, theirs="below 70")
 
 
@@ -82,6 +96,35 @@ def whole_network(bench):
                      "ms", "bare", reference, at_most=100, on_value=True)
 
 
+def group_update(bench):
+    """New rules for a security group of a hundred machines, with many others beside it or none, in turns."""
+    others = bench.machines
+    with bench.another() as few, bench.another() as many:
+        asks = []
+        for server in (few, many):
+            connection = server.connect()
+            network = connection.call("one.vn.allocate", server.session,
+                                      NETWORK.format(name="net", ip="10.1.0.1").replace("65534", "16777000"), -1)
+            group = connection.call("one.secgroup.allocate", server.session, 'NAME = "group"\n')
+            nic = f"NIC = [ NETWORK_ID = {network}%s ]\n"
+            cloud.add_machines(connection, server.session, 100,
+                               template=cloud.TEMPLATE + nic % f', SECURITY_GROUPS = "{group}"')
+            if server is many:
+                cloud.add_machines(connection, server.session, others, template=cloud.TEMPLATE + nic % "")
+            asks.append((connection, [load.body("one.secgroup.update", server.session, group, "RULE = [ PROTOCOL = TCP, "
+                                                f'RULE_TYPE = inbound, RANGE = "{port}" ]') for port in (22, 80)]))
+        times = [[], []]
+        for number in range(20):
+            for which, (connection, texts) in enumerate(asks):
+                start = time.perf_counter()
+                connection.ask(texts[number % 2])
+                times[which].append((time.perf_counter() - start) * 1000)
+        for connection, _ in asks:
+            connection.close()
+        yield Result(f"one.secgroup.update, 100 machines of {others + 100:,}", statistics.median(times[1]), "ms",
+                     "of 100", statistics.median(times[0]), at_most=1.5)
+
+
 def rules(bench):
     """A user with twenty rules, of which the last gives what is asked for, beside oneadmin, in turns."""
     with bench.another() as server:
@@ -111,5 +154,6 @@ ROWS = [
     ("instantiate", instantiate, True),
     ("addresses", used_addresses, True),
     ("network", whole_network, True),
+    ("groups", group_update, True),
     ("rules", rules, True),
 ]
