@@ -154,14 +154,30 @@ static void test_disks(void)
 
 static void test_what_cannot_be_placed(void)
 {
+    g_autoptr(SchedPools) pools =
+        read_vms(VM_HEAD("2", "1", "0", "0") "<TEMPLATE><VMGROUP><VMGROUP_ID>0</VMGROUP_ID>"
+                                             "</VMGROUP></TEMPLATE></VM>",
+                 0);
+    g_assert_nonnull(nth(pools, 0)->cannot);
+    g_assert_nonnull(strstr(nth(pools, 0)->cannot, "VM group"));
+}
+
+/* Cards whose network is to be chosen: not those that have an address already. */
+static void test_cards_that_wait(void)
+{
     g_autoptr(SchedPools) pools = read_vms(
-        VM_HEAD("1", "1", "0",
-                "0") "<TEMPLATE><NIC><NETWORK_MODE>auto</NETWORK_MODE></NIC></TEMPLATE></"
-                     "VM>" VM_HEAD("2", "1", "0", "0") "<TEMPLATE><VMGROUP><VMGROUP_ID>0</"
-                                                       "VMGROUP_ID></VMGROUP></TEMPLATE></VM>",
+        VM_HEAD("1", "1", "0", "0") "<TEMPLATE><NIC><NIC_ID>0</NIC_ID><NETWORK_ID>3</NETWORK_ID>"
+                                    "<AR_ID>0</AR_ID><NETWORK_MODE>auto</NETWORK_MODE></NIC><NIC>"
+                                    "<NIC_ID>1</NIC_ID><NETWORK_MODE>AUTO</NETWORK_MODE>"
+                                    "<SCHED_RANK>X</SCHED_RANK></NIC><NIC><NIC_ID>2</NIC_ID>"
+                                    "</NIC></TEMPLATE></VM>",
         0);
-    g_assert_nonnull(strstr(nth(pools, 0)->cannot, "NETWORK_MODE = auto"));
-    g_assert_nonnull(strstr(nth(pools, 1)->cannot, "VM group"));
+    const SchedVm *vm = nth(pools, 0);
+    g_assert_null(vm->cannot);
+    g_assert_nonnull(vm->nics);
+    g_assert_cmpuint(vm->nics->len, ==, 1);
+    g_assert_cmpint(g_array_index(vm->nics, SchedNic, 0).id, ==, 1);
+    g_assert_cmpstr(g_array_index(vm->nics, SchedNic, 0).rank, ==, "X");
 }
 
 static void test_hosts(void)
@@ -243,6 +259,7 @@ int main(int argc, char **argv)
     g_test_add_func("/pools/old_names", test_old_names);
     g_test_add_func("/pools/disks", test_disks);
     g_test_add_func("/pools/what_cannot_be_placed", test_what_cannot_be_placed);
+    g_test_add_func("/pools/cards_that_wait", test_cards_that_wait);
     g_test_add_func("/pools/hosts", test_hosts);
     g_test_add_func("/pools/users", test_users);
     g_test_add_func("/pools/broken", test_broken);
