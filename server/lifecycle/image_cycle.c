@@ -266,7 +266,7 @@ gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError
                       image->clones->len);
     if (image->state == IMAGE_DELETE && !force)
         return refuse(error, "Cannot delete image. It is being deleted.");
-    if (image->work == IMAGE_WORK_SAVE && !force)
+    if (image->work == IMAGE_WORK_SAVE)
         return refuse(error,
                       "Cannot delete image. A disk of machine %s is being saved to it; wait.",
                       template_get(image->head.template, "SAVED_VM_ID"));

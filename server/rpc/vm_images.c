@@ -31,12 +31,9 @@ Image *image_find(World *world, const User *user, const TemplateAttribute *disk,
     if (!name || !*name)
         return NULL;
     gint32 uid = owner_of(world, user, disk);
-    const GPtrArray *all = world->pools[KIND_IMAGE].order;
-    for (guint i = 0; i < all->len; i++) {
-        const Object *object = all->pdata[i];
-        if (object->uid == uid && strcmp(object->name, name) == 0)
-            return IMAGE(object);
-    }
+    Object *object = pool_find_own(world, KIND_IMAGE, uid, name);
+    if (object)
+        return IMAGE(object);
     (void)wrong(error,
                 "User %d does not own an image with name: %s . Set IMAGE_UNAME or IMAGE_UID of "
                 "owner in DISK.",

@@ -226,8 +226,12 @@ static void plug(Client *client, gint32 vm)
         {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
         {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
         {"attach", "t", "DISK=[TYPE=fs,SIZE=10]"},
+        {"attach", "i"},
+        {"attach", "i"},
         {"detach", "n"},
         {"detach", "n"},
+        {"disksaveas", "nNem"},
+        {"disksaveas", "nNem"},
         {"attachnic", "t", "NIC=[BRIDGE=br0]"},
         {"attachnic", "t", "NIC=[NETWORK_ID=0]"},
         {"detachnic", "n"},
@@ -247,8 +251,13 @@ static void plug(Client *client, gint32 vm)
     add_int(waiting, vm);
     for (const char *at = calls[which].arguments; *at; at++) {
         g_autofree char *size = g_strdup_printf("%d", 11 + sim_pick(client->sim, 100));
-        if (*at == 'n')
-            add_int(waiting, sim_pick(client->sim, 3));
+        g_autofree char *image =
+            g_strdup_printf("DISK=[IMAGE_ID=%d]", images_some(client->sim->images));
+        g_autofree char *name = g_strdup_printf("saved%" G_GUINT64_FORMAT, client->number);
+        if (*at == 'n' || *at == 'm')
+            add_int(waiting, *at == 'm' ? -1 : sim_pick(client->sim, 3));
+        else if (strchr("iNe", *at) != NULL)
+            add_text(waiting, *at == 'i' ? image : *at == 'N' ? name : "");
         else
             add_text(waiting, *at == 's' ? size : calls[which].text);
     }

@@ -200,6 +200,8 @@ static gboolean act_transfer(Request *request, gint32 vm)
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
     for (guint i = 0; lines[i]; i++) {
         const char *disk = strstr(lines[i], "/disk.");
+        if (g_str_has_prefix(lines[i], "CPDS"))
+            images_saved(request->hosts->sim->images, lines[i]);
         char *end = NULL;
         gint64 id = disk ? g_ascii_strtoll(disk + strlen("/disk."), &end, 10) : -1;
         gboolean whole = end && *end == ' ';

@@ -153,6 +153,15 @@ static char *file_of(const Image *image)
     return g_strdup_printf("%d-%s", image->head.id, image->token);
 }
 
+void images_saved(Images *images, const char *line)
+{
+    const char *place = strstr(line, " localhost:");
+    g_auto(GStrv) words = g_strsplit(place ? place + 1 : "", " ", 2);
+    const char *name = words[0] ? strrchr(words[0], '/') : NULL;
+    if (name)
+        g_hash_table_insert(images->files, g_strdup(name + 1), GINT_TO_POINTER(1));
+}
+
 /* At the end: no work goes on, what is READY has its file, no file is without its image, and the
  * datastore says what is true. */
 void images_check_truth(Images *images)

@@ -54,6 +54,8 @@ void images_explain(Images *images, const DriverRequest *request);
 /* Making it was acknowledged; removing it was asked for. */
 void images_acknowledged(Images *images, gint32 id);
 void images_doomed(Images *images, gint32 id);
+/* A machine's disk was written to an image: CPDS of a transfer script. */
+void images_saved(Images *images, const char *line);
 void images_check_made(Images *images);
 void images_check_truth(Images *images);
 gboolean images_rest(const Images *images);
