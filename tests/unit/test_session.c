@@ -250,6 +250,107 @@ static void test_speed(void)
     sessions_free(sessions);
 }
 
+/* ---- drivers ---- */
+
+/* A driver that says at once what the secret asks for. */
+static void driver(guint64 number, const char *user, const char *secret, gpointer data)
+{
+    Sessions *sessions = data;
+    SessionVerdict verdict = {-1, -1, -1, -1, TRUE, NULL};
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    if (!strcmp(secret, "good"))
+        verdict = (SessionVerdict){3, -1, 3, -1, FALSE, NULL};
+    else if (!strcmp(secret, "brief"))
+        verdict = (SessionVerdict){3, -1, 3, now, FALSE, NULL};
+    else if (!strcmp(secret, "for alice"))
+        verdict = (SessionVerdict){2, 100, 3, -1, FALSE, NULL};
+    else if (!strcmp(secret, "for nobody"))
+        verdict = (SessionVerdict){4711, -1, 3, -1, FALSE, NULL};
+    else if (!strcmp(secret, "broken"))
+        verdict = (SessionVerdict){-1, -1, -1, -1, FALSE, "it is broken"};
+    sessions_driver_said(sessions, number + 1000, &verdict); /* nobody's */
+    if (strcmp(secret, "silent") != 0)
+        sessions_driver_said(sessions, number, &verdict);
+    sessions_driver_said(sessions, number + (strcmp(secret, "silent") ? 0 : 1), &verdict);
+}
+
+static Sessions *with_driver(void)
+{
+    Sessions *sessions = make(FALSE, 900);
+    sessions_set_driver(sessions, driver, sessions);
+    sessions_put_user(sessions, "gate", 3, TRUE, "script", "-");
+    sessions_put_user(sessions, "guest", 4, TRUE, "public", "-");
+    return sessions;
+}
+
+static void test_driver(void)
+{
+    Sessions *sessions = with_driver();
+    gboolean at_once;
+    g_assert_cmpint(ask(sessions, "gate:good", &at_once).uid, ==, 3);
+    g_assert_false(at_once);
+    g_assert_cmpint(ask(sessions, "gate:good", &at_once).uid, ==, 3);
+    g_assert_true(at_once);
+    g_assert_cmpint(ask(sessions, "gate:brief", NULL).uid, ==, 3);
+    g_assert_cmpint(ask(sessions, "gate:brief", &at_once).uid, ==, 3);
+    g_assert_false(at_once); /* it ended before it could be remembered */
+    SessionAnswer answer = ask(sessions, "gate:for alice", NULL);
+    g_assert_cmpint(answer.uid, ==, 2);
+    g_assert_cmpint(answer.token_gid, ==, 100);
+    answer = ask(sessions, "gate:for alice", &at_once);
+    g_assert_true(at_once && answer.uid == 2 && answer.token_gid == 100);
+    g_assert_cmpint(ask(sessions, "gate:for nobody", NULL).uid, ==, -1);
+    g_assert_cmpint(ask(sessions, "guest:good", NULL).uid, ==, -1);
+    sessions_free(sessions);
+}
+
+/* What is remembered ends when the user changes, or the server that vouched for them. */
+static void test_driver_forgets(void)
+{
+    Sessions *sessions = with_driver();
+    gboolean at_once;
+    for (guint i = 0; i < 2; i++) {
+        g_assert_cmpint(ask(sessions, "gate:for alice", NULL).uid, ==, 2);
+        if (i == 0)
+            sessions_put_user(sessions, "gate", 3, TRUE, "script", "another");
+        else
+            sessions_put_user(sessions, "alice", 2, FALSE, "core", verifier_of_secret);
+        gint32 uid = ask(sessions, "gate:for alice", &at_once).uid;
+        g_assert_false(at_once);
+        g_assert_cmpint(uid, ==, i == 0 ? 2 : -1);
+    }
+    sessions_free(sessions);
+}
+
+static void test_driver_of_unknown(void)
+{
+    Sessions *sessions = with_driver();
+    g_assert_cmpint(ask(sessions, "new:good", NULL).uid, ==, -1);
+    sessions_ask_of_unknown(sessions, TRUE);
+    g_assert_cmpint(ask(sessions, "new:good", NULL).uid, ==, 3);
+    sessions_free(sessions);
+}
+
+/* Trouble of the driver makes nobody wait; questions without an answer end with the table. */
+static void test_driver_in_trouble(void)
+{
+    Sessions *sessions = with_driver();
+    Asked asked = {0};
+    SessionAnswer answer;
+    const SessionQuestion question = {"gate:silent", "127.0.0.1", TRUE, FALSE};
+    for (guint i = 0; i < 20; i++) {
+        g_autofree char *from = g_strdup_printf("10.0.0.%u", i);
+        const SessionQuestion broken = {"gate:broken", from, FALSE, FALSE};
+        g_assert_false(sessions_ask(sessions, &broken, &answer, note, &asked));
+        wait_for(&asked, (gint)i + 1);
+        g_assert_cmpint(asked.last.uid, ==, -1);
+    }
+    g_assert_false(sessions_ask(sessions, &question, &answer, note, &asked));
+    sessions_free(sessions);
+    g_assert_cmpint(asked.answers, ==, 21);
+    g_assert_cmpint(asked.last.uid, ==, -1);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -264,6 +365,10 @@ int main(int argc, char **argv)
     g_test_add_func("/session/hash", test_hash);
     g_test_add_func("/session/end", test_end);
     g_test_add_func("/session/speed", test_speed);
+    g_test_add_func("/session/driver", test_driver);
+    g_test_add_func("/session/driver-forgets", test_driver_forgets);
+    g_test_add_func("/session/driver-of-unknown", test_driver_of_unknown);
+    g_test_add_func("/session/driver-in-trouble", test_driver_in_trouble);
     int result = g_test_run();
     g_free(verifier_of_secret);
     return result;
