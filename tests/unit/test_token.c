@@ -47,7 +47,7 @@ static void test_signed(void)
         g_assert_false(good(keys[1 - i], token, "anna"));
         g_assert_false(good(keys[i], late, "anna"));
         g_assert_false(good(keys[i], empty, ""));
-        for (gsize at = 0; token[at]; at += 7) {
+        for (gsize at = 0, end = strlen(token); at < end; at += 7) {
             g_autofree char *changed = g_strdup(token), *cut = g_strndup(token, at);
             changed[at] = changed[at] == 'A' ? 'B' : 'A';
             g_assert_false(good(keys[i], changed, "anna"));
