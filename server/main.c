@@ -14,6 +14,7 @@
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/states_page.h"
 #include "server/mads/mads.h"
+#include "server/model/quota.h"
 #include "server/model/world.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/login.h"
@@ -53,7 +54,7 @@ typedef struct Oned {
 
 static struct {
     char *config, *backup;
-    gboolean check, version, keys, foreground, methods, openapi, states;
+    gboolean check, repair, version, keys, foreground, methods, openapi, states;
 } options;
 
 static const GOptionEntry entries[] = {
@@ -62,6 +63,8 @@ static const GOptionEntry entries[] = {
      "Stay in the foreground (always so; kept for scripts of other versions)", NULL},
     {"check", 0, 0, G_OPTION_ARG_NONE, &options.check,
      "Verify the database and everything that must hold in it, then end", NULL},
+    {"repair", 0, 0, G_OPTION_ARG_NONE, &options.repair,
+     "With --check: set right what follows from the rest; oned must not run", NULL},
     {"backup", 0, 0, G_OPTION_ARG_FILENAME, &options.backup,
      "Make a consistent copy of the database, also while oned runs, then end", "FILE"},
     {"config-keys", 0, 0, G_OPTION_ARG_NONE, &options.keys,
@@ -80,10 +83,13 @@ static gboolean read_options(int argc, char **argv)
     g_autoptr(GOptionContext) context = g_option_context_new("- the daemon of Globule");
     g_autoptr(GError) error = NULL;
     g_option_context_add_main_entries(context, entries, NULL);
-    if (g_option_context_parse(context, &argc, &argv, &error) && argc == 1)
+    gboolean parsed = g_option_context_parse(context, &argc, &argv, &error) && argc == 1;
+    if (parsed && (options.check || !options.repair))
         return TRUE;
     fprintf(stderr, "oned: %s; `oned --help` lists the options\n",
-            error ? error->message : "there are words that are no options");
+            error    ? error->message
+            : parsed ? "--repair needs --check, which says what is wrong"
+                     : "there are words that are no options");
     return FALSE;
 }
 
@@ -356,15 +362,30 @@ static void remove_copy(const Oned *oned)
     }
 }
 
+/* What can be set right is, and stored. How much of `before` is left. */
+static guint repair_database(Oned *oned, guint before)
+{
+    world_repair(oned->world);
+    core_step(oned->core);
+    oned->store->flush(oned->store);
+    g_autoptr(GPtrArray) left = world_check(oned->world);
+    printf("%u set right, %u left\n", before - MIN(before, left->len), left->len);
+    for (guint i = 0; i < left->len; i++)
+        printf("left: %s\n", (const char *)left->pdata[i]);
+    return left->len;
+}
+
 static int check_database(Oned *oned)
 {
     g_autoptr(GError) error = NULL;
+    guint left = 0;
     g_autofree char *database = g_strdup(oned->database);
     if (!g_file_test(oned->database, G_FILE_TEST_EXISTS)) {
         fprintf(stderr, "oned: %s does not exist; it is made at the first start\n", oned->database);
         return 1;
     }
-    oned->is_copy = !take_lock(oned, NULL) && check_copy(oned, &error);
+    gboolean locked = take_lock(oned, options.repair ? &error : NULL);
+    oned->is_copy = !locked && !error && check_copy(oned, &error);
     gboolean opened =
         !error && store_sqlite_verify(oned->database, &error) && open_state(oned, &error);
     if (!opened) {
@@ -374,10 +395,11 @@ static int check_database(Oned *oned)
     g_autoptr(GPtrArray) found = world_check(oned->world);
     for (guint i = 0; i < found->len; i++)
         printf("%s\n", (const char *)found->pdata[i]);
+    left = found->len && options.repair ? repair_database(oned, found->len) : found->len;
     printf("%s: schema %d, %u machines, %u hosts, %u users: %s\n", database, store_sqlite_version(),
            pool_count(oned->world, KIND_VM), pool_count(oned->world, KIND_HOST),
-           pool_count(oned->world, KIND_USER), found->len ? "NOT in order, see above" : "in order");
-    return found->len ? 1 : 0;
+           pool_count(oned->world, KIND_USER), left ? "NOT in order, see above" : "in order");
+    return left ? 1 : 0;
 }
 
 static int backup_database(Oned *oned)
@@ -403,6 +425,9 @@ static gboolean start(Oned *oned, GError **error)
         log_warning("ONE", "%s", config_warning(oned->config));
     if (!open_state(oned, error) || !bootstrap(oned, error) || !give_server_a_secret(oned, error))
         return FALSE;
+    for (guint i = 0; i < quota_found_wrong(oned->world)->len; i++)
+        log_warning("ONE", "%s; it is set right now",
+                    (const char *)quota_found_wrong(oned->world)->pdata[i]);
     oned->history = history_open(samples, config_int(oned->config, "MONITORING_HISTORY"), error);
     if (!oned->history)
         return FALSE;

@@ -144,12 +144,19 @@ char *cli_new_text(Cli *cli, GError **error)
     return template_to_text(template);
 }
 
+char *cli_given_text(Cli *cli, gboolean *chosen, GError **error)
+{
+    *chosen = file_argument(cli) != NULL || !isatty(STDIN_FILENO);
+    return *chosen ? cli_read_file(file_argument(cli) != NULL ? file_argument(cli) : "-", error)
+                   : NULL;
+}
+
 char *cli_template_text(Cli *cli, gint32 id, GError **error)
 {
-    if (file_argument(cli) != NULL)
-        return cli_read_file(file_argument(cli), error);
-    if (!isatty(STDIN_FILENO))
-        return cli_read_file("-", error);
+    gboolean chosen = FALSE;
+    char *given = cli_given_text(cli, &chosen, error);
+    if (chosen)
+        return given;
     g_autofree char *present =
         cli_option(cli, "append") != NULL ? g_strdup("") : present_template(cli, id, error);
     return present != NULL ? cli_edit(present, error) : NULL;

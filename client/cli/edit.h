@@ -13,6 +13,9 @@ char *cli_read_input(GError **error);
 /* For `update` and its kind: the file named by the command's last argument or --file, else
  * standard input, else the editor on the present template of the object. (owned) */
 char *cli_template_text(Cli *cli, gint32 id, GError **error);
+/* The first half of that: the file or standard input. NULL without an error, and not `*chosen`:
+ * there is neither. (owned) */
+char *cli_given_text(Cli *cli, gboolean *chosen, GError **error);
 /* For `create` and its kind: the same without an editor, and with the name that --name tells;
  * --name alone will do. (owned) */
 char *cli_new_text(Cli *cli, GError **error);

@@ -32,6 +32,7 @@ static const CliColumn columns[] = {
     {"VMS", 9, NULL, cli_quota_vms, "Machines, and the quota for them"},
     {"MEMORY", 15, NULL, cli_quota_memory, "Memory of these, and the quota for it"},
     {"CPU", 10, NULL, cli_quota_cpu, "Processors of these, and the quota for them"},
+    {"PCI", 9, NULL, cli_quota_pci, "Devices of hosts in these, and the quota for them"},
     {"PASSWORD", -40, "PASSWORD", NULL, "What the server keeps instead of the password"},
     {NULL, 0, NULL, NULL, NULL},
 };
@@ -346,6 +347,13 @@ static const CliCommand commands[] = {
      "Adds a user to a further group."},
     {NULL, "delgroup", "user... group", NULL, "one.user.delgroup", "id $1", NULL, 0, NULL,
      "Takes a user out of a further group."},
+
+    {"Quotas", "quota", "user file?", NULL, NULL, NULL, NULL, 0, cli_run_quota,
+     "Sets how much a user may take. From a file, from standard input, or in the editor."},
+    {NULL, "batchquota", "user... file?", NULL, NULL, NULL, NULL, 0, cli_run_batchquota,
+     "Sets the same limits for several users."},
+    {NULL, "defaultquota", "file?", NULL, NULL, NULL, NULL, 0, cli_run_defaultquota,
+     "Sets the limits of all users that have no limits of their own."},
     {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL},
 };
 
@@ -366,5 +374,5 @@ const CliKind cli_user = {
     .commands = commands,
     .columns = columns,
     .page = user_page,
-    .list = "ID,NAME,ENAB,GROUP,AUTH,VMS,MEMORY,CPU",
+    .list = "ID,NAME,ENAB,GROUP,AUTH,VMS,MEMORY,CPU,PCI",
 };

@@ -162,6 +162,9 @@ gboolean datastore_has_room(World *world, const Datastore *datastore, gint64 siz
 /* What must hold, for world_check(): uses are those of machines that exist, states tell the truth,
  * datastores list their images. */
 void images_check(World *world, GPtrArray *problems);
+/* Uses become the disks that machines have of them, and copies those that are being made; the
+ * states follow. */
+void images_repair(World *world);
 
 void image_render(World *world, Object *object, GString *xml);
 extern const KindOperations image_operations;

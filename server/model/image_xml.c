@@ -1,5 +1,6 @@
 /* How images are shown and kept, and what must always hold of them. */
 #include "server/model/image.h"
+#include "server/model/vm.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -320,5 +321,53 @@ void images_check(World *world, GPtrArray *problems)
         if (image->persistent && image->users->len > 1)
             violated(problems, image, "is persistent and has %u uses", image->users->len);
         check_copies(world, image, problems);
+    }
+}
+
+/* Ids of the machines that have disks of the image, one for each disk. (owned) */
+static GArray *real_users(World *world, const Image *image)
+{
+    GArray *users = g_array_new(FALSE, FALSE, sizeof(gint32));
+    const GPtrArray *vms = world->pools[KIND_VM].order;
+    for (guint i = 0; i < vms->len; i++) {
+        const Vm *vm = vms->pdata[i];
+        const TemplateAttribute *disk;
+        gint64 id;
+        for (guint j = 0; (disk = template_vector(vm->head.template, "DISK", j)); j++)
+            if (vm->state != VM_DONE && attribute_get_int(disk, "IMAGE_ID", &id) &&
+                id == image->head.id)
+                g_array_append_val(users, vm->head.id);
+    }
+    return users;
+}
+
+static gboolean arrays_equal(const GArray *one, const GArray *other)
+{
+    return one->len == other->len &&
+           (one->len == 0 || memcmp(one->data, other->data, one->len * sizeof(gint32)) == 0);
+}
+
+static void take_array(World *world, Image *image, GArray **place, GArray *right)
+{
+    if (arrays_equal(*place, right)) {
+        g_array_unref(right);
+        return;
+    }
+    g_array_unref(*place);
+    *place = right;
+    image_enter(world, image, image->state);
+}
+
+void images_repair(World *world)
+{
+    const GPtrArray *images = world->pools[KIND_IMAGE].order;
+    for (guint i = 0; i < images->len; i++) {
+        Image *image = images->pdata[i];
+        GArray *copies = g_array_new(FALSE, FALSE, sizeof(gint32));
+        for (guint j = 0; j < images->len; j++)
+            if (IMAGE(images->pdata[j])->cloning_id == image->head.id)
+                ids_add(copies, IMAGE(images->pdata[j])->head.id);
+        take_array(world, image, &image->clones, copies);
+        take_array(world, image, &image->users, real_users(world, image));
     }
 }

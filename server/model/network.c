@@ -493,6 +493,8 @@ void network_release_vm(World *world, Vm *vm)
 
 /* ---- checking ---- */
 
+/* Without `problems` what is wrong is set right: who uses an address holds it, when nobody else
+ * does, and who does not use it gives it back. */
 static void check_cards(World *world, const Vm *vm, GHashTable *seen, GPtrArray *problems)
 {
     const TemplateAttribute *card;
@@ -504,7 +506,10 @@ static void check_cards(World *world, const Vm *vm, GHashTable *seen, GPtrArray 
             if (!place_of_card(world, card, &network, &range, &index))
                 continue;
             Holder holder = range_holder(range, index);
-            if (holder.kind != HOLDER_VM || holder.id != vm->head.id)
+            gboolean holds = holder.kind == HOLDER_VM && holder.id == vm->head.id;
+            if (!holds && !problems && holder.kind == HOLDER_NONE)
+                network_lease(world, network, range, index, (Holder){HOLDER_VM, vm->head.id});
+            else if (!holds && problems)
                 g_ptr_array_add(problems,
                                 g_strdup_printf("machine %d uses %s of network %d, which it does "
                                                 "not hold",
@@ -514,19 +519,23 @@ static void check_cards(World *world, const Vm *vm, GHashTable *seen, GPtrArray 
         }
 }
 
-static void check_range(World *world, const Network *network, const AddressRange *range,
-                        GHashTable *seen, GPtrArray *problems)
+static void check_range(World *world, Network *network, AddressRange *range, GHashTable *seen,
+                        GPtrArray *problems)
 {
     for (guint index = range_next_held(range, 0); index < range->size;
          index = range_next_held(range, index + 1)) {
         Holder holder = range_holder(range, index);
         g_autofree char *key = g_strdup_printf("%d/%d/%u", network->head.id, range->id, index);
-        if (holder.kind == HOLDER_VM && !g_hash_table_contains(seen, key))
+        gboolean unused = holder.kind == HOLDER_VM && !g_hash_table_contains(seen, key);
+        gboolean lost = holder.kind == HOLDER_NET && !network_get(world, holder.id);
+        if (!problems && (unused || lost))
+            network_release(world, network, range, index);
+        else if (unused)
             g_ptr_array_add(problems,
                             g_strdup_printf("network %d, range %d, address %u is held by "
                                             "machine %d, which does not use it",
                                             network->head.id, range->id, index, holder.id));
-        if (holder.kind == HOLDER_NET && !network_get(world, holder.id))
+        else if (lost)
             g_ptr_array_add(problems,
                             g_strdup_printf("network %d, range %d, address %u is held by "
                                             "network %d, which does not exist",
@@ -534,7 +543,7 @@ static void check_range(World *world, const Network *network, const AddressRange
     }
 }
 
-void network_check(World *world, GPtrArray *problems)
+static void look_at_leases(World *world, GPtrArray *problems)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     const GPtrArray *vms = world->pools[KIND_VM].order;
@@ -543,10 +552,20 @@ void network_check(World *world, GPtrArray *problems)
         if (VM(vms->pdata[i])->state != VM_DONE)
             check_cards(world, vms->pdata[i], seen, problems);
     for (guint i = 0; i < networks->len; i++) {
-        const Network *network = networks->pdata[i];
+        Network *network = networks->pdata[i];
         for (guint j = 0; j < network->ranges->len; j++)
             check_range(world, network, network->ranges->pdata[j], seen, problems);
     }
+}
+
+void network_check(World *world, GPtrArray *problems)
+{
+    look_at_leases(world, problems);
+}
+
+void network_repair(World *world)
+{
+    look_at_leases(world, NULL);
 }
 
 const KindOperations network_operations = {network_render, network_render_brief, network_row,

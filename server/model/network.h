@@ -78,6 +78,8 @@ gboolean range_load(World *world, const StoreValue *values, GError **error);
 gboolean lease_load(World *world, const StoreValue *values, GError **error);
 /* Adds a line for each lease that nobody has, or that a card has and nobody gave. */
 void network_check(World *world, GPtrArray *problems);
+/* Sets these right, but for an address that two machines use. */
+void network_repair(World *world);
 
 /* ---- security groups ---- */
 

@@ -99,3 +99,5 @@ const GPtrArray *quota_found_wrong(World *world);
 void quota_count(World *world, gboolean counted);
 /* A line for each counter that was stored wrong, or is not the sum over the objects. */
 void quota_check(World *world, GPtrArray *problems);
+/* All counters become that sum. */
+void quota_repair(World *world);

@@ -95,6 +95,21 @@ static void make_per_cluster(World *world, QuotaEntry *entry, gpointer data)
                           entry->clusters, TRUE);
 }
 
+static gboolean owner_exists(World *world, const QuotaEntry *entry)
+{
+    Kind kind = entry->kind == QUOTA_USER ? KIND_USER : KIND_GROUP;
+    return entry->owner == QUOTA_DEFAULTS || pool_get(world, kind, entry->owner) != NULL;
+}
+
+static void check_owner(World *world, QuotaEntry *entry, gpointer data)
+{
+    if (!owner_exists(world, entry) && !quota_entry_is_blank(entry))
+        g_ptr_array_add(data, g_strdup_printf("a quota of %s is of %s %d, who does not exist",
+                                              quota_type_name(entry->type),
+                                              entry->kind == QUOTA_USER ? "user" : "group",
+                                              entry->owner));
+}
+
 typedef struct Comparison {
     Quotas *other;
     GPtrArray *problems;
@@ -145,9 +160,40 @@ void quota_check(World *world, GPtrArray *problems)
     quota_settle(world);
     for (guint i = 0; i < kept->wrong->len; i++)
         g_ptr_array_add(problems, g_strdup(kept->wrong->pdata[i]));
+    each_entry(world, kept, check_owner, problems);
     Quotas *fresh = count_anew(world);
     Comparison with_fresh = {fresh, problems, FALSE}, with_kept = {kept, problems, TRUE};
     each_entry(world, kept, compare_entry, &with_fresh);
     each_entry(world, fresh, compare_entry, &with_kept);
+    quotas_free(fresh);
+}
+
+static void take_from(World *world, QuotaEntry *entry, gpointer data)
+{
+    Quotas *own = world->quotas;
+    world->quotas = data;
+    const QuotaEntry *right = quota_entry(world, entry->kind, entry->owner, entry->type, entry->ref,
+                                          entry->clusters, FALSE);
+    world->quotas = own;
+    for (guint i = 0; i < entry->count; i++)
+        entry->used[i] = right ? right->used[i] : 0;
+    for (guint i = 0; i < entry->count && !owner_exists(world, entry); i++)
+        entry->limits[i] = QUOTA_BY_OTHERS; /* blank, it goes */
+    quota_entry_changed(world, entry);
+}
+
+static void make_all(World *world, QuotaEntry *entry, gpointer data)
+{
+    (void)quota_entry(world, entry->kind, entry->owner, entry->type, entry->ref, entry->clusters,
+                      TRUE);
+}
+
+void quota_repair(World *world)
+{
+    quota_settle(world);
+    Quotas *fresh = count_anew(world);
+    each_entry(world, fresh, make_all, NULL);
+    each_entry(world, world->quotas, take_from, fresh);
+    g_ptr_array_set_size(world->quotas->wrong, 0);
     quotas_free(fresh);
 }

@@ -337,6 +337,7 @@ void quota_save(World *world)
             g_hash_table_remove(quotas->books[kind], GINT_TO_POINTER(owner));
     }
     g_ptr_array_set_size(quotas->unsaved, 0);
+    g_ptr_array_set_size(quotas->wrong, 0); /* what was, is written right now */
 }
 
 /* Reads "NAME=amount ..."; what has no name today is appended to `unknown`, when that is given. */

@@ -1,6 +1,7 @@
 /* What each kind of object takes of the quotas of its owner and group: one row a kind. */
 #include "server/model/quota_private.h"
 
+#include "server/model/image.h"
 #include "server/model/network.h"
 #include "server/model/user.h"
 #include "server/model/vm_snapshots.h"
@@ -223,6 +224,22 @@ static QuotaUse *network_takes(World *world, const Object *object)
     return use;
 }
 
+/* ---- images ---- */
+
+static QuotaUse *image_takes(World *world, const Object *object)
+{
+    const Image *image = (const Image *)object;
+    const TemplateAttribute *snapshot;
+    gint64 size;
+    QuotaUse *use = quota_use_new(object->uid, object->gid, -1);
+    quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_IMAGES, 1);
+    quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, image->size);
+    for (guint i = 0; (snapshot = template_vector(image->snapshots, "SNAPSHOT", i)); i++)
+        if (attribute_get_int(snapshot, "SIZE", &size))
+            quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, size);
+    return use;
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -231,6 +248,7 @@ static const struct {
 } takers[] = {
     {KIND_VM, vm_takes},
     {KIND_NET, network_takes},
+    {KIND_IMAGE, image_takes},
 };
 
 QuotaUse *quota_use_of(World *world, const Object *object)

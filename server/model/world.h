@@ -48,6 +48,9 @@ void world_bootstrap(World *world, const char *admin, const char *admin_verifier
 gboolean world_is_empty(const World *world);
 /* Verifies what must always hold; adds a line for each violation. (owned, of char *) */
 GPtrArray *world_check(World *world);
+/* Sets right what of that follows from the rest of the state; it is written with the next batch.
+ * What is left, another world_check() says. Not for a world in which drivers work. */
+void world_repair(World *world);
 
 const char *world_user_name(World *world, gint32 uid); /* borrowed, never NULL */
 const char *world_group_name(World *world, gint32 gid);

@@ -5,6 +5,7 @@
 
 #include "lib/base/names.h"
 #include "server/model/image.h"
+#include "server/model/quota.h"
 #include "server/model/vm_images.h"
 
 #include <string.h>
@@ -247,6 +248,20 @@ static gboolean driver_is_there(Request *request, const Datastore *datastore)
                   datastore->head.id, datastore->ds_mad);
 }
 
+/* One image more. */
+static void add_image(QuotaUse *use, const Datastore *datastore, gint64 size)
+{
+    quota_use_add(use, QUOTA_DATASTORE, datastore->head.id, DATASTORE_IMAGES, 1);
+    quota_use_add(use, QUOTA_DATASTORE, datastore->head.id, DATASTORE_SIZE, size);
+}
+
+static gboolean within_quota(Request *request, const Datastore *datastore, gint64 size)
+{
+    QuotaUse *use = quota_use_new(request->caller->head.id, request->caller->head.gid, -1);
+    add_image(use, datastore, size);
+    return quota_allows(request->world, NULL, use, &request->error);
+}
+
 /* The image is made, the caller's. Takes the template of the order. */
 static Image *create(Request *request, Order *order)
 {
@@ -310,6 +325,8 @@ RpcReply *image_allocate(Request *request)
         order.draft.size = MAX(order.draft.size, call->size_mb);
     if (!no_check && order.work != IMAGE_NO_WORK &&
         !datastore_has_room(request->world, order.datastore, order.draft.size, &request->error))
+        return NULL;
+    if (!within_quota(request, order.datastore, order.draft.size))
         return NULL;
     ImageWork work = order.work;
     Image *image = create(request, &order);
@@ -390,9 +407,9 @@ RpcReply *image_clone(Request *request)
     gboolean persistent = said_persistent(request, "DEFAULT_IMAGE_PERSISTENT");
     Datastore *datastore =
         copy_is_possible(request, source, name, arg_int(request, 3, -1), persistent);
-    return datastore ? reply_int(request,
-                                 copy_image(request, source, datastore, name, persistent)->head.id)
-                     : NULL;
+    if (!datastore || !within_quota(request, datastore, source->size))
+        return NULL;
+    return reply_int(request, copy_image(request, source, datastore, name, persistent)->head.id);
 }
 
 /* ---- the images of a template ---- */
@@ -419,7 +436,12 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
                              gboolean persistent, GArray *made)
 {
     g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_USE);
-    for (guint pass = 0; images && pass < 2; pass++)
+    const Object *caller = &request->caller->head;
+    g_autoptr(QuotaUse) all = quota_use_new(caller->id, caller->gid, -1);
+    for (guint pass = 0; images && pass < 2; pass++) {
+        if (pass == 1 &&
+            !quota_allows(request->world, NULL, g_steal_pointer(&all), &request->error))
+            return FALSE;
         for (guint i = 0; i < images->len; i++) {
             Image *source = images->pdata[i];
             g_autofree char *copy = g_strdup_printf("%s-disk-%u", name, i);
@@ -430,6 +452,8 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
                                        : datastore_get(request->world, source->datastore);
             if (source && !datastore)
                 return FALSE;
+            if (source && pass == 0)
+                add_image(all, datastore, source->size);
             if (!source || pass == 0)
                 continue;
             gint32 id = copy_image(request, source, datastore, copy, persistent)->head.id;
@@ -440,6 +464,7 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
             attribute_set(disk, "IMAGE_UID", NULL);
             attribute_set_int(disk, "IMAGE_ID", id);
         }
+    }
     return images != NULL;
 }
 
@@ -519,7 +544,8 @@ RpcReply *vm_method_disksaveas(Request *request)
         !request_may(request, RIGHT_CREATE, KIND_IMAGE, NULL) ||
         !request_may(request, RIGHT_USE, KIND_DATASTORE, &order.datastore->head) ||
         !request_own_name_is_free(request, KIND_IMAGE, order.draft.name) ||
-        !datastore_has_room(world, order.datastore, order.draft.size, &request->error))
+        !datastore_has_room(world, order.datastore, order.draft.size, &request->error) ||
+        !within_quota(request, order.datastore, order.draft.size))
         return NULL;
     Image *image = create(request, &order);
     g_free(image->source);

@@ -188,7 +188,7 @@ def test_groups(real):
     real.run("oneuser delete joan")
     real.run("onegroup delete staff")
     assert real.run("onegroup list").splitlines()[0] == (
-        "  ID NAME            USERS       VMS          MEMORY         CPU")
+        "  ID NAME            USERS       VMS          MEMORY         CPU       PCI")
 
 
 def test_rules(real):
@@ -324,3 +324,28 @@ def test_images(real, one):
     assert 'NAME="x"' in dry and 'PATH="/' in dry and "/some/file" in dry
     real.run("oneimage delete web1,web2")
     one.until(lambda: real.run("oneimage list --csv --no-header -l ID").strip() == "", "the images to be gone")
+
+
+def test_quotas(real):
+    """Limits from a file, from standard input and in the editor; what list and show make of them."""
+    made(real.run("onegroup create limited --admin_user chief --admin_password Word-2.b"))
+    assert re.search(r"\nADMINISTRATORS {6}: \d+ \(chief\)\n", real.run("onegroup show limited"))
+    real.run("oneuser create lim Word-3.c --group limited")
+    real.run("oneuser quota lim", text="VM = [ VMS = 3, MEMORY = 2048 ]\n")
+    assert row(real, "oneuser", "lim", "VMS,MEMORY,CPU,PCI").split() == "0 / 3, 0M / 2G, 0.0 / -, 0 / -".split()
+    (real.home / "limits").write_text("VM = [ CPU = 1.5 ]\nDATASTORE = [ ID = 1, SIZE = 100 ]\n")
+    real.run("oneuser batchquota lim,chief limits")
+    page = real.run("oneuser show lim")
+    assert re.search(r"VMS USAGE & QUOTAS\n+CLUSTERS .*VMS .*DISK SIZE *\n +0 / +3 +0M / +2G +0\.0 / 1\.5 ", page), page
+    assert re.search(r"DATASTORE USAGE & QUOTAS\n+ *ID +IMAGES +SIZE *\n +1 +0 / +- +0M / +100M", page), page
+    assert "0 /   3" not in real.run("oneuser show chief") and "1.5" in real.run("oneuser show chief")
+    real.run("onegroup quota limited", text="VM = [ VMS = 4 ]")
+    assert row(real, "onegroup", "limited", "VMS").split() == ["0", "/", "4"]
+    assert row(real, "oneuser", "oneadmin", "VMS") == "-"
+    real.run("oneuser defaultquota", text="VM = [ RUNNING_VMS = 9, PCI_DEV = 7 ]")
+    assert row(real, "oneuser", "lim", "PCI").split() == ["0", "/", "7"], "the default limit"
+    real.run("oneuser defaultquota", text="VM = [ RUNNING_VMS = -1, PCI_DEV = -1 ]")
+    assert "must be a number" in real.error("oneuser quota lim", FAILED, text="VM = [ VMS = many ]")
+    assert "oneadmin" in real.error("oneuser batchquota 0,lim limits", FAILED)
+    real.run("oneuser delete lim,chief")
+    real.run("onegroup delete limited")

@@ -1,8 +1,10 @@
 """Quotas of users and groups: what is counted, what is refused, and that both hold whatever happens."""
+import sqlite3
 import threading
 from xml.etree import ElementTree
 
 import pytest
+from api.test_images import STORE, Images
 from api.states import ACTION, AUTHORIZATION, INTERNAL, NO_EXISTS
 
 numbers = iter(range(1, 10000))
@@ -331,6 +333,72 @@ def test_leases(one, team):
     assert used(one, user, "NETWORK", network) == {}
 
 
+# -- images --
+
+def test_images(fresh):
+    one = fresh(STORE)
+    store = Images(one)
+    user = one.user("ann")
+    one.ok("one.datastore.chmod", store.images, *[-1] * 6, 1, -1, -1)
+    limit(one, user, f"DATASTORE = [ ID = {store.images}, IMAGES = 2, SIZE = 25 ]")
+    first = store.allocate("first", "SIZE=10", client=user)
+    assert used(one, user, "DATASTORE", store.images) == {"IMAGES": 1, "SIZE": 10}
+    assert used_of_group(one, 1, "DATASTORE", store.images) == {"IMAGES": 1, "SIZE": 10}
+    reply = refused(user, "one.image.allocate", "NAME=big\nTYPE=DATABLOCK\nSIZE=16", store.images, metric="SIZE", of="DATASTORE")
+    assert f"with ID: {store.images}." in reply[1]
+    copy = user.ok("one.image.clone", first, "copy")
+    store.wait(copy, "READY")
+    refused(user, "one.image.clone", first, "more", metric="IMAGES", of="DATASTORE", limit_=2)
+    refused(user, "one.image.allocate", "NAME=more\nTYPE=DATABLOCK\nSIZE=1", store.images, metric="IMAGES", of="DATASTORE")
+    assert store.listed() == [first, copy], "what is refused is not made"
+    other = one.user("bob")
+    limit(one, other, f"DATASTORE = [ ID = {store.images}, SIZE = 9 ]")
+    refused(one, "one.image.chown", copy, other.uid, -1, metric="SIZE", of="DATASTORE")
+    limit(one, other, f"DATASTORE = [ ID = {store.images}, SIZE = 10 ]")
+    one.ok("one.image.chown", copy, other.uid, -1)
+    assert used(one, other, "DATASTORE", store.images) == used(one, user, "DATASTORE", store.images)
+    store.delete(copy)
+    store.delete(first)
+    assert used(one, other, "DATASTORE", store.images) == used(one, user, "DATASTORE", store.images) == {}
+    store.tell("fail", "MKFS", "no space")
+    broken = user.ok("one.image.allocate", "NAME=broken\nTYPE=DATABLOCK\nSIZE=5", store.images)
+    store.wait(broken, "ERROR")
+    assert used(one, user, "DATASTORE", store.images) == {"IMAGES": 1, "SIZE": 5}, "it is there until it is deleted"
+    store.delete(broken)
+    one.stop()
+    assert "in order" in one.command("--check").stdout
+
+
+def test_machines_by_image(fresh):
+    one = fresh(STORE, hosts=1)
+    store = Images(one)
+    user = one.user("ann")
+    one.ok("one.datastore.chmod", store.images, *[-1] * 6, 1, -1, -1)
+    image = store.allocate("base", "SIZE=10", client=user)
+    limit(one, user, f"IMAGE = [ ID = {image}, RVMS = 1 ]")
+    disk = f"DISK = [ IMAGE_ID = {image} ]\n"
+    vm = user.allocate(disk, hold=True)
+    assert used(one, user, "IMAGE", image) == {"RVMS": 1} and used(one, user)["SYSTEM_DISK_SIZE"] == 10
+    refused(user, "one.vm.allocate", "CPU = 1\nMEMORY = 64\n" + disk, True, metric="RVMS", of="IMAGE", limit_=1)
+    other = user.allocate()
+    one.ok("one.vm.deploy", other, 0)
+    user.wait(other, "RUNNING")
+    refused(user, "one.vm.attach", other, disk, metric="RVMS", of="IMAGE")
+    assert store.info(image).findtext("RUNNING_VMS") == "1", "refused uses go back"
+    one.stop()
+    with sqlite3.connect(one.var / "one.db") as database:
+        database.execute("UPDATE image SET users = ''")
+    database.close()
+    checked = one.command("--check")
+    assert checked.returncode == 1 and f"image {image} " in checked.stdout, checked.stdout
+    assert ", 0 left\n" in one.command("--check", "--repair").stdout
+    one.start()
+    assert store.info(image).findtext("RUNNING_VMS") == "1" and store.state(image) == "USED"
+    user.action("terminate", vm)
+    user.wait(vm, "DONE")
+    assert used(one, user, "IMAGE", image) == {} and store.state(image) == "READY"
+
+
 # -- races, restarts --
 
 def test_a_race_never_passes_the_limit(one, team):
@@ -373,3 +441,47 @@ def test_a_restart_keeps_all(fresh):
     user.action("terminate", vm)
     user.wait(vm, "DONE")
     assert used(one, user) == {}
+
+
+# -- proved from outside --
+
+def test_check_and_repair(fresh):
+    one = fresh(hosts=1)
+    user = one.user("ann")
+    network = one.ok("one.vn.allocate", "NAME = net\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.0.0.1, SIZE = 20 ]", -1)
+    vm = user.allocate(f"NIC = [ NETWORK_ID = {network} ]\n", hold=True)
+    assert "in order" in one.command("--check").stdout, "a copy is checked while it runs"
+    running = one.command("--check", "--repair")
+    assert running.returncode == 1 and "another oned runs" in running.stdout
+    one.stop()
+    with sqlite3.connect(one.var / "one.db") as database:
+        database.execute("UPDATE quota SET used = 'VMS=5 MEMORY=64'")
+        database.execute("INSERT INTO lease VALUES (?, 0, 7, 1, ?)", (network, vm))
+        database.execute("UPDATE host SET cluster = 4711")
+    database.close()
+    checked = one.command("--check")
+    assert checked.returncode == 1 and "NOT in order" in checked.stdout
+    for text in (f"quota of user {user.uid}: VMS_USED of VM is stored as 5, but the objects take 1\n", "quota of group 1: ",
+                 f"address 7 is held by machine {vm}, which does not use it\n", "cluster 4711, which does not exist\n"):
+        assert text in checked.stdout, checked.stdout
+    assert one.command("--check").stdout == checked.stdout, "to look changes nothing"
+    repaired = one.command("--check", "--repair")
+    assert repaired.returncode == 0 and ", 0 left\n" in repaired.stdout, repaired.stdout
+    assert one.command("--check").returncode == 0
+    assert "needs --check" in one.command("--repair").stdout
+    one.start()
+    assert used(one, user)["VMS"] == 1
+
+
+def test_a_start_sets_counters_right(fresh):
+    one = fresh()
+    user = one.user("ann")
+    user.allocate(hold=True)
+    one.stop()
+    with sqlite3.connect(one.var / "one.db") as database:
+        database.execute("UPDATE quota SET used = ''")
+    database.close()
+    one.start()
+    assert used(one, user)["VMS"] == 1
+    assert "VMS_USED of VM is stored as 0, but the objects take 1; it is set right now" in one.log()
+    assert "in order" in one.command("--check").stdout

@@ -128,6 +128,8 @@ static void make_vm(Client *client)
 {
     Waiting *waiting = new_call(client, "one.vm.allocate");
     waiting->makes_vm = TRUE;
+    if (sim_chance(client->sim, 0.6)) /* else the administrator, whom no quota counts */
+        waiting->call.caller = (RpcCaller){SIM_ANN + sim_pick(client->sim, 2), -1};
     g_autofree char *disk = g_strdup_printf("CPU=1\nMEMORY=128\nDISK=[IMAGE_ID=%d]\n",
                                             images_some(client->sim->images));
     /* Of the network there are fewer addresses than machines want: some are refused. */
@@ -314,6 +316,8 @@ static void arrange_images(Client *client, gint32 vm)
     Waiting *waiting = new_call(client, method);
     sim_say(client->sim, "%s %d", method, image);
     waiting->makes_image = which < 2;
+    if (which == 0 && sim_chance(client->sim, 0.5))
+        waiting->call.caller = (RpcCaller){SIM_ANN, -1};
     if (which == 0) {
         add_text(waiting, sim_chance(client->sim, 0.5) ? size : path);
         add_int(waiting, 1);
@@ -331,12 +335,42 @@ static void arrange_images(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Machines are given to others, who may have no room for them. */
+static void give(Client *client, gint32 vm)
+{
+    static const gint32 groups[] = {0, 1, SIM_STAFF, -1};
+    Waiting *waiting = new_call(client, "one.vm.chown");
+    add_int(waiting, vm);
+    add_int(waiting, sim_pick(client->sim, 4) ? SIM_ANN + sim_pick(client->sim, 2) : 0);
+    add_int(waiting, groups[sim_pick(client->sim, G_N_ELEMENTS(groups))]);
+    send_call(waiting);
+}
+
+/* Other limits for ann, who has no fixed one, and for the groups. */
+static void limit(Client *client, gint32 vm)
+{
+    static const char *const metrics[] = {"VMS",         "CPU",        "MEMORY", "SYSTEM_DISK_SIZE",
+                                          "RUNNING_VMS", "RUNNING_CPU"};
+    gint which = sim_pick(client->sim, 3), value = sim_pick(client->sim, 12) - 2;
+    Waiting *waiting = new_call(client, which == 0 ? "one.user.quota" : "one.group.quota");
+    const char *metric = metrics[sim_pick(client->sim, G_N_ELEMENTS(metrics))];
+    g_autofree char *text =
+        which == 2
+            ? g_strdup_printf("NETWORK=[ID=0,LEASES=%d]\nDATASTORE=[ID=1,IMAGES=%d]", value, value)
+            : g_strdup_printf("VM=[%s%s=%d]",
+                              sim_chance(client->sim, 0.3) ? "CLUSTER_IDS=\"0\"," : "", metric,
+                              strstr(metric, "M") && value > 0 ? value * 64 : value);
+    add_int(waiting, which == 0 ? SIM_ANN : sim_chance(client->sim, 0.5) ? 1 : SIM_STAFF);
+    add_text(waiting, text);
+    send_call(waiting);
+}
+
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
-} habits[] = {{deploy, 30}, {migrate, 25},        {act, 35},           {recover, 8},
-              {change, 3},  {resize, 4},          {list, 2},           {check, 12},
-              {plug, 40},   {arrange_network, 6}, {arrange_images, 40}};
+} habits[] = {{deploy, 30},         {migrate, 25}, {act, 35},   {recover, 8}, {change, 3},
+              {resize, 4},          {list, 2},     {check, 12}, {plug, 40},   {arrange_network, 6},
+              {arrange_images, 40}, {give, 6},     {limit, 4}};
 
 void client_act(Client *client)
 {
@@ -407,8 +441,21 @@ static void check_moves(Client *client, gint32 id)
                   id, moves->given, moves->uncertain + open, records);
 }
 
+/* That the counters are the sums, world_check() looks at; here, that they mean something. */
+static void check_limit(Client *client)
+{
+    guint has = 0;
+    for (guint i = 0; i < client->made->len; i++) {
+        const Vm *vm = vm_get(client->sim->world, g_array_index(client->made, gint32, i));
+        has += vm && vm->head.uid == SIM_BOB && vm->state != VM_DONE;
+    }
+    if (has > SIM_BOB_VMS)
+        sim_wrong(client->sim, "bob has %u machines, and the limit is %d", has, SIM_BOB_VMS);
+}
+
 void client_check(Client *client)
 {
+    check_limit(client);
     for (guint i = 0; i < client->made->len; i++) {
         gint32 id = g_array_index(client->made, gint32, i);
         if (!vm_get(client->sim->world, id))

@@ -1,6 +1,8 @@
 #include "tests/sim/sim.h"
 
 #include "lib/base/log.h"
+#include "server/model/quota.h"
+#include "server/model/user.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -89,6 +91,22 @@ static gint64 sim_time(const Clock *clock)
     return the_sim->now;
 }
 
+/* Two users, of whom bob has a limit that nobody changes, and a group that is nobody's first. */
+static void add_people(World *world)
+{
+    static const char *const names[] = {"ann", "bob"};
+    g_autofree char *text = g_strdup_printf("VM=[VMS=%d]", SIM_BOB_VMS);
+    g_autoptr(Template) limits = template_parse(text, TEMPLATE_MODERN, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        gint32 users = GROUP_USERS;
+        GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
+        g_array_append_val(groups, users);
+        user_create(world, pool_next_id(world, KIND_USER), names[i], "-", "core", groups);
+    }
+    group_create(world, pool_next_id(world, KIND_GROUP), "staff");
+    (void)quota_set(world, QUOTA_USER, SIM_BOB, limits, NULL);
+}
+
 static void start_oned(Sim *sim)
 {
     g_autoptr(GError) error = NULL;
@@ -97,8 +115,13 @@ static void start_oned(Sim *sim)
     core_set_before_commit(sim->core, (void (*)(gpointer))world_save, sim->world);
     if (!world_load(sim->world, memory_store_store(sim->memory), &error))
         sim_wrong(sim, "the state cannot be read: %s", error->message);
-    if (world_is_empty(sim->world))
+    const GPtrArray *wrong = quota_found_wrong(sim->world);
+    if (wrong->len)
+        sim_wrong(sim, "%s", (const char *)wrong->pdata[0]);
+    if (world_is_empty(sim->world)) {
         world_bootstrap(sim->world, "oneadmin", "-", "-");
+        add_people(sim->world);
+    }
     sim->lifecycle = lifecycle_new(sim->world, hosts_outside(sim->hosts));
     sim->rpc = rpc_server_new(sim->world, sim->lifecycle, NULL, NULL);
     lifecycle_start(sim->lifecycle);

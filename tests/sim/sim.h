@@ -6,6 +6,12 @@
 
 typedef struct Sim Sim;
 
+/* People beside the administrator, and the machines that bob may have. */
+#define SIM_ANN     2
+#define SIM_BOB     3
+#define SIM_STAFF   100
+#define SIM_BOB_VMS 3
+
 /* ---- memory_store.c: what survives a crash ---- */
 
 typedef struct MemoryStore MemoryStore;
