@@ -52,6 +52,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(QuotaUse, quota_use_free)
 /* `ref`: the datastore, network or image; QUOTA_GLOBAL of machines. Adds up; amounts below 0 are
  * none. */
 void quota_use_add(QuotaUse *use, QuotaType type, gint32 ref, guint metric, gint64 amount);
+/* One image of that size. */
+void quota_use_add_image(QuotaUse *use, gint32 datastore, gint64 size);
 /* NULL: nothing, or the kind is not counted. (owned) */
 QuotaUse *quota_use_of(World *world, const Object *object);
 

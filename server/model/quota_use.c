@@ -47,6 +47,12 @@ void quota_use_add(QuotaUse *use, QuotaType type, gint32 ref, guint metric, gint
     add_thousandths(use, type, ref, metric, CLAMP(amount, 0, AMOUNT_MAX) * QUOTA_UNIT);
 }
 
+void quota_use_add_image(QuotaUse *use, gint32 datastore, gint64 size)
+{
+    quota_use_add(use, QUOTA_DATASTORE, datastore, DATASTORE_IMAGES, 1);
+    quota_use_add(use, QUOTA_DATASTORE, datastore, DATASTORE_SIZE, size);
+}
+
 /* ---- machines ---- */
 
 /* Whether the machine takes of the RUNNING_ quotas. One that rests does not while something of it
@@ -232,8 +238,7 @@ static QuotaUse *image_takes(World *world, const Object *object)
     const TemplateAttribute *snapshot;
     gint64 size;
     QuotaUse *use = quota_use_new(object->uid, object->gid, -1);
-    quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_IMAGES, 1);
-    quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, image->size);
+    quota_use_add_image(use, image->datastore, image->size);
     for (guint i = 0; (snapshot = template_vector(image->snapshots, "SNAPSHOT", i)); i++)
         if (attribute_get_int(snapshot, "SIZE", &size))
             quota_use_add(use, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, size);

@@ -248,20 +248,6 @@ static gboolean driver_is_there(Request *request, const Datastore *datastore)
                   datastore->head.id, datastore->ds_mad);
 }
 
-/* One image more. */
-static void add_image(QuotaUse *use, const Datastore *datastore, gint64 size)
-{
-    quota_use_add(use, QUOTA_DATASTORE, datastore->head.id, DATASTORE_IMAGES, 1);
-    quota_use_add(use, QUOTA_DATASTORE, datastore->head.id, DATASTORE_SIZE, size);
-}
-
-static gboolean within_quota(Request *request, const Datastore *datastore, gint64 size)
-{
-    QuotaUse *use = quota_use_new(request->caller->head.id, request->caller->head.gid, -1);
-    add_image(use, datastore, size);
-    return quota_allows(request->world, NULL, use, &request->error);
-}
-
 /* The image is made, the caller's. Takes the template of the order. */
 static Image *create(Request *request, Order *order)
 {
@@ -326,7 +312,7 @@ RpcReply *image_allocate(Request *request)
     if (!no_check && order.work != IMAGE_NO_WORK &&
         !datastore_has_room(request->world, order.datastore, order.draft.size, &request->error))
         return NULL;
-    if (!within_quota(request, order.datastore, order.draft.size))
+    if (!request_image_fits_quota(request, order.datastore, order.draft.size))
         return NULL;
     ImageWork work = order.work;
     Image *image = create(request, &order);
@@ -407,7 +393,7 @@ RpcReply *image_clone(Request *request)
     gboolean persistent = said_persistent(request, "DEFAULT_IMAGE_PERSISTENT");
     Datastore *datastore =
         copy_is_possible(request, source, name, arg_int(request, 3, -1), persistent);
-    if (!datastore || !within_quota(request, datastore, source->size))
+    if (!datastore || !request_image_fits_quota(request, datastore, source->size))
         return NULL;
     return reply_int(request, copy_image(request, source, datastore, name, persistent)->head.id);
 }
@@ -453,7 +439,7 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
             if (source && !datastore)
                 return FALSE;
             if (source && pass == 0)
-                add_image(all, datastore, source->size);
+                quota_use_add_image(all, datastore->head.id, source->size);
             if (!source || pass == 0)
                 continue;
             gint32 id = copy_image(request, source, datastore, copy, persistent)->head.id;
@@ -545,7 +531,7 @@ RpcReply *vm_method_disksaveas(Request *request)
         !request_may(request, RIGHT_USE, KIND_DATASTORE, &order.datastore->head) ||
         !request_own_name_is_free(request, KIND_IMAGE, order.draft.name) ||
         !datastore_has_room(world, order.datastore, order.draft.size, &request->error) ||
-        !within_quota(request, order.datastore, order.draft.size))
+        !request_image_fits_quota(request, order.datastore, order.draft.size))
         return NULL;
     Image *image = create(request, &order);
     g_free(image->source);

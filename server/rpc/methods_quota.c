@@ -3,6 +3,13 @@
 
 #include "server/model/quota.h"
 
+gboolean request_image_fits_quota(Request *request, const Datastore *datastore, gint64 size)
+{
+    QuotaUse *use = quota_use_new(request->caller->head.id, request->caller->head.gid, -1);
+    quota_use_add_image(use, datastore->head.id, size);
+    return quota_allows(request->world, NULL, use, &request->error);
+}
+
 static RpcReply *set_own(Request *request, QuotaOwner kind)
 {
     gint32 id = request->object->id;

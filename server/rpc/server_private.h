@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/model/network.h"
+#include "server/model/datastore.h"
 #include "server/rpc/consoles.h"
 #include "server/rpc/method.h"
 #include "server/rpc/server.h"
@@ -148,6 +149,8 @@ HANDLER(vdc_addgroup);
 HANDLER(vdc_delgroup);
 HANDLER(vdc_change_member);
 /* methods_quota.c */
+/* One image more of the caller in the datastore. FALSE with the error. */
+gboolean request_image_fits_quota(Request *request, const Datastore *datastore, gint64 size);
 HANDLER(user_quota);
 HANDLER(group_quota);
 HANDLER(userquota_info);
