@@ -96,7 +96,7 @@ static EVP_PKEY *read_private(Bytes from)
 
 static EVP_PKEY *read_ssh(const char *text, GError **error)
 {
-    const char *begin = text + strlen(SSH_BEGIN), *end = strstr(text, SSH_END);
+    const char *begin = text + strlen(SSH_BEGIN), *end = strstr(begin, SSH_END);
     g_autofree char *inner = g_strndup(begin, end ? (gsize)(end - begin) : 0);
     gsize length = 0;
     g_autofree guchar *bytes = g_base64_decode(inner, &length);
