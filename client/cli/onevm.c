@@ -31,9 +31,11 @@ static const CliCommand commands[] = {
      NULL, 0, cli_vm_monitoring,
      "Shows the latest samples of what a machine uses. With a value's name (CPU, MEMORY, NETRX, "
      "...) only it; --csv prints seconds since 1970 and the plain number."},
-    {NULL, "console", "vm", "take-over", NULL, NULL, NULL, 0, cli_vm_console,
+    {NULL, "console", "vm", "take-over console-log log-only", NULL, NULL, NULL, 0, cli_vm_console,
      "Connects to the text console of a running machine. Through oned, from wherever its tools "
-     "work; Ctrl-] leaves it. Tells who is attached already, and takes it over with --force."},
+     "work; Ctrl-] leaves it. Tells who is attached already, and takes it over with --force. "
+     "--log FILE keeps what the guest writes; with --log-only it goes on without a terminal, until "
+     "a signal ends it or the console is closed."},
     {NULL, "vnc", "vm", NULL, NULL, NULL, NULL, 0, cli_vm_vnc,
      "Tells how to reach the screen of a running machine: address, port and password."},
     {NULL, "ssh", "vm text:login?", NULL, NULL, NULL, NULL, 0, cli_vm_ssh,

@@ -180,6 +180,9 @@ static const CliOption all[] = {
     {"image-type", 0, "type", "TYPE", "Type of the new image."},
     {"snapshot", 0, "snapshot", "ID", "Save this snapshot instead of the present content."},
     {"take-over", 0, "force", NULL, "Take the console from whoever is attached to it."},
+    {"console-log", 0, "log", "FILE", "Append what the guest writes to this file, too."},
+    {"log-only", 0, "log-only", NULL,
+     "With --log: to the file alone; nothing is read here, so that no terminal is needed."},
     {"lines", 0, "lines", "N", "So many of the latest samples; 10 unless told, 0 for all."},
 
     /* Machines: `evaluate`. */

@@ -5,6 +5,7 @@
 #include "lib/wire/stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,13 +47,14 @@ static void on_signal(int number)
     ended = number;
 }
 
-static void make_raw(void)
+/* Takes the signals that end the console, and the terminal, unless there is no use for it. */
+static void make_raw(gboolean signals_only)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     struct sigaction action = {.sa_handler = on_signal};
     for (guint i = 0; i < G_N_ELEMENTS(numbers); i++)
         sigaction(numbers[i], &action, NULL);
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
+    if (signals_only || !isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &before) != 0)
         return;
     struct termios changed = before;
     cfmakeraw(&changed);
@@ -63,12 +65,21 @@ static void make_raw(void)
 
 /* ---- the line ---- */
 
-typedef enum { LINE_OPEN, LINE_LEFT, LINE_CLOSED, LINE_QUIET } LineEnd;
+typedef enum { LINE_OPEN, LINE_LEFT, LINE_CLOSED, LINE_QUIET, LINE_UNLOGGED } LineEnd;
 
-static gboolean print(const char *bytes, gsize count)
+/* The two ends of the line, and where what the guest writes goes. */
+typedef struct Line {
+    WireStream *stream;
+    const char *log_name; /* NULL: no log */
+    int log;              /* -1: none */
+    gboolean log_only;    /* neither the terminal nor standard input is used */
+    int log_errno;        /* why LINE_UNLOGGED */
+} Line;
+
+static gboolean write_all(int fd, const char *bytes, gsize count)
 {
     while (count > 0) {
-        ssize_t written = write(STDOUT_FILENO, bytes, count);
+        ssize_t written = write(fd, bytes, count);
         if (written < 0 && errno == EINTR && !ended)
             continue;
         if (written <= 0)
@@ -79,13 +90,25 @@ static gboolean print(const char *bytes, gsize count)
     return TRUE;
 }
 
-static LineEnd from_guest(WireStream *stream)
+/* A log that was asked for and has gaps is worse than an end that is told. */
+static LineEnd keep(Line *line, const char *bytes, gsize count)
+{
+    if (line->log >= 0 && !write_all(line->log, bytes, count) && !ended) {
+        line->log_errno = errno;
+        return LINE_UNLOGGED;
+    }
+    return line->log_only || write_all(STDOUT_FILENO, bytes, count) ? LINE_OPEN : LINE_LEFT;
+}
+
+static LineEnd from_guest(Line *line)
 {
     char block[4096];
     gssize count;
-    while ((count = wire_stream_read(stream, block, sizeof block)) > 0)
-        if (!print(block, (gsize)count))
-            return LINE_LEFT;
+    while ((count = wire_stream_read(line->stream, block, sizeof block)) > 0) {
+        LineEnd end = keep(line, block, (gsize)count);
+        if (end != LINE_OPEN)
+            return end;
+    }
     return count == 0 ? LINE_CLOSED : LINE_OPEN;
 }
 
@@ -104,21 +127,21 @@ static LineEnd to_guest(WireStream *stream, gboolean *more)
     return leave != NULL ? LINE_LEFT : LINE_OPEN;
 }
 
-static LineEnd talk(WireStream *stream)
+static LineEnd talk(Line *line)
 {
-    struct pollfd wait[] = {{wire_stream_fd(stream), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
-    gboolean more = TRUE;
-    LineEnd end = from_guest(stream);
+    struct pollfd wait[] = {{wire_stream_fd(line->stream), POLLIN, 0}, {STDIN_FILENO, POLLIN, 0}};
+    gboolean more = !line->log_only;
+    LineEnd end = from_guest(line);
     while (end == LINE_OPEN && !ended) {
-        int ready = poll(wait, more ? 2 : 1, more ? -1 : SILENCE_MSEC);
+        int ready = poll(wait, more ? 2 : 1, more || line->log_only ? -1 : SILENCE_MSEC);
         if (ready < 0 && errno != EINTR)
             return LINE_LEFT;
         if (ready == 0)
             return LINE_QUIET;
         if (ready > 0 && wait[0].revents)
-            end = from_guest(stream);
+            end = from_guest(line);
         if (ready > 0 && more && wait[1].revents && end == LINE_OPEN)
-            end = to_guest(stream, &more);
+            end = to_guest(line->stream, &more);
     }
     return ended ? LINE_LEFT : end;
 }
@@ -135,19 +158,33 @@ static WireStream *open_console(Cli *cli, GError **error)
     return wire_stream_open(wire, path, "globule-console", error);
 }
 
-CliExit cli_vm_console(Cli *cli)
+/* Before the console is opened, so that a file that cannot be written takes it from nobody. */
+static gboolean open_log(Cli *cli, Line *line, GError **error)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(WireStream) stream = open_console(cli, &error);
-    if (stream == NULL)
-        return cli_fail(cli, error);
-    if (isatty(STDIN_FILENO))
-        fprintf(stderr, "Console of machine %d. Ctrl-] leaves it; press Enter if nothing shows.\n",
-                g_array_index(cli->ids, gint32, 0));
-    fflush(stdout);
-    make_raw();
-    LineEnd end = talk(stream);
-    restore_terminal();
+    line->log_name = cli_option(cli, "console-log");
+    line->log_only = cli_option(cli, "log-only") != NULL;
+    if (line->log_name == NULL) {
+        if (line->log_only)
+            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                        "--log-only needs --log FILE: the file that is written to");
+        return !line->log_only;
+    }
+    /* A guest's console may show secrets: the file is its owner's. */
+    line->log = open(line->log_name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (line->log < 0)
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--log %s cannot be written: %s",
+                    line->log_name, g_strerror(errno));
+    return line->log >= 0;
+}
+
+static CliExit tell_end(const Line *line, LineEnd end)
+{
+    if (end == LINE_UNLOGGED) {
+        fprintf(stderr,
+                "\n%s cannot be written any more: %s. The console was left; the machine goes on.\n",
+                line->log_name, g_strerror(line->log_errno));
+        return CLI_FAILED;
+    }
     if (end == LINE_LEFT || end == LINE_QUIET) {
         if (isatty(STDIN_FILENO))
             fprintf(stderr, "\nConsole left; the machine goes on.\n");
@@ -156,6 +193,31 @@ CliExit cli_vm_console(Cli *cli)
     fprintf(stderr, "\nThe console was closed: the machine ended, was moved, or somebody took it "
                     "over.\n");
     return CLI_FAILED;
+}
+
+CliExit cli_vm_console(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    Line line = {.log = -1};
+    g_autoptr(WireStream) stream = NULL;
+    if (!open_log(cli, &line, &error) || (stream = open_console(cli, &error)) == NULL) {
+        if (line.log >= 0)
+            close(line.log);
+        return cli_fail(cli, error);
+    }
+    line.stream = stream;
+    if (isatty(STDIN_FILENO) && !line.log_only)
+        fprintf(stderr, "Console of machine %d. Ctrl-] leaves it; press Enter if nothing shows.\n",
+                g_array_index(cli->ids, gint32, 0));
+    fflush(stdout);
+    make_raw(line.log_only);
+    LineEnd end = talk(&line);
+    restore_terminal();
+    if (line.log >= 0 && close(line.log) != 0 && end != LINE_UNLOGGED) {
+        line.log_errno = errno;
+        end = LINE_UNLOGGED;
+    }
+    return tell_end(&line, end);
 }
 
 /* ---- the screen ---- */

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import ssl
+import stat
 import subprocess
 import termios
 import time
@@ -12,7 +13,7 @@ import time
 import pytest
 from api.server import PATIENCE
 from api.states import ACTION, AUTHORIZATION
-from api.test_cli import DONE, FAILED, Shell
+from api.test_cli import DONE, FAILED, USAGE, Shell
 
 GREETING = b"Simulated console of one-%d on h1\r\n"
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "globule-console"}
@@ -236,6 +237,33 @@ def test_command_without_terminal(one, person):
     assert "ping" in person.run("onevm console console-piped --force", text="ping\n")
     assert line.rest().count(b"ping") == 0
     assert "no console in state HOLD" in person.error(f"onevm console {one.allocate(hold=True)}", FAILED)
+
+
+def test_command_with_log(one, person):
+    """What the guest writes is kept too; with --log-only it is all that happens, without a terminal."""
+    identity = one.running(name="console-log")
+    log = person.home / "kept.log"
+    log.write_bytes(b"before\n")
+    person.run(f"onevm console {identity} --log {log}", text="ping\n")
+    assert log.read_bytes() == b"before\n" + GREETING % identity + b"ping\n"
+    detached(one, identity)
+
+    alone = person.home / "alone.log"
+    with subprocess.Popen([str(person.bin / "onevm"), "console", str(identity), "--force", "--log", str(alone), "--log-only"],
+                          env=person.environment, cwd=person.home, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        one.until(lambda: alone.exists() and alone.read_bytes() == GREETING % identity, "what the guest said")
+        assert stat.S_IMODE(alone.stat().st_mode) == 0o600
+        assert process.poll() is None, "the end of standard input does not end it"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == DONE and process.stdout.read() == b""
+    detached(one, identity)
+
+    assert "needs --log FILE" in person.error(f"onevm console {identity} --log-only", USAGE)
+    assert "cannot be written: Is a directory" in person.error(f"onevm console {identity} --log {person.home}", USAGE)
+    if os.path.exists("/dev/full"):
+        assert "/dev/full cannot be written any more: No space left" in person.error(
+            f"onevm console {identity} --force --log /dev/full", FAILED)
 
 
 def test_command_through_tls(fresh, tmp_path):
