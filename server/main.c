@@ -219,6 +219,18 @@ static const char *text_or_null(const Config *config, const char *key)
     return *text ? text : NULL;
 }
 
+/* Options with the limits that may change while oned runs. */
+static HttpOptions call_limits(const Config *config)
+{
+    HttpOptions http = http_options_default();
+    http.body_bytes = (gsize)config_int(config, "MESSAGE_SIZE");
+    http.nesting = (guint)config_int(config, "MAX_NESTING");
+    http.connections_per_address = (guint)config_int(config, "MAX_CONN_PER_ADDRESS");
+    http.in_flight = (guint)config_int(config, "MAX_REQUESTS");
+    http.request_seconds = (guint)config_int(config, "TIMEOUT");
+    return http;
+}
+
 static gboolean start_calls(Oned *oned, GError **error)
 {
     const Config *config = oned->config;
@@ -237,16 +249,11 @@ static gboolean start_calls(Oned *oned, GError **error)
                         .is_stateless = is_stateless,
                         .answer_now = answer_now};
     oned->gate = gate_new(&gate);
-    HttpOptions http = http_options_default();
+    HttpOptions http = call_limits(config);
     http.address = config_text(config, "LISTEN_ADDRESS");
     http.port = (guint16)config_int(config, "PORT");
     http.threads = (guint)config_int(config, "HTTP_THREADS");
-    http.body_bytes = (gsize)config_int(config, "MESSAGE_SIZE");
-    http.nesting = (guint)config_int(config, "MAX_NESTING");
     http.connections = (guint)config_int(config, "MAX_CONN");
-    http.connections_per_address = (guint)config_int(config, "MAX_CONN_PER_ADDRESS");
-    http.in_flight = (guint)config_int(config, "MAX_REQUESTS");
-    http.request_seconds = (guint)config_int(config, "TIMEOUT");
     http.idle_seconds = (guint)config_int(config, "KEEPALIVE_TIMEOUT");
     http.answer_now = gate_answer_now;
     http.tls_certificate = text_or_null(config, "TLS_CERT");
@@ -285,6 +292,10 @@ static void reload_handle(Core *core, CoreInput *input)
     log_set_level((LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG));
     host_capacity_changed(oned->lifecycle, -1);
     rpc_logins_reconfigured(oned->rpc);
+    sessions_set_remembered(oned->sessions,
+                            (guint)config_int(oned->config, "SESSION_EXPIRATION_TIME"));
+    HttpOptions limits = call_limits(oned->config);
+    http_change_limits(oned->http, &limits);
     log_keys("is in force now", changes.applied);
     log_keys("takes effect when oned starts again", changes.restart);
     if (config_warning(oned->config))

@@ -309,13 +309,32 @@ static gboolean settle(const Sessions *sessions, gint32 uid, guint64 *generation
     return user && user->enabled && user->generation == *generation;
 }
 
+/* The lock is held. */
+static gint64 remembered_until(const Sessions *sessions)
+{
+    return g_get_monotonic_time() + (gint64)sessions->options.remember_seconds * G_USEC_PER_SEC;
+}
+
+void sessions_set_remembered(Sessions *sessions, guint seconds)
+{
+    GHashTableIter iterator;
+    gpointer key;
+    g_rw_lock_writer_lock(&sessions->lock);
+    sessions->options.remember_seconds = seconds;
+    gint64 most = remembered_until(sessions);
+    g_hash_table_iter_init(&iterator, sessions->known);
+    while (g_hash_table_iter_next(&iterator, &key, NULL)) {
+        Known *known = key;
+        known->expires = MIN(known->expires, most);
+    }
+    g_rw_lock_writer_unlock(&sessions->lock);
+}
+
 gboolean session_remember(Sessions *sessions, const Known *known)
 {
     Known copy = *known;
-    gint64 most =
-        g_get_monotonic_time() + (gint64)sessions->options.remember_seconds * G_USEC_PER_SEC;
-    copy.expires = MIN(copy.expires, most);
     g_rw_lock_writer_lock(&sessions->lock);
+    copy.expires = MIN(copy.expires, remembered_until(sessions));
     gboolean still = settle(sessions, copy.uid, &copy.generation) &&
                      settle(sessions, copy.by, &copy.by_generation);
     if (still && sessions->options.remember_seconds > 0) {

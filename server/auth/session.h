@@ -57,6 +57,9 @@ typedef void (*SessionAskDriver)(guint64 number, const char *user, const char *s
 void sessions_set_driver(Sessions *sessions, SessionAskDriver ask, gpointer data);
 /* Whether a driver is asked about users who do not exist (DEFAULT_AUTH). Any thread. */
 void sessions_ask_of_unknown(Sessions *sessions, gboolean ask);
+/* How long a verified session is remembered, from now on (SESSION_EXPIRATION_TIME); what is
+ * remembered already is forgotten no later than that. Any thread. */
+void sessions_set_remembered(Sessions *sessions, guint seconds);
 
 /* What a driver found. It is about users as the table knows them now. */
 typedef struct SessionVerdict {

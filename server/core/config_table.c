@@ -19,20 +19,22 @@ const ConfigRow config_rows[] = {
     {"HTTP_THREADS", CONFIG_INT, "0", 0, 64, .flags = CONFIG_OURS, .help =
      "Threads that serve connections; 0: one a processor, at most 4."},
     {"MAX_CONN", CONFIG_INT, "12000", 1, 1000000, .help = "Connections open at a time."},
-    {"MAX_CONN_PER_ADDRESS", CONFIG_INT, "1000", 0, 1000000, .flags = CONFIG_OURS, .help =
+    {"MAX_CONN_PER_ADDRESS", CONFIG_INT, "1000", 0, 1000000, .flags = CONFIG_OURS | CONFIG_RELOAD,
+     .help =
      "The same for one peer that is not this computer; 0: no limit."},
     {"MAX_CONN_BACKLOG", CONFIG_INT, "1000", 1, 65535, .flags = CONFIG_IDLE, .help =
      "Connections waiting to be accepted."},
-    {"MAX_REQUESTS", CONFIG_INT, "4096", 1, 1000000, .flags = CONFIG_OURS, .help =
+    {"MAX_REQUESTS", CONFIG_INT, "4096", 1, 1000000, .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
      "Calls being worked on at a time; more are answered 503."},
     {"KEEPALIVE_TIMEOUT", CONFIG_INT, "300", 1, DAY, .help =
      "Seconds until a silent connection is closed."},
     {"KEEPALIVE_MAX_CONN", CONFIG_INT, "30", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
      "Calls in one connection."},
-    {"TIMEOUT", CONFIG_INT, "30", 1, DAY, .help = "Seconds that a client has to send a call."},
-    {"MESSAGE_SIZE", CONFIG_INT, "16777216", 1024, 1073741824, .help =
+    {"TIMEOUT", CONFIG_INT, "30", 1, DAY, .flags = CONFIG_RELOAD, .help =
+     "Seconds that a client has to send a call."},
+    {"MESSAGE_SIZE", CONFIG_INT, "16777216", 1024, 1073741824, .flags = CONFIG_RELOAD, .help =
      "Bytes in a call, at most."},
-    {"MAX_NESTING", CONFIG_INT, "64", 4, 1000, .flags = CONFIG_OURS, .help =
+    {"MAX_NESTING", CONFIG_INT, "64", 4, 1000, .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
      "Arrays and structs inside each other in a call, at most."},
     {"RPC_LOG", CONFIG_BOOL, "NO", .flags = CONFIG_IDLE, .help =
      "A log of its own for calls."},

@@ -25,8 +25,8 @@ typedef struct Lingering {
 } Lingering;
 
 struct Peers {
-    guint per_address;
-    gint64 request_usec;
+    _Atomic guint per_address;
+    _Atomic gint64 request_usec;
     gboolean plain;
 
     GMutex lock; /* guards all below, but the atomic ones */
@@ -106,14 +106,15 @@ gboolean peers_admit(Peers *peers, const struct sockaddr *address)
 {
     gboolean local = FALSE;
     guint64 network = network_of(address, &local);
-    if (peers->per_address == 0 || local)
+    guint most = peers->per_address;
+    if (most == 0 || local)
         return TRUE;
     g_mutex_lock(&peers->lock);
     guint open = GPOINTER_TO_UINT(g_hash_table_lookup(peers->networks, &network));
     g_mutex_unlock(&peers->lock);
-    if (open >= peers->per_address)
+    if (open >= most)
         peers->cut++;
-    return open < peers->per_address;
+    return open < most;
 }
 
 static void count_network(Peers *peers, guint64 network, gint change)
@@ -333,11 +334,16 @@ static gpointer guard(gpointer data)
 
 /* ---- begin and end ---- */
 
+void peers_limit(Peers *peers, guint per_address, guint request_seconds)
+{
+    peers->per_address = per_address;
+    peers->request_usec = (gint64)request_seconds * G_USEC_PER_SEC;
+}
+
 Peers *peers_new(guint per_address, guint request_seconds, gboolean plain)
 {
     Peers *peers = g_new0(Peers, 1);
-    peers->per_address = per_address;
-    peers->request_usec = (gint64)request_seconds * G_USEC_PER_SEC;
+    peers_limit(peers, per_address, request_seconds);
     peers->plain = plain;
     g_mutex_init(&peers->lock);
     peers->networks = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);

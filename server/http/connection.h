@@ -43,6 +43,8 @@ typedef struct Peers Peers;
 
 /* `per_address` 0: no limit. `plain`: without TLS, a refusal can be written to the socket. */
 Peers *peers_new(guint per_address, guint request_seconds, gboolean plain);
+/* Other limits from now on. From any thread. */
+void peers_limit(Peers *peers, guint per_address, guint request_seconds);
 /* All connections must be closed. */
 void peers_free(Peers *peers);
 

@@ -344,6 +344,12 @@ Http *http_start(const HttpOptions *options, HttpDispatch dispatch, gpointer dat
     return http;
 }
 
+void http_change_limits(Http *http, const HttpOptions *options)
+{
+    request_hub_limit(http->hub, options);
+    peers_limit(http->hub->peers, options->connections_per_address, options->request_seconds);
+}
+
 guint16 http_port(const Http *http)
 {
     return http->port;

@@ -56,6 +56,11 @@ Http *http_start(const HttpOptions *options, HttpDispatch dispatch, gpointer dat
 /* The port listened on. */
 guint16 http_port(const Http *http);
 
+/* Takes over body_bytes, nesting, connections_per_address, in_flight and request_seconds; the
+ * rest of the options stays. For what comes from now on: nothing that is open or at work is ended
+ * because a number has become smaller, but what is being received is measured anew. */
+void http_change_limits(Http *http, const HttpOptions *options);
+
 /* Takes no more connections, waits a little for the calls in flight, answers the rest with
  * 503, and ends. A call may still be finished afterwards; its reply goes nowhere. */
 void http_stop(Http *http);

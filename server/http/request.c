@@ -91,13 +91,19 @@ void request_thread_resume(RequestThread *thread)
 
 /* ---- life ---- */
 
+void request_hub_limit(RequestHub *hub, const HttpOptions *options)
+{
+    hub->body_bytes = options->body_bytes;
+    hub->nesting = MIN(options->nesting, RPC_NESTING_MOST);
+    hub->in_flight_most = options->in_flight;
+}
+
 RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, gpointer data)
 {
     RequestHub *hub = g_new0(RequestHub, 1);
     hub->references = 1;
     hub->options = *options;
-    hub->limits = (RpcLimits){options->body_bytes, MIN(options->nesting, RPC_NESTING_MOST),
-                              options->elements};
+    request_hub_limit(hub, options);
     hub->dispatch = dispatch;
     hub->data = data;
     return hub;
@@ -175,7 +181,7 @@ static void refuse_size(Request *request)
     refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, RPC_FAULT_LIMIT,
            g_strdup_printf("The call is larger than %" G_GSIZE_FORMAT
                            " bytes, the most that this server takes.",
-                           request->hub->options.body_bytes));
+                           request->hub->body_bytes));
 }
 
 static void refuse_busy(Request *request, const char *why)
@@ -292,7 +298,7 @@ static enum MHD_Result begin(Request *request, const char *url, const char *meth
 
     const char *announced = header(request, MHD_HTTP_HEADER_CONTENT_LENGTH);
     guint64 length = announced ? g_ascii_strtoull(announced, NULL, 10) : 0;
-    if (length > hub->options.body_bytes) {
+    if (length > hub->body_bytes) {
         /* Answered before the body comes; the connection is closed after that. */
         refuse_size(request);
         if (request->peer)
@@ -330,9 +336,9 @@ static enum MHD_Result take_upload(Request *request, const char *upload, gsize s
     RequestHub *hub = request->hub;
     if (!request->expects) {
         request->discarded += size;
-        return request->discarded > hub->options.body_bytes ? cut_upload(request) : MHD_YES;
+        return request->discarded > hub->body_bytes ? cut_upload(request) : MHD_YES;
     }
-    if (request->body->len + size > hub->options.body_bytes)
+    if (request->body->len + size > hub->body_bytes)
         return cut_upload(request);
     request->held += size;
     gsize all = atomic_fetch_add_explicit(&hub->bodies, size, memory_order_relaxed) + size;
@@ -416,12 +422,12 @@ static RpcReply *decode(Request *request)
 {
     RpcCall *call = &request->call;
     const GString *body = request->body;
+    const RequestHub *hub = request->hub;
+    const RpcLimits limits = {hub->body_bytes, hub->nesting, hub->options.elements};
     if (!request->is_json)
-        return rpc_decode(body->str, body->len, &request->hub->limits, &call->method,
-                          &call->arguments);
+        return rpc_decode(body->str, body->len, &limits, &call->method, &call->arguments);
     g_autofree char *session = api_session(header(request, MHD_HTTP_HEADER_AUTHORIZATION));
-    return rpc_json_decode(call->method, session, body->str, body->len, &request->hub->limits,
-                           &call->arguments);
+    return rpc_json_decode(call->method, session, body->str, body->len, &limits, &call->arguments);
 }
 
 /* The body is complete: it becomes a call, and the connection sleeps. */
@@ -434,7 +440,7 @@ static enum MHD_Result hand_on(Request *request)
     if (request->reply)
         return MHD_YES;
     if (atomic_fetch_add_explicit(&hub->in_flight, 1, memory_order_relaxed) >=
-        hub->options.in_flight) {
+        hub->in_flight_most) {
         atomic_fetch_sub_explicit(&hub->in_flight, 1, memory_order_relaxed);
         refuse_busy(request, "as many calls to work on as it may");
         return MHD_YES;

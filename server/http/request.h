@@ -19,8 +19,9 @@ typedef struct Request Request;
  * the listener is gone. */
 typedef struct RequestHub {
     gint references;
-    HttpOptions options;
-    RpcLimits limits;
+    HttpOptions options; /* as they were at the start; of the next group these count */
+    _Atomic gsize body_bytes;
+    _Atomic guint nesting, in_flight_most;
     HttpDispatch dispatch;
     gpointer data;
     Peers *peers;
@@ -35,6 +36,8 @@ typedef struct RequestHub {
 
 RequestHub *request_hub_new(const HttpOptions *options, HttpDispatch dispatch, gpointer data);
 void request_hub_unref(RequestHub *hub);
+/* Takes over the limits of requests that http_change_limits() names. From any thread. */
+void request_hub_limit(RequestHub *hub, const HttpOptions *options);
 
 /* For libmicrohttpd: the handler of requests and the notice that one is over. `hub` is a
  * RequestHub. */

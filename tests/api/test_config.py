@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import stat
 import time
+import xmlrpc.client
 
 import pytest
 from api.server import PASSWORD
@@ -122,6 +123,22 @@ def test_sighup_reloads(fresh):
     time.sleep(0.3)
     assert one.ok("one.system.version")  # a broken file is told and changes nothing
     assert one.xml("one.system.config").findtext("MANAGER_TIMER") == "2"
+
+
+def test_limits_of_calls_change_at_sighup(fresh):
+    """What can change does; of the rest the log says that it waits for a start."""
+    one = fresh()
+    large = "x" * 3000
+    one.fails("one.vm.allocate", large, False)  # a mistake of the caller, but it was read
+    (one.etc / "oned.conf").write_text(one.configuration + "MESSAGE_SIZE = 2000\nMAX_CONN = 500\nKEEPALIVE_TIMEOUT = 77\n"
+                                       "SESSION_EXPIRATION_TIME = 5\n")
+    os.kill(one.process.pid, signal.SIGHUP)
+    one.until(lambda: "KEEPALIVE_TIMEOUT takes effect when oned starts again" in one.log(), "what waits for a start")
+    assert "MESSAGE_SIZE is in force now" in one.log() and "SESSION_EXPIRATION_TIME is in force now" in one.log()
+    assert "MAX_CONN takes effect when oned starts again" in one.log()
+    with pytest.raises(xmlrpc.client.ProtocolError, match="413"):
+        one.call("one.vm.allocate", large, False)
+    assert one.ok("one.system.version")
 
 
 def test_log_that_is_rotated(fresh):

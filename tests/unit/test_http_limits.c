@@ -150,6 +150,44 @@ static void test_in_flight(void)
     core_end(core);
 }
 
+/* The numbers of SIGHUP: each holds for the next request, in connections that were open before. */
+static void test_changed(void)
+{
+    Core *core = core_start();
+    HttpOptions options = test_options();
+    Http *http = start(&options, core);
+    int kept_fd = connect_to(http), fd = connect_to(http), large = connect_to(http);
+    ask(kept_fd, "", "one.never");
+    wait_kept(core, 1);
+
+    options.in_flight = 1;
+    http_change_limits(http, &options);
+    ask(fd, "", "one.system.version");
+    g_autofree char *busy = read_reply(fd, NULL);
+    g_assert_true(g_str_has_prefix(busy, "HTTP/1.1 503"));
+    options.in_flight = 2;
+    http_change_limits(http, &options);
+    ask(fd, "", "one.system.version");
+    g_autofree char *taken = read_reply(fd, NULL);
+    g_assert_nonnull(strstr(taken, "7.4.0"));
+
+    options.body_bytes = 50;
+    http_change_limits(http, &options);
+    ask(large, "", "one.system.version");
+    g_autofree char *refused = read_reply(large, NULL);
+    g_assert_true(g_str_has_prefix(refused, "HTTP/1.1 413"));
+    g_assert_nonnull(strstr(refused, "larger than 50 bytes"));
+
+    answer(core->kept->pdata[0]); /* what was at work before is not harmed */
+    g_autofree char *done = read_reply(kept_fd, NULL);
+    g_assert_nonnull(strstr(done, "7.4.0"));
+    close(kept_fd);
+    close(fd);
+    close(large);
+    http_stop(http);
+    core_end(core);
+}
+
 static gpointer drip(gpointer data)
 {
     int fd = GPOINTER_TO_INT(data);
@@ -237,6 +275,7 @@ int main(int argc, char **argv)
     g_test_add_func("/http-limits/large-body", test_large_body);
     g_test_add_func("/http-limits/all-bodies", test_all_bodies);
     g_test_add_func("/http-limits/in-flight", test_in_flight);
+    g_test_add_func("/http-limits/changed", test_changed);
     g_test_add_func("/http-limits/slow", test_slow);
     g_test_add_func("/http-limits/many-idle", test_many_idle);
     return g_test_run();

@@ -88,6 +88,24 @@ static void test_forms(void)
     sessions_free(sessions);
 }
 
+/* SESSION_EXPIRATION_TIME of a reload: also what is remembered already is forgotten in time. */
+static void test_remembered(void)
+{
+    Sessions *sessions = make(FALSE, 900);
+    gboolean at_once = FALSE;
+    g_assert_cmpint(ask(sessions, "alice:secret", NULL).uid, ==, 2);
+    sessions_set_remembered(sessions, 0);
+    for (int i = 0; i < 2; i++) { /* nor is it remembered again */
+        g_assert_cmpint(ask(sessions, "alice:secret", &at_once).uid, ==, 2);
+        g_assert_false(at_once);
+    }
+    sessions_set_remembered(sessions, 900);
+    g_assert_cmpint(ask(sessions, "alice:secret", NULL).uid, ==, 2);
+    g_assert_cmpint(ask(sessions, "alice:secret", &at_once).uid, ==, 2);
+    g_assert_true(at_once);
+    sessions_free(sessions);
+}
+
 static void test_changes(void)
 {
     Sessions *sessions = make(FALSE, 900);
@@ -357,6 +375,7 @@ int main(int argc, char **argv)
     log_set_level(LOG_ERROR);
     verifier_of_secret = password_verifier("secret", NULL);
     g_test_add_func("/session/forms", test_forms);
+    g_test_add_func("/session/remembered", test_remembered);
     g_test_add_func("/session/changes", test_changes);
     g_test_add_func("/session/expiry", test_expiry);
     g_test_add_func("/session/2009", test_2009);
