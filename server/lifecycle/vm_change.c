@@ -6,6 +6,7 @@
  *
  *   WORD = "disk-attach"      LCM: the phase       STATE: where it goes back to
  *   STEP: the step at hand    TEMPLATE, SNAPSHOTS: as they were, in base64
+ *   IN_PLACE: a disk that is made larger is its image itself, by a link
  *   DISK_ID, NIC_ID, SNAPSHOT_ID, HELD_CPU, HELD_MEMORY: of what it is about
  *
  * Each request may be sent twice: drivers look at the hypervisor first, so after a crash of
@@ -208,6 +209,9 @@ static void show_snapshots_size(Vm *vm)
 
 static void done_detach_disk(World *world, Vm *vm)
 {
+    TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    if (disk)
+        disk_growth_kept(world, disk);
     drop_device(world, vm, "DISK", "DISK_ID");
     vm_snapshots_forget(vm, vm_change_number(vm, "DISK_ID"));
 }
@@ -252,6 +256,13 @@ static void done_disk_delete(World *world, Vm *vm)
     show_snapshots_size(vm);
 }
 
+static void done_disk_resize(World *world, Vm *vm)
+{
+    TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    if (disk && template_get(vm->operation, "IN_PLACE"))
+        disk_growth_kept(world, disk);
+}
+
 static void put_back(Vm *vm);
 
 /* The machine is what it was. */
@@ -269,6 +280,7 @@ static const struct {
     {"snapshot-create", done_snapshot_create},  {"snapshot-delete", done_snapshot_delete},
     {"disk-snapshot-create", done_disk_create}, {"disk-snapshot-revert", done_disk_revert},
     {"disk-snapshot-delete", done_disk_delete}, {"disk-saveas", done_disk_saveas},
+    {"disk-resize", done_disk_resize},
 };
 
 static void put_back(Vm *vm)

@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/network.h"
+#include "server/model/quota.h"
 #include "server/model/vm_images.h"
 #include "server/model/vm_snapshots.h"
 
@@ -269,15 +270,18 @@ gboolean vm_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint
 
 /* ---- snapshots and sizes of single disks ---- */
 
-/* A disk whose file is the machine's own. NULL with the error. */
-static TemplateAttribute *own_disk(const Vm *vm, gint32 id, GError **error)
+/* A disk whose file may be changed: the machine's own or, when `image`, that of a persistent image.
+ * NULL with the error. */
+static TemplateAttribute *own_disk(World *world, const Vm *vm, gint32 id, gboolean image,
+                                   GError **error)
 {
     TemplateAttribute *disk = vm_device(vm, "DISK", id);
     const char *clone = disk ? attribute_get(disk, "CLONE") : NULL;
     const char *type = disk ? attribute_get(disk, "TYPE") : NULL;
     if (!disk)
         (void)refuse(error, "VM disk does not exist");
-    else if (clone && !g_ascii_strcasecmp(clone, "NO"))
+    else if (clone && !g_ascii_strcasecmp(clone, "NO") &&
+             !(image && disk_image(world, disk) && disk_is_persistent(disk)))
         (void)refuse(error, "Disk %d is the image itself (CLONE=NO), which is left as it is", id);
     else if (type && !g_ascii_strcasecmp(type, "cdrom"))
         (void)refuse(error, "Disk %d is a CD-ROM, which nobody writes to", id);
@@ -296,7 +300,7 @@ static gint64 size_of(const TemplateAttribute *disk)
 gint32 vm_disk_snapshot_create(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *name,
                                const VmAsker *asker, GError **error)
 {
-    TemplateAttribute *disk = own_disk(vm, id, error);
+    TemplateAttribute *disk = own_disk(lifecycle->world, vm, id, FALSE, error);
     const VmActionRow *row = disk ? vm_change_row(vm, "disk-snapshot-create", error) : NULL;
     if (!row)
         return -1;
@@ -368,10 +372,24 @@ gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, gint32 snapshot, 
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
+/* What a persistent disk grows by fits into the image's datastore and the quotas of its owner. */
+static gboolean image_may_grow(World *world, const TemplateAttribute *disk, gint64 growth,
+                               GError **error)
+{
+    const Image *image = disk_is_persistent(disk) ? disk_image(world, disk) : NULL;
+    const Datastore *datastore = image ? datastore_get(world, image->datastore) : NULL;
+    if (!datastore)
+        return TRUE;
+    QuotaUse *more = quota_use_new(image->head.uid, image->head.gid, -1);
+    quota_use_add(more, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, growth);
+    return quota_allows(world, NULL, more, error) &&
+           datastore_has_room(world, datastore, growth, error);
+}
+
 gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *size,
                         const VmAsker *asker, GError **error)
 {
-    TemplateAttribute *disk = own_disk(vm, id, error);
+    TemplateAttribute *disk = own_disk(lifecycle->world, vm, id, TRUE, error);
     gint64 wanted;
     if (!disk)
         return FALSE;
@@ -382,11 +400,14 @@ gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *siz
                       "Disk %d has %" G_GINT64_FORMAT " MiB and can only grow, not to %s MiB", id,
                       size_of(disk), size);
     const VmActionRow *row = vm_change_row(vm, "disk-resize", error);
-    if (!row)
+    if (!row || !image_may_grow(lifecycle->world, disk, wanted - size_of(disk), error))
         return FALSE;
     Template *change = vm_change_new(vm, row->word);
     attribute_set_int(disk, "SIZE", wanted);
     attribute_set(disk, "RESIZE", "YES");
+    /* A disk that is a link to its image; another is brought back when it leaves the machine. */
+    if (vm_storage_is_shared(lifecycle, vm_last_record(vm)))
+        template_set(change, "IN_PLACE", "YES");
     template_set_int(change, "DISK_ID", id);
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }

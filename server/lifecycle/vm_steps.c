@@ -87,17 +87,14 @@ static const char *disk_transfer(const Script *script, const TemplateAttribute *
                                                                                       : script->tm;
 }
 
-/* A copy that shall be larger than its image. */
+/* A disk that shall be larger than its image: a copy, or a persistent one that was made larger on
+ * a host and begins anew. */
 static void grow_disk(Script *script, const TemplateAttribute *disk)
 {
-    gint64 size = 0, original = 0;
-    const char *clone = attribute_get(disk, "CLONE");
-    g_autofree char *directory = script_word(script->directory);
-    if (attribute_get_int(disk, "SIZE", &size) &&
-        attribute_get_int(disk, "ORIGINAL_SIZE", &original) && size > original &&
-        attribute_get(disk, "IMAGE_ID") && !g_strcmp0(clone, "YES"))
-        script_line(script, "RESIZE %s %s:%s/disk.%s %" G_GINT64_FORMAT, script->tm,
-                    script->record->host_name, directory, attribute_get(disk, "DISK_ID"), size);
+    g_autofree char *directory = script_word(script->directory), *size = disk_size(disk);
+    if (attribute_get(disk, "IMAGE_ID") && disk_growth(disk) > 0)
+        script_line(script, "RESIZE %s %s:%s/disk.%s %s", script->tm, script->record->host_name,
+                    directory, attribute_get(disk, "DISK_ID"), size);
 }
 
 static void prolog_disk(Script *script, const TemplateAttribute *disk)

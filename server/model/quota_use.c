@@ -4,6 +4,7 @@
 #include "server/model/image.h"
 #include "server/model/network.h"
 #include "server/model/user.h"
+#include "server/model/vm_images.h"
 #include "server/model/vm_snapshots.h"
 
 #include <math.h>
@@ -149,7 +150,8 @@ static gboolean says(const TemplateAttribute *vector, const char *name, const ch
     return value && g_ascii_strcasecmp(value, word) == 0;
 }
 
-/* A disk that is the image itself takes nothing but its snapshots; a copy, where it is made. */
+/* A disk that is the image itself takes nothing but its snapshots and what it has more than the
+ * image as long as that is not the image's; a copy, where it is made. */
 static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use)
 {
     gint64 size = 0, datastore = -1, id = -1, snapshots = 0;
@@ -159,7 +161,8 @@ static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use
     (void)attribute_get_int(disk, "DATASTORE_ID", &datastore);
     if (vm->snapshots && attribute_get_int(disk, "DISK_ID", &id))
         snapshots = vm_snapshots_size(vm, id);
-    size = itself ? snapshots : CLAMP(size, 0, AMOUNT_MAX) + snapshots;
+    size = itself ? (image ? disk_growth(disk) : 0) + snapshots
+                  : CLAMP(size, 0, AMOUNT_MAX) + snapshots;
     gboolean beside =
         image && datastore >= 0 && says(disk, itself ? "LN_TARGET" : "CLONE_TARGET", "SELF");
     if ((itself && image && datastore >= 0) || beside)

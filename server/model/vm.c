@@ -233,6 +233,9 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
     vm->resting_since = core_steady(world->core);
     if (state == VM_DONE && vm->previous_state != VM_DONE) {
         network_release_vm(world, vm);
+        /* Its disks came back: persistent ones have the size there that they had here. */
+        if (vm->previous_lcm == LCM_EPILOG || vm->previous_lcm == LCM_EPILOG_FAILURE)
+            vm_images_keep_growth(world, vm->head.template);
         vm_images_release(world, vm->head.id, vm->head.template);
     }
     vm_recharge(world, vm);

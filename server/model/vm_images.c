@@ -19,6 +19,26 @@ gboolean disk_is_persistent(const TemplateAttribute *disk)
     return persistent && !g_ascii_strcasecmp(persistent, "YES");
 }
 
+gint64 disk_growth(const TemplateAttribute *disk)
+{
+    gint64 size, original;
+    return attribute_get_int(disk, "SIZE", &size) &&
+                   attribute_get_int(disk, "ORIGINAL_SIZE", &original) && size <= G_MAXINT32
+               ? MAX(size - original, 0)
+               : 0;
+}
+
+void disk_growth_kept(World *world, TemplateAttribute *disk)
+{
+    Image *image = disk_image(world, disk);
+    gint64 growth = disk_growth(disk);
+    if (!image || !disk_is_persistent(disk) || !growth)
+        return;
+    image->size += growth;
+    attribute_set_int(disk, "ORIGINAL_SIZE", image->size);
+    object_changed(world, &image->head);
+}
+
 /* ---- what a disk says of its image ---- */
 
 /* What TM_MAD_CONF says of the transfer driver of the image's datastore, or `otherwise`. */
@@ -150,6 +170,13 @@ void vm_images_release(World *world, gint32 vm, const Template *template)
     const TemplateAttribute *disk;
     for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
         vm_image_release(world, vm, disk);
+}
+
+void vm_images_keep_growth(World *world, const Template *template)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+        disk_growth_kept(world, disk);
 }
 
 VmImages vm_images_look(World *world, const Template *template, const Image **failed)

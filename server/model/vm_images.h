@@ -16,6 +16,14 @@ void disk_describe(World *world, const Image *image, TemplateAttribute *disk);
 /* TRUE: the disk is its image itself, and what is written to it stays. */
 gboolean disk_is_persistent(const TemplateAttribute *disk);
 
+/* What the disk has more than its image had when it was made of it, in MiB. */
+gint64 disk_growth(const TemplateAttribute *disk);
+/* A persistent disk was made larger, and its image is now what the disk is: it has that size.
+ * Nothing happens to other disks. */
+void disk_growth_kept(World *world, TemplateAttribute *disk);
+/* The same for all disks of a machine. */
+void vm_images_keep_growth(World *world, const Template *template);
+
 /* The image of the `index`-th $FILE[IMAGE_ID=5] of a text that the server wrote; NULL: there are
  * fewer, or it is gone. */
 Image *file_image(World *world, const char *text, guint index);

@@ -253,6 +253,74 @@ def test_attached_and_detached(cloud):
     cloud.delete(image)
 
 
+def size_of(cloud, image):
+    return int(cloud.info(image).findtext("SIZE"))
+
+
+def test_persistent_disk_made_larger(cloud):
+    one, image = cloud.one, cloud.image("PERSISTENT=YES")
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    one.fails("one.vm.diskresize", machine, 0, "4", code=ACTION, text="can only grow")
+    one.fails("one.vm.diskresize", machine, 0, "2000000000", code=ACTION, text="Not enough space in datastore")
+    one.fails("one.vm.disksnapshotcreate", machine, 0, "s", code=ACTION, text="CLONE=NO")
+    one.control("RESIZEDISK * fail=1")
+    one.ok("one.vm.diskresize", machine, 0, "9")
+    one.wait(machine, "RUNNING")
+    assert disk_of(one, machine)["SIZE"] == "4" and size_of(cloud, image) == 4
+    one.control()
+    one.ok("one.vm.diskresize", machine, 0, "9")  # by its hypervisor, a simulated one here
+    one.wait(machine, "RUNNING")
+    assert disk_of(one, machine)["SIZE"] == disk_of(one, machine)["ORIGINAL_SIZE"] == "9" and size_of(cloud, image) == 9
+    one.action("poweroff-hard", machine)
+    one.wait(machine, "POWEROFF")
+    one.ok("one.vm.diskresize", machine, 0, "12")
+    one.wait(machine, "POWEROFF")
+    assert size_of(cloud, image) == 12 and cloud.source(image).stat().st_size == 12 << 20 and cloud.disk(machine).is_symlink()
+    cloud.end(machine, "terminate")
+    again = cloud.machine(image, hold=True)
+    assert disk_of(one, again)["SIZE"] == "12"
+    cloud.end(again)
+    cloud.delete(image)
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_persistent_disk_made_larger_on_its_host(cloud, comes_back):
+    """Brought to the host and back: the image has another size when it is back, and not when it never comes."""
+    one, image = cloud.one, cloud.image("PERSISTENT=YES")
+    store = one.ok("one.datastore.allocate", f"NAME=hosts-{comes_back}\nTYPE=SYSTEM_DS\nTM_MAD=ssh", -1)
+    machine = cloud.machine(image)
+    one.ok("one.vm.deploy", machine, 0, False, store)
+    one.wait(machine, "RUNNING")
+    one.ok("one.vm.diskresize", machine, 0, "9")
+    one.wait(machine, "RUNNING")
+    assert (disk_of(one, machine)["SIZE"], disk_of(one, machine)["ORIGINAL_SIZE"], size_of(cloud, image)) == ("9", "4", 4)
+    if comes_back:
+        cloud.end(machine)
+    else:
+        one.ok("one.vm.recover", machine, 3)
+        one.wait(machine, "DONE")
+    assert size_of(cloud, image) == (9 if comes_back else 4) and cloud.state(image) == "READY"
+    cloud.delete(image)
+    one.ok("one.datastore.delete", store)
+
+
+def test_growth_of_another_owner_s_image(cloud):
+    one, image = cloud.one, cloud.image("PERSISTENT=YES")
+    ann = one.ok("one.user.allocate", "grower", "secret", "core", [1])
+    one.ok("one.image.chown", image, ann, 1)
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    one.ok("one.user.quota", ann, "DATASTORE=[ID=1, SIZE=8]")
+    one.fails("one.vm.diskresize", machine, 0, "9", code=AUTHORIZATION, text="limit of 8 reached for SIZE")
+    one.ok("one.vm.diskresize", machine, 0, "8")
+    one.wait(machine, "RUNNING")
+    assert one.xml("one.user.info", ann).findtext("DATASTORE_QUOTA/DATASTORE/SIZE_USED") == "8"
+    cloud.end(machine)
+    cloud.delete(image)
+    one.ok("one.user.delete", ann)
+
+
 def test_deleted_by_recover(cloud):
     image = cloud.image("PERSISTENT=YES")
     machine = cloud.machine(image)
