@@ -108,6 +108,23 @@ static gboolean option_value(Cli *cli, const char *key, CliValue *value, GError 
     return word == NULL || cli_find_id(cli, cli_kind_of_word(key), word, &value->number, error);
 }
 
+/* "%snapshot:-1" */
+static gboolean number_value(Cli *cli, const char *param, CliValue *value, GError **error)
+{
+    g_auto(GStrv) words = g_strsplit(param + 1, ":", 2);
+    const char *word = cli_option(cli, words[0]);
+    gint64 number = 0;
+    if (word == NULL)
+        word = words[1] != NULL ? words[1] : "0";
+    if (!g_ascii_string_to_signed(word, 10, G_MININT32, G_MAXINT32, &number, NULL)) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--%s \"%s\" must be a whole number",
+                    words[0], word);
+        return FALSE;
+    }
+    set_number(value, 'i', number);
+    return TRUE;
+}
+
 static gboolean value_of(Cli *cli, const char *param, gint32 id, CliValue *value, GError **error)
 {
     switch (param[0]) {
@@ -119,6 +136,13 @@ static gboolean value_of(Cli *cli, const char *param, gint32 id, CliValue *value
         return template_value(cli, param, id, value, error);
     case '=':
         return option_value(cli, param + 1, value, error);
+    case '%':
+        return number_value(cli, param, value, error);
+    case '+': {
+        const char *word = cli_option(cli, param + 1);
+        set_text(value, g_strdup(word != NULL ? word : ""));
+        return TRUE;
+    }
     case '\'':
         set_text(value, quoted_text(cli, param));
         return TRUE;
@@ -174,9 +198,9 @@ char *cli_shape_of(const CliCommand *command, GError **error)
         }
         const CliArg *arg = args->len > 0 ? args->pdata[nth] : NULL;
         gboolean number = arg != NULL && (arg->type == CLI_ARG_KIND || arg->type == CLI_ARG_NUMBER);
-        char type = word[0] == '\'' || word[0] == '@' || (word[0] == '$' && !number) ? 's'
-                    : word[0] == '?' || word[0] == 'y' || word[0] == 'n'             ? 'b'
-                                                                                     : 'i';
+        char type = strchr("'@+", word[0]) != NULL || (word[0] == '$' && !number) ? 's'
+                    : word[0] == '?' || word[0] == 'y' || word[0] == 'n'          ? 'b'
+                                                                                  : 'i';
         g_string_append_c(shape, type);
     }
     return g_strdup(shape->str);

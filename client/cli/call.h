@@ -12,6 +12,8 @@
  *   yes no -1     booleans and numbers
  *   @template     text of a file argument, of standard input, or from the editor
  *   @new          text of a file argument or of standard input, with --name in it
+ *   +image-type   text of this option, "" without it
+ *   %snapshot:-1  whole number of this option; behind ":" what to send without it
  *   =cluster      the object that the option of this kind names; -1 without the option
  */
 #pragma once

@@ -356,8 +356,11 @@ static gboolean chmod_one(Cli *cli, gint32 id, GError **error)
     WireClient *wire = cli_wire(cli, error);
     g_auto(GStrv) words = g_strsplit(cli->kind->info, ".", 3);
     g_autofree char *method = g_strdup_printf("one.%s.chmod", words[1]);
-    return wire != NULL && wire_call(wire, NULL, error, method, "iiiiiiiiii", id, bits[0], bits[1],
-                                     bits[2], bits[3], bits[4], bits[5], bits[6], bits[7], bits[8]);
+    /* Only kinds that take the option have the argument. */
+    const char *shape = cli_option(cli, "recursive") != NULL ? "iiiiiiiiiib" : "iiiiiiiiii";
+    return wire != NULL &&
+           wire_call(wire, NULL, error, method, shape, id, bits[0], bits[1], bits[2], bits[3],
+                     bits[4], bits[5], bits[6], bits[7], bits[8], TRUE);
 }
 
 CliExit cli_run_chmod(Cli *cli)

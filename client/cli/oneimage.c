@@ -152,23 +152,17 @@ static void image_page(Cli *cli, xmlNode *image, GString *page)
 /* Options and the attributes that they give. */
 static const struct {
     const char *key, *attribute;
-} given[] = {{"image-name", "NAME"},
-             {"description", "DESCRIPTION"},
-             {"image-type", "TYPE"},
-             {"image-path", "PATH"},
-             {"image-source", "SOURCE"},
-             {"image-format", "FORMAT"},
-             {"image-driver", "DRIVER"},
-             {"image-fs", "FS"},
-             {"prefix", "DEV_PREFIX"},
-             {"image-target", "TARGET"},
-             {"image-disk-type", "DISK_TYPE"},
-             {"md5", "MD5"},
-             {"sha1", "SHA1"},
-             {"sha256", "SHA256"}};
+} given[] = {{"image-name", "NAME"},           {"description", "DESCRIPTION"},
+             {"image-type", "TYPE"},           {"image-path", "PATH"},
+             {"image-source", "SOURCE"},       {"image-format", "FORMAT"},
+             {"image-driver", "DRIVER"},       {"image-fs", "FS"},
+             {"prefix", "DEV_PREFIX"},         {"image-target", "TARGET"},
+             {"image-disk-type", "DISK_TYPE"}, {"md5", "MD5"},
+             {"image-sha1", "SHA1"},           {"image-sha256", "SHA256"}};
 #define GIVEN                                                                                      \
     "image-name description image-type image-persistent image-size image-path image-source "       \
-    "image-format image-driver image-fs prefix image-target image-disk-type md5 sha1 sha256"
+    "image-format image-driver image-fs prefix image-target image-disk-type md5 image-sha1 "       \
+    "image-sha256"
 
 /* A path is one of the server's computer; it is taken as the shell here would take it. */
 static char *whole_path(const char *path)

@@ -131,14 +131,18 @@ static const CliCommand commands[] = {
             "Makes machines from a template. A file and options add to it or replace what it says. "
             "What its USER_INPUTS ask for is taken from --user-inputs, else asked on the terminal, "
             "else the default is taken."),
-    CLI_ROW_CLONE("template", "template", "a template"),
-    CLI_ROW_DELETE("template", "template", "Removes a template. Machines made from it stay."),
+    CLI_ROW("clone", "template text:name", "recursive", "one.template.clone", "id $1 ?recursive",
+            cli_run_new, "Copies a template under a new name. The copy is yours."),
+    CLI_ROW("delete", "template...", "recursive", "one.template.delete", "id ?recursive", NULL,
+            "Removes a template. Machines made from it stay."),
     CLI_GROUP("Change", "rename", "template text:name", NULL, "one.template.rename", "id $1", NULL,
               "Renames a template."),
     CLI_ROW_UPDATE("template", "template", "a template"),
     CLI_ROW_LOCK("template", "template", "a template"),
     CLI_ROW_UNLOCK("template", "template"),
-    CLI_ROW_CHMOD("template", "a template"),
+    CLI_ROW("chmod", "template... text:octet", "recursive", NULL, NULL, cli_run_chmod,
+            "Sets the rights to a template. Of owner, group and others: three digits, each the sum "
+            "of 4 (use), 2 (manage) and 1 (administer), such as 640."),
     CLI_ROW_CHOWN("template", "template", "a template"),
     CLI_ROW_CHGRP("template", "template", "a template"),
     CLI_ROWS_END,

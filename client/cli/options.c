@@ -155,10 +155,11 @@ static const CliOption all[] = {
     {"image-target", 0, "target", "DEVICE", "Name of the device in guests, such as vda."},
     {"image-disk-type", 0, "disk_type", "TYPE", "Kind of disk: BLOCK, CDROM, FILE ..."},
     {"md5", 0, "md5", "SUM", "MD5 of what --path names; nothing is made when it differs."},
-    {"sha1", 0, "sha1", "SUM", "The same with SHA-1."},
-    {"sha256", 0, "sha256", "SUM", "The same with SHA-256."},
+    {"image-sha1", 0, "sha1", "SUM", "The same with SHA-1."},
+    {"image-sha256", 0, "sha256", "SUM", "The same with SHA-256."},
     {"no-check", 0, "no_check_capacity", NULL,
      "Do not look at the free space of the datastore. For administrators."},
+    {"recursive", 0, "recursive", NULL, "The images of its disks too."},
     {"image-force", 0, "force", NULL,
      "Also while its driver works on it, and also when the driver cannot remove it."},
 

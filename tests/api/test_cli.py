@@ -240,6 +240,8 @@ LINES = [
     ("onevm chgrp 3 oneadmin", [("one.vm.chown", (3, -1, 0))]),
     ("onevm disk-detach 3 1", [("one.vm.detach", (3, 1))]),
     ("onevm disk-resize 3 1 2048", [("one.vm.diskresize", (3, 1, "2048"))]),
+    ("onevm disk-saveas web 0 kept", [("one.vm.disksaveas", (3, 0, "kept", "", -1))]),
+    ("onevm disk-saveas web 0 kept --snapshot 2 --type DATABLOCK", [("one.vm.disksaveas", (3, 0, "kept", "DATABLOCK", 2))]),
     ("onevm disk-snapshot-create web 0 first", [("one.vm.disksnapshotcreate", (3, 0, "first"))]),
     ("onevm disk-snapshot-revert web 0 1", [("one.vm.disksnapshotrevert", (3, 0, 1))]),
     ("onevm disk-snapshot-delete web 0 1", [("one.vm.disksnapshotdelete", (3, 0, 1))]),
@@ -384,7 +386,7 @@ def test_no_server(shell, cloud):
 
 @pytest.mark.parametrize("line", [
     "onevm", "onevm lst", "onevm deploy web", "onevm hold", "onevm list --foo", "onevm recover 3", "onevm hold 9..3",
-    "onehost create n1", "onehost add n1 im_xen vmm_xen", "onevm chmod 3 999", "onevm wait 3 sleeping",
+    "onehost create n1", "onehost add n1 im_xen vmm_xen", "onevm chmod 3 999", "onevm disk-saveas 3 0 kept --snapshot last", "onevm wait 3 sleeping",
     "onevm hold 3 --wait=sleeping", "onevm hold 3 --wait --wait-timeout x", "onevm resize 3", "onevm create -m 0 x",
     "onevm disk-detach 3 x", "oneuser passwd bob", "onevm list --password x", "onevm resize 3 --memory x"])
 def test_usage(shell, line):

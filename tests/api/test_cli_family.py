@@ -322,6 +322,17 @@ def test_images(real, one):
     assert '--size "much"' in real.error("oneimage create -d default --name x --size much", USAGE)
     dry = real.run("oneimage create --name x --path some/file --dry")
     assert 'NAME="x"' in dry and 'PATH="/' in dry and "/some/file" in dry
+    made(real.run("onetemplate create", text="NAME=both\nCPU=0.1\nMEMORY=64\nDISK=[IMAGE=web1]\nDISK=[TYPE=swap, SIZE=1]\n"))
+    made(real.run("onetemplate clone both plain"))
+    made(real.run("onetemplate clone both whole --recursive"))
+    real.run("oneimage wait whole-disk-0 READY")
+    real.run("onetemplate chmod whole 604")
+    assert "OTHER               : ---\n" in real.run("oneimage show whole-disk-0")
+    real.run("onetemplate chmod whole 604 --recursive")
+    assert "OTHER               : u--\n" in real.run("oneimage show whole-disk-0")
+    real.run("onetemplate delete whole --recursive")
+    one.until(lambda: row(real, "oneimage", "whole-disk-0", "ID") == "", "the image of the template to be gone")
+    real.run("onetemplate delete both,plain")
     real.run("oneimage delete web1,web2")
     one.until(lambda: real.run("oneimage list --csv --no-header -l ID").strip() == "", "the images to be gone")
 

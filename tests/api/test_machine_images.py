@@ -286,11 +286,12 @@ def test_persistent_disk_made_larger(cloud):
 
 @pytest.mark.parametrize("comes_back", [True, False])
 def test_persistent_disk_made_larger_on_its_host(cloud, comes_back):
-    """Brought to the host and back: the image has another size when it is back, and not when it never comes."""
+    """Brought to the host and back by ssh: the image has another size when it is back, and not when it never comes."""
     one, image = cloud.one, cloud.image("PERSISTENT=YES")
     store = one.ok("one.datastore.allocate", f"NAME=hosts-{comes_back}\nTYPE=SYSTEM_DS\nTM_MAD=ssh", -1)
+    host = one.host("localhost")
     machine = cloud.machine(image)
-    one.ok("one.vm.deploy", machine, 0, False, store)
+    one.ok("one.vm.deploy", machine, host, False, store)
     one.wait(machine, "RUNNING")
     one.ok("one.vm.diskresize", machine, 0, "9")
     one.wait(machine, "RUNNING")
@@ -302,6 +303,7 @@ def test_persistent_disk_made_larger_on_its_host(cloud, comes_back):
         one.wait(machine, "DONE")
     assert size_of(cloud, image) == (9 if comes_back else 4) and cloud.state(image) == "READY"
     cloud.delete(image)
+    one.ok("one.host.delete", host)
     one.ok("one.datastore.delete", store)
 
 
