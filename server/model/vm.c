@@ -5,6 +5,7 @@
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/vm_images.h"
+#include "server/model/vmgroup.h"
 #include "server/model/world.h"
 
 static const char *const state_names[VM_STATES] = {
@@ -233,6 +234,7 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
     vm->resting_since = core_steady(world->core);
     if (state == VM_DONE && vm->previous_state != VM_DONE) {
         network_release_vm(world, vm);
+        vm_group_count(world, vm);
         /* Its disks came back: persistent ones have the size there that they had here. */
         if (vm->previous_lcm == LCM_EPILOG || vm->previous_lcm == LCM_EPILOG_FAILURE)
             vm_images_keep_growth(world, vm->head.template);

@@ -12,6 +12,7 @@
 #include "server/model/user.h"
 #include "server/model/vdc.h"
 #include "server/model/vm.h"
+#include "server/model/vmgroup.h"
 #include "server/model/zone.h"
 
 #include <string.h>
@@ -37,6 +38,7 @@ static const struct {
     {KIND_TEMPLATE, &template_operations},
     {KIND_VNTEMPLATE, &vntemplate_operations},
     {KIND_DOCUMENT, &document_operations},
+    {KIND_VMGROUP, &vmgroup_operations},
     {KIND_VM, &vm_operations},
 };
 
@@ -208,6 +210,7 @@ gboolean world_load(World *world, Store *store, GError **error)
     for (guint i = 0; i < vms->len; i++) {
         vm_recharge(world, vms->pdata[i]);
         secgroup_count(world, vms->pdata[i]);
+        vm_group_count(world, vms->pdata[i]);
     }
     quota_count(world, world->counted);
     world->loading = FALSE;

@@ -13,6 +13,7 @@
 #include "server/model/user.h"
 #include "server/model/vm.h"
 #include "server/model/vm_images.h"
+#include "server/model/vmgroup.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -221,8 +222,9 @@ static const struct {
     void (*repair)(World *world); /* NULL: nothing else says what is right */
 } themes[] = {
     {check_members, repair_members}, {check_vms, repair_vms}, {check_hosts, repair_hosts},
-    {network_check, network_repair}, {secgroup_check, NULL},  {images_check, images_repair},
-    {vm_images_check, NULL},         {check_ids, NULL},       {quota_check, quota_repair},
+    {network_check, network_repair}, {secgroup_check, NULL},  {vm_group_check, NULL},
+    {images_check, images_repair},   {vm_images_check, NULL}, {check_ids, NULL},
+    {quota_check, quota_repair},
 };
 
 GPtrArray *world_check(World *world)

@@ -112,6 +112,10 @@ static const RpcMethod methods[] = {
            "Deletes a snapshot of a disk."),
     ACTION("one.vm.disksnapshotrename", "iiis", MANAGE, "disk-snapshot", vm_method_disksnapshotrename,
            "Gives a snapshot of a disk another name."),
+    ACTION("one.vm.vmgroupadd", "iis", MANAGE, "vmgroup", vm_method_vmgroupadd,
+           "Gives a machine a role in a group of machines: machine, group, role."),
+    ACTION("one.vm.vmgroupdel", "i", MANAGE, "vmgroup", vm_method_vmgroupdel,
+           "Takes a machine out of its group of machines."),
     OBJECT("one.vm.monitoring", "i", "string", VM, USE, 1, vm_monitoring,
            "Monitoring samples of a machine."),
     {"globule.vm.console", "i|b", "string", KIND_VM, NEED_MANAGE, vm_method_console,
@@ -271,8 +275,6 @@ static const RpcMethod methods[] = {
            "All templates of machines."),
     METHOD("one.secgrouppool.info", "|iii", "string", SECGROUP, LISTED, pool_info_filtered,
            "All security groups."),
-    METHOD("one.vmgrouppool.info", "|iii", "string", VMGROUP, LISTED, pool_info_filtered,
-           "All groups of machines."),
     METHOD("one.vrouterpool.info", "|iii", "string", VROUTER, LISTED, pool_info_filtered,
            "All virtual routers."),
 
@@ -391,6 +393,28 @@ static const RpcMethod methods[] = {
            "Copies a document under a new name."),
     METHOD("one.documentpool.info", "|iiii", "string", DOCUMENT, LISTED, documentpool_info,
            "Documents of one type: filter, start, end, type."),
+
+    /* groups of machines */
+    METHOD("one.vmgroup.allocate", "s", "int", VMGROUP, CREATE, vmgroup_allocate,
+           "Makes a group of machines from a template: ROLE = [ NAME, POLICY, HOST_AFFINED, "
+           "HOST_ANTI_AFFINED ] ..., AFFINED, ANTI_AFFINED."),
+    OBJECT("one.vmgroup.delete", "i", "int", VMGROUP, MANAGE, 1, vmgroup_delete,
+           "Removes a group that no machine is in."),
+    OBJECT("one.vmgroup.info", "i|b", "string", VMGROUP, USE_LOCKED, 1, object_info,
+           "A group of machines."),
+    OBJECT("one.vmgroup.update", "is|i", "int", VMGROUP, MANAGE, 1, vmgroup_update,
+           "Replaces (0) or merges (1) the template of a group of machines; not its roles."),
+    RENAME("vmgroup", VMGROUP, MANAGE, "a group of machines"),
+    RIGHTS("vmgroup", VMGROUP, "", "a group of machines"),
+    LOCKS("vmgroup", VMGROUP, "a group of machines"),
+    OBJECT("one.vmgroup.roleadd", "is", "int", VMGROUP, MANAGE, 1, vmgroup_roleadd,
+           "Adds a role: ROLE = [ NAME, POLICY, HOST_AFFINED, HOST_ANTI_AFFINED ]."),
+    OBJECT("one.vmgroup.roledelete", "ii", "int", VMGROUP, MANAGE, 1, vmgroup_roledelete,
+           "Removes a role that no machine has and no rule names."),
+    OBJECT("one.vmgroup.roleupdate", "iis", "int", VMGROUP, MANAGE, 1, vmgroup_roleupdate,
+           "Replaces what a role says: group, role, ROLE = [ ... ]."),
+    METHOD("one.vmgrouppool.info", "|iii", "string", VMGROUP, LISTED, pool_info_filtered,
+           "All groups of machines."),
 
     /* the server */
     STATELESS("one.system.version", "", "string", SESSION, system_version,

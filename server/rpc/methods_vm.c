@@ -9,6 +9,7 @@
 #include "server/model/datastore.h"
 #include "server/model/quota.h"
 #include "server/model/vm_images.h"
+#include "server/model/vmgroup.h"
 
 #include <string.h>
 
@@ -58,6 +59,7 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     vm_draft_finish(world, template, vm->head.id);
     context_complete(world, vm);
     secgroup_count(world, vm);
+    vm_group_count(world, vm);
     if (vm_images_look(world, template, NULL) == VM_IMAGES_WAIT)
         vm_wait_for_images(request->lifecycle, vm);
     lifecycle_vm_created(request->lifecycle, vm);

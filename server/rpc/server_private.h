@@ -179,6 +179,15 @@ HANDLER(secgroup_clone);
 HANDLER(secgroup_delete);
 HANDLER(secgroup_update);
 HANDLER(secgroup_commit);
+/* methods_vmgroup.c */
+HANDLER(vmgroup_allocate);
+HANDLER(vmgroup_delete);
+HANDLER(vmgroup_update);
+HANDLER(vmgroup_roleadd);
+HANDLER(vmgroup_roledelete);
+HANDLER(vmgroup_roleupdate);
+HANDLER(vm_method_vmgroupadd);
+HANDLER(vm_method_vmgroupdel);
 /* methods_image.c */
 /* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
  * has not that right on one of them. (of Image, borrowed; owned) */

@@ -4,6 +4,7 @@
 #include "lib/base/names.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_devices.h"
+#include "server/rpc/vm_group.h"
 #include "server/rpc/vm_images.h"
 #include "server/rpc/vm_screen.h"
 
@@ -119,6 +120,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     Template *template = draft->template;
     if (!check_capacity(template, error) || !images_for_disks(world, owner, template, error) ||
         !images_for_files(world, owner, template, error) ||
+        !vm_group_for_machine(world, owner, template, error) ||
         !devices_number_disks(world, template, error) || !devices_number_nics(template, error) ||
         !context_files_allowed(world, template, error))
         return FALSE;

@@ -35,6 +35,8 @@ METHODS = [
     ("one.vm.disksnapshotrevert", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.disksnapshotdelete", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.disksnapshotrename", [("id", 0), ("int", 0), ("int", 0), ("string", "s")], "virtual machine"),
+    ("one.vm.vmgroupadd", [("id", 0), ("int", 0), ("string", "a")], "virtual machine"),
+    ("one.vm.vmgroupdel", [("id", 0)], "virtual machine"),
     ("one.vm.monitoring", [("id", 0)], "virtual machine"),
     ("one.vmpool.info", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
     ("one.vmpool.infoextended", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
@@ -202,6 +204,18 @@ METHODS = [
     ("one.image.delete", [("id", 2), ("boolean?", False)], "image"),
     ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
+    ("one.vmgroup.allocate", [("string", "NAME=m1\nROLE=[NAME=a]")], None),
+    ("one.vmgroup.info", [("id", 0), ("boolean?", False)], "vm group"),
+    ("one.vmgroup.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "vm group"),
+    ("one.vmgroup.rename", [("id", 0), ("string", "m2")], "vm group"),
+    ("one.vmgroup.chmod", [("id", 0)] + [("int", -1)] * 9, "vm group"),
+    ("one.vmgroup.chown", [("id", 0), ("int", -1), ("int", -1)], "vm group"),
+    ("one.vmgroup.lock", [("id", 0), ("int", 2), ("boolean?", False)], "vm group"),
+    ("one.vmgroup.unlock", [("id", 0)], "vm group"),
+    ("one.vmgroup.roleadd", [("id", 0), ("string", "ROLE=[NAME=b]")], "vm group"),
+    ("one.vmgroup.roleupdate", [("id", 0), ("int", 0), ("string", "ROLE=[POLICY=AFFINED]")], "vm group"),
+    ("one.vmgroup.roledelete", [("id", 0), ("int", 1)], "vm group"),
+    ("one.vmgroup.delete", [("id", 2)], "vm group"),
     ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
@@ -229,8 +243,8 @@ def stage(one):
     assert one.user("m0").uid == 2
     assert one.ok("one.vn.allocate", "NAME = stage\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]") == 0
     assert one.ok("one.image.allocate", "NAME = stage\nSOURCE = there\nSIZE = 1", 1) == 0
-    for family, *more in (("template",), ("vntemplate",), ("document", 100)):
-        assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64", *more) == 0
+    for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",)):
+        assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64\nROLE = [ NAME = a ]", *more) == 0
     return one
 
 
@@ -239,7 +253,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document", "vn", "image"):
+    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup"):
         one.call(f"one.{family}.unlock", 0)
 
 

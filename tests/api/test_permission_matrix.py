@@ -104,6 +104,7 @@ class Cast:
             "document": lambda: self.ok("one.document.allocate", f"NAME = {name}", 100),
             "zone": lambda: 0,
             "secgroup": lambda: self.ok("one.secgroup.allocate", f"NAME = {name}\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]"),
+            "vmgroup": lambda: self.ok("one.vmgroup.allocate", f"NAME = {name}\nROLE = [ NAME = a ]"),
             "vdc": lambda: self.ok("one.vdc.allocate", f"NAME = {name}"),
         }[what]()
         if PLACEHOLDER.get(what, what.upper()) in OWNED:
@@ -266,7 +267,7 @@ def test_rights(cast, line):
 def test_lists(cast, line):
     """Pools show what the caller may USE."""
     what = {"NET": "net", "ACL": "rule"}.get(line.listed, line.listed.lower())
-    if what in ("vmgroup", "vrouter"):
+    if what == "vrouter":
         for client in (cast.stranger, cast.one):
             assert not refused(cast.call(client, line.method, *Case(cast, line).arguments()))
         return
@@ -277,7 +278,7 @@ def test_lists(cast, line):
         reply = asked.cast.call(client, line.method, *asked.arguments())
         assert reply[0] is True, reply
         return f"<ID>{identity}</ID>" in reply[1] or f'<MONITORING><ID>{identity}<' in reply[1] or "monitoring" in line.method
-    if what in ("vm", "net", "image", "template", "document", "secgroup", "vntemplate", "datastore"):
+    if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "vntemplate", "datastore"):
         cast.bits(what, "own")
         assert sees(cast.owner)
         if "monitoring" not in line.method:

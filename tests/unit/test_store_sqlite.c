@@ -367,6 +367,7 @@ static void upgrade_from_one(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM migration"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM image"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm_group"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT measured FROM datastore WHERE tm_mad = 'ssh'"), ==,
                     0);
 }

@@ -208,3 +208,20 @@ CREATE TABLE image (
     snapshots       TEXT    NOT NULL DEFAULT '',
     template        TEXT    NOT NULL DEFAULT ''
 ) STRICT;
+
+-- A group of machines. "roles": ROLE = [ ID, NAME, ... ] in the template language; who has them
+-- stands in the machines' templates.
+CREATE TABLE vm_group (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    next_role    INTEGER NOT NULL DEFAULT 0,
+    roles        TEXT    NOT NULL DEFAULT '',
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;
