@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "server/auth/access.h"
+#include "server/model/vm_images.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -278,29 +279,59 @@ gboolean cards_groups_fit(const Template *template, const TemplateAttribute *mor
                  ids->len, GROUPS_MAX);
 }
 
-/* The clusters that all of its networks are in; none is an error when there are networks. */
+/* ---- clusters ---- */
+
+/* What is in `common` (NULL: all) and in `clusters`. FALSE: nothing is. */
+static gboolean narrow(GArray **common, const GArray *clusters)
+{
+    GArray *both = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; i < clusters->len; i++) {
+        gint32 cluster = g_array_index(clusters, gint32, i);
+        if (!*common || ids_contain(*common, cluster))
+            g_array_append_val(both, cluster);
+    }
+    g_clear_pointer(common, g_array_unref);
+    *common = both;
+    return both->len > 0;
+}
+
+static const GArray *clusters_of_card(World *world, const TemplateAttribute *card)
+{
+    gint64 id;
+    const Network *network =
+        attribute_get_int(card, "NETWORK_ID", &id) ? network_get(world, (gint32)id) : NULL;
+    return network ? network->clusters : NULL;
+}
+
+static const GArray *clusters_of_disk(World *world, const TemplateAttribute *disk)
+{
+    const Image *image = disk_image(world, disk);
+    const Datastore *datastore = image ? datastore_get(world, image->datastore) : NULL;
+    return datastore ? datastore->clusters : NULL;
+}
+
+/* What ties a machine to clusters. */
+static const struct {
+    const char *vector;
+    const GArray *(*clusters)(World *world, const TemplateAttribute *vector);
+} ties[] = {{"NIC", clusters_of_card}, {"DISK", clusters_of_disk}};
+
+/* The clusters that all of its networks and all datastores of its images are in; none is an error
+ * when there are any of these. */
 static gboolean write_clusters(World *world, Template *template, GError **error)
 {
     g_autoptr(GArray) common = NULL;
-    TemplateAttribute *nic;
-    for (guint i = 0; (nic = template_vector(template, "NIC", i)); i++) {
-        gint64 id;
-        Network *network =
-            attribute_get_int(nic, "NETWORK_ID", &id) ? network_get(world, (gint32)id) : NULL;
-        if (!network)
-            continue;
-        GArray *both = g_array_new(FALSE, FALSE, sizeof(gint32));
-        for (guint j = 0; j < network->clusters->len; j++) {
-            gint32 cluster = g_array_index(network->clusters, gint32, j);
-            if (!common || ids_contain(common, cluster))
-                g_array_append_val(both, cluster);
+    const TemplateAttribute *vector;
+    for (guint tie = 0; tie < G_N_ELEMENTS(ties); tie++)
+        for (guint i = 0; (vector = template_vector(template, ties[tie].vector, i)); i++) {
+            const GArray *clusters = ties[tie].clusters(world, vector);
+            if (clusters && !narrow(&common, clusters))
+                return wrong(error,
+                             "Incompatible clusters: the networks of the machine and the "
+                             "datastores of its images have no cluster in common, so no host can "
+                             "have them all; %s %u is in none of those of the ones before it",
+                             ties[tie].vector, i);
         }
-        g_clear_pointer(&common, g_array_unref);
-        common = both;
-        if (common->len == 0)
-            return wrong(error, "Incompatible clusters: the networks of the machine have no "
-                                "cluster in common, so no host can have them all");
-    }
     if (!common)
         return TRUE;
     g_autoptr(GString) hosts = g_string_new("(");
@@ -313,6 +344,7 @@ static gboolean write_clusters(World *world, Template *template, GError **error)
     g_string_append(hosts, ") & !(PIN_POLICY = PINNED)");
     g_string_append(places, ")");
     template_set(template, "AUTOMATIC_REQUIREMENTS", hosts->str);
+    template_set(template, "AUTOMATIC_DS_REQUIREMENTS", places->str);
     template_set(template, "AUTOMATIC_NIC_REQUIREMENTS", places->str);
     return TRUE;
 }

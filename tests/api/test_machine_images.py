@@ -7,6 +7,7 @@ from api.schemas import checked
 from api.server import Server
 from api.states import ACTION, AUTHORIZATION, INTERNAL
 from api.test_images import STATES
+from api.test_scheduler import Scheduler
 
 CONFIGURATION = """
 DATASTORE_MAD = [ NAME = "store", EXECUTABLE = "one_store" ]
@@ -321,6 +322,36 @@ def test_growth_of_another_owner_s_image(cloud):
     cloud.end(machine)
     cloud.delete(image)
     one.ok("one.user.delete", ann)
+
+
+# ---- clusters ----
+
+def test_only_in_the_clusters_of_its_images(cloud):
+    one, away = cloud.one, cloud.one.ok("one.cluster.allocate", "away")
+    store = one.ok("one.datastore.allocate", f'NAME=away\nTYPE=IMAGE_DS\nDS_MAD=fs\nTM_MAD=shared\nDATASTORE_CAPACITY_CHECK=NO\n'
+                   f'SAFE_DIRS="{cloud.directory}"', away)
+    here, there = cloud.image(), cloud.image(datastore=store)
+    one.fails("one.vm.allocate", f"CPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={here}]\nDISK=[IMAGE_ID={there}]", False, code=INTERNAL,
+              text="Incompatible clusters: the networks of the machine and the datastores of its images have no cluster in common")
+    assert cloud.users(here) == cloud.users(there) == []
+    scheduler = Scheduler(one).start()
+    try:
+        waits, runs = cloud.machine(there), cloud.machine(here)
+        assert one.vm(waits).findtext("TEMPLATE/AUTOMATIC_REQUIREMENTS") == f"(CLUSTER_ID = {away}) & !(PIN_POLICY = PINNED)"
+        assert one.vm(waits).findtext("TEMPLATE/AUTOMATIC_DS_REQUIREMENTS") == f'("CLUSTERS/ID" @> {away})'
+        one.wait(runs, "RUNNING")
+        one.until(lambda: "AUTOMATIC_REQUIREMENTS" in (one.vm(waits).findtext("USER_TEMPLATE/SCHED_MESSAGE") or ""), "the reason to be told")
+        one.ok("one.cluster.adddatastore", 0, store)
+        both = cloud.machine(here, there)
+        assert "(CLUSTER_ID = 0)" in one.vm(both).findtext("TEMPLATE/AUTOMATIC_REQUIREMENTS")
+        one.wait(both, "RUNNING")
+    finally:
+        scheduler.clean_up()
+    for machine in (waits, runs, both):
+        cloud.end(machine)
+    for image in (here, there):
+        cloud.delete(image)
+    one.ok("one.datastore.delete", store)
 
 
 def test_deleted_by_recover(cloud):
