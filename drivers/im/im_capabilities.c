@@ -1,10 +1,11 @@
 /*
- * What a libvirt host can do and how it is built: machine types, CPU models, NUMA nodes. It
- * changes seldom and is long to tell, so it is asked for once in REFRESH_SECONDS a host; only
- * what is free on each node is asked for every time.
+ * What a libvirt host can do and how it is built: machine types, CPU models, NUMA nodes, PCI
+ * devices. It changes seldom and is long to tell, so it is asked for once in REFRESH_SECONDS a
+ * host; only what is free on each node is asked for every time.
  */
 #include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
+#include "drivers/im/im_pci.h"
 
 #include "lib/base/xml.h"
 #include <libvirt/virterror.h>
@@ -238,12 +239,13 @@ char *im_version_text(unsigned long version)
     return g_strdup_printf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
-static Capabilities *ask(virConnectPtr connection, const char *arch)
+static Capabilities *ask(const char *host, virConnectPtr connection, const char *arch)
 {
     Capabilities *capabilities = g_new0(Capabilities, 1);
     capabilities->until = g_get_monotonic_time() + REFRESH_SECONDS * G_USEC_PER_SEC;
     capabilities->text = g_string_new(NULL);
     capabilities->cells = g_ptr_array_new_with_free_func(free_cell);
+    im_append_pci(capabilities->text, host, connection);
     g_autofree char *text = virConnectGetCapabilities(connection);
     g_autoptr(xmlDoc) document = text ? xml_read(text, strlen(text), XML_DEPTH_MAX, NULL) : NULL;
     unsigned long version = 0;
@@ -272,7 +274,7 @@ static Capabilities *of_host(const char *host, virConnectPtr connection, const c
     g_mutex_unlock(&lock);
     if (capabilities && g_get_monotonic_time() < capabilities->until)
         return capabilities;
-    capabilities = ask(connection, arch);
+    capabilities = ask(host, connection, arch);
     g_mutex_lock(&lock);
     g_hash_table_insert(known, g_strdup(host), capabilities);
     g_mutex_unlock(&lock);

@@ -6,9 +6,8 @@
 
 #define MIB (1024 * 1024)
 
-/* Inside quotes only the quote itself has to be escaped. "]]>" cannot be said at all, since
- * values end in CDATA sections. */
-static void append_quoted(GString *out, const char *value)
+/* "]]>" cannot be said at all, since values end in CDATA sections. */
+void im_append_quoted(GString *out, const char *value)
 {
     g_string_append_c(out, '"');
     for (const char *c = value; *c; c++) {
@@ -29,7 +28,7 @@ void im_append(GString *out, const char *name, const char *value)
     if (!value)
         return;
     g_string_append_printf(out, "%s=", name);
-    append_quoted(out, value);
+    im_append_quoted(out, value);
     g_string_append_c(out, '\n');
 }
 
@@ -121,7 +120,7 @@ static void append_pair(GString *out, const char *name, const char *value)
     if (!value || !*value)
         return;
     g_string_append_printf(out, ",%s=", name);
-    append_quoted(out, value);
+    im_append_quoted(out, value);
 }
 
 static void append_identity(GString *out, const ImMachine *machine)

@@ -29,6 +29,8 @@ typedef struct ImMachine {
     const GArray *disks; /* of LibvirtDisk; NULL: not known (borrowed) */
 } ImMachine;
 
+/* Appends "value"; inside quotes only the quote itself has to be escaped. */
+void im_append_quoted(GString *out, const char *value);
 /* Appends NAME="value"; nothing when the value is NULL. Quotes inside are escaped. */
 void im_append(GString *out, const char *name, const char *value);
 void im_append_int(GString *out, const char *name, gint64 value);

@@ -2,6 +2,7 @@
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
+#include "drivers/im/im_pci.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 
@@ -47,6 +48,10 @@ int main(int argc, char **argv)
     }
     if (flavour->rest)
         im_outside_start(uri ? uri : flavour->rest->remote);
+    if (flavour->libvirt.local && !im_pci_init(&error)) {
+        g_fprintf(stderr, "one_im: %s\n", error->message);
+        return 2;
+    }
     if (flavour->libvirt.local)
         im_libvirt_start(flavour, uri);
     Driver driver = {

@@ -5,6 +5,7 @@
 #include "lib/base/error.h"
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
+#include "server/model/host_pci.h"
 #include "server/model/user.h"
 
 #include <string.h>
@@ -295,6 +296,8 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     read_datastores(host, report);
     host_numa_free(host->numa);
     host->numa = host_numa_read(report);
+    template_free(host->pci);
+    host->pci = host_pci_read(report);
     keep_sample(lifecycle, host, report);
     object_touched(world, &host->head);
     if (changed)

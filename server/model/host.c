@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/cluster.h"
+#include "server/model/host_pci.h"
 #include "server/model/world.h"
 
 #include <math.h>
@@ -45,6 +46,7 @@ static void host_free(Object *object)
     g_free(host->vm_mad);
     g_free(host->monitoring);
     host_numa_free(host->numa);
+    template_free(host->pci);
     g_array_unref(host->vms);
     g_array_unref(host->datastores);
     object_clear(object);
@@ -146,7 +148,7 @@ void host_reserve(World *world, Host *host)
 
 /* ---- rendering ---- */
 
-static void render_share(const Host *host, GString *xml)
+static void render_share(World *world, const Host *host, GString *xml)
 {
     g_string_append(xml, "<HOST_SHARE>");
     xml_int(xml, "MEM_USAGE", host->memory_usage);
@@ -171,7 +173,8 @@ static void render_share(const Host *host, GString *xml)
     xml_int(xml, "FREE_DISK", host->free_disk);
     xml_int(xml, "MAX_DISK", host->max_disk);
     xml_int(xml, "USED_DISK", host->used_disk);
-    g_string_append(xml, "</DATASTORES><PCI_DEVICES/>");
+    g_string_append(xml, "</DATASTORES>");
+    host_pci_render(world, host, xml);
     host_numa_render(host->numa, xml);
     g_string_append(xml, "</HOST_SHARE>");
 }
@@ -188,7 +191,7 @@ static void host_render(World *world, Object *object, GString *xml)
     xml_cdata(xml, "VM_MAD", host->vm_mad);
     xml_int(xml, "CLUSTER_ID", host->cluster);
     xml_text(xml, "CLUSTER", cluster_name(world, host->cluster));
-    render_share(host, xml);
+    render_share(world, host, xml);
     xml_ids(xml, "VMS", host->vms);
     template_append_xml_element(object->template, "TEMPLATE", xml);
     g_string_append_printf(xml, host->monitoring ? "<MONITORING>%s</MONITORING>" : "<MONITORING/>",

@@ -34,6 +34,7 @@ typedef struct Host {
     gint64 max_disk, free_disk, used_disk; /* MiB, of the datastores' file system */
     GArray *datastores;                    /* of HostDatastore */
     HostNuma *numa;                        /* NULL: not told yet */
+    Template *pci;                         /* of PCI vectors; NULL: none told */
     char *monitoring;                      /* XML inside <MONITORING> */
     gint64 used_cpu, free_cpu, used_memory, free_memory;
 

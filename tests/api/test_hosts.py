@@ -37,6 +37,52 @@ def test_nodes_of_a_host(one):
     one.ok("one.host.delete", identity)
 
 
+NODE = """<node>
+  <device><name>pci_0000_{bus:02x}_00_0</name><parent>computer</parent><capability type="pci"><class>0x030200</class>
+    <domain>0</domain><bus>{bus}</bus><slot>0</slot><function>0</function>
+    <product id="0x1db4">Tesla</product><vendor id="0x10de">NVIDIA Corporation</vendor></capability></device>
+</node>"""
+
+
+def test_pci_devices_of_a_host(fresh, tmp_path):
+    """By the driver's filter, as clients' schemas want them; VMID is the machine that has the device."""
+    node = tmp_path / "node.xml"
+    node.write_text(NODE.format(bus=59))
+    one = fresh(f'IM_MAD = [ NAME = "test", EXECUTABLE = "one_im", ARGUMENTS = "test -u test://{node}" ]\n', start=False)
+    (one.etc / "im_pci.conf").write_text('FILTER = "10de::0302"\n')
+    one.start()
+    identity = one.ok("one.host.allocate", "gpu", "test", "dummy", 0)
+    one.ok("one.datastore.update", 0, "TM_MAD = dummy", 1)
+    host = one.wait_host(identity, "MONITORED")
+    devices = host.findall("HOST_SHARE/PCI_DEVICES/PCI")
+    assert len(devices) == 1
+    assert [member.tag for member in devices[0]] == [
+        "ADDRESS", "BUS", "CLASS", "CLASS_NAME", "DEVICE", "DEVICE_NAME", "DOMAIN", "FUNCTION", "IFNAME", "NUMA_NODE",
+        "SHORT_ADDRESS", "SLOT", "SRIOV", "TYPE", "VENDOR", "VENDOR_NAME", "VMID"]
+    assert devices[0].findtext("TYPE") == "10de:1db4:0302" and devices[0].findtext("SHORT_ADDRESS") == "3b:00.0"
+    assert devices[0].findtext("VMID") == "-1" and host.find("TEMPLATE/PCI") is None
+
+    def owner():
+        return one.xml("one.host.info", identity).findtext("HOST_SHARE/PCI_DEVICES/PCI/VMID")
+    elsewhere, vm = (one.allocate(f'PCI = [ DOMAIN = "0x0000", BUS = "{bus}", SLOT = "00", FUNCTION = "0" ]', hold=True)
+                     for bus in ("0x3c", "0x3B"))
+    for each in elsewhere, vm:
+        assert owner() == "-1"
+        one.ok("one.vm.deploy", each, identity)
+    assert owner() == str(vm)
+    one.ok("one.vm.recover", vm, 3)
+    one.until(lambda: owner() == "-1", "the device to be free again")
+
+
+def test_pci_filter_that_is_wrong(fresh):
+    """The driver says so, and does not start."""
+    one = fresh('IM_MAD = [ NAME = "test", EXECUTABLE = "one_im", ARGUMENTS = "test" ]\n', start=False)
+    (one.etc / "im_pci.conf").write_text('FILTER = "nvidia"\n')
+    one.start()
+    one.ok("one.host.allocate", "gpu", "test", "dummy", 0)
+    one.until(lambda: 'im_pci.conf cannot be used: FILTER has "nvidia"' in one.log(), "the driver's words")
+
+
 @pytest.mark.parametrize("arguments, code, text", [
     (("h1", "dummy", "dummy", 0), ALLOCATE, "Error allocating a new host. NAME is already taken by HOST 0."),
     (("", "dummy", "dummy", 0), None, "NAME"), (("a/b", "dummy", "dummy", 0), None, "NAME"),

@@ -8,6 +8,7 @@
 #include "drivers/common/libvirt_tunnel.h"
 #include "drivers/im/im.h"
 #include "drivers/im/im_libvirt.h"
+#include "drivers/im/im_pci.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include "lib/base/error.h"
@@ -228,6 +229,90 @@ static void test_monitor(void)
     expect("CANCEL", "1", "CANCEL SUCCESS 3 -\n");
 }
 
+/* What the report tells of the devices of `file` by this filter. (owned) */
+static char *pci_by(const char *file, const char *conf)
+{
+    g_autofree char *path = g_build_filename(scratch, "im_pci.conf", NULL);
+    g_autoptr(GError) error = NULL;
+    g_assert_true(g_file_set_contents(path, conf, -1, NULL));
+    if (!im_pci_init(&error))
+        return g_strdup(error->message);
+    g_autofree char *uri = g_strdup_printf("test://%s", file);
+    virConnectPtr connection = virConnectOpen(uri);
+    g_assert_nonnull(connection);
+    GString *out = g_string_new(NULL);
+    im_append_pci(out, "h1", connection);
+    (void)virConnectClose(connection);
+    return g_string_free(out, FALSE);
+}
+
+#define PCI(name, parent, inside)                                                                  \
+    "<device><name>" name "</name><parent>" parent "</parent>" inside "</device>"
+#define PLACE(bus, slot, function)                                                                 \
+    "<domain>0</domain><bus>" bus "</bus><slot>" slot "</slot><function>" function "</function>"
+
+static void test_pci(void)
+{
+    static const char node[] = "<node>" PCI(
+        "pci_0000_3b_00_0", "computer",
+        "<capability type='pci'><class>0x030200</class>" PLACE(
+            "59", "0", "0") "<product id='0x1db4'>Tesla \"V\" [100]</product>"
+                            "<vendor id='0x10de'>NVIDIA Corporation</vendor><numa node='1'/>"
+                            "</capability>")
+        PCI("pci_0000_5e_00_1", "computer",
+            "<capability type='pci'><class>0x020000</class>" PLACE(
+                "94", "0",
+                "1") "<product id='0x1572'>X710</product><vendor id='0x8086'>Intel</vendor>"
+                     "<capability type='virt_functions' maxCount='64'>"
+                     "<address domain='0x0000' bus='0x5e' slot='0x02' function='0x0'/>"
+                     "<address domain='0x0000' bus='0x5e' slot='0x02' function='0x1'/></capability>"
+                     "</capability>")
+            PCI("net_eth7_00", "pci_0000_5e_00_1",
+                "<capability type='net'><interface>eth7</interface><address>00:11</address>"
+                "</capability>") "</node>";
+    static const char gpu[] =
+        "PCI=[TYPE=\"10de:1db4:0302\",VENDOR=\"10de\",DEVICE=\"1db4\",CLASS=\"0302\","
+        "VENDOR_NAME=\"NVIDIA Corporation\",DEVICE_NAME=\"Tesla \\\"V\\\" [100]\","
+        "CLASS_NAME=\"3D controller\",ADDRESS=\"0000:3b:00:0\",SHORT_ADDRESS=\"3b:00.0\","
+        "DOMAIN=\"0000\",BUS=\"3b\",SLOT=\"00\",FUNCTION=\"0\",NUMA_NODE=\"1\",IFNAME=\"-\","
+        "SRIOV=\"no\"]\n";
+    static const char card[] = "NUMA_NODE=\"-\",IFNAME=\"eth7\",SRIOV=\"pf\",SRIOV_NUM=\"2\"]\n";
+    static const struct {
+        const char *conf;
+        gboolean gpu, card;
+    } cases[] = {
+        {"", FALSE, FALSE},
+        {"FILTER = \"\"", FALSE, FALSE},
+        {"FILTER = \"0:0\"", FALSE, FALSE},
+        {"FILTER = \"10DE:\"", TRUE, FALSE},
+        {"FILTER = \"10de::0300, ::0200\"", FALSE, TRUE},
+        {"FILTER = \"::\"", TRUE, TRUE},
+        {"FILTER = \"::\" SHORT_ADDRESS = \"0000:5e:00.1\"", FALSE, TRUE},
+        {"FILTER = \"8086:\"\nSHORT_ADDRESS = \"3b:00.0\"", FALSE, FALSE},
+    };
+    g_autofree char *file = g_build_filename(scratch, "node.xml", NULL);
+    g_assert_true(g_file_set_contents(file, node, -1, NULL));
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *said = pci_by(file, cases[i].conf);
+        if ((strstr(said, gpu) != NULL) != cases[i].gpu ||
+            (strstr(said, card) != NULL) != cases[i].card)
+            g_error("by %s: %s", cases[i].conf, said);
+    }
+    static const char *const wrong[][2] = {
+        {"FILTER = \"nvidia\"", "im_pci.conf cannot be used: FILTER has \"nvidia\""},
+        {"SHORT_ADDRESS = \"3b\"", "SHORT_ADDRESS has \"3b\", which is not an address"},
+        {"FILTERS = \"::\"", "it has the key FILTERS"},
+        {"FILTER = [", "im_pci.conf cannot be used"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *said = pci_by(file, wrong[i][0]);
+        if (!strstr(said, wrong[i][1]))
+            g_error("of %s: %s", wrong[i][0], said);
+    }
+    g_autofree char *none = pci_by(file, "");
+    g_assert_cmpstr(none, ==, "");
+}
+
 /* The whole of test:///default, as told to import it: 8 GiB and two processors. */
 static void test_wild_template(void)
 {
@@ -425,6 +510,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvirt/kept_document", test_kept_document);
     g_test_add_func("/libvirt/other_machine", test_other_machine);
     g_test_add_func("/libvirt/monitor", test_monitor);
+    g_test_add_func("/libvirt/pci", test_pci);
     g_test_add_func("/libvirt/wild_template", test_wild_template);
     g_test_add_func("/libvirt/outside", test_outside);
     g_test_add_func("/libvirt/event_states", test_event_states);
@@ -434,7 +520,7 @@ int main(int argc, char **argv)
     g_test_add_func("/libvirt/stats-asked", test_stats_asked);
     int failed = g_test_run();
     (void)virConnectClose(keep);
-    static const char *const files[] = {"deployment.0", "checkpoint"};
+    static const char *const files[] = {"deployment.0", "checkpoint", "node.xml", "im_pci.conf"};
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
         g_autofree char *path = g_build_filename(scratch, files[i], NULL);
         g_unlink(path);
