@@ -1,5 +1,6 @@
 #include "scheduler/fetch.h"
 #include "lib/base/error.h"
+#include "scheduler/groups.h"
 #include "scheduler/rights.h"
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,28 @@ static gboolean fetch_networks(SchedServer *server, SchedPools *pools, GError **
     return sched_read_networks(pools, reply.text != NULL ? reply.text : "", error);
 }
 
+static gboolean needs_groups(const SchedPools *pools)
+{
+    for (guint i = 0; i < pools->vms->len; i++)
+        if (g_array_index(pools->vms, SchedVm, i).group >= 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* Groups of machines of all owners (-2). Of a server that has none the machines cannot be placed.
+ */
+static gboolean fetch_groups(SchedServer *server, SchedPools *pools, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    g_autoptr(GError) why = NULL;
+    if (wire_call(server->client, &reply, &why, "one.vmgrouppool.info", "iii", -2, -1, -1))
+        return sched_read_groups(pools, reply.text != NULL ? reply.text : "", error);
+    if (is_unknown(server))
+        return TRUE;
+    g_propagate_error(error, g_steal_pointer(&why));
+    return FALSE;
+}
+
 gboolean sched_fetch_places(SchedServer *server, SchedPools *pools, const SchedConfig *config,
                             GError **error)
 {
@@ -262,6 +285,8 @@ gboolean sched_fetch_places(SchedServer *server, SchedPools *pools, const SchedC
                                          sched_read_datastores, &server->no_datastores, error))
         return FALSE;
     if (needs_networks(pools) && !fetch_networks(server, pools, error))
+        return FALSE;
+    if (needs_groups(pools) && !fetch_groups(server, pools, error))
         return FALSE;
     if (!all_by_admins(pools) && !fetch_rights(server, pools, error))
         return FALSE;

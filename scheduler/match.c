@@ -1,6 +1,7 @@
 #include "scheduler/match.h"
 #include "lib/expr/expr.h"
 #include "scheduler/attributes.h"
+#include "scheduler/groups.h"
 #include "scheduler/rights.h"
 #include <string.h>
 
@@ -274,7 +275,8 @@ static SchedClass *class_new(SchedMatcher *matcher, const SchedVm *vm)
 
 SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm)
 {
-    /* Devices and networks are taken one by one, so who asks for one is a class by itself. */
+    /* Devices and networks are taken one by one, so who asks for one is a class by itself; so is
+     * who has a role in a group of machines. */
     Key key = {vm->automatic,
                vm->requirements,
                vm->automatic_ds,
@@ -287,7 +289,8 @@ SchedClass *sched_class_of(SchedMatcher *matcher, const SchedVm *vm)
                vm->uid,
                vm->gid,
                vm->resched ? vm->host : -1,
-               vm->pci != NULL || vm->nics != NULL || vm->resched ? vm->id : -1};
+               vm->pci != NULL || vm->nics != NULL || vm->resched || vm->role != NULL ? vm->id
+                                                                                      : -1};
     SchedClass *class = g_hash_table_lookup(matcher->classes, &key);
     if (class == NULL) {
         class = class_new(matcher, vm);
@@ -388,6 +391,9 @@ SchedHostTest sched_test_host(SchedMatcher *matcher, const SchedClass *class, gu
         return SCHED_NOT_AUTOMATIC;
     if (!met_by_host(matcher, class->required, index))
         return SCHED_NOT_REQUIRED;
+    test = sched_test_group(vm, host->id);
+    if (test != SCHED_FITS)
+        return test;
     return too_many(matcher, host) ? SCHED_TOO_MANY : SCHED_FITS;
 }
 
@@ -408,7 +414,9 @@ gboolean sched_host_has_room(const SchedMatcher *matcher, const SchedClass *clas
 gboolean sched_host_meets(const SchedMatcher *matcher, const SchedClass *class, guint index)
 {
     return met_by_host(matcher, class->automatic, index) &&
-           met_by_host(matcher, class->required, index);
+           met_by_host(matcher, class->required, index) &&
+           sched_test_group(class->vm, g_array_index(matcher->pools->hosts, SchedHost, index).id) ==
+               SCHED_FITS;
 }
 
 /* ---- Datastores ---- */

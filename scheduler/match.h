@@ -20,11 +20,17 @@ typedef enum {
     SCHED_NO_CPU,
     SCHED_NO_MEMORY,
     SCHED_NO_PCI,
-    SCHED_NOT_AUTOMATIC, /* AUTOMATIC_REQUIREMENTS: clusters of images and networks */
-    SCHED_NOT_REQUIRED,  /* SCHED_REQUIREMENTS */
-    SCHED_NO_DATASTORE,  /* no system datastore for it there */
-    SCHED_NO_NETWORK,    /* none for a card with NETWORK_MODE = auto */
-    SCHED_TOO_MANY,      /* MAX_HOST: next cycle */
+    SCHED_NOT_AUTOMATIC,    /* AUTOMATIC_REQUIREMENTS: clusters of images and networks */
+    SCHED_NOT_REQUIRED,     /* SCHED_REQUIREMENTS */
+    SCHED_NOT_HOST_AFFINED, /* rules of its group of machines: HOST_AFFINED */
+    SCHED_HOST_AVOIDED,     /* HOST_ANTI_AFFINED */
+    SCHED_ROLE_ELSEWHERE,   /* POLICY = AFFINED of its role */
+    SCHED_ROLE_HERE,        /* POLICY = ANTI_AFFINED */
+    SCHED_GROUP_ELSEWHERE,  /* AFFINED of roles */
+    SCHED_GROUP_HERE,       /* ANTI_AFFINED of roles */
+    SCHED_NO_DATASTORE,     /* no system datastore for it there */
+    SCHED_NO_NETWORK,       /* none for a card with NETWORK_MODE = auto */
+    SCHED_TOO_MANY,         /* MAX_HOST: next cycle */
     SCHED_HOST_TESTS,
 } SchedHostTest;
 

@@ -1,5 +1,7 @@
 #include "scheduler/place.h"
 
+#include "scheduler/groups.h"
+
 static void order_clear(SchedOrder *order)
 {
     g_free(order->failure);
@@ -159,6 +161,7 @@ static void charge(SchedPools *pools, const SchedVm *vm, SchedHost *host, SchedD
         host->placed_vms = g_array_new(FALSE, FALSE, sizeof(gint32));
     g_array_append_val(host->placed_vms, vm->id);
     sched_take_devices(host, vm);
+    sched_group_took(vm, host->id);
     if (datastore != NULL && vm->host < 0) {
         if (datastore->shared)
             datastore->placed_mb += vm->system_mb;

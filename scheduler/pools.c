@@ -1,5 +1,7 @@
 #include "scheduler/pools.h"
 
+#include "scheduler/groups.h"
+
 static void host_clear(SchedHost *host)
 {
     g_array_unref(host->attributes);
@@ -47,6 +49,7 @@ SchedPools *sched_pools_new(void)
     pools->hosts = array_of(sizeof(SchedHost), host_clear);
     pools->datastores = array_of(sizeof(SchedDatastore), datastore_clear);
     pools->networks = array_of(sizeof(SchedNetwork), network_clear);
+    pools->roles = g_ptr_array_new_with_free_func((GDestroyNotify)sched_role_free);
     pools->users = array_of(sizeof(SchedUser), user_clear);
     pools->rules = g_array_new(FALSE, TRUE, sizeof(SchedRule));
     pools->columns = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -62,6 +65,7 @@ void sched_pools_free(SchedPools *pools)
     g_array_unref(pools->hosts);
     g_array_unref(pools->datastores);
     g_array_unref(pools->networks);
+    g_ptr_array_unref(pools->roles);
     g_array_unref(pools->users);
     g_array_unref(pools->rules);
     g_hash_table_unref(pools->clusters);
@@ -88,6 +92,7 @@ void sched_pools_finish(SchedPools *pools)
         SchedHost *host = &g_array_index(pools->hosts, SchedHost, i);
         host->of_cluster = g_hash_table_lookup(pools->clusters, GINT_TO_POINTER(host->cluster));
     }
+    sched_groups_finish(pools);
 }
 
 static gpointer find(const GArray *array, gint32 id)

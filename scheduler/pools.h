@@ -85,6 +85,8 @@ typedef struct SchedImageSpace {
     gint64 mb;
 } SchedImageSpace;
 
+typedef struct SchedRole SchedRole; /* scheduler/groups.h */
+
 typedef struct SchedVm {
     gint32 id, uid, gid, state, lcm_state;
     gboolean resched;
@@ -103,6 +105,9 @@ typedef struct SchedVm {
     GArray *image_space; /* of SchedImageSpace, NULL when none */
     GArray *nics;        /* of SchedNic, NULL when none is to be chosen */
     const char *automatic_nic;
+    gint32 group; /* of machines, -1 none */
+    const char *role_name;
+    SchedRole *role; /* borrowed; NULL: none, or not known */
 } SchedVm;
 
 typedef struct SchedUser {
@@ -121,6 +126,7 @@ typedef struct SchedPools {
     GArray *hosts;        /* of SchedHost, by id */
     GArray *datastores;   /* of SchedDatastore, by id */
     GArray *networks;     /* of SchedNetwork, by id; read only when a machine needs one */
+    GPtrArray *roles;     /* of SchedRole, of all groups; read only when a machine has one */
     GHashTable *clusters; /* id -> GArray of SchedAttribute */
     GArray *users;        /* of SchedUser */
     gint32 zone;          /* whose rules apply */

@@ -27,7 +27,6 @@ typedef struct {
     double cpu;
     gint64 memory; /* MB */
     const char *requirements, *old_requirements, *rank, *old_rank;
-    const char *group_id;
     Disk disk; /* the one whose elements are coming */
     SchedPci pci;
     Nic nic;
@@ -68,7 +67,8 @@ static const SchedField fields[] = {
     {"USER_TEMPLATE/SCHED_MESSAGE", FIELD_TEXT, VM(message)},
     {"HISTORY_RECORDS/HISTORY/HID", FIELD_INT32, VM(host)},
     {"HISTORY_RECORDS/HISTORY/DS_ID", FIELD_INT32, VM(datastore)},
-    {"TEMPLATE/VMGROUP/VMGROUP_ID", FIELD_TEXT, RAW(group_id)},
+    {"TEMPLATE/VMGROUP/VMGROUP_ID", FIELD_INT32, VM(group)},
+    {"TEMPLATE/VMGROUP/ROLE", FIELD_TEXT, VM(role_name)},
     {"TEMPLATE/AUTOMATIC_NIC_REQUIREMENTS", FIELD_TEXT, VM(automatic_nic)},
     {"TEMPLATE/NIC/NIC_ID", FIELD_INT32, NIC(nic.id), PART_NIC},
     {"TEMPLATE/NIC/NETWORK_MODE", FIELD_TEXT, NIC(mode), PART_NIC},
@@ -181,6 +181,7 @@ static void keep_texts(const SchedPools *pools, RawVm *raw)
     vm->ds_requirements = sched_keep(pools, vm->ds_requirements);
     vm->ds_rank = sched_keep(pools, vm->ds_rank);
     vm->automatic_nic = sched_keep(pools, vm->automatic_nic);
+    vm->role_name = sched_keep(pools, vm->role_name);
     for (guint i = 0; vm->nics != NULL && i < vm->nics->len; i++) {
         SchedNic *nic = &g_array_index(vm->nics, SchedNic, i);
         nic->requirements = sched_keep(pools, nic->requirements);
@@ -200,7 +201,7 @@ static void keep_texts(const SchedPools *pools, RawVm *raw)
 static void on_vm(const char *element, const FlatLeaf *leaves, guint count, gpointer data)
 {
     Reading *reading = data;
-    RawVm raw = {.vm = {.id = -1, .uid = -1, .gid = -1, .host = -1, .datastore = -1}};
+    RawVm raw = {.vm = {.id = -1, .uid = -1, .gid = -1, .host = -1, .datastore = -1, .group = -1}};
     if (strcmp(element, "VM") != 0)
         return;
     finish_part(&raw);
@@ -229,9 +230,6 @@ static void on_vm(const char *element, const FlatLeaf *leaves, guint count, gpoi
     vm->memory = raw.memory * 1024;
     if (reading->scale > 0)
         vm->system_mb += raw.memory * reading->scale;
-    if (raw.group_id != NULL)
-        vm->cannot = "it belongs to a VM group, which this scheduler cannot place; deploy it by "
-                     "hand or take it out of the group";
     if (vm->resched)
         g_clear_pointer(&vm->nics, g_array_unref); /* it has all its networks */
     keep_texts(reading->pools, &raw);

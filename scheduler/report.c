@@ -1,4 +1,5 @@
 #include "scheduler/report.h"
+#include "scheduler/groups.h"
 #include <string.h>
 #include <time.h>
 
@@ -20,6 +21,16 @@ static const struct {
     [SCHED_NOT_AUTOMATIC] = {"does not meet AUTOMATIC_REQUIREMENTS",
                              "do not meet AUTOMATIC_REQUIREMENTS"},
     [SCHED_NOT_REQUIRED] = {"does not meet SCHED_REQUIREMENTS", "do not meet SCHED_REQUIREMENTS"},
+    [SCHED_NOT_HOST_AFFINED] = {"is none of HOST_AFFINED", "are none of HOST_AFFINED"},
+    [SCHED_HOST_AVOIDED] = {"is one of HOST_ANTI_AFFINED", "are of HOST_ANTI_AFFINED"},
+    [SCHED_ROLE_ELSEWHERE] = {"is not where POLICY = AFFINED has the others of its role",
+                              "are not where POLICY = AFFINED has the others of its role"},
+    [SCHED_ROLE_HERE] = {"has another of its role, with POLICY = ANTI_AFFINED",
+                         "have another of its role, with POLICY = ANTI_AFFINED"},
+    [SCHED_GROUP_ELSEWHERE] = {"is not where AFFINED has the others of its group",
+                               "are not where AFFINED has the others of its group"},
+    [SCHED_GROUP_HERE] = {"has a machine of a role that ANTI_AFFINED keeps away",
+                          "have a machine of a role that ANTI_AFFINED keeps away"},
     [SCHED_NO_DATASTORE] = {"has no system datastore for it", "have no system datastore for it"},
     [SCHED_NO_NETWORK] = {"has no network for a card with NETWORK_MODE = auto",
                           "have no network for a card with NETWORK_MODE = auto"},
@@ -71,6 +82,8 @@ static void append_need(GString *out, SchedHostTest test, const SchedVm *vm)
         g_string_append_printf(out, ": %s", vm->automatic);
     else if (test == SCHED_NOT_REQUIRED)
         g_string_append_printf(out, ": %s", vm->requirements);
+    else if (test >= SCHED_NOT_HOST_AFFINED && test <= SCHED_GROUP_HERE)
+        g_string_append_printf(out, " (role \"%s\" of VM group %d)", vm->role_name, vm->group);
 }
 
 /* ---- Datastores ---- */

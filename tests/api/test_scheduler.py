@@ -112,6 +112,32 @@ def test_only_where_the_owner_may(one, scheduler):
     assert guest_vm.findtext("UNAME") == "guest-of-sched"
 
 
+def test_groups_of_machines(one, scheduler):
+    """Apart by role, together by group, and told why."""
+    group = one.ok("one.vmgroup.allocate", 'NAME = shop\nROLE = [ NAME = front, POLICY = ANTI_AFFINED ]\n'
+                   'ROLE = [ NAME = back, HOST_AFFINED = 1 ]\nROLE = [ NAME = db ]\nAFFINED = "back, db"')
+
+    def member(role):
+        return one.allocate(f"CPU = 0.01\nVMGROUP = [ VMGROUP_ID = {group}, ROLE = {role} ]")
+    fronts = [member("front"), member("front")]
+    others = [member("db"), member("back")]
+    for identity in fronts + others:
+        one.wait(identity, "RUNNING")
+    assert sorted(host_of(one, identity) for identity in fronts) == [0, 1]
+    assert [host_of(one, identity) for identity in others] == [1, 1]
+    waiting = member("front")
+    text = one.until(lambda: message(one, waiting), "the message")
+    assert f'2 of 2 have another of its role, with POLICY = ANTI_AFFINED (role "front" of VM group {group})' in text
+    one.ok("one.vm.vmgroupdel", fronts[0])  # it leaves a place
+    one.allocate("CPU = 0.01")  # wakes the scheduler
+    one.wait(waiting, "RUNNING")
+    assert host_of(one, waiting) == host_of(one, fronts[0])
+    for identity in [*fronts, *others, waiting]:
+        one.action("terminate-hard", identity)
+        one.wait(identity, "DONE")
+    one.ok("one.vmgroup.delete", group)
+
+
 def network(one, name, size=2, more=""):
     return one.ok("one.vn.allocate", f"NAME = {name}\nVN_MAD = fw\nNETWORK_MASK = 255.255.255.0\n{more}\n"
                   f"AR = [ TYPE = IP4, IP = 10.6.{len(name)}.1, SIZE = {size} ]", -1)

@@ -1,11 +1,12 @@
 /* scheduler/place.c and report.c: the cases of data/sched/place.txt. */
+#include "scheduler/groups.h"
 #include "scheduler/place.h"
 #include "scheduler/report.h"
 #include "tests/unit/cases.h"
 
 typedef struct {
     char *name;
-    GString *hosts, *datastores, *networks, *vms;
+    GString *hosts, *datastores, *networks, *vms, *groups;
     GHashTable *limits;
     GPtrArray *expected; /* lines */
 } Scene;
@@ -73,7 +74,12 @@ static void add_host(GString *out, int id, GHashTable *words)
     element(out, "RUNNING_VMS", words, "running", "0");
     kib(out, "MAX_MEM", words, "mem", "16384");
     kib(out, "MEM_USAGE", words, "used_mem", "0");
-    g_string_append(out, "</HOST_SHARE>");
+    g_string_append(out, "</HOST_SHARE><VMS>");
+    g_autofree char *vms = take(words, "vms", "");
+    g_auto(GStrv) ids = g_strsplit(vms, ",", -1);
+    for (char **vm = ids; *vm != NULL; vm++)
+        g_string_append_printf(out, "<ID>%s</ID>", *vm);
+    g_string_append(out, "</VMS>");
     rest(out, words);
     g_string_append(out, "</HOST>");
 }
@@ -116,6 +122,37 @@ static void add_network(GString *out, int id, GHashTable *words)
     g_string_append(out, "</VNET>");
 }
 
+/* Rules are separated by semicolons. */
+static void add_rules(GString *out, const char *name, const char *text)
+{
+    g_auto(GStrv) rules = g_strsplit(text, ";", -1);
+    for (char **rule = rules; *rule != NULL; rule++)
+        g_string_append_printf(out, "<%s>%s</%s>", name, *rule, name);
+}
+
+/* Roles stand in words "NAME=POLICY/HOST_AFFINED/HOST_ANTI_AFFINED/VMS". */
+static void add_group(GString *out, int id, GHashTable *words)
+{
+    static const char *const members[] = {"POLICY", "HOST_AFFINED", "HOST_ANTI_AFFINED", "VMS"};
+    g_autofree char *together = take(words, "AFFINED", "");
+    g_autofree char *apart = take(words, "ANTI_AFFINED", "");
+    GHashTableIter iter;
+    gpointer name, value;
+    g_string_append_printf(out, "<VM_GROUP><ID>%d</ID><NAME>g</NAME><ROLES>", id);
+    g_hash_table_iter_init(&iter, words);
+    while (g_hash_table_iter_next(&iter, &name, &value)) {
+        g_auto(GStrv) parts = g_strsplit(value, "/", -1);
+        g_string_append_printf(out, "<ROLE><NAME>%s</NAME>", (char *)name);
+        for (guint i = 0; parts[i] != NULL && i < G_N_ELEMENTS(members); i++)
+            g_string_append_printf(out, "<%s>%s</%s>", members[i], parts[i], members[i]);
+        g_string_append(out, "</ROLE>");
+    }
+    g_string_append(out, "</ROLES><TEMPLATE>");
+    add_rules(out, "AFFINED", together);
+    add_rules(out, "ANTI_AFFINED", apart);
+    g_string_append(out, "</TEMPLATE></VM_GROUP>");
+}
+
 /* Cards whose network is to be chosen: "nics=2", all with the same wishes. */
 static void add_nics(GString *out, GHashTable *words)
 {
@@ -147,6 +184,12 @@ static void add_vm(GString *out, int id, GHashTable *words)
     element(out, "SIZE", words, "size", "0");
     g_string_append(out, "</DISK>");
     add_nics(out, words);
+    if (g_hash_table_contains(words, "group")) {
+        g_string_append(out, "<VMGROUP>");
+        element(out, "ROLE", words, "role", NULL);
+        element(out, "VMGROUP_ID", words, "group", NULL);
+        g_string_append(out, "</VMGROUP>");
+    }
     element(out, "AUTOMATIC_NIC_REQUIREMENTS", words, "automatic_nic", NULL);
     g_string_append(out, "</TEMPLATE><USER_TEMPLATE>");
     element(out, "SCHED_REQUIREMENTS", words, "requirements", NULL);
@@ -173,6 +216,7 @@ static Scene *scene_new(const char *name)
     scene->datastores = g_string_new("<DATASTORE_POOL>");
     scene->networks = g_string_new("<VNET_POOL>");
     scene->vms = g_string_new("<VM_POOL>");
+    scene->groups = g_string_new("<VM_GROUP_POOL>");
     scene->limits = words_of("limit");
     scene->expected = g_ptr_array_new_with_free_func(g_free);
     return scene;
@@ -185,6 +229,7 @@ static void scene_free(Scene *scene)
     g_string_free(scene->datastores, TRUE);
     g_string_free(scene->networks, TRUE);
     g_string_free(scene->vms, TRUE);
+    g_string_free(scene->groups, TRUE);
     g_hash_table_unref(scene->limits);
     g_ptr_array_unref(scene->expected);
     g_free(scene);
@@ -208,6 +253,8 @@ static void scene_line(Scene *scene, const char *line)
         add_datastore(scene->datastores, id, words);
     } else if (g_str_has_prefix(line, "net ")) {
         add_network(scene->networks, id, words);
+    } else if (g_str_has_prefix(line, "group ")) {
+        add_group(scene->groups, id, words);
     } else {
         g_assert_true(g_str_has_prefix(line, "vm "));
         add_vm(scene->vms, id, words);
@@ -225,6 +272,9 @@ static SchedPools *pools_of(const Scene *scene)
     g_string_append(scene->datastores, "</DATASTORE_POOL>");
     g_string_append(scene->networks, "</VNET_POOL>");
     g_string_append(scene->vms, "</VM_POOL>");
+    g_string_append(scene->groups, "</VM_GROUP_POOL>");
+    sched_read_groups(pools, scene->groups->str, &error);
+    g_assert_no_error(error);
     sched_read_networks(pools, scene->networks->str, &error);
     g_assert_no_error(error);
     sched_read_hosts(pools, scene->hosts->str, &error);

@@ -158,6 +158,7 @@ static void test_what_cannot_be_placed(void)
         read_vms(VM_HEAD("2", "1", "0", "0") "<TEMPLATE><VMGROUP><VMGROUP_ID>0</VMGROUP_ID>"
                                              "</VMGROUP></TEMPLATE></VM>",
                  0);
+    sched_pools_finish(pools);
     g_assert_nonnull(nth(pools, 0)->cannot);
     g_assert_nonnull(strstr(nth(pools, 0)->cannot, "VM group"));
 }
