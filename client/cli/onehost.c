@@ -177,6 +177,90 @@ static void add_capacity(Cli *cli, xmlNode *host, GString *page)
     }
 }
 
+/* What is free of a node, in MONITORING, of its NODE in HOST_SHARE/NUMA_NODES. NULL: not told. */
+static xmlNode *sample_of_node(xmlNode *node)
+{
+    xmlNode *host = node->parent->parent->parent;
+    xmlNode *sample = xml_find(host, "MONITORING/NUMA_NODE");
+    while (sample != NULL && cli_xml_int(sample, "NODE_ID", -1) != cli_xml_int(node, "NODE_ID", -2))
+        sample = xml_next_same(sample);
+    return sample;
+}
+
+static char *node_cores(const Cli *cli, xmlNode *node)
+{
+    guint count = 0;
+    for (xmlNode *core = xml_find(node, "CORE"); core != NULL; core = xml_next_same(core))
+        count++;
+    return g_strdup_printf("%u", count);
+}
+
+static char *node_total(const Cli *cli, xmlNode *node)
+{
+    return cli_size(cli_xml_double(node, "MEMORY/TOTAL", 0), 'K');
+}
+
+static char *node_memory(xmlNode *node, const char *path)
+{
+    xmlNode *sample = sample_of_node(node);
+    return sample != NULL ? cli_size(cli_xml_double(sample, path, 0), 'K') : g_strdup("-");
+}
+
+static char *node_used(const Cli *cli, xmlNode *node)
+{
+    return node_memory(node, "MEMORY/USED");
+}
+
+static char *node_free(const Cli *cli, xmlNode *node)
+{
+    return node_memory(node, "MEMORY/FREE");
+}
+
+/* How many pages of a size are free; empty: not told. (owned) */
+static char *free_pages(xmlNode *sample, const char *size)
+{
+    xmlNode *pages = sample != NULL ? xml_find(sample, "HUGEPAGE") : NULL;
+    while (pages != NULL && strcmp(cli_xml_text(pages, "SIZE"), size) != 0)
+        pages = xml_next_same(pages);
+    return g_strdup(pages != NULL ? cli_xml_text(pages, "FREE") : "");
+}
+
+/* "2M: 12 of 512 free, 1G: 0 of 4 free"; sizes of which the host has none are left out. */
+static char *node_pages(const Cli *cli, xmlNode *node)
+{
+    xmlNode *sample = sample_of_node(node);
+    GString *text = g_string_new(NULL);
+    for (xmlNode *at = xml_find(node, "HUGEPAGE"); at != NULL; at = xml_next_same(at)) {
+        const char *size = cli_xml_text(at, "SIZE"), *pages = cli_xml_text(at, "PAGES");
+        g_autofree char *shown = cli_size(cli_xml_double(at, "SIZE", 0), 'K');
+        g_autofree char *available = free_pages(sample, size);
+        if (cli_xml_int(at, "PAGES", 0) > 0)
+            g_string_append_printf(text, "%s%s: %s of %s free", text->len > 0 ? ", " : "", shown,
+                                   *available != '\0' ? available : "?", pages);
+    }
+    return g_string_free(text->len > 0 ? text : g_string_append_c(text, '-'), FALSE);
+}
+
+static const CliColumn node_columns[] = {
+    {"NODE", 4, "NODE_ID", NULL, NULL},    {"CORES", 5, NULL, node_cores, NULL},
+    {"MEMORY", 8, NULL, node_total, NULL}, {"USED", 8, NULL, node_used, NULL},
+    {"FREE", 8, NULL, node_free, NULL},    {"HUGE_PAGES", -40, NULL, node_pages, NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+static char *device_machine(const Cli *cli, xmlNode *device)
+{
+    gint64 id = cli_xml_int(device, "VMID", -1);
+    return id >= 0 ? g_strdup_printf("%" G_GINT64_FORMAT, id) : g_strdup("-");
+}
+
+static const CliColumn device_columns[] = {
+    {"VM", 5, NULL, device_machine, NULL},    {"ADDR", -8, "SHORT_ADDRESS", NULL, NULL},
+    {"TYPE", -14, "TYPE", NULL, NULL},        {"CLASS", -24, "CLASS_NAME", NULL, NULL},
+    {"NAME", -48, "DEVICE_NAME", NULL, NULL}, {"NUMA", -4, "NUMA_NODE", NULL, NULL},
+    {"SRIOV", -5, "SRIOV", NULL, NULL},       {NULL, 0, NULL, NULL, NULL},
+};
+
 /* Machines that the hypervisor runs and nobody created here: VM in the host's template. */
 static const CliColumn wild_columns[] = {
     {"NAME", -40, "VM_NAME", NULL, NULL},
@@ -231,6 +315,8 @@ static void host_page(Cli *cli, xmlNode *host, GString *page)
     cli_page_take(page, "LAST MONITORING TIME",
                   cli_time(cli_xml_int(host, "MONITORING/TIMESTAMP", 0)));
     add_capacity(cli, host, page);
+    cli_page_table(cli, page, "NUMA NODES", node_columns, host, "HOST_SHARE/NUMA_NODES/NODE");
+    cli_page_table(cli, page, "PCI DEVICES", device_columns, host, "HOST_SHARE/PCI_DEVICES/PCI");
     add_template(cli, host, page);
     cli_page_table(cli, page, "WILD VIRTUAL MACHINES", wild_columns, host, "TEMPLATE/VM");
     add_machines(cli, host, page);

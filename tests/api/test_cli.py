@@ -174,6 +174,22 @@ def test_pages(shell):
     assert all(len(line) <= 80 for line in shell.run("onevm show 0").splitlines())
 
 
+def test_nodes_of_a_host(shell, cloud, monkeypatch):
+    """Huge pages of the sizes that a node has, and how many of them are free as far as that is known."""
+    pages = [[(2048, 512, 12), (1048576, 0, 0)], [(2048, 4, None), (1048576, 2, 1)]]
+    nodes = "".join(f"<NODE>{''.join(f'<HUGEPAGE><PAGES>{n}</PAGES><SIZE>{size}</SIZE></HUGEPAGE>' for size, n, _ in node)}"
+                    f"<MEMORY><TOTAL>4194304</TOTAL></MEMORY><NODE_ID>{number}</NODE_ID></NODE>" for number, node in enumerate(pages))
+    free = "".join(f"<NUMA_NODE>{''.join(f'<HUGEPAGE><FREE>{n}</FREE><SIZE>{size}</SIZE></HUGEPAGE>' for size, _, n in node if n is not None)}"
+                   f"<MEMORY><FREE>1048576</FREE><USED>3145728</USED></MEMORY><NODE_ID>{number}</NODE_ID></NUMA_NODE>"
+                   for number, node in reversed(list(enumerate(pages))))
+    text = (f"<HOST><ID>1</ID><NAME>node1</NAME><STATE>2</STATE><HOST_SHARE><NUMA_NODES>{nodes}</NUMA_NODES></HOST_SHARE>"
+            f"<VMS/><TEMPLATE/><MONITORING>{free}</MONITORING></HOST>")
+    monkeypatch.setattr(cloud, "one_host_info", lambda *_: [True, text, 0], raising=False)
+    rows = [line.split(None, 5) for line in shell.run("onehost show 1").splitlines()]
+    assert ["0", "0", "4G", "3G", "1G", "2M: 12 of 512 free"] in rows, rows
+    assert ["1", "0", "4G", "3G", "1G", "2M: ? of 4 free, 1G: 1 of 2 free"] in rows, rows
+
+
 def test_samples(shell):
     lines = shell.run("onevm monitoring xen01").splitlines()
     assert lines[0].split() == ["TIME", "CPU", "MEM", "NETRX", "NETTX", "DISKRD", "DISKWR"] and len(lines) == 11

@@ -3,6 +3,7 @@ import time
 
 import pytest
 from api.states import ACTION, ALLOCATE, INTERNAL
+from api.test_cli import Shell
 from api.test_life import end
 
 
@@ -70,6 +71,8 @@ def test_pci_devices_of_a_host(fresh, tmp_path):
         assert owner() == "-1"
         one.ok("one.vm.deploy", each, identity)
     assert owner() == str(vm)
+    page = Shell(tmp_path / "home", one.port, one.session).run("onehost show gpu")
+    assert [str(vm), "3b:00.0", "10de:1db4:0302", "3D", "controller", "Tesla", "-", "no"] in map(str.split, page.splitlines()), page
     one.ok("one.vm.recover", vm, 3)
     one.until(lambda: owner() == "-1", "the device to be free again")
 
@@ -81,6 +84,17 @@ def test_pci_filter_that_is_wrong(fresh):
     one.start()
     one.ok("one.host.allocate", "gpu", "test", "dummy", 0)
     one.until(lambda: 'im_pci.conf cannot be used: FILTER has "nvidia"' in one.log(), "the driver's words")
+
+
+def test_nodes_on_the_page_of_a_host(one, tmp_path):
+    host = one.xml("one.host.info", 0)
+    lines = Shell(tmp_path, one.port, one.session).run("onehost show 0").splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("NUMA NODES"))
+    title, row = (line.split() for line in lines[at + 1:at + 3])
+    assert title == ["NODE", "CORES", "MEMORY", "USED", "FREE", "HUGE_PAGES"]
+    assert row[:3] == ["0", str(len(host.findall("HOST_SHARE/NUMA_NODES/NODE/CORE"))), "16G"] and row[5] == "-", row
+    assert row[3] != "-" and row[4] != "-", row
+    assert "PCI DEVICES" not in lines
 
 
 @pytest.mark.parametrize("arguments, code, text", [
