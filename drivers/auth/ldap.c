@@ -237,15 +237,19 @@ static void map_group(const Directory *directory, const char *dn, GString *info)
     }
 }
 
-static void append_groups(const Directory *directory, const Person *person, GString *info)
+/* FALSE with the error: who is in no group and whose groups could not be read are not the same. */
+static gboolean append_groups(const Directory *directory, const Person *person, GString *info,
+                              GError **error)
 {
     gsize before = info->len;
     if (template_vector(directory->file, "MAP", 0)) {
         g_autofree char *filter = membership(directory, person);
         g_autoptr(LdapResult) found =
             search(directory, setting(directory, "GROUP_BASE", setting(directory, "BASE", "")),
-                   LDAP_SCOPE_SUBTREE, filter, LDAP_NO_ATTRS, NULL);
-        LDAPMessage *entry = found ? ldap_first_entry(directory->handle, found) : NULL;
+                   LDAP_SCOPE_SUBTREE, filter, LDAP_NO_ATTRS, error);
+        if (!found)
+            return FALSE;
+        LDAPMessage *entry = ldap_first_entry(directory->handle, found);
         for (; entry; entry = ldap_next_entry(directory->handle, entry)) {
             g_autofree char *dn = dn_of(directory, entry);
             if (dn)
@@ -254,6 +258,7 @@ static void append_groups(const Directory *directory, const Person *person, GStr
     }
     if (info->len == before)
         g_string_append_printf(info, " %s", setting(directory, "DEFAULT_GID", "1"));
+    return TRUE;
 }
 
 /* ---- the whole ---- */
@@ -268,8 +273,11 @@ static gboolean ask(const Directory *directory, const AuthQuestion *question, GS
         return FALSE;
     /* As whoever may search: the user may perhaps not read groups. */
     g_autofree char *word = g_uri_escape_string(person.dn, "=,", TRUE);
+    if (strchr(question->password, '=') && strcmp(question->password, word) != 0)
+        return FALSE; /* another person, whom another directory knows by the same name */
     g_string_append_printf(info, "%s %s %s", question->driver, person.name, word);
-    append_groups(directory, &person, info);
+    if (!append_groups(directory, &person, info, error))
+        return FALSE;
     int code = bind_as(directory, person.dn, question->secret);
     return code == LDAP_SUCCESS || fail(directory, code, person.dn, error);
 }

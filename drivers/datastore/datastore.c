@@ -9,7 +9,7 @@
 
 /* oned has its own limits and cancels; these are for work that it forgot. */
 #define COPY_SECONDS    (48 * 3600)
-#define STAT_SECONDS    (3600)
+#define STAT_SECONDS    60 /* as long as oned waits for it */
 #define MONITOR_SECONDS 60
 #define THREADS         15
 /* What a simulated datastore has, and what an image has there that says no size. */
@@ -142,8 +142,10 @@ static gboolean prepare(DriverJob *job, GError **error)
 static char *queue_of(const DriverJob *job)
 {
     const DsRequest *request = driver_job_data(job);
-    return g_strdup_printf("datastore %" G_GINT64_FORMAT,
-                           request != NULL ? request->datastore : -1);
+    /* Of a URL another computer decides how long it takes to tell its size: nothing else waits. */
+    gboolean asks = strcmp(driver_job_action(job), "STAT") == 0;
+    return g_strdup_printf("datastore %" G_GINT64_FORMAT "%s",
+                           request != NULL ? request->datastore : -1, asks ? " sizes" : "");
 }
 
 /* ---- simulated ---- */

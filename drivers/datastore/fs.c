@@ -382,7 +382,8 @@ static gboolean look_at_source(const DsWork *work, DsSource *source, guint64 *si
             return FALSE;
         facts = image_facts(counting->head, counting->length, counting->total);
     }
-    *size = facts.size;
+    /* A full qcow2 is larger than the disk in it, and all of it is copied. */
+    *size = MAX(facts.size, packed ? 0 : (guint64)MAX(whole, 0));
     return TRUE;
 }
 

@@ -66,8 +66,10 @@ static gsize nearest(const char *path, const char *directories)
 gboolean ds_path_is_allowed(const char *path, const DsFences *fences, GError **error)
 {
     g_autofree char *state = paths_var(NULL), *configuration = paths_etc(NULL);
-    g_autofree char *own =
-        g_strdup_printf("%s %s /etc /root /proc /sys /dev /run", state, configuration);
+    /* Other people's images and machines are below the datastores. */
+    const char *datastores = g_getenv("ONE_DATASTORES");
+    g_autofree char *own = g_strdup_printf("%s %s %s /etc /root /proc /sys /dev /run", state,
+                                           configuration, datastores != NULL ? datastores : "");
     gsize closed = MAX(nearest(path, own), nearest(path, fences->restricted));
     if (closed == 0 || nearest(path, fences->safe) >= closed)
         return TRUE;

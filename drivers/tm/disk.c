@@ -66,6 +66,8 @@ gboolean disk_resize(const Transfer *transfer, const ScriptCommand *command, GEr
     g_autofree char *script = g_strdup_printf(
         "need \"$d\"; n=%" G_GINT64_FORMAT "; [ \"$(size_of \"$d\")\" -lt $n ] || exit 0\n"
         "if is_qcow2 \"$d\"; then\n"
+        " [ $(($(od -An -tu1 -j79 -N1 -- \"$d\") & 4)) = 0 ] ||\n"
+        "  { echo \"$d says that its data is in another file: it is not touched\" >&2; exit 1; }\n"
         " j=$(printf %%s \"$d\" | sed 's/[\\\\\"]/\\\\&/g')\n"
         " qemu-img resize -q \"json:{\\\"driver\\\":\\\"qcow2\\\",\\\"backing\\\":null,"
         "\\\"file\\\":{\\\"driver\\\":\\\"file\\\",\\\"filename\\\":\\\"$j\\\"}}\" $n\n"

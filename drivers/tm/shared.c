@@ -42,9 +42,10 @@ static gboolean overlay_file(const Transfer *transfer, const ScriptCommand *comm
     ImageFacts facts;
     if (!image_look(command->source.path, &facts, error))
         return FALSE;
-    if (facts.kind == IMAGE_QCOW2)
-        return clone_file(transfer, command, error);
-    return make_overlay(transfer, command, "raw", error);
+    /* Never a plain copy: the machine was told that its disk is qcow2, and bytes of a guest that
+     * name another file would be believed. */
+    gboolean whole = facts.kind == IMAGE_QCOW2 && !facts.has_base;
+    return make_overlay(transfer, command, whole ? "qcow2" : "raw", error);
 }
 
 static gboolean link_file(const Transfer *transfer, const ScriptCommand *command, GError **error)

@@ -57,6 +57,28 @@ static JsonObject *build_config(const VmmAction *action)
 
 /* ---- devices ---- */
 
+static gboolean says_yes(const xmlNode *nic, const char *name)
+{
+    g_autofree char *value = xml_get(nic, name);
+    return value && (!g_ascii_strcasecmp(value, "YES") || !g_ascii_strcasecmp(value, "TRUE"));
+}
+
+/* Nothing filters a container's card, and nothing makes its bridge: a machine that counts on it
+ * must not start without. */
+static gboolean is_plain(const xmlNode *nic, gint64 id, GError **error)
+{
+    g_autofree char *driver = xml_get(nic, "VN_MAD");
+    if ((!driver || !*driver || !strcmp(driver, "bridge") || !strcmp(driver, "dummy")) &&
+        !says_yes(nic, "FILTER_MAC_SPOOFING") && !says_yes(nic, "FILTER_IP_SPOOFING"))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                "NIC %" G_GINT64_FORMAT " is of a network with VN_MAD %s or with filters; cards of "
+                "containers are neither filtered nor in a VLAN: use a network with VN_MAD = "
+                "\"bridge\" and a bridge that is there",
+                id, driver ? driver : "");
+    return FALSE;
+}
+
 JsonObject *lxd_build_nic(const xmlNode *nic, GError **error)
 {
     g_autofree char *bridge = xml_get(nic, "BRIDGE");
@@ -68,6 +90,8 @@ JsonObject *lxd_build_nic(const xmlNode *nic, GError **error)
                     "NIC %" G_GINT64_FORMAT " names no BRIDGE, which a container needs", id);
         return NULL;
     }
+    if (!is_plain(nic, id, error))
+        return NULL;
     JsonObject *device = json_object_new();
     set(device, "type", "nic");
     set(device, "nictype", "bridged");

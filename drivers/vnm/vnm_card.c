@@ -145,12 +145,14 @@ static gboolean add_addresses(const xmlNode *from, VnmCard *card, GError **error
     return TRUE;
 }
 
-/* An alias is one more address of the card that it names. */
+/* An alias is one more address of the card that it names, when a network has given it: what its
+ * owner wrote there is a wish of the guest, and no reason to let it speak so. */
 static gboolean add_aliases(const xmlNode *vm, VnmCard *card, GError **error)
 {
     const xmlNode *alias = xml_find(vm, "TEMPLATE/NIC_ALIAS");
     for (; alias; alias = xml_next_same(alias))
-        if (xml_get_int(alias, "PARENT_ID", -1) == card->id && !add_addresses(alias, card, error))
+        if (xml_get_int(alias, "PARENT_ID", -1) == card->id &&
+            xml_get_int(alias, "AR_ID", -1) >= 0 && !add_addresses(alias, card, error))
             return FALSE;
     return TRUE;
 }

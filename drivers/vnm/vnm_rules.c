@@ -257,6 +257,10 @@ static void append_list(const GPtrArray *addresses, const char *more, GString *t
 static void append_spoofing(const VnmCard *card, GString *text)
 {
     const char *tap = card->tap, *mac = card->mac;
+    if (!card->mac_filter && !card->ip_filter)
+        return;
+    /* With a tag of its own a frame would go to another VLAN, and past what looks at addresses. */
+    g_string_append_printf(text, RULE "ether type { 0x8100, 0x88a8, 0x9100 } drop\n", tap, "out");
     if (card->mac_filter)
         g_string_append_printf(text,
                                RULE "ether saddr != %s drop\n" RULE "arp saddr ether != %s drop\n",

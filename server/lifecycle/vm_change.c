@@ -263,12 +263,12 @@ static void done_disk_resize(World *world, Vm *vm)
         disk_growth_kept(world, disk);
 }
 
-static void put_back(Vm *vm);
+static void put_back(World *world, Vm *vm);
 
 /* The machine is what it was. */
 static void done_disk_saveas(World *world, Vm *vm)
 {
-    put_back(vm);
+    put_back(world, vm);
 }
 
 /* What a change does when it has succeeded, beyond losing its marks. */
@@ -283,7 +283,7 @@ static const struct {
     {"disk-resize", done_disk_resize},
 };
 
-static void put_back(Vm *vm)
+static void put_back(World *world, Vm *vm)
 {
     g_autoptr(Template) template = unpack(template_get(vm->operation, "TEMPLATE"));
     g_autoptr(Template) snapshots = unpack(template_get(vm->operation, "SNAPSHOTS"));
@@ -295,6 +295,7 @@ static void put_back(Vm *vm)
     vm->head.template = g_steal_pointer(&template);
     template_free(vm->snapshots);
     vm->snapshots = g_steal_pointer(&snapshots);
+    secgroup_write_rules(world, vm->head.template); /* they may have changed meanwhile */
 }
 
 /* Nobody knows whether it was done. What may be there is shown, so that it can be removed; what
@@ -326,7 +327,7 @@ static void undo(World *world, Vm *vm)
         drop_device(world, vm, "NIC", "NIC_ID");
     if (vm_changes(vm, "disk-attach"))
         drop_device(world, vm, "DISK", "DISK_ID");
-    put_back(vm);
+    put_back(world, vm);
     forget_change(vm);
 }
 

@@ -156,7 +156,10 @@ static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use
 {
     gint64 size = 0, datastore = -1, id = -1, snapshots = 0;
     gboolean image = attribute_get(disk, "IMAGE_ID") != NULL;
-    gboolean itself = says(disk, "CLONE", "NO") || says(disk, "PERSISTENT", "YES");
+    const char *source = attribute_get(disk, "SOURCE");
+    gboolean itself =
+        (image || (source && *source)) && /* an empty disk is made, whatever it says */
+        (says(disk, "CLONE", "NO") || says(disk, "PERSISTENT", "YES"));
     (void)attribute_get_int(disk, "SIZE", &size);
     (void)attribute_get_int(disk, "DATASTORE_ID", &datastore);
     if (vm->snapshots && attribute_get_int(disk, "DISK_ID", &id))

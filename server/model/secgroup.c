@@ -114,14 +114,19 @@ static TemplateAttribute *add_rule(Template *template, const Object *group,
     return copy;
 }
 
+/* Rules of a machine at most: those of networks are one for each range, and users make ranges. What
+ * is left out lets less through. */
+#define RULES_MOST 8192
+
 /* A rule with NETWORK_ID is one for each range of that network, and of each version of IP. */
 static void add_rules(World *world, Template *template, const Object *group,
-                      const TemplateAttribute *rule)
+                      const TemplateAttribute *rule, guint *left)
 {
     static const char *const addresses[] = {"IP", "IP6"};
     gint64 id;
     if (!attribute_get_int(rule, "NETWORK_ID", &id)) {
-        add_rule(template, group, rule);
+        if (*left > 0 && (*left)--)
+            add_rule(template, group, rule);
         return;
     }
     const Network *network = id == (gint32)id ? network_get(world, (gint32)id) : NULL;
@@ -129,8 +134,9 @@ static void add_rules(World *world, Template *template, const Object *group,
         const AddressRange *range = network->ranges->pdata[i];
         for (guint j = 0; j < G_N_ELEMENTS(addresses); j++) {
             const char *first = attribute_get(range->attributes, addresses[j]);
-            if (!first || !*first)
+            if (!first || !*first || *left == 0)
                 continue;
+            (*left)--;
             TemplateAttribute *copy = add_rule(template, group, rule);
             attribute_set(copy, "IP", first);
             attribute_set_int(copy, "SIZE", range->size);
@@ -142,11 +148,12 @@ void secgroup_write_rules(World *world, Template *template)
 {
     g_autoptr(GArray) groups = named_groups(template);
     TemplateAttribute *rule;
+    guint left = RULES_MOST;
     template_remove(template, "SECURITY_GROUP_RULE");
     for (guint i = 0; i < groups->len; i++) {
         const Object *group = pool_get(world, KIND_SECGROUP, g_array_index(groups, gint32, i));
         for (guint j = 0; group && (rule = template_vector(group->template, "RULE", j)); j++)
-            add_rules(world, template, group, rule);
+            add_rules(world, template, group, rule, &left);
     }
 }
 

@@ -63,7 +63,7 @@ static void inherit(World *world, const char *list, const Template *from, Templa
 /* The guest's view: what the disk says, else what the image says. */
 static void describe_device(World *world, const Image *image, TemplateAttribute *disk)
 {
-    static const char *const names[] = {"DEV_PREFIX", "BUS", "TARGET", "DRIVER"};
+    static const char *const names[] = {"DEV_PREFIX", "BUS", "TARGET"};
     gboolean cd = image->type == IMAGE_CDROM;
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
         const char *value = template_get(image->head.template, names[i]);
@@ -111,7 +111,6 @@ static void describe_size(const Image *image, TemplateAttribute *disk)
 
 void disk_describe(World *world, const Image *image, TemplateAttribute *disk)
 {
-    const char *own_driver = template_get(image->head.template, "DRIVER");
     describe_device(world, image, disk);
     describe_datastore(world, image, disk);
     describe_size(image, disk);
@@ -120,9 +119,9 @@ void disk_describe(World *world, const Image *image, TemplateAttribute *disk)
     attribute_set_int(disk, "IMAGE_STATE", image->state);
     attribute_set(disk, "SOURCE", image->source);
     attribute_set(disk, "FORMAT", *image->format ? image->format : "raw");
-    /* Disks are what their image is: a guest must not have its bytes taken for a format. */
-    if (!own_driver || !*own_driver)
-        attribute_set(disk, "DRIVER", *image->format ? image->format : "raw");
+    /* Disks are what their image was found to be, whatever its owner calls it: a guest must not
+     * have its bytes taken for a format that names other files. */
+    attribute_set(disk, "DRIVER", *image->format ? image->format : "raw");
     attribute_set(disk, "CLONE", image->persistent ? "NO" : "YES");
     attribute_set(disk, "SAVE", image->persistent ? "YES" : "NO");
     attribute_set(disk, "PERSISTENT", image->persistent ? "YES" : NULL);

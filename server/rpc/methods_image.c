@@ -424,6 +424,7 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
     g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_USE);
     const Object *caller = &request->caller->head;
     g_autoptr(QuotaUse) all = quota_use_new(caller->id, caller->gid, -1);
+    gint64 wanted = 0; /* of several datastores more than each needs */
     for (guint pass = 0; images && pass < 2; pass++) {
         if (pass == 1 &&
             !quota_allows(request->world, NULL, g_steal_pointer(&all), &request->error))
@@ -438,8 +439,12 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
                                        : datastore_get(request->world, source->datastore);
             if (source && !datastore)
                 return FALSE;
-            if (source && pass == 0)
+            if (source && pass == 0) {
+                wanted += source->size;
+                if (!datastore_has_room(request->world, datastore, wanted, &request->error))
+                    return FALSE;
                 quota_use_add_image(all, datastore->head.id, source->size);
+            }
             if (!source || pass == 0)
                 continue;
             gint32 id = copy_image(request, source, datastore, copy, persistent)->head.id;
@@ -459,7 +464,9 @@ gboolean request_delete_images(Request *request, const Template *template)
     g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_MANAGE);
     for (guint i = 0; images && i < images->len; i++) {
         const Image *image = images->pdata[i];
-        if (image && (image_in_use(image) || image->state == IMAGE_DELETE)) {
+        if (image &&
+            (image_in_use(image) || image->state == IMAGE_DELETE ||
+             image->work == IMAGE_WORK_SAVE || (image_is_locked(image) && image->stored))) {
             reply_error(request, ONE_ERROR_ACTION,
                         "Image %d of the template cannot be deleted: it is in state %s",
                         image->head.id, image_state_name(image->state));

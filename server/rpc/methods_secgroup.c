@@ -52,6 +52,14 @@ static const char *wrong_type(const TemplateAttribute *rule)
     return NULL;
 }
 
+/* The addresses of a network are shown in the machines that have the rule. */
+static void may_name_network(Request *request, gint64 id)
+{
+    Object *network = request_object(request, KIND_NET, id == (gint32)id ? (gint32)id : -1);
+    if (network)
+        (void)request_may(request, RIGHT_USE, KIND_NET, network);
+}
+
 static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint number)
 {
     static const char *const protocols[] = {"ALL", "TCP", "UDP", "ICMP", "ICMPV6", "IPSEC", NULL};
@@ -82,6 +90,8 @@ static gboolean rule_fits(Request *request, const TemplateAttribute *rule, guint
     else if ((type = wrong_type(rule)))
         reply_error(request, ONE_ERROR_ALLOCATE, "RULE %u: %s \"%s\" is no number from 0 to 255",
                     number, type, attribute_get(rule, type));
+    else if (attribute_get_int(rule, "NETWORK_ID", &size))
+        may_name_network(request, size);
     return !request->error;
 }
 

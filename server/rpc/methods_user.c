@@ -148,7 +148,12 @@ static GArray *wanted_groups(Request *request)
 /* May a user be verified by this driver, with the password that came? FALSE with the error. */
 static gboolean driver_fits(Request *request, const char *driver)
 {
-    if (!auth_driver_exists(request->world, driver))
+    if (g_str_has_prefix(driver, "server_") && !user_is_admin(request->caller))
+        reply_error(request, ONE_ERROR_AUTHORIZATION,
+                    "A user of the driver \"%s\" acts for all others, oneadmin too: only "
+                    "administrators make one",
+                    driver);
+    else if (!auth_driver_exists(request->world, driver))
         reply_error(request, ONE_ERROR_INTERNAL,
                     "There is no authentication driver \"%s\": AUTH_MAD of oned.conf lists those "
                     "that there are, besides core and public",

@@ -118,14 +118,36 @@ gboolean vm_check_restricted(World *world, const User *user, const Template *tem
                              GError **error)
 {
     /* What a user could open any file, disk or device of the hosts with: paths, names of disks
-     * on the network, and XML that becomes part of the domain. */
-    static const char *const paths[] = {
-        "DISK/SOURCE",        "OS/KERNEL",        "OS/INITRD",         "OS/BOOTLOADER",
-        "NIC/SCRIPT",         "SPICE_OPTIONS",    "HYPERV_OPTIONS",    "FEATURES/DEVICE_MODEL",
-        "DISK/ISCSI_IQN",     "DISK/ISCSI_HOST",  "DISK/ISCSI_USAGE",  "DISK/CEPH_HOST",
-        "DISK/CEPH_SECRET",   "DISK/POOL_NAME",   "DISK/GLUSTER_HOST", "DISK/GLUSTER_VOLUME",
-        "DISK/SHEEPDOG_HOST", "DISK/LUKS_SECRET", "NUMA_NODE",         "DISK/SHAREABLE",
-        "IMPORT_VM_ID",       "DEPLOY_ID"};
+     * on the network, what frees a container of its walls, and XML that becomes part of the domain.
+     */
+    static const char *const paths[] = {"DISK/SOURCE",
+                                        "OS/KERNEL",
+                                        "OS/INITRD",
+                                        "OS/BOOTLOADER",
+                                        "NIC/SCRIPT",
+                                        "SPICE_OPTIONS",
+                                        "HYPERV_OPTIONS",
+                                        "FEATURES/DEVICE_MODEL",
+                                        "DISK/ISCSI_IQN",
+                                        "DISK/ISCSI_HOST",
+                                        "DISK/ISCSI_USAGE",
+                                        "DISK/CEPH_HOST",
+                                        "DISK/CEPH_SECRET",
+                                        "DISK/POOL_NAME",
+                                        "DISK/GLUSTER_HOST",
+                                        "DISK/GLUSTER_VOLUME",
+                                        "DISK/SHEEPDOG_HOST",
+                                        "DISK/LUKS_SECRET",
+                                        "NUMA_NODE",
+                                        "DISK/SHAREABLE",
+                                        "IMPORT_VM_ID",
+                                        "DEPLOY_ID",
+                                        "CONTAINER/PRIVILEGED",
+                                        "CONTAINER/NESTING",
+                                        "CONTAINER/PROFILES",
+                                        "CONTAINER/VOLUMES",
+                                        "CONTAINER/NETWORK",
+                                        "CONTAINER/ARCHIVE"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);

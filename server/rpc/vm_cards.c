@@ -169,6 +169,8 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
                    GError **error)
 {
     g_autoptr(GError) why = NULL;
+    static const char *const addresses[] = {"IP",      "IP6",        "IP6_LINK",   "IP6_GLOBAL",
+                                            "IP6_ULA", "VROUTER_IP", "VROUTER_IP6"};
     AddressRange *range;
     guint index;
     gint64 range_id = -1;
@@ -195,6 +197,9 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
         return FALSE;
     network_lease(world, network, range, index, (Holder){HOLDER_VM, vm});
     attribute_set_int(card, "AR_ID", range->id);
+    /* The range alone says them: a card may speak with each of its addresses. */
+    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++)
+        attribute_set(card, addresses[i], NULL);
     range_describe(range, index, card);
     describe(world, network, range, card);
     name_groups(network, card);

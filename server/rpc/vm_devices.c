@@ -271,8 +271,10 @@ TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const
         !vm_check_restricted(world, user, given, error))
         return NULL;
     TemplateAttribute *nic = only_vector(given, "NIC", error);
-    if (nic)
+    if (nic) {
         clear_marks(nic);
+        attribute_set_int(nic, "NIC_ID", id); /* its name on the host is made of it */
+    }
     if (!nic || !card_take(world, user, nic, vm, error)) {
         template_attribute_free(nic);
         return NULL;

@@ -59,7 +59,8 @@ def test_by_every_door(one, mallory, given, machine, unchanged, text, path):
 def test_list_of_the_configuration_cannot_open_what_is_always_closed(fresh):
     """One line of VM_RESTRICTED_ATTR replaces the defaults; somebody else's domain is not taken over even so."""
     mallory = fresh('VM_RESTRICTED_ATTR = "NIC/MAC"\n').user("mallory")
-    for text, path in FORBIDDEN[:7] + FORBIDDEN[-2:]:
+    walls = [(f'CONTAINER = [ {name} = "x" ]', f"CONTAINER/{name}") for name in ("PRIVILEGED", "VOLUMES", "NETWORK", "ARCHIVE")]
+    for text, path in FORBIDDEN[:7] + FORBIDDEN[-2:] + walls:
         if path != "CONTEXT/FILES" and not text.startswith("<"):
             mallory.fails("one.vm.allocate", SMALL + text, True, code=AUTHORIZATION, text=path)
 

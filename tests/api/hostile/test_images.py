@@ -115,3 +115,18 @@ def test_ids_of_nothing(mallory, identity):
 @pytest.mark.parametrize("name", ["a/b", "../x", "a\tb", "<b>", "a;b", "x" * 129, "a'b", "$HOME", "a|b", "#"])
 def test_names(mallory, store, name):
     mallory.fails("one.image.allocate", f'NAME="{name}"\nTYPE=DATABLOCK\nSIZE=1', store, code=ALLOCATE, text="Invalid NAME")
+
+
+def test_the_format_is_what_was_found(one, mallory, store):
+    """An owner who calls raw bytes qcow2 or vmdk would have QEMU open the files that they name."""
+    identity = mallory.ok("one.image.allocate", f'NAME=format\nTYPE=DATABLOCK\nPATH="{one.top}/safe/good"\nDRIVER=vmdk\nFORMAT=vmdk', store)
+    assert settled(one, identity) == 1
+    for word in ("vmdk", "QCOW2", "qcow2"):
+        mallory.ok("one.image.update", identity, f"DRIVER={word}", 1)
+        vm = mallory.ok("one.vm.allocate", f"CPU=0.1\nMEMORY=64\nDISK=[ IMAGE_ID={identity}, DRIVER={word}, FORMAT={word} ]", True)
+        disk = one.vm(vm).find("TEMPLATE/DISK")
+        assert disk.findtext("DRIVER") == disk.findtext("FORMAT") == "raw"
+        one.ok("one.vm.recover", vm, 3)
+    one.until(lambda: one.xml("one.image.info", identity).findtext("STATE") == "1", "the image to be free")
+    one.ok("one.image.delete", identity)
+    gone(one, identity)

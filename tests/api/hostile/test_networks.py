@@ -181,3 +181,13 @@ def test_range_that_could_not_be_read_again(one, lan, unchanged):
     one.fails("one.vn.update_ar", lan, "AR = [ AR_ID = 1, SIZE = 99999999999 ]")
     one.fails("one.vn.update_ar", lan, "AR = [ AR_ID = 4294967297, SIZE = 3 ]", code=ACTION, text="does not exist")
     one.restart()
+
+
+def test_addresses_of_others_are_not_ones_own(one, mallory, lan):
+    """With each of a card's addresses its guest may speak, so the network alone says them."""
+    theirs = 'VROUTER_IP = "10.0.0.1", IP6_GLOBAL = "2001:db8::1", IP6_ULA = "fd00::1", VROUTER_IP6 = "fd00::2"'
+    vm = mallory.ok("one.vm.allocate", f"CPU = 0.1\nMEMORY = 64\nNIC = [ NETWORK_ID = {lan}, {theirs} ]", True)
+    card = one.vm(vm).find("TEMPLATE/NIC")
+    assert [card.findtext(name) for name in ("VROUTER_IP", "IP6_GLOBAL", "IP6_ULA", "VROUTER_IP6")] == [None] * 4
+    mallory.fails("one.vm.updatenic", vm, 0, 'NIC = [ VROUTER_IP = "10.0.0.1" ]', 1)
+    one.ok("one.vm.recover", vm, 3)

@@ -27,7 +27,8 @@ def eve(one):
     "CPU = 0.1\nMEMORY = 129\n", "CPU = 0.1\nMEMORY = 2147483647\n",
     SMALL + 'DISK = [ TYPE = fs, SIZE = 51 ]', SMALL + 'DISK = [ TYPE = fs, SIZE = 26 ]\n' * 2,
     SMALL + 'DISK = [ TYPE = fs, SIZE = 9223372036854775807 ]', SMALL + 'DISK = [ TYPE = fs, SIZE = 4611686018427387904 ]\n' * 4,
-    SMALL + 'DISK = [ TYPE = swap, SIZE = 51 ]'])
+    SMALL + 'DISK = [ TYPE = swap, SIZE = 51 ]', SMALL + 'DISK = [ TYPE = fs, SIZE = 51, CLONE = NO ]',
+    SMALL + 'DISK = [ TYPE = fs, SIZE = 51, PERSISTENT = YES ]'])
 def test_large_machines(one, eve, template):
     eve.fails("one.vm.allocate", template, False, code=AUTHORIZATION, text="limit of")
     eve.fails("one.vm.allocate", template, True, code=AUTHORIZATION, text="limit of")

@@ -199,3 +199,14 @@ def test_names(one, mallory, named, unchanged, name):
 def test_ids(mallory, identity, method, arguments):
     given = (*arguments, identity) if method == "one.vm.action" else (identity, *arguments)
     mallory.fails(method, *given, code=NO_EXISTS)
+
+
+def test_a_server_that_acts_for_others(fresh):
+    """A group's administrator would be oneadmin with that driver."""
+    one = fresh('AUTH_MAD = [ EXECUTABLE = "one_auth_mad", AUTHN = "server_cipher" ]\n')
+    staff = one.ok("one.group.allocate", "staff")
+    boss = one.user("boss", groups=[staff])
+    one.ok("one.group.addadmin", staff, boss.uid)
+    boss.fails("one.user.chauth", boss.uid, "server_cipher", "0" * 64, code=AUTHORIZATION)
+    boss.fails("one.user.allocate", "server", "0" * 64, "server_cipher", [staff], code=AUTHORIZATION)
+    one.ok("one.user.allocate", "server", "0" * 64, "server_cipher")
