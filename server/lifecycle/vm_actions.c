@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "server/model/datastore.h"
 #include "server/model/quota.h"
+#include "server/model/vm_room.h"
 
 #include <string.h>
 
@@ -137,6 +138,10 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
     VmLcm phase = deploy_phase(vm);
     Datastore *datastore = vm_place_datastore(
         world, place, host, phase == LCM_PROLOG ? NULL : vm_last_record(vm), error);
+    /* A machine that ran has its disks already. */
+    if (datastore && place->enforce && phase == LCM_PROLOG &&
+        !vm_fits_datastore(world, vm, host, datastore, error))
+        return FALSE;
     if (!datastore || !may_be(world, vm, (VmTarget){VM_ACTIVE, phase}, host->cluster, error))
         return FALSE;
     vm_new_record(lifecycle, vm, host, datastore);

@@ -69,24 +69,26 @@ Host *host_create(World *world, const char *name, const char *im_mad, const char
     return host;
 }
 
-void host_charge(World *world, gint32 id, gint32 vm, gint64 cpu, gint64 memory)
+void host_charge(World *world, gint32 id, gint32 vm, gint64 cpu, gint64 memory, gint64 disk)
 {
     Host *host = host_get(world, id);
     if (!host)
         return;
     host->cpu_usage += cpu;
     host->memory_usage += memory;
+    host->disk_usage += disk;
     ids_add(host->vms, vm);
     object_touched(world, &host->head);
 }
 
-void host_discharge(World *world, gint32 id, gint32 vm, gint64 cpu, gint64 memory)
+void host_discharge(World *world, gint32 id, gint32 vm, gint64 cpu, gint64 memory, gint64 disk)
 {
     Host *host = host_get(world, id);
     if (!host)
         return;
     host->cpu_usage -= cpu;
     host->memory_usage -= memory;
+    host->disk_usage -= disk;
     ids_remove(host->vms, vm);
     object_touched(world, &host->head);
 }
@@ -160,7 +162,7 @@ static void render_share(World *world, const Host *host, GString *xml)
     xml_int(xml, "RUNNING_VMS", host->vms->len);
     xml_int(xml, "VMS_THREAD", 1);
     g_string_append(xml, "<DATASTORES>");
-    xml_int(xml, "DISK_USAGE", 0);
+    xml_int(xml, "DISK_USAGE", host->disk_usage);
     for (guint i = 0; i < host->datastores->len; i++) {
         const HostDatastore *datastore = &g_array_index(host->datastores, HostDatastore, i);
         g_string_append(xml, "<DS>");
@@ -212,7 +214,7 @@ void host_render_old(World *world, Host *host, GString *xml)
     xml_text(xml, "CLUSTER", cluster_name(world, host->cluster));
     g_string_append(xml, "<HOST_SHARE>");
     xml_int(xml, "HID", host->head.id);
-    xml_int(xml, "DISK_USAGE", 0);
+    xml_int(xml, "DISK_USAGE", host->disk_usage);
     xml_int(xml, "MEM_USAGE", host->memory_usage);
     xml_int(xml, "CPU_USAGE", host->cpu_usage);
     xml_int(xml, "MAX_DISK", host->max_disk);

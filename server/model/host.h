@@ -27,7 +27,9 @@ typedef struct Host {
     gint32 cluster;
     gint64 last_monitored;
 
-    gint64 cpu_usage, memory_usage;        /* given to machines: percent, KiB */
+    gint64 cpu_usage, memory_usage; /* given to machines: percent, KiB */
+    gint64
+        disk_usage; /* MiB of disks that machines have on it, in datastores that are not shared */
     gint64 total_cpu, total_memory;        /* what it has: percent, KiB */
     gint64 max_cpu, max_memory;            /* less what is reserved */
     GArray *vms;                           /* ids of machines that hold capacity here */
@@ -52,8 +54,8 @@ Host *host_get(World *world, gint32 id);
 Host *host_create(World *world, const char *name, const char *im_mad, const char *vm_mad,
                   gint32 cluster);
 const char *host_state_name(HostState state);
-void host_charge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory);
-void host_discharge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory);
+void host_charge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory, gint64 disk);
+void host_discharge(World *world, gint32 host, gint32 vm, gint64 cpu, gint64 memory, gint64 disk);
 /* Whether so much more fits. FALSE with the reason. */
 gboolean host_has_room(const Host *host, gint64 cpu, gint64 memory, GError **error);
 /* Computes max_* again from total_* and RESERVED_CPU, RESERVED_MEM (host, else cluster, else

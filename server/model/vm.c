@@ -6,6 +6,7 @@
 #include "server/model/network.h"
 #include "server/model/vm_images.h"
 #include "server/model/vmgroup.h"
+#include "server/model/vm_room.h"
 #include "server/model/world.h"
 
 static const char *const state_names[VM_STATES] = {
@@ -295,20 +296,23 @@ gboolean vm_is_moving(const Vm *vm)
     }
 }
 
-static void charge(World *world, Vm *vm, VmCharge *now, gint32 host, gint64 cpu, gint64 memory)
+static void charge(World *world, Vm *vm, VmCharge *now, VmCharge then)
 {
-    if (now->host == host && now->cpu == cpu && now->memory == memory)
+    if (then.host < 0)
+        then = (VmCharge){.host = -1};
+    if (now->host == then.host && now->cpu == then.cpu && now->memory == then.memory &&
+        now->disk == then.disk)
         return;
     if (now->host >= 0)
-        host_discharge(world, now->host, vm->head.id, now->cpu, now->memory);
-    *now = (VmCharge){host, cpu, memory};
-    if (host >= 0)
-        host_charge(world, host, vm->head.id, cpu, memory);
+        host_discharge(world, now->host, vm->head.id, now->cpu, now->memory, now->disk);
+    *now = then;
+    if (then.host >= 0)
+        host_charge(world, then.host, vm->head.id, then.cpu, then.memory, then.disk);
 }
 
 void vm_recharge(World *world, Vm *vm)
 {
-    gint64 cpu, memory, held;
+    gint64 cpu, memory, held, disk = vm_host_mb(world, vm);
     vm_capacity(vm, &cpu, &memory);
     /* While its size changes it holds the larger of both. */
     if (vm->operation && template_get_int(vm->operation, "HELD_CPU", &held))
@@ -331,9 +335,9 @@ void vm_recharge(World *world, Vm *vm)
         vm->charges[1] = swap;
     }
     if (vm->charges[1].host != other)
-        charge(world, vm, &vm->charges[1], -1, 0, 0);
-    charge(world, vm, &vm->charges[0], here, here >= 0 ? cpu : 0, here >= 0 ? memory : 0);
-    charge(world, vm, &vm->charges[1], other, other >= 0 ? cpu : 0, other >= 0 ? memory : 0);
+        charge(world, vm, &vm->charges[1], (VmCharge){.host = -1});
+    charge(world, vm, &vm->charges[0], (VmCharge){here, cpu, memory, disk});
+    charge(world, vm, &vm->charges[1], (VmCharge){other, cpu, memory, disk});
 }
 
 gboolean vm_is_on(const Vm *vm, gint32 host)

@@ -153,10 +153,10 @@ typedef struct VmRecord {
     char *request;
 } VmRecord;
 
-/* What a host gives to a machine: percent of CPU and KiB of memory. */
+/* What a host gives to a machine: percent of CPU, KiB of memory and MiB of its own disks. */
 typedef struct VmCharge {
     gint32 host; /* -1: nothing */
-    gint64 cpu, memory;
+    gint64 cpu, memory, disk;
 } VmCharge;
 
 typedef struct Vm {

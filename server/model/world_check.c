@@ -94,7 +94,7 @@ static void check_hosts(World *world, GPtrArray *found)
     GPtrArray *hosts = world->pools[KIND_HOST].order;
     for (guint i = 0; i < hosts->len; i++) {
         Host *host = hosts->pdata[i];
-        gint64 cpu = 0, memory = 0;
+        gint64 cpu = 0, memory = 0, disk = 0;
         guint machines = 0;
         GPtrArray *vms = world->pools[KIND_VM].order;
         for (guint j = 0; j < vms->len; j++) {
@@ -104,6 +104,7 @@ static void check_hosts(World *world, GPtrArray *found)
                     continue;
                 cpu += vm->charges[k].cpu;
                 memory += vm->charges[k].memory;
+                disk += vm->charges[k].disk;
                 machines++;
             }
         }
@@ -114,6 +115,11 @@ static void check_hosts(World *world, GPtrArray *found)
                      " %%, %" G_GINT64_FORMAT " KiB in %u",
                      host->head.id, host->cpu_usage, host->memory_usage, host->vms->len, cpu,
                      memory, machines);
+        if (disk != host->disk_usage)
+            violated(found,
+                     "host %d counts %" G_GINT64_FORMAT " MiB of disks, but its machines hold "
+                     "%" G_GINT64_FORMAT " MiB",
+                     host->head.id, host->disk_usage, disk);
         if (!pool_get(world, KIND_CLUSTER, host->cluster))
             violated(found, "host %d is in cluster %d, which does not exist", host->head.id,
                      host->cluster);

@@ -153,9 +153,10 @@ RpcReply *old_hostinfo(Request *request)
                            transfer ? transfer : "", template);
     g_string_append_printf(text,
                            "%d\t%s\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT
-                           "\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT "\t0\t%u\n",
+                           "\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT "\t%" G_GINT64_FORMAT
+                           "\t%u\n",
                            host->head.id, "", host->max_cpu, host->max_memory, host->max_disk,
-                           host->cpu_usage, host->memory_usage, host->vms->len);
+                           host->cpu_usage, host->memory_usage, host->disk_usage, host->vms->len);
     request->seen = host->head.changed;
     return reply_text(request, text->str);
 }

@@ -163,6 +163,34 @@ def test_what_is_overcommitted_is_given_away(one):
 
 # ---- asking, emptying ----
 
+def test_disks_on_the_host_itself(fresh):
+    """Of a system datastore that each host has for itself the host tells the room, and says what machines were given."""
+    one = fresh(hosts=1)
+    one.ok("one.datastore.update", 0, "SHARED = NO", 1)
+    large, small = (one.allocate(f"DISK = [ TYPE = fs, SIZE = {size}, FORMAT = raw ]") for size in (100000, 8000))
+    one.fails("one.vm.deploy", large, 0, True, 0, code=ACTION, text="100000 MiB are wanted")
+
+    def given():
+        return int(one.xml("one.host.info", 0).findtext("HOST_SHARE/DATASTORES/DISK_USAGE"))
+    one.ok("one.vm.deploy", small, 0, True, 0)
+    one.wait(small, "RUNNING")
+    assert given() == 8000
+    one.ok("one.vm.diskresize", small, 0, "9000")
+    one.wait(small, "RUNNING")
+    assert given() == 9000
+    one.ok("one.vm.deploy", large, 0, False, 0)  # by an administrator who knows better
+    one.wait(large, "RUNNING")
+    one.restart(clean=False)
+    assert given() == 109000
+    one.ok("one.datastore.update", 0, "DATASTORE_CAPACITY_CHECK = NO", 1)
+    third = one.allocate("DISK = [ TYPE = fs, SIZE = 100000, FORMAT = raw ]")
+    one.ok("one.vm.deploy", third, 0, True, 0)
+    for identity in (large, small, third):
+        one.wait(identity, "RUNNING")
+        end(one, identity)
+    assert given() == 0
+
+
 def test_forceupdate_asks_at_once(one):
     before = one.xml("one.host.info", 0).findtext("MONITORING/TIMESTAMP")
     one.control("HOST h1 TOTALCPU=1000")

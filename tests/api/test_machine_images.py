@@ -324,6 +324,25 @@ def test_growth_of_another_owner_s_image(cloud):
     one.ok("one.user.delete", ann)
 
 
+# ---- room for disks ----
+
+def test_room_in_a_shared_system_datastore(cloud):
+    one, image = cloud.one, cloud.image()
+    one.until(lambda: int(one.xml("one.datastore.info", 0).findtext("TOTAL_MB")), "the figures of the datastore")
+    used = int(one.xml("one.datastore.info", 0).findtext("USED_MB"))
+    one.ok("one.datastore.update", 0, f"LIMIT_MB={used + 10000}", 1)
+    first, second = (cloud.machine(more=f"DISK=[IMAGE_ID={image}, SIZE=9]\nDISK=[TYPE=swap, SIZE={size}]\n") for size in (1, 20000))
+    one.fails("one.vm.deploy", second, 0, True, 0, code=ACTION, text="datastore 0 for the disks of the machine on host h1: 20009 MiB are wanted, ")
+    assert one.state(second) == "PENDING"
+    one.ok("one.vm.deploy", first, 0, True, 0)
+    one.wait(first, "RUNNING")
+    assert one.xml("one.host.info", 0).findtext("HOST_SHARE/DATASTORES/DISK_USAGE") == "0"
+    for machine in (first, second):
+        cloud.end(machine)
+    one.ok("one.datastore.update", 0, "LIMIT_MB=", 1)
+    cloud.delete(image)
+
+
 # ---- clusters ----
 
 def test_only_in_the_clusters_of_its_images(cloud):

@@ -155,7 +155,8 @@ static char *file_of(const Image *image)
 
 void images_saved(Images *images, const char *line)
 {
-    const char *place = strstr(line, " localhost:");
+    /* The last: the disk of a machine that is undeployed lies on the front-end, too. */
+    const char *place = g_strrstr(line, " localhost:");
     g_auto(GStrv) words = g_strsplit(place ? place + 1 : "", " ", 2);
     const char *name = words[0] ? strrchr(words[0], '/') : NULL;
     if (name)
