@@ -15,7 +15,7 @@ cd "$top"
 
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
-clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage"
+clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup"
 drivers="one_im one_vmm one_tm one_datastore"
 
 fail() {

@@ -18,3 +18,4 @@ extern const CliKind cli_cluster;
 extern const CliKind cli_datastore;
 extern const CliKind cli_vdc;
 extern const CliKind cli_image;
+extern const CliKind cli_vmgroup;

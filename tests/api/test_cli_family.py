@@ -169,6 +169,28 @@ def test_security_groups(real):
     assert "what shall it be?" in real.on_terminal("onesecgroup create", exit=USAGE)
 
 
+def test_vm_groups(real):
+    made(real.run("onevmgroup create", text="NAME = shop\nROLE = [ NAME = front, POLICY = ANTI_AFFINED ]\nROLE = [ NAME = back ]\n"))
+    made(real.run("onevm create --name member --cpu 0.01 --memory 16 --hold"))
+    real.run("onevm vmgroup-add member shop front")
+    assert real.run("onevmgroup list -f NAME=shop").splitlines() == [
+        "  ID USER     GROUP    NAME            VMS  ROLES", "   0 oneadmin oneadmin shop            1    front, back"]
+    page = real.run("onevmgroup show shop")
+    assert "VM GROUP 0 INFORMATION" in page and "ANTI_AFFINED" in page and "LOCK" in page, page
+    real.run("onevmgroup role-add shop", text="ROLE = [ NAME = db ]\n")
+    real.run("onevmgroup role-update shop 2", text="ROLE = [ POLICY = AFFINED ]\n")
+    assert "front, back, db" in real.run("onevmgroup list")
+    assert "it has 1 machines" in real.error("onevmgroup role-delete shop 0", FAILED)
+    real.run("onevm vmgroup-del member")
+    for line in ("role-delete shop 0", "rename shop mall", "chmod mall 600", "chgrp mall users", "chown mall oneadmin",
+                 "lock mall", "unlock mall"):
+        real.run("onevmgroup " + line)
+    real.run("onevmgroup update mall -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onevmgroup show mall")
+    real.run("onevm terminate --hard member")
+    real.run("onevmgroup delete mall")
+
+
 # ---- groups, rules, clusters, datastores, virtual data centers ----
 
 def test_groups(real):
