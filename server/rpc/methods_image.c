@@ -459,29 +459,6 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
     return images != NULL;
 }
 
-gboolean request_delete_images(Request *request, const Template *template)
-{
-    g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_MANAGE);
-    for (guint i = 0; images && i < images->len; i++) {
-        const Image *image = images->pdata[i];
-        if (image &&
-            (image_in_use(image) || image->state == IMAGE_DELETE ||
-             image->work == IMAGE_WORK_SAVE || (image_is_locked(image) && image->stored))) {
-            reply_error(request, ONE_ERROR_ACTION,
-                        "Image %d of the template cannot be deleted: it is in state %s",
-                        image->head.id, image_state_name(image->state));
-            return FALSE;
-        }
-    }
-    for (guint i = 0; images && i < images->len; i++) {
-        Image *image = images->pdata[i];
-        if (image && image->state != IMAGE_DELETE && /* two disks may be of one image */
-            !image_delete(request->lifecycle, image, FALSE, &request->error))
-            return FALSE;
-    }
-    return images != NULL;
-}
-
 /* ---- saving a machine's disk as one ---- */
 
 /* What the new image takes from the disk and the image that this was made of. (owned) */

@@ -6,6 +6,7 @@
 #include "server/rpc/vm_images.h"
 
 #include "lib/base/names.h"
+#include "server/model/image.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
 
@@ -79,11 +80,35 @@ RpcReply *template_clone(Request *request)
     return plain ? reply_int(request, plain->head.id) : NULL;
 }
 
+/* Has the images of the template's disks deleted: all, or none with the error. */
+static gboolean delete_images(Request *request, const Template *template)
+{
+    g_autoptr(GPtrArray) images = request_template_images(request, template, RIGHT_MANAGE);
+    for (guint i = 0; images && i < images->len; i++) {
+        const Image *image = images->pdata[i];
+        if (image &&
+            (image_in_use(image) || image->state == IMAGE_DELETE ||
+             image->work == IMAGE_WORK_SAVE || (image_is_locked(image) && image->stored))) {
+            reply_error(request, ONE_ERROR_ACTION,
+                        "Image %d of the template cannot be deleted: it is in state %s",
+                        image->head.id, image_state_name(image->state));
+            return FALSE;
+        }
+    }
+    for (guint i = 0; images && i < images->len; i++) {
+        Image *image = images->pdata[i];
+        if (image && image->state != IMAGE_DELETE && /* two disks may be of one image */
+            !image_delete(request->lifecycle, image, FALSE, &request->error))
+            return FALSE;
+    }
+    return images != NULL;
+}
+
 RpcReply *template_delete(Request *request)
 {
     gint32 id = request->object->id;
     if (request->object->kind == KIND_TEMPLATE && arg_bool(request, 2, FALSE) &&
-        !request_delete_images(request, request->object->template))
+        !delete_images(request, request->object->template))
         return NULL;
     acl_forget(request->world, request->object);
     pool_remove(request->world, request->object);

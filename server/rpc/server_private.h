@@ -196,8 +196,6 @@ GPtrArray *request_template_images(Request *request, const Template *template, R
  * whose ids `made` gets. FALSE with the error and nothing copied. */
 gboolean request_copy_images(Request *request, Template *template, const char *name,
                              gboolean persistent, GArray *made);
-/* Has the images of the template's disks deleted. FALSE with the error. */
-gboolean request_delete_images(Request *request, const Template *template);
 HANDLER(image_allocate);
 HANDLER(image_clone);
 HANDLER(vm_method_disksaveas);
