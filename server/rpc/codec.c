@@ -191,7 +191,7 @@ static void show_astral(const GPtrArray *values)
         RpcValue *value = values->pdata[i];
         if (value->type == RPC_STRING)
             astral_show(value->text);
-        else if (value->items)
+        else if (value->type == RPC_ARRAY || value->type == RPC_STRUCT)
             show_astral(value->items);
     }
 }
