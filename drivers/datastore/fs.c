@@ -214,7 +214,7 @@ static int open_part(const FilesPart *part, GError **error)
 static gboolean copy_to_part(const DsWork *work, const FilesPart *part, GError **error)
 {
     const DsRequest *request = work->request;
-    const DsFences fences = {request->restricted, request->safe};
+    const DsFences fences = {request->restricted, request->safe, request->local_urls};
     g_autoptr(DsSource) source =
         ds_source_open(request->path, &fences, request->rate, work->watch, error);
     int out = source != NULL ? open_part(part, error) : -1;
@@ -402,7 +402,7 @@ char *fs_size(const DsWork *work, GError **error)
             return NULL;
         return g_strdup_printf("%" G_GUINT64_FORMAT, to_mib(facts.size));
     }
-    const DsFences fences = {request->restricted, request->safe};
+    const DsFences fences = {request->restricted, request->safe, request->local_urls};
     g_autoptr(DsSource) source =
         ds_source_open(request->path, &fences, request->rate, work->watch, error);
     if (source == NULL || !look_at_source(work, source, &size, error))

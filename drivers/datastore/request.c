@@ -190,6 +190,10 @@ static gboolean read_fields(DsRequest *request, const xmlNode *root, GError **er
     request->fs = lower(of_image(root, "FS"));
     request->restricted = of_datastore(root, "RESTRICTED_DIRS");
     request->safe = of_datastore(root, "SAFE_DIRS");
+    /* Told by oned for administrators' images, or of the datastore; never what the image says. */
+    static const char *const local[] = {"LOCAL_URLS", "DATASTORE/TEMPLATE/LOCAL_URLS", NULL};
+    g_autofree char *local_urls = first_of(root, local);
+    request->local_urls = is_yes(local_urls);
     g_autofree char *kept = of_any(root, "NO_DECOMPRESS");
     if (!number(of_datastore(root, "ID"), "the datastore's ID", -1, &request->datastore, error) ||
         !number(of_image(root, "SIZE"), "SIZE", 0, &request->size_mb, error) ||

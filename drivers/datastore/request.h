@@ -26,6 +26,7 @@ typedef struct DsRequest {
     gboolean unpack;  /* what is compressed is stored unpacked */
     char *restricted; /* directories separated by blanks; NULL: not told */
     char *safe;
+    gboolean local_urls; /* URLs may lead to addresses of the front-end itself */
 } DsRequest;
 
 /* Checksums in the order of `sums`. */

@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <gio/gio.h>
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -22,13 +23,14 @@ struct DsSource {
     int fd; /* a file */
     CURLM *multi;
     CURL *easy; /* a URL */
-    gboolean ended, paused;
+    gboolean ended, paused, refused;
     CURLcode result;
     char text[CURL_ERROR_SIZE];
     GByteArray *buffer; /* came, but was not read */
     gsize begin;        /* of what is left in it */
     gint64 size;
     guint64 rate, given; /* bytes a second wanted; bytes that were read */
+    gboolean local;      /* may lead to this computer */
     gint64 since;
     const SshWatch *watch;
 };
@@ -126,6 +128,30 @@ static size_t receive(char *data, size_t one, size_t count, void *user)
     return one * count;
 }
 
+/* Services of the front-end trust who speaks from it. Looked at here it does not matter which name
+ * or redirection led to the address. */
+static gboolean is_local(struct curl_sockaddr *to)
+{
+    g_autoptr(GSocketAddress) native = g_socket_address_new_from_native(&to->addr, to->addrlen);
+    if (!native || !G_IS_INET_SOCKET_ADDRESS(native))
+        return TRUE;
+    /* An IPv4 address written as one of IPv6 has become IPv4 here. */
+    GInetAddress *address =
+        g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(native)); /* borrowed */
+    return g_inet_address_get_is_loopback(address) || g_inet_address_get_is_link_local(address) ||
+           g_inet_address_get_is_any(address);
+}
+
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    DsSource *source = user;
+    if (is_local(to)) {
+        source->refused = TRUE;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
 static gboolean open_url(DsSource *source, GError **error)
 {
     source->multi = curl_multi_init();
@@ -149,6 +175,10 @@ static gboolean open_url(DsSource *source, GError **error)
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "globule/" GLOBULE_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, source);
+    if (!source->local) {
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+        curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, source);
+    }
     if (source->rate > 0)
         curl_easy_setopt(easy, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)source->rate);
     if (set != CURLE_OK || curl_multi_add_handle(source->multi, easy) != CURLM_OK) {
@@ -178,6 +208,13 @@ static gboolean check_end(DsSource *source, GError **error)
         source->size = (gint64)length;
     if (!source->ended || source->result == CURLE_OK)
         return TRUE;
+    if (source->refused) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION,
+                    "%s leads to the front-end itself or to its link; only administrators take "
+                    "images from there, or everybody where the datastore has LOCAL_URLS = YES",
+                    source->name);
+        return FALSE;
+    }
     g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "%s cannot be fetched: %s", source->name,
                 source->text[0] != '\0' ? source->text : curl_easy_strerror(source->result));
     return FALSE;
@@ -228,6 +265,7 @@ DsSource *ds_source_open(const char *path, const DsFences *fences, guint64 rate,
     source->fd = -1;
     source->size = -1;
     source->rate = rate;
+    source->local = fences->local;
     source->watch = watch;
     source->since = g_get_monotonic_time();
     source->buffer = g_byte_array_new();

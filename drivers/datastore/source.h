@@ -18,6 +18,9 @@ typedef struct DsSource DsSource;
 typedef struct DsFences {
     const char *restricted;
     const char *safe;
+    /* URLs may lead to this computer and to what is only on its link, such as the services that
+     * clouds offer at 169.254.169.254. */
+    gboolean local;
 } DsFences;
 
 /* Opens it; of a URL nothing is asked before the first read. `watch` (may be NULL) must outlive

@@ -6,6 +6,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/image.h"
+#include "server/model/user.h"
 
 #include <string.h>
 
@@ -146,7 +147,8 @@ static guint stats_of(Lifecycle *lifecycle, gint32 uid)
 }
 
 /* An image that does not exist yet. (owned, base64) */
-static char *draft_document(World *world, Datastore *datastore, const Template *template)
+static char *draft_document(World *world, Datastore *datastore, const Template *template,
+                            gint32 uid)
 {
     g_autoptr(GString) xml = g_string_new("<DS_DRIVER_ACTION_DATA><IMAGE>");
     template_append_xml(template, xml);
@@ -154,6 +156,7 @@ static char *draft_document(World *world, Datastore *datastore, const Template *
     g_string_append(xml, "</IMAGE>");
     object_render(world, &datastore->head, xml);
     xml_text(xml, "DATASTORE_LOCATION", world->datastores);
+    xml_text(xml, "LOCAL_URLS", user_id_is_admin(world, uid) ? "YES" : "NO");
     g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
     return g_base64_encode((const guchar *)xml->str, xml->len);
 }
@@ -173,7 +176,7 @@ gboolean image_stat(Lifecycle *lifecycle, Datastore *datastore, const Template *
     request->driver = g_strdup(datastore->ds_mad);
     request->action = g_strdup("STAT");
     request->id = (gint64)(lifecycle->last_number + 1); /* the number that it gets below */
-    request->payload = draft_document(lifecycle->world, datastore, template);
+    request->payload = draft_document(lifecycle->world, datastore, template, uid);
     gint64 *number = g_new(gint64, 1);
     Stat *stat = g_new0(Stat, 1);
     stat->uid = uid;

@@ -8,6 +8,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/image.h"
+#include "server/model/user.h"
 
 #include <string.h>
 
@@ -67,6 +68,7 @@ static char *document(World *world, Image *image, Datastore *datastore)
         xml_text(xml, "TOKEN", image->token);
         xml_int(xml, "TARGET_SNAPSHOT", image->target_snapshot);
         xml_int(xml, "DESTINATION_DS_ID", image->datastore);
+        xml_text(xml, "LOCAL_URLS", user_id_is_admin(world, image->head.uid) ? "YES" : "NO");
     }
     g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
     return g_base64_encode((const guchar *)xml->str, xml->len);

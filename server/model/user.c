@@ -22,6 +22,12 @@ gboolean user_is_admin(const User *user)
            ids_contain(user->groups, GROUP_ONEADMIN);
 }
 
+gboolean user_id_is_admin(World *world, gint32 id)
+{
+    const User *user = user_get(world, id);
+    return user && user_is_admin(user);
+}
+
 static void token_free(gpointer data)
 {
     LoginToken *token = data;

@@ -58,6 +58,7 @@ gboolean user_remove_token(World *world, User *user, const char *text);
 void user_remove_tokens(World *world, User *user, gboolean expired_only);
 extern const StoreTable login_token_table;
 gboolean login_token_load(World *world, const StoreValue *values, GError **error);
-gboolean user_is_admin(const User *user); /* oneadmin, or a member of its group */
+gboolean user_is_admin(const User *user);           /* oneadmin, or a member of its group */
+gboolean user_id_is_admin(World *world, gint32 id); /* FALSE when there is none of that id */
 
 extern const KindOperations user_operations, group_operations;

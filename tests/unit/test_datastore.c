@@ -26,13 +26,16 @@ static void keep_log(char severity, gint64 id, const char *text)
 
 /* ---- requests ---- */
 
+static gboolean outsider; /* the images are not of administrators */
+
 /* The payload of a document in which ~ stands for the box. (owned) */
 static char *payload_of(const char *image, const char *datastore)
 {
-    g_autofree char *text = g_strdup_printf("<DS_DRIVER_ACTION_DATA><IMAGE>%s</IMAGE>"
-                                            "<DATASTORE><ID>1</ID>%s</DATASTORE>"
-                                            "<TOKEN>abc</TOKEN></DS_DRIVER_ACTION_DATA>",
-                                            image, datastore);
+    g_autofree char *text =
+        g_strdup_printf("<DS_DRIVER_ACTION_DATA><IMAGE>%s</IMAGE>"
+                        "<DATASTORE><ID>1</ID>%s</DATASTORE>"
+                        "<TOKEN>abc</TOKEN>%s</DS_DRIVER_ACTION_DATA>",
+                        image, datastore, outsider ? "" : "<LOCAL_URLS>YES</LOCAL_URLS>");
     g_auto(GStrv) parts = g_strsplit(text, "~", -1);
     g_autofree char *whole = g_strjoinv(box->root, parts);
     return g_base64_encode((const guchar *)whole, strlen(whole));
@@ -379,6 +382,17 @@ static void test_urls(void)
     expect(fs_size, 1, image, "", "20");
     expect(fs_copy, 4, image, "", "~/ds/1/4-abc raw");
     server.silent_about_length = FALSE;
+    /* Services of the front-end are not for everybody, by whatever name or redirection. */
+    static const char local[] = "<LOCAL_URLS>YES</LOCAL_URLS>";
+    g_autofree char *says = image_at(&server, "image", local);
+    outsider = TRUE;
+    expect_failure(fs_size, 6, image, "", "the front-end itself");
+    expect_failure(fs_copy, 6, says, "", "the front-end itself");
+    expect_failure(fs_copy, 6, "<PATH>http://[::ffff:127.0.0.1]:1/x</PATH>", "", "itself");
+    expect_failure(fs_copy, 6, "<PATH>http://0.0.0.0:1/x</PATH>", "", "itself");
+    expect_failure(fs_copy, 6, "<PATH>http://169.254.169.254/x</PATH>", "", "itself");
+    expect(fs_size, 6, image, "<TEMPLATE><LOCAL_URLS>yes</LOCAL_URLS></TEMPLATE>", "20");
+    outsider = FALSE;
     server.cut = 3 << 20;
     expect_failure(fs_copy, 5, image, "", "cannot be fetched");
     server_stop(&server);
