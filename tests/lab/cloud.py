@@ -87,7 +87,8 @@ class Lab:
         return self.on(host, "virsh", "-q", "list", "--name").split()
 
     def clean(self):
-        """No guest is left on any host, running or defined: the next tests begin with number 0 again."""
+        """No guest is left on any host, running or defined, and no files of one: the next tests begin with number 0
+        again, and look whether they leave anything themselves."""
         for host in self.hosts:
             try:
                 left = self.on(host, "virsh", "-q", "list", "--all", "--name").split()
@@ -96,6 +97,9 @@ class Lab:
             for domain in left:
                 self.on(host, "virsh", "-q", "destroy", domain, check=False)
                 self.on(host, "virsh", "-q", "undefine", domain, "--snapshots-metadata", check=False)
+        for datastores in (self.shared, *(self.local(host) / "datastores" for host in self.hosts)):
+            for machine in (datastores / "0").glob("*"):
+                shutil.rmtree(machine, ignore_errors=True)
 
     def pids(self, host, program):
         return [int(word) for word in self.on(host, "pidof", program, check=False).split()]
