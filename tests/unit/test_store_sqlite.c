@@ -372,6 +372,28 @@ static void upgrade_from_one(Fixture *fixture, gconstpointer data)
                     0);
 }
 
+static void make_version_two(const Fixture *fixture)
+{
+    g_autofree char *sql = NULL;
+    make_version_one(fixture);
+    g_assert_true(g_file_get_contents("server/store/schema/002.sql", &sql, NULL, NULL));
+    run_sql(fixture, sql);
+    run_sql(fixture, "PRAGMA user_version = 2;"
+                     "INSERT INTO image (id, name) VALUES (4, 'disk')");
+}
+
+static void upgrade_from_two(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    make_version_two(fixture);
+    Store *store = store_sqlite_open(fixture->path, world_tables(), &error);
+    g_assert_no_error(error);
+    store->destroy(store);
+    g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, store_sqlite_version());
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM image WHERE name = 'disk'"), ==, 1);
+}
+
 /* What stands in the way of the last table keeps all of it from being done. */
 static void failed_second_step_changes_nothing(Fixture *fixture, gconstpointer data)
 {
@@ -569,6 +591,7 @@ int main(int argc, char **argv)
     ADD(newer_version);
     ADD(failed_upgrade_changes_nothing);
     ADD(upgrade_from_one);
+    ADD(upgrade_from_two);
     ADD(failed_second_step_changes_nothing);
     ADD(wrong_columns);
     ADD(not_a_database);

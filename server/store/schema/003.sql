@@ -1,0 +1,2 @@
+-- Version 3. Times are seconds since the epoch, 0 when not set; figures that are not known
+-- are -1.
