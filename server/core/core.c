@@ -24,10 +24,11 @@ struct Core {
     Store *store;
     const Clock *clock;
 
-    GMutex lock; /* guards the four below; everything else belongs to the core thread */
+    GMutex lock; /* guards the five below; everything else belongs to the core thread */
     GCond wake;
     CoreInput *inputs, **inputs_last;
-    guint64 acknowledged; /* newest batch that the store has committed */
+    guint64 acknowledged;   /* newest batch that the store has committed */
+    gboolean awaits_commit; /* the core thread has something to do after a commit */
     gboolean stopping;
     GError *failure; /* what the store said when it could not commit */
 
@@ -166,8 +167,10 @@ static void batch_done(gpointer data, guint64 batch, const GError *error)
     }
     if (!error && batch > core->acknowledged)
         core->acknowledged = batch;
+    gboolean wake = core->awaits_commit || core->failure;
     g_mutex_unlock(&core->lock);
-    g_cond_signal(&core->wake);
+    if (wake) /* most replies are gone already: the thread that waits for nothing sleeps on */
+        g_cond_signal(&core->wake);
 }
 
 gint64 core_now(const Core *core)
@@ -361,9 +364,20 @@ gboolean core_step(Core *core)
     return release_committed(core, acknowledged) || any;
 }
 
+/* Whether a batch that is not committed yet leaves something to do for the core thread. */
+static gboolean awaits_commit(const Core *core)
+{
+    for (const GList *link = core->flights.head; link; link = link->next) {
+        if (((const Flight *)link->data)->own.first)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Waits until there is something to do; the lock is held. TRUE: go on. */
 static gboolean wait_for_work(Core *core, guint64 seen)
 {
+    core->awaits_commit = awaits_commit(core);
     while (!core->stopping && !core->inputs && core->acknowledged == seen) {
         gint64 next = timers_next(core->timers);
         if (next < 0)
