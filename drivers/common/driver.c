@@ -460,7 +460,8 @@ static void initialize(const MadLine *line)
     if (driver->init && !driver->init(&error))
         send_result(line, FALSE, error->message);
     else if (driver->lacks && *driver->lacks) {
-        g_autofree char *text = g_strconcat("TAGGED LACKS=", driver->lacks, NULL);
+        g_autofree char *text = g_strconcat("TAGGED LACKS=", driver->lacks,
+                                            driver->has ? " HAS=" : "", driver->has, NULL);
         send_result(line, TRUE, text);
     } else {
         send_result(line, TRUE, "TAGGED");

@@ -56,6 +56,9 @@ typedef struct Driver {
     /* Actions that it has but cannot do on its kind of host, "MIGRATE,SAVE"; oned then refuses
      * what needs them before it begins. May be NULL. */
     const char *lacks;
+    /* Those that not every driver has, "FREEZE"; oned sends them to no other. May be NULL; said
+     * only by drivers that lack something. */
+    const char *has;
     /* TRUE: the requests of one object are carried out one after the other, as they came, even
      * when one was answered by its time-out before its function was back. */
     gboolean in_order;

@@ -1,10 +1,13 @@
-/* The documents that describe a machine to Docker and Podman. */
+/* What the files of the Docker flavour share beside what all containers have (container_run.h). */
 #pragma once
 
 #include "drivers/common/docker.h"
-#include "drivers/vmm/vmm_action.h"
+#include "drivers/vmm/container_run.h"
 
 /* What POST /containers/create wants. NULL: the template cannot be such a machine. (owned) */
 JsonObject *docker_build_container(const VmmAction *action, GError **error);
 /* CPU and MEMORY alone. (owned) */
 JsonObject *docker_build_limits(const VmmAction *action);
+
+/* Sees to it that the host has the machine's image (docker_image.c). */
+gboolean docker_have_image(DriverJob *job, GError **error);

@@ -1,33 +1,8 @@
-/* What the actions of the LXD flavour share: the machine's container on a host, and the documents
- * that describe it to LXD. */
+/* What the files of the LXD flavour share beside what all containers have (container_run.h). */
 #pragma once
 
 #include "drivers/common/lxd.h"
-#include "drivers/vmm/vmm_action.h"
-#include "drivers/vmm/vmm_libvirt.h"
-
-/* ---- seeing (lxd_run.c) ---- */
-
-typedef struct LxdSight {
-    VmmPresence presence; /* one that is off is VMM_ABSENT and has `instance` */
-    JsonObject *instance; /* as LXD tells it; NULL when absent or unknown */
-    GError *error;        /* of VMM_UNKNOWN */
-} LxdSight;
-
-void lxd_sight_clear(LxdSight *sight);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LxdSight, lxd_sight_clear)
-
-/* Looks for the machine on a host. */
-LxdSight lxd_look(const VmmAction *action, const char *host);
-/* "/1.0/instances/one-12" with what follows. (owned) */
-char *lxd_path(const VmmAction *action, const char *rest);
-/* The time that a job may take, and its end when the job is cancelled. */
-SshWatch lxd_watch(DriverJob *job, guint seconds);
-/* Stops it at once and removes it with its disk. TRUE also when there was none. */
-gboolean lxd_remove(const VmmAction *action, const char *host, GError **error);
-/* Starts, stops, freezes, unfreezes. `seconds` is what LXD gives the guest; 0 and `force`: none. */
-gboolean lxd_change_state(const VmmAction *action, const char *host, const char *word,
-                          gboolean force, guint seconds, const SshWatch *watch, GError **error);
+#include "drivers/vmm/container_run.h"
 
 /* ---- moving (lxd_move.c) ---- */
 

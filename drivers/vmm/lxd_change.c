@@ -82,8 +82,8 @@ JsonObject *lxd_build_update(const VmmAction *action, JsonObject *instance, cons
 gboolean lxd_update(DriverJob *job, JsonObject *instance, const char *without, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, CHANGE_SECONDS);
-    g_autofree char *path = lxd_path(action, "");
+    const SshWatch watch = container_watch(job, CHANGE_SECONDS);
+    g_autofree char *path = container_path(action, "");
     g_autoptr(JsonObject) update = lxd_build_update(action, instance, without, error);
     g_autoptr(JsonObject) done =
         update ? lxd_do(action->host, "PUT", path, update, &watch, error) : NULL;
@@ -92,48 +92,26 @@ gboolean lxd_update(DriverJob *job, JsonObject *instance, const char *without, G
 
 /* ---- actions ---- */
 
-/* Ends the job when the machine is not on its host; `idle`: it may be off. */
-static gboolean find(DriverJob *job, LxdSight *sight)
-{
-    const VmmAction *action = vmm_action_of(job);
-    *sight = lxd_look(action, action->host);
-    if (sight->presence == VMM_UNKNOWN)
-        driver_job_fail(job, "%s", sight->error->message);
-    else if (sight->presence == VMM_OTHER || !sight->instance)
-        driver_job_fail(job, "%s %s on %s", action->domain,
-                        vmm_presence_text(sight->instance ? VMM_OTHER : VMM_ABSENT), action->host);
-    return sight->presence != VMM_UNKNOWN && sight->presence != VMM_OTHER && sight->instance;
-}
-
-/* `error` is read after `good` was computed, in whatever order arguments are. */
-static void end(DriverJob *job, gboolean good, GError *const *error)
-{
-    if (good)
-        driver_job_succeed(job, NULL);
-    else
-        driver_job_fail(job, "%s", (*error)->message);
-}
-
 void lxd_apply(DriverJob *job)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(LxdSight) sight = {VMM_UNKNOWN};
-    if (find(job, &sight))
-        end(job, lxd_update(job, sight.instance, NULL, &error), &error);
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
+    if (container_find(job, &sight))
+        container_finish(job, lxd_update(job, sight.document, NULL, &error), NULL, &error);
 }
 
 void lxd_detach_nic(DriverJob *job)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(LxdSight) sight = {VMM_UNKNOWN};
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
     const VmmDevice device = vmm_marked_device(vmm_action_of(job), &error);
     if (!device.node) {
-        end(job, FALSE, &error);
+        container_finish(job, FALSE, NULL, &error);
         return;
     }
     g_autofree char *name = g_strdup_printf("eth%" G_GINT64_FORMAT, device.id);
-    if (find(job, &sight))
-        end(job, lxd_update(job, sight.instance, name, &error), &error);
+    if (container_find(job, &sight))
+        container_finish(job, lxd_update(job, sight.document, name, &error), NULL, &error);
 }
 
 void lxd_refuse_disk(DriverJob *job)
@@ -156,13 +134,13 @@ static void snapshot_clear(Snapshot *snapshot)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Snapshot, snapshot_clear)
 
 /* FALSE ends the job. */
-static gboolean read_snapshot(DriverJob *job, Snapshot *snapshot, LxdSight *sight)
+static gboolean read_snapshot(DriverJob *job, Snapshot *snapshot, ContainerSight *sight)
 {
     g_autoptr(GError) error = NULL;
     const VmmAction *action = vmm_action_of(job);
     const VmmDevice device = vmm_marked_device(action, &error);
     if (!device.node) {
-        end(job, FALSE, &error);
+        container_finish(job, FALSE, NULL, &error);
         return FALSE;
     }
     snapshot->name = xml_get(device.node, "HYPERVISOR_ID");
@@ -172,20 +150,20 @@ static gboolean read_snapshot(DriverJob *job, Snapshot *snapshot, LxdSight *sigh
     }
     g_autofree char *word = rest_escape(snapshot->name);
     g_autofree char *rest = g_strconcat("/snapshots/", word, NULL);
-    snapshot->path = lxd_path(action, rest);
-    return find(job, sight);
+    snapshot->path = container_path(action, rest);
+    return container_find(job, sight);
 }
 
 void lxd_snapshot_create(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, SNAPSHOT_SECONDS);
+    const SshWatch watch = container_watch(job, SNAPSHOT_SECONDS);
     g_auto(Snapshot) snapshot = {NULL};
-    g_auto(LxdSight) sight = {VMM_UNKNOWN};
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
     g_autoptr(GError) error = NULL;
     if (!read_snapshot(job, &snapshot, &sight))
         return;
-    g_autofree char *path = lxd_path(action, "/snapshots");
+    g_autofree char *path = container_path(action, "/snapshots");
     g_autoptr(JsonObject) there = lxd_do(action->host, "GET", snapshot.path, NULL, NULL, NULL);
     g_autoptr(JsonObject) body = json_object_new();
     json_object_set_string_member(body, "name", snapshot.name);
@@ -195,36 +173,37 @@ void lxd_snapshot_create(DriverJob *job)
     if (there || done)
         driver_job_succeed(job, snapshot.name);
     else
-        end(job, FALSE, &error);
+        container_finish(job, FALSE, NULL, &error);
 }
 
 /* LXD itself ends one that runs, and starts it again. */
 void lxd_snapshot_revert(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, SNAPSHOT_SECONDS);
+    const SshWatch watch = container_watch(job, SNAPSHOT_SECONDS);
     g_auto(Snapshot) snapshot = {NULL};
-    g_auto(LxdSight) sight = {VMM_UNKNOWN};
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
     g_autoptr(GError) error = NULL;
     if (!read_snapshot(job, &snapshot, &sight))
         return;
-    g_autofree char *path = lxd_path(action, "");
+    g_autofree char *path = container_path(action, "");
     g_autoptr(JsonObject) body = json_object_new();
     json_object_set_string_member(body, "restore", snapshot.name);
     g_autoptr(JsonObject) done = lxd_do(action->host, "PUT", path, body, &watch, &error);
-    end(job, done != NULL, &error);
+    container_finish(job, done != NULL, NULL, &error);
 }
 
 void lxd_snapshot_delete(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, SNAPSHOT_SECONDS);
+    const SshWatch watch = container_watch(job, SNAPSHOT_SECONDS);
     g_auto(Snapshot) snapshot = {NULL};
-    g_auto(LxdSight) sight = {VMM_UNKNOWN};
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
     g_autoptr(GError) error = NULL;
     if (!read_snapshot(job, &snapshot, &sight))
         return;
     g_autoptr(JsonObject) done =
         lxd_do(action->host, "DELETE", snapshot.path, NULL, &watch, &error);
-    end(job, done || g_error_matches(error, ONE_ERROR, ONE_ERROR_NO_EXISTS), &error);
+    container_finish(job, done || g_error_matches(error, ONE_ERROR, ONE_ERROR_NO_EXISTS), NULL,
+                     &error);
 }

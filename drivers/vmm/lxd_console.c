@@ -18,7 +18,7 @@ static RestStream *open_one(const VmmAction *action, const char *operation, cons
 /* The second connection says nothing, but LXD 5.0 crashes without it when the container ends. */
 static gboolean open_console(const VmmAction *action, Streams *streams, GError **error)
 {
-    g_autofree char *path = lxd_path(action, "/console");
+    g_autofree char *path = container_path(action, "/console");
     g_autoptr(JsonObject) order = json_object_new();
     json_object_set_string_member(order, "type", "console");
     json_object_set_int_member(order, "width", 80);
@@ -45,15 +45,9 @@ void lxd_console(DriverJob *job)
     g_autoptr(GError) error = NULL;
     g_autofree char *shown = NULL;
     Streams streams = {NULL};
-    g_auto(LxdSight) sight = lxd_look(action, action->host);
-    if (sight.presence != VMM_RUNNING && sight.presence != VMM_PAUSED) {
-        if (sight.error)
-            driver_job_fail(job, "%s", sight.error->message);
-        else
-            driver_job_fail(job, "%s %s on %s, so it has no console", action->domain,
-                            vmm_presence_text(sight.presence), action->host);
+    g_auto(ContainerSight) sight = {VMM_UNKNOWN};
+    if (!container_find_running(job, &sight, "has no console"))
         return;
-    }
     ConsoleOffer *offer =
         open_console(action, &streams, &error) ? console_offer(action->vid, &shown, &error) : NULL;
     if (!offer) {

@@ -52,8 +52,8 @@ static gboolean pull(DriverJob *job, const char *from, JsonObject *instance, con
                      const char *certificate, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, MOVE_SECONDS);
-    g_autofree char *path = lxd_path(action, "");
+    const SshWatch watch = container_watch(job, MOVE_SECONDS);
+    g_autofree char *path = container_path(action, "");
     g_autoptr(JsonObject) order = json_object_new();
     json_object_set_string_member(order, "name", action->domain);
     json_object_set_boolean_member(order, "migration", TRUE);
@@ -116,11 +116,12 @@ static gpointer run_export(gpointer data)
 static gboolean carry(DriverJob *job, const char *from, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, MOVE_SECONDS);
+    const SshWatch watch = container_watch(job, MOVE_SECONDS);
     int pipes[2];
     if (!g_unix_open_pipe(pipes, FD_CLOEXEC, error))
         return FALSE;
-    Export export = {from, lxd_path(action, "/backups/" BACKUP "/export"), pipes[1], watch, NULL};
+    Export export = {from, container_path(action, "/backups/" BACKUP "/export"), pipes[1], watch,
+                     NULL};
     g_auto(RestReply) reply = {0};
     const RestCall call = {.method = "POST",
                            .path = "/1.0/instances",
@@ -146,9 +147,9 @@ static gboolean carry(DriverJob *job, const char *from, GError **error)
 static gboolean carry_backup(DriverJob *job, const char *from, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = lxd_watch(job, MOVE_SECONDS);
-    g_autofree char *path = lxd_path(action, "/backups");
-    g_autofree char *own = lxd_path(action, "/backups/" BACKUP);
+    const SshWatch watch = container_watch(job, MOVE_SECONDS);
+    g_autofree char *path = container_path(action, "/backups");
+    g_autofree char *own = container_path(action, "/backups/" BACKUP);
     g_autoptr(JsonObject) order = json_object_new();
     json_object_set_string_member(order, "name", BACKUP);
     json_object_set_string_member(order, "compression_algorithm", "none");
@@ -180,7 +181,7 @@ static gboolean copy_over(DriverJob *job, const char *from, JsonObject *instance
             return address != NULL;
         driver_log('W', action->vid, "%s does not fetch %s from %s: %s", action->host,
                    action->domain, address, reason->message);
-        if (driver_job_cancelled(job) || !lxd_remove(action, action->host, &left)) {
+        if (driver_job_cancelled(job) || !container_remove(action, action->host, &left)) {
             g_propagate_error(error, g_steal_pointer(&reason));
             return FALSE;
         }
@@ -195,19 +196,19 @@ gboolean lxd_move(DriverJob *job, const char *from, JsonObject *instance, GError
     g_autoptr(GError) left = NULL;
     if (!copy_over(job, from, instance, error)) {
         g_prefix_error(error, "%s stays on %s: ", action->domain, from);
-        if (!lxd_remove(action, action->host, &left))
+        if (!container_remove(action, action->host, &left))
             driver_log('W', action->vid, "part of it may be on %s: %s", action->host,
                        left->message);
         return FALSE;
     }
-    g_auto(LxdSight) there = lxd_look(action, action->host);
-    if (!there.instance || there.presence == VMM_OTHER) {
+    g_auto(ContainerSight) there = container_look(action, action->host);
+    if (!there.document || there.presence == VMM_OTHER) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
                     "%s told that it has %s, but it is not there; it stays on %s", action->host,
                     action->domain, from);
         return FALSE;
     }
-    if (!lxd_remove(action, from, error)) {
+    if (!container_remove(action, from, error)) {
         g_prefix_error(error, "%s has %s, but it cannot be removed from %s: ", action->host,
                        action->domain, from);
         return FALSE;

@@ -1,6 +1,6 @@
 /* one_vmm: runs machines on hosts. The first argument is the flavour. */
 #include "drivers/common/libvirt_pool.h"
-#include "drivers/vmm/container.h"
+#include "drivers/vmm/container_run.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include <glib/gprintf.h>
@@ -55,6 +55,8 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_vmm: %s\n", error->message);
         return 2;
     }
+    if (flavour->engine)
+        container_use(flavour->engine);
     if (flavour->dialect)
         vmm_libvirt_start(flavour, uri);
     defaults = flavour->defaults;
@@ -71,6 +73,7 @@ int main(int argc, char **argv)
         .per_host = (guint)MAX(per_host, 0),
         .in_order = TRUE,
         .lacks = lacks,
+        .has = flavour->has,
     };
     return driver_run(&driver);
 }

@@ -78,15 +78,19 @@ static const VmmFlavour flavours[] = {
         .name = "lxd",
         .actions = lxd_actions,
         .rest = &lxd_settings,
+        .engine = &lxd_engine,
         .defaults = "vmm_exec_lxd.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
+        .has = "FREEZE",
     },
     {
         .name = "docker",
         .actions = docker_actions,
         .rest = &docker_settings,
+        .engine = &docker_engine,
         .defaults = "vmm_exec_docker.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
+        .has = "FREEZE",
     },
 };
 

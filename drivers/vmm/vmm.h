@@ -24,8 +24,10 @@ typedef enum {
 typedef struct VmmFlavour {
     const char *name;
     const DriverAction *actions;
-    const RestSettings *rest; /* NULL: no daemon with a REST service */
-    const char *lacks;        /* of a flavour that is not libvirt's: actions it cannot do */
+    const RestSettings *rest;             /* NULL: no daemon with a REST service */
+    const struct ContainerEngine *engine; /* of those that have one */
+    const char *lacks; /* of a flavour that is not libvirt's: actions it cannot do */
+    const char *has;   /* and those that not all have, of which oned asks first */
     /* The rest is for flavours of libvirt. */
     LibvirtSettings libvirt;
     const DomainDialect *dialect;
@@ -50,3 +52,4 @@ extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];
 extern const DriverAction lxd_actions[];
 extern const DriverAction docker_actions[];
+extern const struct ContainerEngine lxd_engine, docker_engine;

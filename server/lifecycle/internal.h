@@ -116,6 +116,8 @@ void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what);
 /* Whether the driver of the machine's host said that it cannot do that action. */
 gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action);
+/* A suspended machine stands still on its host, since its driver cannot save its memory. */
+gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm);
 
 /* ---- vm_actions.c ---- */
 

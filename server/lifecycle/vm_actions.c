@@ -210,9 +210,12 @@ static gboolean enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow 
 }
 
 /* What the driver must be able to do for an action, beyond what all can. */
-static const char *needed_of_driver(const VmActionRow *row)
+static const char *needed_of_driver(Lifecycle *lifecycle, const Vm *vm, const VmActionRow *row)
 {
-    if (row->target.lcm == LCM_SAVE_SUSPEND || row->target.lcm == LCM_SAVE_STOP)
+    if (row->target.lcm == LCM_SAVE_SUSPEND && vm_driver_freezes(lifecycle, vm))
+        return "FREEZE";
+    if (row->target.lcm == LCM_SAVE_SUSPEND || row->target.lcm == LCM_SAVE_STOP ||
+        (row->target.lcm == LCM_EPILOG_STOP && vm->state == VM_SUSPENDED))
         return "SAVE";
     return row->what == DO_SEND && row->number != VM_ACTION_REBOOT ? "RESET" : NULL;
 }
@@ -240,7 +243,7 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
                       word, vm_shown_state(vm));
     if (row->what == DO_ENTER && vm_refuse_lost(vm, error))
         return FALSE;
-    const char *needed = vm->state == VM_ACTIVE ? needed_of_driver(row) : NULL;
+    const char *needed = vm_last_record(vm) ? needed_of_driver(lifecycle, vm, row) : NULL;
     if (needed && vm_driver_lacks(lifecycle, vm, needed))
         return refuse(error,
                       "Error performing action \"%s\": the driver %s of host %s has no %s; "

@@ -51,6 +51,11 @@ gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action)
            outside->lacks(outside, DRIVER_VIRTUALIZATION, record->vm_mad, action);
 }
 
+gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm)
+{
+    return vm_driver_lacks(lifecycle, vm, "SAVE") && !vm_driver_lacks(lifecycle, vm, "FREEZE");
+}
+
 /* ---- beginning ---- */
 
 static void undo(World *world, Vm *vm);

@@ -175,6 +175,11 @@ static MoveResult driver_moves(Move *move, char **text, GError **error)
                       "Cannot migrate live: the driver %s cannot move a machine while it runs; "
                       "migrate --poff powers it off, moves it and starts it there",
                       driver);
+    if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND && vm_driver_freezes(move->lifecycle, move->vm))
+        return refuse(error,
+                      "Cannot migrate a suspended machine of the driver %s: it stands still in the "
+                      "memory of its host; resume it first, then migrate --poff",
+                      driver);
     if (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0 &&
         vm_driver_lacks(move->lifecycle, move->vm, "SAVE"))
         return refuse(error,

@@ -678,6 +678,11 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
     gboolean unused_offline = step == STEP_EVICT || step == STEP_SHUTDOWN || step == STEP_FORGET;
+    gboolean freezes = vm_driver_freezes(lifecycle, vm);
+    if ((step == STEP_SAVE || step == STEP_RESTORE) && freezes)
+        return NULL;
+    if ((step == STEP_FREEZE || step == STEP_THAW) && !freezes)
+        return NULL;
     if (!is_wanted(vm, step) || (step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
         (step == STEP_FORGET && !vm_driver_can(lifecycle, vm, "KEEP_MACHINES")) ||
         (unused_offline && vm_record_is_offline(lifecycle, record)))

@@ -18,8 +18,10 @@ typedef enum {
     STEP_DEPLOY,
     STEP_SHUTDOWN, /* SHUTDOWN, or CANCEL when the action was a hard one */
     STEP_SAVE,
-    STEP_LEAVE, /* cold migration: SAVE, SHUTDOWN or CANCEL on the old host */
+    STEP_LEAVE,  /* cold migration: SAVE, SHUTDOWN or CANCEL on the old host */
+    STEP_FREEZE, /* for drivers that have no SAVE: the machine stands still on its host */
     STEP_RESTORE,
+    STEP_THAW,
     STEP_MIGRATE,
     STEP_EVICT,   /* a machine of which sight was lost must be off before it starts elsewhere */
     STEP_CLEANUP, /* the hypervisor forgets the machine, on every host it may be on */
@@ -46,7 +48,13 @@ typedef enum {
 } VmStep;
 
 /* What must be true on the hosts when a step of the hypervisor has succeeded. */
-typedef enum { EXPECT_NOTHING, EXPECT_RUNNING, EXPECT_GONE, EXPECT_MOVED } VmExpectation;
+typedef enum {
+    EXPECT_NOTHING,
+    EXPECT_RUNNING,
+    EXPECT_GONE,
+    EXPECT_PAUSED,
+    EXPECT_MOVED
+} VmExpectation;
 
 typedef struct VmStepRow {
     VmStep step;

@@ -249,6 +249,13 @@ static void decide_moved(Lifecycle *lifecycle, Vm *vm, char source, char destina
     ask_later(lifecycle, vm);
 }
 
+static gboolean is_as_expected(VmExpectation expectation, char here)
+{
+    return expectation == EXPECT_RUNNING  ? here == 'a'
+           : expectation == EXPECT_PAUSED ? here == 'p'
+                                          : here != 'a' && here != 'p';
+}
+
 /* `there` is what the host it comes from says, `here` the one it is on or goes to. */
 static void decide(Lifecycle *lifecycle, Vm *vm, char there, char here)
 {
@@ -258,7 +265,10 @@ static void decide(Lifecycle *lifecycle, Vm *vm, char there, char here)
         decide_moved(lifecycle, vm, there, here);
     } else if (strchr("?!-", here)) {
         ask_later(lifecycle, vm);
-    } else if (expectation == EXPECT_RUNNING ? here == 'a' : here != 'a' && here != 'p') {
+    } else if (expectation == EXPECT_PAUSED && strchr("de", here)) {
+        vm->work.seen = TRUE;
+        vm_step_ended(lifecycle, vm, FALSE, reason);
+    } else if (is_as_expected(expectation, here)) {
         vm_log(lifecycle, vm, LOG_INFO, "the host says that it is done");
         vm->work.asking = FALSE;
         vm_step_ended(lifecycle, vm, TRUE, "");
@@ -308,6 +318,12 @@ gboolean vm_is_lost(const Vm *vm)
 static gboolean is_off(const Vm *vm)
 {
     return vm->state == VM_POWEROFF || vm->state == VM_SUSPENDED;
+}
+
+/* Suspended, but the hypervisor has it all the same. */
+static gboolean is_frozen(Lifecycle *lifecycle, const Vm *vm)
+{
+    return vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm);
 }
 
 static gboolean is_up(const Vm *vm)
@@ -394,6 +410,7 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
     gboolean runs = strcmp(state, "RUNNING") == 0;
     gboolean ended = !strcmp(state, "POWEROFF") || !strcmp(state, "FAILURE");
     gboolean gone = ended || !strcmp(state, VM_NOT_LISTED);
+    gboolean here = last && last->host == host->head.id;
     if (!last || last->etime)
         return;
     /* While drivers work on it, monitoring starts nothing. */
@@ -407,7 +424,7 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
     if (vm_is_lost(vm) && take_up_again(lifecycle, vm, host, runs))
         return;
     if (runs && is_off(vm)) {
-        if (last->host == host->head.id)
+        if (here)
             confirm(lifecycle, vm);
     } else if (runs) {
         seen_running(lifecycle, vm, host, deploy_id);
@@ -415,7 +432,9 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
         /* One host of the two less; the other must say what is true. */
         if (vm->previous_lcm != LCM_MIGRATE && previous->host == host->head.id)
             vm_close_record(lifecycle, vm, previous);
-    } else if (gone && is_up(vm) && last->host == host->head.id) {
+    } else if (here && gone && (is_up(vm) || is_frozen(lifecycle, vm))) {
+        confirm(lifecycle, vm);
+    } else if (here && !strcmp(state, "PAUSED") && is_up(vm) && vm_driver_freezes(lifecycle, vm)) {
         confirm(lifecycle, vm);
     }
 }
@@ -439,14 +458,18 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
         return;
     }
-    if (!is_up(vm) || (letter != 'd' && letter != 'e'))
+    gboolean gone = letter == 'd' || letter == 'e';
+    gboolean stands = letter == 'p' && is_up(vm) && vm_driver_freezes(lifecycle, vm);
+    if (!stands && !(gone && (is_up(vm) || is_frozen(lifecycle, vm))))
         return;
     last->retime = core_now(lifecycle->world->core);
     vm_note_action(lifecycle, vm, last, VM_ACTION_MONITOR, NULL);
     vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s", last->host_name,
-           letter == 'e' ? "has crashed" : "does not run any more");
+           stands          ? "stands still"
+           : letter == 'e' ? "has crashed"
+                           : "does not run any more");
     forget_error(vm);
-    vm_enter(lifecycle, vm, VM_POWEROFF, LCM_INIT);
+    vm_enter(lifecycle, vm, stands ? VM_SUSPENDED : VM_POWEROFF, LCM_INIT);
 }
 
 void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *reason)

@@ -170,15 +170,29 @@ static void process_refused(Process *process, const DriverRequest *request, cons
 
 static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD", "DATASTORE_MAD"};
 
+/* The actions behind "LACKS=" or "HAS=" in the answer to INIT. (owned) */
+static GStrv words_behind(const char *said, const char *key)
+{
+    const char *at = strstr(said, key);
+    g_autofree char *text = at ? g_strndup(at + strlen(key), strcspn(at + strlen(key), " ")) : NULL;
+    return g_strsplit(text ? text : "", ",", -1);
+}
+
+/* What is younger than the rest is missing where nothing is said of it. */
 static void process_ready(Process *process, const char *said, gpointer data)
 {
+    static const char *const optional[] = {"FREEZE"};
     Mads *mads = data;
-    const char *lacks = strstr(said, "LACKS=");
-    g_autofree char *text =
-        lacks ? g_strndup(lacks + strlen("LACKS="), strcspn(lacks, " ") - strlen("LACKS=")) : NULL;
+    g_autoptr(GStrvBuilder) missing = g_strv_builder_new();
+    g_auto(GStrv) lacks = words_behind(said, "LACKS=");
+    g_auto(GStrv) has = words_behind(said, "HAS=");
+    g_strv_builder_addv(missing, (const char **)lacks);
+    for (guint i = 0; i < G_N_ELEMENTS(optional); i++)
+        if (!g_strv_contains((const char *const *)has, optional[i]))
+            g_strv_builder_add(missing, optional[i]);
     char *key = g_strdup_printf("%s/%s", class_keys[process_class(process)], process_name(process));
     g_mutex_lock(&mads->lock);
-    g_hash_table_insert(mads->lacks, key, g_strsplit(text ? text : "", ",", -1));
+    g_hash_table_insert(mads->lacks, key, g_strv_builder_end(missing));
     g_mutex_unlock(&mads->lock);
 }
 

@@ -99,6 +99,10 @@ class FakeDocker(FakeDaemon):
         if self.known(handler, name):
             self.done(handler)
 
+    def pause(self, handler, name):
+        self.containers[name]["status"] = "paused"
+        self.done(handler)
+
     def unpause(self, handler, name):
         self.containers[name]["status"] = "running"
         self.done(handler)
@@ -161,6 +165,7 @@ class FakeDocker(FakeDaemon):
         ("GET", "/containers/([^/]+)/logs", logs),
         ("POST", "/containers/([^/]+)/kill", kill),
         ("POST", "/containers/([^/]+)/restart", restart),
+        ("POST", "/containers/([^/]+)/pause", pause),
         ("POST", "/containers/([^/]+)/unpause", unpause),
         ("POST", "/containers/([^/]+)/update", update),
         ("DELETE", "/containers/([^/]+)", remove),

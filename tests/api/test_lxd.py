@@ -23,7 +23,7 @@ def lxd(tmp_path):
 @pytest.fixture
 def vmm(lxd, tmp_path):
     driver = DriverProcess("one_vmm", "lxd", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
-    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET" in driver.ready
+    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET HAS=FREEZE" in driver.ready
     yield driver
     driver.end()
 
@@ -48,8 +48,15 @@ def test_life(vmm, lxd):
     assert vmm.ok("DEPLOY", 12, web) == "one-12", "again is harmless"
     assert lxd.instances["one-12"]["status"] == "Running"
     assert vmm.ok("POLL", 12, web) == f"STATE=a MEMORY={48 * 1024}"
+    for again in range(2):
+        vmm.ok("FREEZE", 12, web)
+        assert lxd.instances["one-12"]["status"] == "Frozen" and vmm.ok("POLL", 12, web).startswith("STATE=p")
+    for again in range(2):
+        assert vmm.ok("THAW", 12, web) == "one-12" and vmm.ok("POLL", 12, web).startswith("STATE=a")
     vmm.ok("REBOOT", 12, web)
     vmm.ok("SHUTDOWN", 12, web)
+    for action in ("FREEZE", "THAW"):
+        vmm.fails(action, 12, web, "one-12 is not there on h1, so it")
     assert vmm.ok("POLL", 12, web) == "STATE=d" and lxd.instances["one-12"]["status"] == "Stopped"
     vmm.ok("SHUTDOWN", 12, web)
     assert len(lxd.told("POST", "/1.0/instances")) == 1
@@ -418,3 +425,37 @@ def test_machine_that_ends_while_it_runs(fresh, lxd, tmp_path):
     one.wait(identity, "DONE")
     assert not lxd.instances
     assert json.dumps(lxd.told("PUT", f"/1.0/instances/one-{identity}/state")[-1]).count('"stop"') == 1
+
+
+def test_suspended_means_frozen(fresh, lxd, second, tmp_path):
+    one = fresh(LXD.format(tmp_path))
+    first, other = one.host("h1", "lxd"), one.host("h2", "lxd")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "debian" ]')
+    mine = lxd.instances[f"one-{identity}"]
+    one.action("suspend", identity)
+    one.wait(identity, "SUSPENDED")
+    assert mine["status"] == "Frozen"
+    one.fails("one.vm.action", "stop", identity, text="has no SAVE")
+    one.fails("one.vm.migrate", identity, other, False, True, text="stands still in the memory of its host")
+    one.action("resume", identity)
+    one.wait(identity, "RUNNING")
+    assert mine["status"] == "Running"
+    wait_for(lambda: lxd.listeners, "the listener")
+    mine["status"] = "Frozen"
+    lxd.happens(f"one-{identity}", "paused")
+    one.wait(identity, "SUSPENDED")
+    mine["status"] = "Running"
+    lxd.happens(f"one-{identity}", "resumed")
+    one.wait(identity, "RUNNING")
+    one.action("suspend", identity)
+    one.wait(identity, "SUSPENDED")
+    mine["status"] = "Stopped"
+    lxd.happens(f"one-{identity}", "stopped")
+    one.wait(identity, "POWEROFF")
+    one.action("resume", identity)
+    one.wait(identity, "RUNNING")
+    one.action("suspend", identity)
+    one.wait(identity, "SUSPENDED")
+    one.action("terminate", identity)
+    one.wait(identity, "DONE")
+    assert not lxd.instances
