@@ -160,6 +160,17 @@ void vm_migration_follow(Lifecycle *lifecycle, Vm *vm, const char *reason);
 /* The text of context.sh. (owned) */
 char *vm_context_text(const Vm *vm);
 
+/* ---- vm_doubt.c ---- */
+
+/* People say how the phase at hand ended: what may go on writing is in doubt. Before it ends. */
+void vm_doubt_declared(Lifecycle *lifecycle, Vm *vm, gboolean success);
+/* Only the record of the machine will be deleted. */
+void vm_doubt_forgotten(Lifecycle *lifecycle, Vm *vm);
+/* A step begins that ends the machine on a host, or is left out since the host is offline. */
+void vm_doubt_step(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* A driver said that the step is done: the doubt about that host is over. */
+void vm_doubt_answered(Lifecycle *lifecycle, Vm *vm, VmStep step);
+
 /* ---- vm_steps.c ---- */
 
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */

@@ -345,6 +345,8 @@ static void step_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboo
            success ? "done" : "failed",
            (double)(core_steady(lifecycle->world->core) - asked->sent) / 1e6,
            info && *info ? ": " : "", info && *info ? info : "");
+    if (success)
+        vm_doubt_answered(lifecycle, vm, vm_current_step(vm));
     vm_step_ended(lifecycle, vm, success, info);
 }
 

@@ -298,6 +298,7 @@ static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, G
     if (vm->state != VM_ACTIVE)
         return wrong_recover(vm, "recover", error);
     VmLcm failed = vm_failed_phase(vm->lcm);
+    vm_doubt_declared(lifecycle, vm, success);
     if (vm->lcm == LCM_MIGRATE && vm_current_step(vm) != STEP_PREMIGRATE) {
         recover_live_migration(lifecycle, vm, success);
     } else if (vm_phase(vm->lcm)) {
@@ -374,6 +375,7 @@ gboolean vm_recover(Lifecycle *lifecycle, Vm *vm, gint operation, const VmAsker 
             VmRecord *previous = vm_previous_record(vm);
             vm_note_action(lifecycle, vm, vm_last_record(vm), VM_ACTION_DELETE, asker);
             vm_close_record(lifecycle, vm, previous);
+            vm_doubt_forgotten(lifecycle, vm);
             vm_enter(lifecycle, vm, VM_DONE, LCM_INIT);
         }
         return TRUE;

@@ -196,6 +196,7 @@ void vm_begin_step(Lifecycle *lifecycle, Vm *vm)
         vm_phase_ended(lifecycle, vm, !undoing, reason);
         return;
     }
+    vm_doubt_step(lifecycle, vm, step);
     DriverRequest *request = vm_step_request(lifecycle, vm, step);
     if (!request) {
         vm_step_ended(lifecycle, vm, TRUE, "");

@@ -271,6 +271,8 @@ static void decide(Lifecycle *lifecycle, Vm *vm, char there, char here)
     } else if (is_as_expected(expectation, here)) {
         vm_log(lifecycle, vm, LOG_INFO, "the host says that it is done");
         vm->work.asking = FALSE;
+        if (!vm_record_is_offline(lifecycle, vm_step_record(vm, vm_current_step(vm))))
+            vm_doubt_answered(lifecycle, vm, vm_current_step(vm));
         vm_step_ended(lifecycle, vm, TRUE, "");
     } else {
         send_again(lifecycle, vm, reason);

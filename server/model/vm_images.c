@@ -160,8 +160,43 @@ gboolean vm_images_acquire(World *world, gint32 vm, const Template *template, GE
 void vm_image_release(World *world, gint32 vm, const TemplateAttribute *disk)
 {
     Image *image = disk_image(world, disk);
-    if (image)
-        (void)image_release(world, image, vm, FALSE);
+    const char *doubt = attribute_get(disk, "DOUBT");
+    if (!image || !image_release(world, image, vm, doubt != NULL) || !doubt || !image->persistent)
+        return;
+    g_autofree char *reason = g_strdup_printf(
+        "Machine %d may still write to it, or has left it half written: %s. When the machine is "
+        "surely off and the content has been looked at, `oneimage enable %d` gives it back",
+        vm, doubt, image->head.id);
+    image_set_error(world, image, reason);
+}
+
+gboolean vm_images_doubt(World *world, Vm *vm, gint32 host, const char *why)
+{
+    TemplateAttribute *disk;
+    gboolean found = FALSE;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        if (!disk_image(world, disk) || !disk_is_persistent(disk) || attribute_get(disk, "DOUBT"))
+            continue;
+        attribute_set(disk, "DOUBT", why);
+        attribute_set_int(disk, "DOUBT_HOST", host);
+        found = TRUE;
+    }
+    if (found)
+        object_changed(world, &vm->head);
+    return found;
+}
+
+void vm_images_trust(World *world, Vm *vm, gint32 host)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        gint64 there;
+        if (!attribute_get_int(disk, "DOUBT_HOST", &there) || there != host)
+            continue;
+        attribute_set(disk, "DOUBT", NULL);
+        attribute_set(disk, "DOUBT_HOST", NULL);
+        object_changed(world, &vm->head);
+    }
 }
 
 void vm_images_release(World *world, gint32 vm, const Template *template)

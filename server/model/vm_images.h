@@ -34,6 +34,13 @@ gboolean vm_images_acquire(World *world, gint32 vm, const Template *template, GE
 void vm_image_release(World *world, gint32 vm, const TemplateAttribute *disk);
 void vm_images_release(World *world, gint32 vm, const Template *template);
 
+/* It is not known whether the machine still writes to its persistent images, or left them whole:
+ * when it lets go of one that is in ERROR, with the reason. Kept in DOUBT and DOUBT_HOST of the
+ * disk. TRUE: one was not in doubt before. The second takes it back, when `host` was where the
+ * machine might be. */
+gboolean vm_images_doubt(World *world, Vm *vm, gint32 host, const char *why);
+void vm_images_trust(World *world, Vm *vm, gint32 host);
+
 typedef enum {
     VM_IMAGES_READY,
     VM_IMAGES_WAIT, /* one is still being made */

@@ -384,6 +384,23 @@ def test_deleted_by_recover(cloud):
     cloud.delete(image)
 
 
+def test_image_in_doubt(cloud):
+    """A record is deleted while its guest runs: no other machine gets the image before somebody has looked."""
+    image = cloud.image("PERSISTENT=YES")
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    cloud.one.ok("one.vm.recover", machine, 5)
+    cloud.one.wait(machine, "DONE")
+    assert cloud.state(image) == "ERROR"
+    reason = cloud.info(image).findtext("TEMPLATE/ERROR")
+    assert f"Machine {machine} may still write" in reason and f"`oneimage enable {image}`" in reason
+    cloud.one.fails("one.vm.allocate", f"CPU=0.1\nMEMORY=64\nDISK=[IMAGE_ID={image}]", False, code=ACTION, text="in state ERROR")
+    cloud.one.ok("one.image.enable", image, True)
+    assert cloud.state(image) == "READY" and cloud.info(image).find("TEMPLATE/ERROR") is None
+    cloud.disk(machine).unlink()  # of what is left on the host only its administrator knows
+    cloud.delete(image)
+
+
 def test_stays_used_over_a_restart(cloud):
     image = cloud.image()
     machine = cloud.machine(image)

@@ -198,6 +198,17 @@ static void recover(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* A record is deleted and the guest forgotten: whatever it has, it keeps. */
+static void give_up(Client *client, gint32 vm)
+{
+    Waiting *waiting = new_call(client, "one.vm.recover");
+    sim_say(client->sim, "give up %d", vm);
+    hosts_give_up(client->sim->hosts, vm);
+    add_int(waiting, vm);
+    add_int(waiting, 5);
+    send_call(waiting);
+}
+
 static void change(Client *client, gint32 vm)
 {
     Waiting *waiting = new_call(client, "one.vm.update");
@@ -310,9 +321,12 @@ static void arrange_images(Client *client, gint32 vm)
     g_autofree char *method = g_strdup_printf("one.image.%s", calls[which].method);
     g_autofree char *name = g_strdup_printf("image%" G_GUINT64_FORMAT, client->number);
     g_autofree char *size =
-        g_strdup_printf("NAME=%s\nSIZE=%d", name, 1 + sim_pick(client->sim, 300));
+        g_strdup_printf("NAME=%s\nSIZE=%d\nPERSISTENT=%s", name, 1 + sim_pick(client->sim, 300),
+                        sim_chance(client->sim, 0.3) ? "YES" : "NO");
     g_autofree char *path = g_strdup_printf("%s\nPATH=/var/tmp/x", size);
     gint32 image = images_some(client->sim->images);
+    if (which == 3 && images_in_doubt(client->sim->images, image))
+        return; /* a guest that was given up may be there, or come yet */
     Waiting *waiting = new_call(client, method);
     sim_say(client->sim, "%s %d", method, image);
     waiting->makes_image = which < 2;
@@ -368,9 +382,9 @@ static void limit(Client *client, gint32 vm)
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
-} habits[] = {{deploy, 30},         {migrate, 25}, {act, 35},   {recover, 8}, {change, 3},
-              {resize, 4},          {list, 2},     {check, 12}, {plug, 40},   {arrange_network, 6},
-              {arrange_images, 40}, {give, 6},     {limit, 4}};
+} habits[] = {{deploy, 30},         {migrate, 25},        {act, 35}, {recover, 8}, {give_up, 2},
+              {change, 3},          {resize, 4},          {list, 2}, {check, 12},  {plug, 40},
+              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4}};
 
 void client_act(Client *client)
 {

@@ -11,11 +11,12 @@
 struct Hosts {
     Outside outside; /* first */
     Sim *sim;
-    GHashTable *running; /* "host/vm": a guest is there */
-    GHashTable *saved;   /* vm: its memory is in a file */
-    GHashTable *disks;   /* "vm/disk": the guest has that disk */
-    GHashTable *cut;     /* host: cannot be reached until that time */
-    GPtrArray *open;     /* of Request: those under way */
+    GHashTable *running;  /* "host/vm": a guest is there */
+    GHashTable *saved;    /* vm: its memory is in a file */
+    GHashTable *disks;    /* "vm/disk" -> its image, or -1: the guest has that disk */
+    GHashTable *given_up; /* vm: somebody deleted its record and left its guest alone */
+    GHashTable *cut;      /* host: cannot be reached until that time */
+    GPtrArray *open;      /* of Request: those under way */
 };
 
 typedef struct Request {
@@ -122,11 +123,11 @@ static gboolean do_start(Request *request, gint32 vm)
 
 /* ---- disks ---- */
 
-static void set_disk(Hosts *hosts, gint32 vm, gint64 disk, gboolean there)
+static void set_disk(Hosts *hosts, gint32 vm, gint64 disk, gint32 image, gboolean there)
 {
     char *key = g_strdup_printf("%d/%" G_GINT64_FORMAT, vm, disk);
     if (there) {
-        g_hash_table_add(hosts->disks, key);
+        g_hash_table_insert(hosts->disks, key, GINT_TO_POINTER(image));
     } else {
         g_hash_table_remove(hosts->disks, key);
         g_free(key);
@@ -137,6 +138,29 @@ gboolean hosts_has_disk(const Hosts *hosts, gint32 vm, gint64 disk)
 {
     g_autofree char *key = g_strdup_printf("%d/%" G_GINT64_FORMAT, vm, disk);
     return g_hash_table_contains(hosts->disks, key);
+}
+
+void hosts_give_up(Hosts *hosts, gint32 vm)
+{
+    g_hash_table_add(hosts->given_up, GINT_TO_POINTER(vm));
+}
+
+gboolean hosts_gave_up(const Hosts *hosts, gint32 vm)
+{
+    return g_hash_table_contains(hosts->given_up, GINT_TO_POINTER(vm));
+}
+
+gint32 hosts_writer(const Hosts *hosts, gint32 image, gint32 but)
+{
+    GHashTableIter iterator;
+    gpointer key, value;
+    g_hash_table_iter_init(&iterator, hosts->disks);
+    while (g_hash_table_iter_next(&iterator, &key, &value)) {
+        gint32 vm = (gint32)g_ascii_strtoll(key, NULL, 10);
+        if (GPOINTER_TO_INT(value) == image && vm != but && hosts_count(hosts, vm))
+            return vm;
+    }
+    return -1;
 }
 
 static gboolean is_disk_of(gpointer key, gpointer value, gpointer prefix)
@@ -151,15 +175,21 @@ static void no_disks(Hosts *hosts, gint32 vm)
 }
 
 /* Calls `visit` for each <DISK> of the document. */
-static void each_disk(const char *xml, void (*visit)(gint64 id, gboolean marked, gpointer data),
+static void each_disk(const char *xml,
+                      void (*visit)(gint64 id, gint32 image, gboolean marked, gpointer data),
                       gpointer data)
 {
+    static const char image[] = "<IMAGE_ID><![CDATA[";
     for (const char *at = xml; (at = strstr(at, "<DISK>")); at++) {
         const char *end = strstr(at, "</DISK>"), *id = strstr(at, "<DISK_ID><![CDATA[");
-        const char *mark = strstr(at, "<ATTACH><![CDATA[YES");
+        const char *mark = strstr(at, "<ATTACH><![CDATA[YES"), *made_of = strstr(at, image);
+        /* Of an image that is not the disk itself only a copy is written to. */
+        const char *itself = strstr(at, "<PERSISTENT><![CDATA[YES");
+        gboolean writes = made_of && made_of < end && itself && itself < end;
         if (id && id < end)
-            visit(g_ascii_strtoll(id + strlen("<DISK_ID><![CDATA["), NULL, 10), mark && mark < end,
-                  data);
+            visit(g_ascii_strtoll(id + strlen("<DISK_ID><![CDATA["), NULL, 10),
+                  writes ? (gint32)g_ascii_strtoll(made_of + strlen(image), NULL, 10) : -1,
+                  mark && mark < end, data);
     }
 }
 
@@ -169,11 +199,11 @@ typedef struct Plug {
     gboolean all, there; /* all disks, or the marked one; come or go */
 } Plug;
 
-static void plug(gint64 id, gboolean marked, gpointer data)
+static void plug(gint64 id, gint32 image, gboolean marked, gpointer data)
 {
     const Plug *wanted = data;
     if (wanted->all || marked)
-        set_disk(wanted->hosts, wanted->vm, id, wanted->there);
+        set_disk(wanted->hosts, wanted->vm, id, image, wanted->there);
 }
 
 static gboolean act_attach(Request *request, gint32 vm)
@@ -524,6 +554,7 @@ Hosts *hosts_new(Sim *sim)
     hosts->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hosts->saved = g_hash_table_new(NULL, NULL);
     hosts->disks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    hosts->given_up = g_hash_table_new(NULL, NULL);
     hosts->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     hosts->open = g_ptr_array_new_with_free_func(request_free);
     return hosts;
@@ -534,6 +565,7 @@ void hosts_free(Hosts *hosts)
     g_hash_table_unref(hosts->running);
     g_hash_table_unref(hosts->saved);
     g_hash_table_unref(hosts->disks);
+    g_hash_table_unref(hosts->given_up);
     g_hash_table_unref(hosts->cut);
     g_ptr_array_unref(hosts->open);
     g_free(hosts);

@@ -148,6 +148,29 @@ void images_check_made(Images *images)
             sim_wrong(images->sim, "image %d was acknowledged and is gone", GPOINTER_TO_INT(id));
 }
 
+gboolean images_in_doubt(const Images *images, gint32 id)
+{
+    const Image *image = image_get(images->sim->world, id);
+    const char *reason = image ? template_get(image->head.template, "ERROR") : NULL;
+    return reason && g_str_has_prefix(reason, "Machine ");
+}
+
+/* An image that machines may take is written to by none but the one that has it. */
+void images_check_writers(Images *images)
+{
+    const GPtrArray *all = images->sim->world->pools[KIND_IMAGE].order;
+    for (guint i = 0; i < all->len; i++) {
+        const Image *image = all->pdata[i];
+        if (!image->persistent || (image->state != IMAGE_READY && image->state != IMAGE_USED_PERS))
+            continue;
+        gint32 user = image->users->len ? g_array_index(image->users, gint32, 0) : -1;
+        gint32 writer = hosts_writer(images->sim->hosts, image->head.id, user);
+        if (writer >= 0)
+            sim_wrong(images->sim, "image %d is %s, but a guest of machine %d writes to it",
+                      image->head.id, image_state_name(image->state), writer);
+    }
+}
+
 static char *file_of(const Image *image)
 {
     return g_strdup_printf("%d-%s", image->head.id, image->token);

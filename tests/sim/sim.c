@@ -155,6 +155,7 @@ static void check(Sim *sim)
         sim_wrong(sim, "%s", (const char *)found->pdata[0]);
     client_check(sim->client);
     images_check_made(sim->images);
+    images_check_writers(sim->images);
 }
 
 /* A guest has no disk that oned does not show. */
@@ -183,6 +184,8 @@ static void check_truth(Sim *sim)
         const VmRecord *last = vm_last_record(vm);
         gboolean runs = vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
         guint count = hosts_count(sim->hosts, vm->head.id);
+        if (hosts_gave_up(sim->hosts, vm->head.id))
+            continue;
         if (vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING && !vm_is_failure(vm->lcm))
             sim_wrong(sim, "machine %d does not come to rest: %s", vm->head.id, vm_shown_state(vm));
         if (runs && (count != 1 || !hosts_has(sim->hosts, last->host_name, vm->head.id)))

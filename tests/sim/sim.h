@@ -41,6 +41,11 @@ guint hosts_count(const Hosts *hosts, gint32 vm);
 gboolean hosts_has(const Hosts *hosts, const char *host, gint32 vm);
 /* The guest, if it runs, has that disk. */
 gboolean hosts_has_disk(const Hosts *hosts, gint32 vm, gint64 disk);
+/* Somebody deleted the record of a machine and left its guest alone. */
+void hosts_give_up(Hosts *hosts, gint32 vm);
+gboolean hosts_gave_up(const Hosts *hosts, gint32 vm);
+/* A machine whose guest runs and writes to that persistent image, other than `but`; -1: none. */
+gint32 hosts_writer(const Hosts *hosts, gint32 image, gint32 but);
 /* A guest ends by itself, somewhere. */
 void hosts_guest_dies(Hosts *hosts);
 void hosts_driver_dies(Hosts *hosts);
@@ -63,6 +68,9 @@ void images_doomed(Images *images, gint32 id);
 /* A machine's disk was written to an image: CPDS of a transfer script. */
 void images_saved(Images *images, const char *line);
 void images_check_made(Images *images);
+/* In ERROR since a guest may still write to it: who enables it looks first. */
+gboolean images_in_doubt(const Images *images, gint32 id);
+void images_check_writers(Images *images);
 void images_check_truth(Images *images);
 gboolean images_rest(const Images *images);
 gint32 images_some(const Images *images); /* the id of one of the last, 0 when there is none */
