@@ -135,6 +135,49 @@ def test_a_guest_cannot_take_the_address_of_another(lab, driver, start):
     nothing_left(lab)
 
 
+# Sends what a guest could send: advertisements of two addresses, of a router, of another way. Prints what comes through.
+ADVERTISE = r"""
+import ipaddress, socket, struct, sys
+own, other, mac = ipaddress.ip_address(sys.argv[1]).packed, ipaddress.ip_address(sys.argv[2]).packed, bytes.fromhex(sys.argv[3])
+def frame(kind, target):
+    body = struct.pack("!BBHI", kind, 0, 0, 0x20000000) + target
+    head = struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + own + ipaddress.ip_address("ff02::1").packed
+    return bytes.fromhex("333300000001") + mac + b"\x86\xdd" + head + body
+heard, said = (socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86DD)) for _ in range(2))
+heard.bind(("onebr1", 0))
+said.bind(("probe1", 0))
+heard.settimeout(2)
+for kind, target in ((134, bytes(8)), (137, other + own), (136, other), (136, own)):
+    said.send(frame(kind, target))
+while True:
+    data = heard.recv(2000)
+    if data[20] == 58 and data[22:38] == own:
+        print(data[54], data[62:78] == own)
+        if data[54] == 136 and data[62:78] == own:
+            break
+"""
+
+
+def test_a_guest_cannot_take_the_ipv6_address_of_another(lab, driver, start):
+    machine = start("node01", card(0, 9, driver="fw", IP6="fd00::9", FILTER_IP_SPOOFING="YES"))
+    lab.on("node01", "ip", "link", "add", "probe0", "type", "veth", "peer", "name", "probe1")
+    try:
+        lab.on("node01", "ip", "link", "set", "probe0", "master", "onebr1", "up")
+        lab.on("node01", "ip", "link", "set", "probe1", "up")
+
+        def through():
+            return lab.on("node01", "timeout", "20", "python3", "-c", ADVERTISE, "fd00::9", "fd00::1", "02000a4d0009").splitlines()
+
+        assert through() == ["134 False", "137 False", "136 False", "136 True"]  # nothing is filtered of others
+        lab.on("node01", "nft", "add", "element", "bridge", "globule", "from", f'{{ "probe0" : jump one-{machine.vid}-0-out }}')
+        assert through() == ["136 True"]
+        lab.on("node01", "nft", "delete", "element", "bridge", "globule", "from", '{ "probe0" }')
+    finally:
+        lab.on("node01", "ip", "link", "delete", "probe0")
+    driver.do(machine, "CANCEL")
+    nothing_left(lab)
+
+
 def test_a_failure_says_why_and_leaves_nothing(lab, driver):
     for text, words in ((card(0, 5, 11).replace("br0", "eth9"), "no network card eth9"),
                         (card(0, 5, 11, VXLAN_MODE="evpn"), "VXLAN_MODE"),
