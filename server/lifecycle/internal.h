@@ -46,6 +46,10 @@ struct Lifecycle {
     GHashTable *checks;   /* number -> Check: calls that wait for a driver */
     GHashTable *consoles; /* number -> calls that wait for a console */
     GHashTable *stats;    /* number -> Stat: calls that wait for the size of an image */
+    guint64 sched_timer;  /* until scheduled actions are looked at; 0: none waits */
+    gint64 sched_due;     /* when that is, by the wall clock */
+    SchedStart sched_starts[KIND_COUNT];
+    gpointer sched_data[KIND_COUNT];
 };
 
 /* ---- vm_machine.c ---- */
@@ -278,6 +282,11 @@ void image_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, 
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
 /* After the start: what was under way is asked again. */
 void images_resume(Lifecycle *lifecycle);
+
+/* ---- sched_run.c ---- */
+
+/* After the start: what was missed meanwhile is run. */
+void sched_begin(Lifecycle *lifecycle);
 
 /* ---- lifecycle.c ---- */
 

@@ -7,6 +7,7 @@
 #include "server/lifecycle/outside.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
+#include "server/model/sched_action.h"
 #include "server/model/vm.h"
 #include "server/model/world.h"
 
@@ -179,6 +180,19 @@ void host_start_monitoring(Lifecycle *lifecycle, Host *host);
 void host_stop_monitoring(Lifecycle *lifecycle, Host *host);
 
 void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
+
+/* ---- scheduled actions ---- */
+
+/* Starts what a scheduled action says, with the rights of its owner's owner, in the batch at hand:
+ * that it was run and what it did are then one commit, and it never runs twice. It may end its
+ * owner, and with that the action. FALSE with the error, which users see as MESSAGE: it is tried
+ * again later. */
+typedef gboolean (*SchedStart)(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
+                               GError **error);
+/* Those of this kind of owner are started so. Before lifecycle_start(). */
+void lifecycle_sched_connect(Lifecycle *lifecycle, Kind kind, SchedStart start, gpointer data);
+/* One is new, or its time is another: it is run when it is due. */
+void lifecycle_sched_changed(Lifecycle *lifecycle, const SchedAction *action);
 
 /* ---- the scheduler's bell ---- */
 

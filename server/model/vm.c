@@ -4,6 +4,7 @@
 #include "server/model/host.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
+#include "server/model/sched_action.h"
 #include "server/model/vm_images.h"
 #include "server/model/vmgroup.h"
 #include "server/model/vm_room.h"
@@ -236,6 +237,7 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
     if (state == VM_DONE && vm->previous_state != VM_DONE) {
         network_release_vm(world, vm);
         vm_group_count(world, vm);
+        sched_actions_drop(world, KIND_VM, vm->head.id);
         /* Its disks came back: persistent ones have the size there that they had here. */
         if (vm->previous_lcm == LCM_EPILOG || vm->previous_lcm == LCM_EPILOG_FAILURE)
             vm_images_keep_growth(world, vm->head.template);

@@ -2,6 +2,7 @@
  * Order of elements: share/schema/vm.rng. */
 #include "server/model/vm.h"
 
+#include "server/model/sched_action.h"
 #include "server/model/vm_snapshots.h"
 #include "server/model/world.h"
 
@@ -75,8 +76,11 @@ void vm_render(World *world, Object *object, GString *xml)
     xml_lock(object, xml);
     g_string_append_printf(xml, vm->monitoring ? "<MONITORING>%s</MONITORING>" : "<MONITORING/>",
                            vm->monitoring);
-    g_string_append(xml, "<SCHED_ACTIONS/>");
-    template_append_xml_element(object->template, "TEMPLATE", xml);
+    sched_actions_render_ids(world, object, xml);
+    g_string_append(xml, "<TEMPLATE>");
+    template_append_xml(object->template, xml);
+    sched_actions_render(world, object, xml);
+    g_string_append(xml, "</TEMPLATE>");
     template_append_xml_element(vm->user_template, "USER_TEMPLATE", xml);
     render_records(vm, xml);
     vm_snapshots_render(vm, xml);

@@ -9,6 +9,7 @@
 #include "server/model/network.h"
 #include "server/model/plain.h"
 #include "server/model/quota.h"
+#include "server/model/sched_action.h"
 #include "server/model/user.h"
 #include "server/model/vdc.h"
 #include "server/model/vm.h"
@@ -51,6 +52,7 @@ World *world_new(Core *core, Config *config, const char *var)
     world->datastores = g_strdup(config_text(config, "DATASTORE_LOCATION"));
     world->unsaved = g_ptr_array_new();
     world->quotas = quotas_new(config);
+    world->scheduled = sched_actions_new();
     for (gint kind = 0; kind < KIND_COUNT; kind++) {
         Pool *pool = &world->pools[kind];
         guint flags = kind_row(kind)->flags;
@@ -78,6 +80,7 @@ void world_free(World *world)
     }
     g_ptr_array_unref(world->unsaved);
     quotas_free(world->quotas);
+    sched_actions_free(world->scheduled);
     g_free(world->screen_ports);
     g_free(world->var);
     g_free(world->datastores);
@@ -97,7 +100,7 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 8];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 9];
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
@@ -107,6 +110,7 @@ const StoreTable *const *world_tables(void)
     tables[count++] = &lease_table;
     tables[count++] = &login_token_table;
     tables[count++] = &quota_table;
+    tables[count++] = &sched_action_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -155,6 +159,11 @@ static gboolean load_quota_row(const StoreValue *values, gpointer data, GError *
     return quota_load(data, values, error);
 }
 
+static gboolean load_sched_action_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return sched_action_load(data, values, error);
+}
+
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
 {
     World *world = data;
@@ -164,13 +173,15 @@ static gboolean load_counter(const StoreValue *values, gpointer data, GError **e
     }
     if (!g_strcmp0(values[0].text, "quotas"))
         world->counted = TRUE;
+    if (!g_strcmp0(values[0].text, SCHED_COUNTER))
+        sched_actions_set_last(world, values[1].number);
     for (gint kind = 0; kind < KIND_COUNT; kind++)
         if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word))
             world->pools[kind].last_id = MAX(world->pools[kind].last_id, (gint32)values[1].number);
     return TRUE;
 }
 
-static void write_counter(World *world, const char *name, gint64 value)
+void world_write_counter(World *world, const char *name, gint64 value)
 {
     StoreWrite *write = store_write_new(&counter_table, STORE_PUT);
     store_set_text(write, 0, name);
@@ -181,9 +192,9 @@ static void write_counter(World *world, const char *name, gint64 value)
 /* With the first batch: a newer epoch, and that counters of quotas are stored from now on. */
 static void begin_epoch(World *world)
 {
-    write_counter(world, "epoch", (gint64)++world->epoch);
+    world_write_counter(world, "epoch", (gint64)++world->epoch);
     if (!world->counted)
-        write_counter(world, "quotas", 1);
+        world_write_counter(world, "quotas", 1);
     world->counted = TRUE;
 }
 
@@ -201,6 +212,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         !store->load(store, &lease_table, load_lease_row, world, error) ||
         !store->load(store, &login_token_table, load_token_row, world, error) ||
         !store->load(store, &quota_table, load_quota_row, world, error) ||
+        !store->load(store, &sched_action_table, load_sched_action_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;

@@ -19,8 +19,9 @@ struct World {
     char *var;          /* directory of state and logs */
     GPtrArray *unsaved; /* of Object: changed in the batch at hand */
     struct Quotas *quotas;
-    gboolean loading;     /* rows are being read: nothing is written */
-    gboolean counted;     /* the database holds counters of quotas */
+    struct SchedActions *scheduled; /* server/model/sched_action.h */
+    gboolean loading;               /* rows are being read: nothing is written */
+    gboolean counted;               /* the database holds counters of quotas */
     guint8 *screen_ports; /* 1: taken; see server/rpc/vm_screen.c. NULL: not counted yet */
 
     /* Set by the floors above; may be NULL. */
@@ -34,6 +35,8 @@ struct World {
 /* An empty world. `core` and `config` stay the caller's. (owned) */
 World *world_new(Core *core, Config *config, const char *var);
 void world_free(World *world);
+/* A number that is kept under a name, such as the last id of a kind. */
+void world_write_counter(World *world, const char *name, gint64 value);
 /* Adds the rows of all that changed; the core calls it at the end of each batch. */
 void world_save(World *world);
 

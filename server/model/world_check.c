@@ -10,6 +10,7 @@
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/quota.h"
+#include "server/model/sched_action.h"
 #include "server/model/user.h"
 #include "server/model/vm.h"
 #include "server/model/vm_images.h"
@@ -227,10 +228,10 @@ static const struct {
     void (*check)(World *world, GPtrArray *found);
     void (*repair)(World *world); /* NULL: nothing else says what is right */
 } themes[] = {
-    {check_members, repair_members}, {check_vms, repair_vms}, {check_hosts, repair_hosts},
-    {network_check, network_repair}, {secgroup_check, NULL},  {vm_group_check, NULL},
-    {images_check, images_repair},   {vm_images_check, NULL}, {check_ids, NULL},
-    {quota_check, quota_repair},
+    {check_members, repair_members}, {check_vms, repair_vms},     {check_hosts, repair_hosts},
+    {network_check, network_repair}, {secgroup_check, NULL},      {vm_group_check, NULL},
+    {images_check, images_repair},   {vm_images_check, NULL},     {check_ids, NULL},
+    {quota_check, quota_repair},     {sched_actions_check, NULL},
 };
 
 GPtrArray *world_check(World *world)

@@ -1,5 +1,6 @@
 /* Machines. */
 #include "server/rpc/context.h"
+#include "server/rpc/sched_actions.h"
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_screen.h"
@@ -35,6 +36,9 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     g_auto(VmDraft) draft = {.trusted = trusted};
     if (!vm_draft_make(world, request->caller, given, &draft, &request->error))
         return NULL;
+    g_autoptr(GPtrArray) scheduled = request_take_sched_actions(request, NULL, draft.user_template);
+    if (!scheduled)
+        return NULL;
     gint32 id = world->pools[KIND_VM].last_id + 1; /* that vm_create() will give */
     if (!cards_take(world, request->caller, draft.template, id, &request->error))
         return NULL;
@@ -60,6 +64,7 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     context_complete(world, vm);
     secgroup_count(world, vm);
     vm_group_count(world, vm);
+    request_give_sched_actions(request, vm, scheduled);
     if (vm_images_look(world, template, NULL) == VM_IMAGES_WAIT)
         vm_wait_for_images(request->lifecycle, vm);
     lifecycle_vm_created(request->lifecycle, vm);
@@ -88,8 +93,12 @@ RpcReply *vm_update(Request *request)
     if (!append)
         keep_restricted(request->world, request->caller, vm->user_template, change,
                         "VM_RESTRICTED_ATTR");
+    g_autoptr(GPtrArray) scheduled = request_take_sched_actions(request, vm, change);
+    if (!scheduled)
+        return NULL;
     if (!request_change_template(request, &vm->user_template, g_steal_pointer(&change), append))
         return NULL;
+    request_give_sched_actions(request, vm, scheduled);
     object_changed(request->world, &vm->head);
     return reply_int(request, vm->head.id);
 }

@@ -1,4 +1,5 @@
 /* From a call to its row, its handler and its answer. */
+#include "server/rpc/sched_actions.h"
 #include "server/rpc/server_private.h"
 
 #include "lib/base/log.h"
@@ -37,6 +38,8 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->agreements = agreements_new();
     server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
     world->rpc = server;
+    if (lifecycle)
+        sched_actions_connect(server);
     return server;
 }
 
@@ -522,6 +525,32 @@ static gboolean session_is_old(const RpcCall *call)
     if (!secret)
         return FALSE;
     return strlen(++secret) == 40 && strspn(secret, "0123456789abcdef") == 40;
+}
+
+gboolean rpc_run_as(RpcServer *server, gint32 uid, const char *method, GPtrArray *arguments,
+                    GError **error)
+{
+    RpcCall call = {.method = (char *)method, .arguments = arguments, .caller = {uid, -1}};
+    g_auto(Request) request = {.server = server,
+                               .world = server->world,
+                               .lifecycle = server->lifecycle,
+                               .call = &call,
+                               .seen = G_MAXUINT64};
+    GPtrArray *shapes = g_hash_table_lookup(server->methods, method);
+    g_autofree char *problem = NULL;
+    if (!shapes || !choose_row(&request, shapes, &problem)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "%s cannot be called so%s%s", method,
+                    problem ? ": " : "", problem ? problem : "");
+        return FALSE;
+    }
+    RpcReply *reply = NULL;
+    if (finds_caller(&request) && finds_object(&request) && has_rights(&request))
+        reply = request.method->handle(&request);
+    if (reply)
+        rpc_reply_free(reply);
+    else
+        g_propagate_error(error, g_steal_pointer(&request.error));
+    return reply != NULL;
 }
 
 static void call_handle(Core *core, CoreInput *input)

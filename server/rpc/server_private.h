@@ -34,6 +34,11 @@ gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success,
 void authorizations_end(RpcServer *server);
 void rpc_server_connect_authz(RpcServer *server);
 
+/* Calls a method as that user, in the batch at hand, without asking a driver of AUTHZ. `arguments`
+ * (of RpcValue) have a place for the session; the method must be one that answers at once. */
+gboolean rpc_run_as(RpcServer *server, gint32 uid, const char *method, GPtrArray *arguments,
+                    GError **error);
+
 GHashTable *logins_new(void);
 /* Tells the front of one user, after the commit. */
 void rpc_server_publish_user(RpcServer *server, User *user);
@@ -188,6 +193,10 @@ HANDLER(vmgroup_roledelete);
 HANDLER(vmgroup_roleupdate);
 HANDLER(vm_method_vmgroupadd);
 HANDLER(vm_method_vmgroupdel);
+/* methods_sched.c */
+HANDLER(vm_method_schedadd);
+HANDLER(vm_method_schedupdate);
+HANDLER(vm_method_scheddelete);
 /* methods_image.c */
 /* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
  * has not that right on one of them. (of Image, borrowed; owned) */

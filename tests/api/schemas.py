@@ -40,7 +40,7 @@ def for_their_schema(root):
     for vm in copy.iter("VM"):
         template = vm.find("TEMPLATE")
         if vm.find("PERMISSIONS") is not None and template.find("TM_MAD_SYSTEM") is None and vm.find(".//HISTORY") is None:
-            place = sum(1 for child in template if child.tag < "TM_MAD_SYSTEM")
+            place = sum(1 for child in template if child.tag < "TM_MAD_SYSTEM" and child.tag != "SCHED_ACTION")  # which are last
             template.insert(place, etree.Element("TM_MAD_SYSTEM"))
     # Attributes that a user gave to a range of addresses: theirs names some and has no place for others.
     for place in copy.iter("AR"):

@@ -1,0 +1,115 @@
+/* Runs scheduled actions when they are due. */
+#include "server/lifecycle/internal.h"
+
+#include "lib/base/error.h"
+#include "lib/base/log.h"
+#include "server/model/sched_action.h"
+
+/* The wall clock may be set while oned runs: it is looked at this often, at least. */
+#define LOOK_SECONDS 60
+/* So many are started in one batch; the rest follow in the next. */
+#define BATCH_MAX 100
+
+static void look(Core *core, gpointer data);
+
+static void look_in(Lifecycle *lifecycle, gint64 seconds)
+{
+    Core *core = lifecycle->world->core;
+    core_timer_cancel(core, lifecycle->sched_timer);
+    lifecycle->sched_due = core_now(core) + seconds;
+    lifecycle->sched_timer = core_timer_add(core, seconds * G_USEC_PER_SEC, look, lifecycle, NULL);
+}
+
+void lifecycle_sched_connect(Lifecycle *lifecycle, Kind kind, SchedStart start, gpointer data)
+{
+    lifecycle->sched_starts[kind] = start;
+    lifecycle->sched_data[kind] = data;
+}
+
+void lifecycle_sched_changed(Lifecycle *lifecycle, const SchedAction *action)
+{
+    gint64 due = sched_action_due(action);
+    gint64 wait = CLAMP(due - core_now(lifecycle->world->core), 0, LOOK_SECONDS);
+    if (due >= 0 &&
+        (!lifecycle->sched_timer || core_now(lifecycle->world->core) + wait < lifecycle->sched_due))
+        look_in(lifecycle, wait);
+}
+
+/* The action may be gone afterwards: it may have ended its owner. */
+static void run(Lifecycle *lifecycle, SchedAction *action)
+{
+    World *world = lifecycle->world;
+    SchedStart start = lifecycle->sched_starts[action->kind];
+    gint32 id = action->id, owner = action->owner;
+    const char *kind = kind_row(action->kind)->words;
+    g_autofree char *word = g_strdup(action->action);
+    g_autoptr(GError) error = NULL;
+    gboolean done = start && start(lifecycle, action, lifecycle->sched_data[action->kind], &error);
+    if (done)
+        log_info("SCH", "%s %d: scheduled action %d, %s, started", kind, owner, id, word);
+    else
+        log_warning("SCH", "%s %d: scheduled action %d, %s, failed: %s", kind, owner, id, word,
+                    error ? error->message : "nothing here can run it");
+    action = sched_action_get(world, id);
+    if (action && done)
+        sched_action_succeeded(world, action, core_now(world->core));
+    else if (action)
+        sched_action_failed(world, action, core_now(world->core),
+                            error ? error->message : "nothing here can run it");
+}
+
+static gint by_time(gconstpointer one, gconstpointer other)
+{
+    const SchedAction *a = *(const SchedAction *const *)one,
+                      *b = *(const SchedAction *const *)other;
+    gint64 first = sched_action_due(a), second = sched_action_due(b);
+    return first != second ? (first < second ? -1 : 1) : a->id < b->id ? -1 : 1;
+}
+
+/* Those that are due, in the order of their times; `next`: when the first of the others is, or -1.
+ * (owned, of SchedAction) */
+static GPtrArray *find_due(World *world, gint64 *next)
+{
+    GPtrArray *found = g_ptr_array_new();
+    GHashTableIter iterator;
+    gpointer value;
+    *next = -1;
+    g_hash_table_iter_init(&iterator, sched_actions_all(world));
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        gint64 due = sched_action_due(value);
+        if (due >= 0 && due <= core_now(world->core))
+            g_ptr_array_add(found, value);
+        else if (due >= 0 && (*next < 0 || due < *next))
+            *next = due;
+    }
+    g_ptr_array_sort(found, by_time);
+    return found;
+}
+
+static void look(Core *core, gpointer data)
+{
+    Lifecycle *lifecycle = data;
+    World *world = lifecycle->world;
+    gint64 next;
+    lifecycle->sched_timer = 0;
+    g_autoptr(GPtrArray) due = find_due(world, &next);
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; i < due->len; i++)
+        g_array_append_val(ids, ((const SchedAction *)due->pdata[i])->id);
+    for (guint i = 0; i < ids->len && i < BATCH_MAX; i++) {
+        SchedAction *action = sched_action_get(world, g_array_index(ids, gint32, i));
+        if (action) /* one before it may have ended their owner */
+            run(lifecycle, action);
+    }
+    g_autoptr(GPtrArray) left = find_due(world, &next);
+    if (left->len)
+        look_in(lifecycle, 0);
+    else if (next >= 0)
+        look_in(lifecycle, MIN(next - core_now(core), LOOK_SECONDS));
+}
+
+void sched_begin(Lifecycle *lifecycle)
+{
+    if (g_hash_table_size(sched_actions_all(lifecycle->world)))
+        look_in(lifecycle, 0);
+}
