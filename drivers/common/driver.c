@@ -414,11 +414,17 @@ static void start_job(MadLine *line, const DriverAction *action)
     void (*begin)(DriverJob * job) = action->flags & DRIVER_AT_ONCE ? start_at_once : start_queued;
     g_mutex_lock(&lock);
     g_hash_table_add(jobs, job_ref(job));
-    gboolean waits = driver->in_order && waits_in_order(job, begin);
+    gboolean waits =
+        driver->in_order && !(action->flags & DRIVER_OTHER_IDS) && waits_in_order(job, begin);
     g_mutex_unlock(&lock);
     if (!waits)
         begin(job);
     job_unref(job);
+}
+
+static gboolean is_of(const DriverJob *job, gint64 id)
+{
+    return id < 0 || (job->line.id == id && !(job->action->flags & DRIVER_OTHER_IDS));
 }
 
 /* Jobs of that object, or of all with -1; each with a reference. (owned) */
@@ -430,7 +436,7 @@ static GPtrArray *jobs_of(gint64 id)
     g_mutex_lock(&lock);
     g_hash_table_iter_init(&iter, jobs);
     while (g_hash_table_iter_next(&iter, &key, NULL))
-        if (id < 0 || ((DriverJob *)key)->line.id == id)
+        if (is_of(key, id))
             g_ptr_array_add(found, job_ref(key));
     g_mutex_unlock(&lock);
     return found;

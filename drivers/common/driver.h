@@ -22,6 +22,9 @@ typedef enum {
     /* Has a lane of its own beside the host's other work, as wide as `per_host`: for what
      * must not wait behind long copies and migrations (POLL, CANCEL). */
     DRIVER_URGENT = 1 << 1,
+    /* Its id is of another kind of object than those of the driver's other actions: of a datastore
+     * beside images, say. DRIVER_CANCEL never means it, and it keeps no order with the others. */
+    DRIVER_OTHER_IDS = 1 << 2,
 } DriverActionFlags;
 
 /* One row a request: its name and what serves it. */

@@ -227,7 +227,8 @@ static void run(DriverJob *job)
 #define ROWS(run, lane, flags)                                                                     \
     {"CP", run, COPY_SECONDS, flags}, {"MKFS", run, COPY_SECONDS, flags},                          \
         {"CLONE", run, COPY_SECONDS, flags}, {"RM", run, COPY_SECONDS, lane},                      \
-        {"STAT", run, STAT_SECONDS, lane}, {"MONITOR", run, MONITOR_SECONDS, lane},                \
+        {"STAT", run, STAT_SECONDS, (lane) | DRIVER_OTHER_IDS},                                    \
+        {"MONITOR", run, MONITOR_SECONDS, (lane) | DRIVER_OTHER_IDS},                              \
         {"SNAP_DELETE", run, COPY_SECONDS, flags}, {"SNAP_REVERT", run, COPY_SECONDS, flags},      \
         {"SNAP_FLATTEN", run, COPY_SECONDS, flags},                                                \
     {                                                                                              \

@@ -185,13 +185,13 @@ static void monitor(DriverJob *job)
 
 static const DriverAction real_actions[] = {
     {"TRANSFER", transfer, TRANSFER_SECONDS, DRIVER_QUEUED},
-    {"MONITOR", monitor, MONITOR_SECONDS, DRIVER_QUEUED},
+    {"MONITOR", monitor, MONITOR_SECONDS, DRIVER_OTHER_IDS},
     {NULL},
 };
 
 static const DriverAction dummy_actions[] = {
     {"TRANSFER", simulate, 0, DRIVER_AT_ONCE},
-    {"MONITOR", monitor, MONITOR_SECONDS, DRIVER_QUEUED},
+    {"MONITOR", monitor, MONITOR_SECONDS, DRIVER_OTHER_IDS},
     {NULL},
 };
 

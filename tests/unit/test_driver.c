@@ -114,10 +114,15 @@ static void run_lose(DriverJob *job)
 }
 
 static const DriverAction actions[] = {
-    {"ECHO", run_echo, 5, DRIVER_QUEUED},    {"QUICK", run_echo, 0, DRIVER_AT_ONCE},
-    {"LATER", run_later, 5, DRIVER_AT_ONCE}, {"LOSE", run_lose, 5, DRIVER_AT_ONCE},
-    {"SLEEP", run_sleep, 0, DRIVER_QUEUED},  {"SHORT", run_sleep, 1, DRIVER_QUEUED},
-    {"POLL", run_echo, 5, DRIVER_URGENT},    {NULL},
+    {"ECHO", run_echo, 5, DRIVER_QUEUED},
+    {"QUICK", run_echo, 0, DRIVER_AT_ONCE},
+    {"LATER", run_later, 5, DRIVER_AT_ONCE},
+    {"LOSE", run_lose, 5, DRIVER_AT_ONCE},
+    {"SLEEP", run_sleep, 0, DRIVER_QUEUED},
+    {"SHORT", run_sleep, 1, DRIVER_QUEUED},
+    {"POLL", run_echo, 5, DRIVER_URGENT},
+    {"MEASURE", run_sleep, 5, DRIVER_OTHER_IDS},
+    {NULL},
 };
 
 /* The payload's first word is the host. */
@@ -150,7 +155,7 @@ static void test_basic(void)
     say(&served, "WHAT 4 x\n");
     expect(&served,
            "WHAT FAILURE 4 one_test does not know the action WHAT; it has ECHO QUICK LATER "
-           "LOSE SLEEP SHORT POLL");
+           "LOSE SLEEP SHORT POLL MEASURE");
     say(&served, "ECHO x\n");
     expect_pattern(&served, "LOG E - one_test cannot read a request: *");
     finish(&served);
@@ -203,6 +208,23 @@ static void test_firm_limit(void)
     expect(&served, "SLEEP FAILURE 1 stopped");
     wait_begun(3);
     say(&served, "FINALIZE\n");
+    finish(&served);
+}
+
+/* A number names an image and a datastore: what is measured goes on when the other is cancelled. */
+static void test_other_ids(void)
+{
+    Driver ordered = plain;
+    ordered.in_order = TRUE;
+    g_atomic_int_set(&begun, 0);
+    Served served = start(&ordered);
+    run(&served);
+    say(&served, "MEASURE 1 h1\nSLEEP 1 h1\n");
+    wait_begun(2); /* and neither waits for the other */
+    say(&served, "DRIVER_CANCEL 1\n");
+    expect(&served, "SLEEP FAILURE 1 stopped");
+    say(&served, "FINALIZE\n");
+    expect(&served, "MEASURE FAILURE 1 stopped");
     finish(&served);
 }
 
@@ -389,6 +411,7 @@ int main(int argc, char **argv)
     g_test_add_func("/driver/epoch", test_epoch);
     g_test_add_func("/driver/hanging_hosts", test_hanging_hosts);
     g_test_add_func("/driver/firm_limit", test_firm_limit);
+    g_test_add_func("/driver/other_ids", test_other_ids);
     g_test_add_func("/driver/in_order", test_in_order);
     g_test_add_func("/driver/time_out", test_time_out);
     g_test_add_func("/driver/lost", test_lost);
