@@ -41,13 +41,40 @@ static gboolean end(DriverJob *job, const ContainerSight *sight, guint seconds, 
     return FALSE;
 }
 
-static gboolean set_limits(DriverJob *job, GError **error)
+/* Processors of a container in billionths. Podman tells them as a share of a period only. */
+static gint64 nano_cpus(JsonObject *container)
+{
+    gint64 nano = json_int_at(container, "HostConfig.NanoCpus", 0);
+    gint64 quota = json_int_at(container, "HostConfig.CpuQuota", 0);
+    gint64 period = json_int_at(container, "HostConfig.CpuPeriod", 0);
+    return nano > 0 || period <= 0 ? nano : quota * 1000000000 / period;
+}
+
+static gboolean has_limits(JsonObject *container, JsonObject *limits)
+{
+    gint64 difference = nano_cpus(container) - json_int_at(limits, "NanoCpus", 0);
+    return json_int_at(container, "HostConfig.Memory", 0) == json_int_at(limits, "Memory", 0) &&
+           ABS(difference) < 1000000;
+}
+
+/* Podman before 5 cannot change a container that it has. */
+static gboolean set_limits(DriverJob *job, JsonObject *container, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
     const SshWatch watch = container_watch(job, CALL_SECONDS);
     g_autofree char *path = container_path(action, "/update");
     g_autoptr(JsonObject) limits = docker_build_limits(action);
-    g_autoptr(JsonObject) done = docker_do(action->host, "POST", path, limits, &watch, error);
+    if (has_limits(container, limits))
+        return TRUE;
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(JsonObject) done = docker_do(action->host, "POST", path, limits, &watch, &reason);
+    if (g_error_matches(reason, ONE_ERROR, ONE_ERROR_NO_EXISTS))
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "the engine of host %s cannot change CPU and MEMORY of a container that is "
+                    "there; onevm recover --recreate makes it anew with them",
+                    action->host);
+    else if (reason)
+        g_propagate_error(error, g_steal_pointer(&reason));
     return done != NULL;
 }
 
@@ -132,7 +159,7 @@ static gboolean start_absent(DriverJob *job, const ContainerSight *sight, GError
 {
     const VmmAction *action = vmm_action_of(job);
     if (sight->document)
-        return (action->adopted || set_limits(job, error)) && start(job, error);
+        return (action->adopted || set_limits(job, sight->document, error)) && start(job, error);
     if (action->adopted)
         return container_refuse_adopted(action, error);
     if (!runs_nowhere_else(action, error) || !create(job, error))
@@ -148,7 +175,7 @@ static void resize(DriverJob *job)
     g_autoptr(GError) error = NULL;
     g_auto(ContainerSight) sight = {VMM_UNKNOWN};
     if (container_find(job, &sight))
-        container_finish(job, set_limits(job, &error), NULL, &error);
+        container_finish(job, set_limits(job, sight.document, &error), NULL, &error);
 }
 
 static void open_console(DriverJob *job)

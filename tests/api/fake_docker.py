@@ -67,7 +67,8 @@ class FakeDocker(FakeDaemon):
         if self.known(handler, name):
             container = self.containers[name]
             handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"]},
-                                 "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT"}})
+                                 "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT"},
+                                 "HostConfig": container.get("limits") or container.get("wanted", {}).get("HostConfig", {})})
 
     def done(self, handler):
         handler.answer(204, b"")

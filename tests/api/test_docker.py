@@ -59,6 +59,9 @@ def test_life(vmm, docker):
         assert vmm.ok("POLL", 12, web) == "STATE=a"
     vmm.ok("RESIZE", 12, machine("h1", template="<CPU>2</CPU><MEMORY>128</MEMORY>"))
     assert docker.containers["one-12"]["limits"] == {"Memory": 128 << 20, "MemorySwap": 128 << 20, "NanoCpus": 2_000_000_000}
+    assert len(docker.told("POST", ".*/update")) == 1, "the engine is asked only for what is not so already"
+    docker.spoil("POST .*/update", status(404, b"Not Found", "text/plain"))
+    vmm.fails("RESIZE", 12, machine("h1", template="<CPU>1</CPU><MEMORY>128</MEMORY>"), "cannot change CPU and MEMORY")
     vmm.fails("ATTACHDISK", 12, web, "have no ATTACHDISK")
     vmm.ok("CANCEL", 12, web)
     vmm.ok("CANCEL", 12, web)

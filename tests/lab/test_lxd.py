@@ -1,15 +1,14 @@
-"""Real LXD on the lab's hosts, reached by ssh: from an image to the move between two daemons."""
+"""Real LXD and real Incus on the lab's hosts, reached by ssh: from an image to the move between two daemons."""
 import json
-import os
 import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
-from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, Failed, wait_for
+from lab import daemons as lab_daemons
+from lab.cloud import DONE, POWEROFF, RUNNING, SUSPENDED, Cloud, Failed, wait_for
 
-DIRECTORY = "/srv/local/lxd"
 # Counts its starts on its disk, says again what it hears on its console, obeys LXD's word to end.
 INIT = """#!/bin/busybox sh
 trap 'exit 0' TERM PWR
@@ -19,11 +18,6 @@ exec 2>&1
 while :; do
     if read -t 1 line </dev/console; then echo "heard: $line (start $starts)" >/dev/console; else /bin/busybox sleep 0.2; fi
 done
-"""
-PRESEED = """
-config: { core.https_address: "ADDRESS:8443" }
-storage_pools: [ { name: default, driver: dir } ]
-profiles: [ { name: default, devices: { root: { path: /, pool: default, type: disk } } } ]
 """
 TEMPLATE = """NAME = "box"
 CPU = 0.5
@@ -49,52 +43,39 @@ def make_image(lab):
 
 
 def lxc(lab, host, *words, **options):
-    return lab.on(host, "env", f"LXD_DIR={DIRECTORY}", "lxc", *words, **options)
+    return lab.daemon.client(lab, host, *words, **options)
 
 
-def start_lxd(lab, host):
-    """One more daemon, as LXD's unit would start it."""
-    lab.on(host, "sh", "-c", f"mkdir -p {DIRECTORY}; ip link show br0 >/dev/null 2>&1 || ip link add br0 type bridge; ip link set br0 up; "
-                             f"LXD_DIR={DIRECTORY} setsid lxd --group root --logfile {DIRECTORY}.log </dev/null >{DIRECTORY}.out 2>&1 & "
-                             f"LXD_DIR={DIRECTORY} lxd waitready --timeout 60")
-    address = lab.on(host, "hostname", "-I").split()[0]
-    lab.on(host, "sh", "-c", f"echo '{PRESEED.replace('ADDRESS', address)}' | LXD_DIR={DIRECTORY} lxd init --preseed")
-
-
-@pytest.fixture(scope="module")
-def daemons(lab):
-    if not shutil.which("lxd"):
-        pytest.skip("LXD is not installed: tests/lab/run-all installs it")
+@pytest.fixture(scope="module", params=["lxd", "incus"])
+def daemons(lab, request):
+    lab.daemon = lab_daemons.LXDS[request.param]
+    lab.daemon.require()
     image = make_image(lab)
     for host in lab.hosts:
         try:
-            start_lxd(lab, host)
+            lab.daemon.start(lab, host)
         except Failed as problem:
-            pytest.skip(f"LXD does not start in a namespace of this machine: {str(problem)[-300:]}")
+            pytest.skip(f"{lab.daemon.name} does not start in a namespace of this machine: {str(problem)[-300:]}")
         lxc(lab, host, "image", "import", "/var/lib/one/datastores/box.tar.gz", "--alias", "box")
     yield image
     for host in lab.hosts:
-        lab.on(host, "sh", "-c", f"LXD_DIR={DIRECTORY} lxc delete -f $(LXD_DIR={DIRECTORY} lxc list -c n -f csv) 2>/dev/null; LXD_DIR={DIRECTORY} lxd shutdown --timeout 10",
-               check=False)
+        lab.daemon.stop(lab, host)
 
 
 @pytest.fixture(autouse=True)
 def told(request, lab):
     """What the machine's log says when a step fails."""
     yield
-    log = lab.dir / "one-lxd/var/vms/0/vm.log"
-    if log.exists():
+    for log in lab.dir.glob("one-*/var/vms/0/vm.log"):
         print(log.read_text()[-2500:])
-    for host in lab.hosts:
-        said = lab.local(host) / "lxd.out"
-        if said.exists():
-            print(host, said.read_text(errors="replace")[:3000])
+    for said in lab.dir.glob("node*/local/*.out"):
+        print(said, said.read_text(errors="replace")[:3000])
 
 
 @pytest.fixture(scope="module")
 def cloud(lab, daemons):
-    endpoint = f"ssh://%h{DIRECTORY}/unix.socket"
-    cloud = Cloud(lab, "lxd", "/var/lib/one/datastores", f"""
+    endpoint = f"ssh://%h{lab.daemon.directory}/unix.socket"
+    cloud = Cloud(lab, lab.daemon.name, "/var/lib/one/datastores", f"""
 MONITORING_INTERVAL_HOST = 5
 IM_MAD = [ NAME = "lxd", EXECUTABLE = "one_im", ARGUMENTS = "lxd -u {endpoint}" ]
 VM_MAD = [ NAME = "lxd", EXECUTABLE = "one_vmm", ARGUMENTS = "lxd -u {endpoint}", KEEP_MACHINES = "yes", KEEP_SNAPSHOTS = "yes", LIVE_RESIZE = "yes" ]
@@ -142,6 +123,18 @@ class TestContainer:
     def test_console(self, lab, cloud):
         said = lab.front("sh", "-c", f"(sleep 1; printf 'hello\\n'; sleep 3) | {' '.join(cloud.environment())} timeout 20 onevm console box", check=False)
         assert "heard: hello (start 1)" in said, said
+
+    def test_suspend_and_resume(self, lab, cloud):
+        cloud.cli("onevm", "suspend", "box")
+        cloud.wait("box", SUSPENDED, 60)
+        assert lxc(lab, "node01", "list", "-c", "s", "-f", "csv").strip() == "FROZEN"
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+        lxc(lab, "node01", "pause", "one-0")
+        cloud.wait("box", SUSPENDED, 60)
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+        assert lxc(lab, "node01", "list", "-c", "s", "-f", "csv").strip() == "RUNNING" and starts(lab, "node01") == 1
 
     def test_snapshots(self, lab, cloud):
         cloud.cli("onevm", "snapshot-create", "box", "before")
@@ -196,9 +189,20 @@ class TestContainer:
         lxc(lab, "node02", "launch", "box", "wild", "-c", "security.privileged=true")
         wait_for("the wild one", 30, lambda: "wild" in cloud.cli("onehost", "show", "node02"))
 
-    def test_it_ends(self, lab, cloud):
-        cloud.cli("onevm", "poweroff", "--hard", "box")
-        cloud.wait("box", POWEROFF, 60)
+    def test_a_wild_one_becomes_a_machine(self, lab, cloud):
+        cloud.cli("onehost", "importvm", "node02", "wild")
+        cloud.wait("wild", RUNNING, 60)
+        cloud.cli("onevm", "poweroff", "--hard", "wild")
+        cloud.wait("wild", POWEROFF, 60)
+        cloud.cli("onevm", "resume", "wild")
+        cloud.wait("wild", RUNNING, 60)
+        cloud.cli("onevm", "terminate", "--hard", "wild")
+        wait_for("its end", 60, lambda: cloud.vm("1").findtext("STATE") == str(DONE[0]))
+        assert "wild" in lxc(lab, "node02", "list", "-c", "n", "-f", "csv"), "what we did not make we do not remove"
+
+    def test_it_ends_even_frozen(self, lab, cloud):
+        cloud.cli("onevm", "suspend", "box")
+        cloud.wait("box", SUSPENDED, 60)
         cloud.cli("onevm", "terminate", "box")
         wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
         assert "one-0" not in lxc(lab, "node01", "list", "-c", "n", "-f", "csv")
