@@ -1,6 +1,7 @@
 #include "drivers/im/im.h"
 
 #include "drivers/common/docker.h"
+#include "drivers/common/lxc.h"
 #include "drivers/common/lxd.h"
 #include "lib/base/error.h"
 #include <string.h>
@@ -10,7 +11,8 @@ static const ImFlavour flavours[] = {
     {"kvm", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
     {"qemu", im_libvirt_actions, {"qemu:///system", "qemu+ssh://%h/system?no_tty=1"}},
     {"xen", im_libvirt_actions, {"xen:///system", "xen+ssh://%h/system?no_tty=1"}},
-    {"lxc", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
+    {"lxc", im_lxc_actions, .start = lxc_start},
+    {"lxc_libvirt", im_libvirt_actions, {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"}},
     {"lxd", im_lxd_actions, .rest = &lxd_settings},
     {"docker", im_docker_actions, .rest = &docker_settings},
     /* libvirt's own simulated hypervisor, inside this process; -u test:///FILE.xml says what it

@@ -14,6 +14,9 @@ typedef struct ImFlavour {
     const DriverAction *actions;
     LibvirtSettings libvirt;  /* without URIs: not a flavour of libvirt */
     const RestSettings *rest; /* NULL: no daemon with a REST service */
+    /* Of a flavour whose hosts are reached by ssh and nothing else: reads the pattern (NULL: its
+     * own). */
+    gboolean (*start)(const char *uri, GError **error);
 } ImFlavour;
 
 /* NULL when there is none of that name; im_flavour_names() then helps the user. (borrowed) */
@@ -40,5 +43,6 @@ extern const char *im_flavour_name; /* what hosts of a libvirt flavour are repor
 
 extern const DriverAction im_dummy_actions[];
 extern const DriverAction im_libvirt_actions[];
+extern const DriverAction im_lxc_actions[];
 extern const DriverAction im_lxd_actions[];
 extern const DriverAction im_docker_actions[];

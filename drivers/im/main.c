@@ -46,6 +46,14 @@ int main(int argc, char **argv)
         g_fprintf(stderr, "one_im: %s\n", error->message);
         return 2;
     }
+    if (flavour->start && !flavour->start(uri, &error)) {
+        g_fprintf(stderr, "one_im: %s\n", error->message);
+        return 2;
+    }
+    if (flavour->start) {
+        g_autofree char *pattern = g_strconcat(uri ? uri : "ssh://%h", "/", NULL);
+        im_outside_start(pattern);
+    }
     if (flavour->rest)
         im_outside_start(uri ? uri : flavour->rest->remote);
     if (flavour->libvirt.local && !im_pci_init(&error)) {

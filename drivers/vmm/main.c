@@ -3,10 +3,11 @@
 #include "drivers/vmm/container_run.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
+#include "drivers/vmm/vmm_libvirt.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 
-/* Of flavours whose daemon has a REST service. */
+/* Of flavours that are not libvirt's. */
 static const char *defaults;
 
 static gboolean read_defaults(GError **error)
@@ -57,6 +58,12 @@ int main(int argc, char **argv)
     }
     if (flavour->engine)
         container_use(flavour->engine);
+    if (flavour->start && !flavour->start(uri, &error)) {
+        g_fprintf(stderr, "one_vmm: %s\n", error->message);
+        return 2;
+    }
+    if (flavour->look)
+        vmm_network_start(flavour->look);
     if (flavour->dialect)
         vmm_libvirt_start(flavour, uri);
     defaults = flavour->defaults;
@@ -66,9 +73,9 @@ int main(int argc, char **argv)
         .actions = flavour->actions,
         .queue_of = vmm_queue_of,
         .prepare = vmm_prepare,
-        .init = flavour->dialect ? vmm_libvirt_init
-                : flavour->rest  ? read_defaults
-                                 : NULL,
+        .init = flavour->dialect    ? vmm_libvirt_init
+                : flavour->defaults ? read_defaults
+                                    : NULL,
         .threads = (guint)MAX(threads, 0),
         .per_host = (guint)MAX(per_host, 0),
         .in_order = TRUE,

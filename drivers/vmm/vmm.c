@@ -2,6 +2,7 @@
 
 #include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
+#include "drivers/vmm/lxc.h"
 
 static const DomainDialect kvm = {
     .type = "kvm",
@@ -67,12 +68,20 @@ static const VmmFlavour flavours[] = {
         .abilities = VMM_SAVES | VMM_MIGRATES | VMM_WEIGHS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS,
     },
     {
-        .name = "lxc",
+        .name = "lxc_libvirt",
         .actions = vmm_libvirt_actions,
         .libvirt = {"lxc:///system", "lxc+ssh://%h/system?no_tty=1"},
         .dialect = &lxc,
-        .defaults = "vmm_exec_lxc.conf",
+        .defaults = "vmm_exec_lxc_libvirt.conf",
         .abilities = VMM_PLUGS_NICS,
+    },
+    {
+        .name = "lxc",
+        .actions = lxc_actions,
+        .start = lxc_start,
+        .look = lxc_presence,
+        .defaults = "vmm_exec_lxc.conf",
+        .lacks = "SAVE,RESTORE,MIGRATE",
     },
     {
         .name = "lxd",

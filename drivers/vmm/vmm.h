@@ -9,6 +9,7 @@
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/common/rest.h"
 #include "drivers/vmm/domain_xml.h"
+#include "drivers/vmm/vmm_action.h"
 
 typedef enum {
     VMM_SAVES = 1 << 0,    /* SAVE, RESTORE */
@@ -26,6 +27,10 @@ typedef struct VmmFlavour {
     const DriverAction *actions;
     const RestSettings *rest;             /* NULL: no daemon with a REST service */
     const struct ContainerEngine *engine; /* of those that have one */
+    /* Of a flavour whose hosts are reached by ssh and nothing else: reads the pattern (NULL: its
+     * own), and how its machines are seen there. */
+    gboolean (*start)(const char *uri, GError **error);
+    VmmPresence (*look)(const VmmAction *action, const char *host);
     const char *lacks; /* of a flavour that is not libvirt's: actions it cannot do */
     const char *has;   /* and those that not all have, of which oned asks first */
     /* The rest is for flavours of libvirt. */
@@ -50,6 +55,7 @@ gboolean vmm_libvirt_init(GError **error);
 
 extern const DriverAction vmm_dummy_actions[];
 extern const DriverAction vmm_libvirt_actions[];
+extern const DriverAction lxc_actions[];
 extern const DriverAction lxd_actions[];
 extern const DriverAction docker_actions[];
 extern const struct ContainerEngine lxd_engine, docker_engine;

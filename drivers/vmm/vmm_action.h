@@ -39,6 +39,16 @@ typedef struct VmmDevice {
 } VmmDevice;
 VmmDevice vmm_marked_device(const VmmAction *action, GError **error);
 
+/* Whether the machine is on a host. */
+typedef enum {
+    VMM_ABSENT, /* the host answered: no such domain, or it is off */
+    VMM_RUNNING,
+    VMM_PAUSED,
+    VMM_BROKEN,  /* crashed */
+    VMM_OTHER,   /* a domain of that name is there, but it is another machine */
+    VMM_UNKNOWN, /* the host could not be asked */
+} VmmPresence;
+
 /* YES, Y, TRUE, ON, 1 in any case. NULL is no. */
 gboolean vmm_is_yes(const char *text);
 

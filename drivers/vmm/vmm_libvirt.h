@@ -11,15 +11,6 @@
 const VmmFlavour *vmm_libvirt_flavour(void);
 const Template *vmm_libvirt_defaults(void);
 
-typedef enum {
-    VMM_ABSENT, /* the host answered: no such domain, or it is off */
-    VMM_RUNNING,
-    VMM_PAUSED,
-    VMM_BROKEN,  /* crashed */
-    VMM_OTHER,   /* a domain of that name is there, but it is another machine */
-    VMM_UNKNOWN, /* the host could not be asked */
-} VmmPresence;
-
 typedef struct VmmSight {
     VmmPresence presence;
     int reason;          /* libvirt's, for VMM_PAUSED */
@@ -46,6 +37,9 @@ void vmm_set_weight(const VmmAction *action, virDomainPtr domain);
 
 /* What the machine's cards need on a host, around the actions that start and end it there
  * (vmm_network.c). */
+/* How another flavour than libvirt's sees a machine on a host; before the first request. */
+typedef VmmPresence (*VmmLookAt)(const VmmAction *action, const char *host);
+void vmm_network_start(VmmLookAt look);
 gboolean vmm_network_before(DriverJob *job, GError **error);
 void vmm_network_ending(DriverJob *job, gboolean success);
 void vmm_update_groups(DriverJob *job);

@@ -89,8 +89,8 @@ def test_shipped_file(fresh):
     assert not [line for line in one.log().splitlines() if "[W]" in line or "[E]" in line], one.log()
     config = one.xml("one.system.config")
     names = {kind: {e.findtext("NAME") for e in config.findall(kind)} for kind in ("IM_MAD", "VM_MAD")}
-    assert {"kvm", "qemu", "xen", "lxc", "dummy", "im_xen", "im_kvm"} <= names["IM_MAD"], names
-    assert {"kvm", "qemu", "xen", "lxc", "dummy", "vmm_xen", "vmm_kvm"} <= names["VM_MAD"], names
+    assert {"kvm", "qemu", "xen", "lxc", "lxc_libvirt", "dummy", "im_xen", "im_kvm"} <= names["IM_MAD"], names
+    assert {"kvm", "qemu", "xen", "lxc", "lxc_libvirt", "dummy", "vmm_xen", "vmm_kvm"} <= names["VM_MAD"], names
 
 
 def test_port_in_use(fresh):

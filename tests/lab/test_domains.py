@@ -23,8 +23,8 @@ GRAPHICS = [ TYPE = "vnc", RANDOM_PASSWD = "YES" ]
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_libvirt_takes_the_document(lab, name):
     text = (DATA / name).read_text().replace('<domain type="kvm"', '<domain type="qemu"')
-    uri = "lxc:///system" if ".lxc." in name else "qemu:///system"
-    if ".lxc." in name and "libvirt_driver_lxc" not in lab.on("node01", "ls", "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver"):
+    uri = "lxc:///system" if ".lxc_libvirt." in name else "qemu:///system"
+    if ".lxc_libvirt." in name and "libvirt_driver_lxc" not in lab.on("node01", "ls", "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver"):
         pytest.skip("install libvirt-daemon-driver-lxc")
     document = lab.shared / "document.xml"
     document.write_text(text)

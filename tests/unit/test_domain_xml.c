@@ -150,7 +150,7 @@ static void test_errors(void)
     expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY><DISK><DISK_ID>0</DISK_ID>"
                  "<DISK_TYPE>RBD</DISK_TYPE></DISK></TEMPLATE></VM>",
                  "xen", "disk 0: DISK_TYPE=\"RBD\" is for KVM only");
-    expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY></TEMPLATE></VM>", "lxc",
+    expect_error("<VM><TEMPLATE><MEMORY>64</MEMORY></TEMPLATE></VM>", "lxc_libvirt",
                  "a container needs a DISK");
 }
 

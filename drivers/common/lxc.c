@@ -1,0 +1,135 @@
+#include "drivers/common/lxc.h"
+
+#include "drivers/common/libvirt_pool.h"
+#include "drivers/common/program.h"
+#include "lib/base/error.h"
+#include <stdarg.h>
+#include <string.h>
+
+/* The functions become bytes of this program, with a NUL after them. SConstruct makes the object
+ * depend on them. */
+__asm__(".section .rodata\n"
+        "lxc_host_text:\n"
+        ".incbin \"drivers/common/lxc_host.sh\"\n"
+        ".byte 0\n"
+        ".previous\n");
+extern const char lxc_host_text[] __attribute__((visibility("hidden")));
+
+/* A host that is silent for so long is given up, in seconds. */
+#define PATIENCE 20
+
+static Ssh *ssh;
+static char *before; /* "root@" of the pattern, or "" */
+
+gboolean lxc_start(const char *uri, GError **error)
+{
+    static const char scheme[] = "ssh://";
+    const char *pattern = uri ? uri : "ssh://%h";
+    const char *host = strstr(pattern, "%h");
+    if (!g_str_has_prefix(pattern, scheme) || !host || host[2]) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "\"%s\" does not tell how hosts with LXC are reached: ssh://%%h, or "
+                    "ssh://USER@%%h",
+                    pattern);
+        return FALSE;
+    }
+    g_free(before);
+    before = g_strndup(pattern + strlen(scheme), (gsize)(host - pattern - strlen(scheme)));
+    if (!ssh) {
+        ssh = ssh_new();
+        ssh_set_patience(ssh, PATIENCE);
+    }
+    return TRUE;
+}
+
+Ssh *lxc_ssh(void)
+{
+    return ssh;
+}
+
+gboolean lxc_is_local(const char *host)
+{
+    return libvirt_host_is_local(host);
+}
+
+char *lxc_who(const char *host)
+{
+    return lxc_is_local(host) ? NULL : g_strconcat(before, host, NULL);
+}
+
+char *lxc_call(const char *function, ...)
+{
+    GString *call = g_string_new(function);
+    va_list words;
+    va_start(words, function);
+    for (const char *word = va_arg(words, const char *); word; word = va_arg(words, const char *)) {
+        g_autofree char *quoted = ssh_quote(word);
+        g_string_append_printf(call, " %s", quoted);
+    }
+    va_end(words);
+    return g_string_free(call, FALSE);
+}
+
+char *lxc_program(const char *call)
+{
+    g_autofree char *text = g_strconcat(lxc_host_text, call, "\n", NULL);
+    g_autofree char *quoted = ssh_quote(text);
+    return g_strdup_printf("program=%s\n"
+                           "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$program\"\n"
+                           "else exec sudo -n /bin/sh -c \"$program\"; fi\n",
+                           quoted);
+}
+
+static gboolean run(const char *host, const char *program, int input, int output,
+                    const SshWatch *watch, SshResult *result, GError **error)
+{
+    g_autofree char *who = lxc_who(host);
+    const char *const argv[] = {"/bin/sh", "-c", program, NULL};
+    return (who ? ssh_stream(ssh, who, program, input, output, watch, result, error)
+                : program_run(argv, input, output, watch, result, error)) &&
+           ssh_result_check(result, host, error);
+}
+
+static gboolean run_quietly(const char *host, const char *program, const SshWatch *watch,
+                            char **out, GError **error)
+{
+    g_auto(SshResult) result = {0};
+    if (!run(host, program, -1, -1, watch, &result, error))
+        return FALSE;
+    if (out)
+        *out = g_string_free(g_steal_pointer(&result.out), FALSE);
+    return TRUE;
+}
+
+gboolean lxc_do(const char *host, const char *call, const SshWatch *watch, char **out,
+                GError **error)
+{
+    g_autofree char *program = lxc_program(call);
+    g_autofree char *who = lxc_who(host);
+    return who ? ssh_do(ssh, who, program, watch, out, error)
+               : run_quietly(host, program, watch, out, error);
+}
+
+/* Without the guard, in a session of its own: an end of the connection does not reach it. What it
+ * says is kept in a file meanwhile, since writing to a reader that is gone would end it. */
+gboolean lxc_do_firmly(const char *host, const char *call, const SshWatch *watch, char **out,
+                       GError **error)
+{
+    g_autofree char *program = lxc_program(call);
+    g_autofree char *quoted = ssh_quote(program);
+    g_autofree char *firm =
+        g_strdup_printf("said=$(mktemp) && why=$(mktemp) || exit\n"
+                        "setsid -w /bin/sh -c %s </dev/null >\"$said\" 2>\"$why\"\n"
+                        "status=$?\ncat \"$said\"\ncat \"$why\" >&2\nrm -f \"$said\" \"$why\"\n"
+                        "exit $status\n",
+                        quoted);
+    return run_quietly(host, firm, watch, out, error);
+}
+
+gboolean lxc_stream(const char *host, const char *call, int input, int output,
+                    const SshWatch *watch, GError **error)
+{
+    g_autofree char *program = lxc_program(call);
+    g_auto(SshResult) result = {0};
+    return run(host, program, input, output, watch, &result, error);
+}

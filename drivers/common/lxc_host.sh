@@ -1,0 +1,387 @@
+#!/bin/sh
+# What every program of lxc.c begins with; /bin/sh on a host, as root. One call of a function here is
+# one round trip. A container NAME of ours is $base/NAME: config (ours, with the machine's UUID in its
+# first line), rootfs (where its disk is mounted), disk.N (further disks), log, and while it moves live
+# `move` with the directory of its checkpoint. The disks themselves stay in the machine's directory.
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C
+export PATH LC_ALL
+base=
+locks=/run/lock
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+# Where LXC keeps its containers; and that it is there at all.
+begin() {
+    command -v lxc-start >/dev/null ||
+        fail 'there is no LXC on this host: install the package lxc (onehost prepare --hypervisor lxc). Containers of libvirt are the flavour lxc_libvirt'
+    base=$(lxc-config lxc.lxcpath 2>/dev/null)
+    base=${base:-/var/lib/lxc}
+}
+
+# One change of a container at a time, also when the one who began it has gone away. 9 is the lock.
+lock() { # NAME SECONDS
+    mkdir -p "$locks"
+    exec 9>"$locks/globule-lxc-$1" && flock -w "$2" 9 || fail "another change of $1 on this host does not end"
+}
+
+# ---- seeing ----
+
+uuid_of() { # NAME
+    sed -n '1s/^# one.uuid = //p' "$base/$1/config" 2>/dev/null
+}
+
+# RUNNING FROZEN STOPPED ... by LXC itself; ABSENT: it has none of that name.
+raw_state() { # NAME
+    [ -e "$base/$1/config" ] || { echo ABSENT; return; }
+    lxc-info -n "$1" -sH 2>/dev/null || echo UNKNOWN
+}
+
+# One word: absent off running paused moving other; what else LXC says is told as it is. While it
+# starts or ends, what becomes of it is waited for.
+state() { # NAME UUID
+    tries=100
+    while :; do
+        raw=$(raw_state "$1")
+        case $raw in
+        STARTING | STOPPING | ABORTING | FREEZING | THAWED) ;;
+        *) break ;;
+        esac
+        [ $((tries = tries - 1)) -gt 0 ] || break
+        sleep 0.1
+    done
+    own=$(uuid_of "$1")
+    if [ "$raw" != ABSENT ] && [ -n "$2" ] && [ "$own" != "$2" ]; then
+        echo other
+        return
+    fi
+    case $raw in
+    ABSENT) echo absent ;;
+    RUNNING) echo running ;;
+    FROZEN) echo paused ;;
+    STOPPED) if [ -e "$base/$1/move" ]; then echo moving; else echo off; fi ;;
+    *) echo "$raw" ;;
+    esac
+}
+
+look() { # NAME UUID
+    begin
+    lock "$1" 40
+    state "$1" "$2"
+}
+
+# ---- disks ----
+
+# What a file begins with: the type of a file system, qcow2, tar (also packed), partitions, nothing.
+kind_of() { # FILE
+    if [ -d "$1" ]; then
+        echo directory
+        return
+    fi
+    case $(head -c 6 "$1" | od -An -tx1 | tr -d ' \n') in
+    514649fb*) echo qcow2 && return ;;
+    1f8b* | 425a68* | fd377a585a00 | 28b52ffd*) echo tar && return ;;
+    esac
+    [ "$(tail -c +258 "$1" | head -c 5)" != ustar ] || { echo tar && return; }
+    kind=$(blkid -p -o value -s TYPE "$1" 2>/dev/null)
+    [ -n "$kind" ] || [ -z "$(blkid -p -o value -s PTTYPE "$1" 2>/dev/null)" ] || kind=partitions
+    echo "${kind:-nothing}"
+}
+
+# Puts what has been made beside a disk in its place. A link leads to an image of the datastore: that
+# one is left as it is, unless the disk is persistent, and then nobody may change what kind it is.
+unpack() { # FILE MIB
+    [ ! -L "$1" ] || fail "$(basename "$1") is an archive, and the image is persistent: it would be replaced by a file system. Make the image non-persistent"
+    part=$1.part
+    room=$part.d
+    rm -f "$part"
+    mkdir -p "$room"
+    truncate -s "$2M" "$part" && mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1 "$part" &&
+        mount -o loop,nodev "$part" "$room" || { rm -f "$part"; rmdir "$room"; fail "cannot make a file system of $2 MiB for the archive"; }
+    said=$(tar -C "$room" -xpf "$1" --numeric-owner --exclude='./dev/*' --warning=no-timestamp 2>&1)
+    status=$?
+    # Archives of LXD's images have the root in a folder.
+    if [ $status = 0 ] && [ -d "$room/rootfs" ] && [ ! -e "$room/sbin" ] && [ ! -e "$room/bin" ]; then
+        find "$room" -mindepth 1 -maxdepth 1 ! -name rootfs ! -name lost+found -exec rm -rf {} + &&
+            find "$room/rootfs" -mindepth 1 -maxdepth 1 -exec mv -t "$room" {} + && rmdir "$room/rootfs" || status=1
+    fi
+    umount "$room" && rmdir "$room" || status=1
+    if [ $status != 0 ]; then
+        rm -f "$part"
+        fail "cannot unpack the archive into $2 MiB (CONTAINER/SIZE): $said"
+    fi
+    chown --reference="$1" "$part" && sync "$part" && mv -f "$part" "$1"
+}
+
+to_raw() { # FILE
+    command -v qemu-img >/dev/null || fail "$(basename "$1") is qcow2: install qemu-utils on this host, or register the image as raw"
+    [ ! -L "$1" ] || fail "$(basename "$1") is qcow2 and persistent, which this kernel cannot mount: register the image as raw"
+    qemu-img convert -O raw "$1" "$1.part" && chown --reference="$1" "$1.part" && mv -f "$1.part" "$1" ||
+        { rm -f "$1.part"; fail "cannot make $(basename "$1") raw"; }
+}
+
+mount_disk() { # FILE DIRECTORY MIB
+    mkdir -p "$2"
+    ! mountpoint -q "$2" || return 0
+    [ -e "$1" ] || fail "there is no $1 on this host: the transfer driver should have brought it"
+    kind=$(kind_of "$1")
+    if [ "$kind" = tar ]; then
+        unpack "$1" "$3"
+        kind=ext4
+    elif [ "$kind" = qcow2 ]; then
+        to_raw "$1"
+        kind=$(kind_of "$1")
+    fi
+    case $kind in
+    directory) said=$(mount --bind "$1" "$2" 2>&1) ;;
+    iso9660) said=$(mount -o loop,ro,nodev "$1" "$2" 2>&1) ;;
+    nothing | partitions) fail "$(basename "$1") holds no file system but $kind: the disk of a container is an image of a file system, an archive of tar, or a directory" ;;
+    swap) fail "$(basename "$1") is swap space, which containers have none of their own of: remove the disk" ;;
+    *) said=$(mount -o loop,nodev "$1" "$2" 2>&1) ;;
+    esac || fail "cannot mount $(basename "$1") ($kind): $said"
+}
+
+unmount_all() { # NAME
+    for place in "$base/$1"/rootfs "$base/$1"/disk.*; do
+        tries=20
+        while mountpoint -q "$place" 2>/dev/null; do
+            umount "$place" 2>/dev/null && continue
+            [ $((tries = tries - 1)) -gt 0 ] || fail "$place is still in use by something on this host"
+            sleep 0.1
+        done
+    done
+}
+
+# Its place here, without the disks. Only one that is off and unmounted.
+forget() { # NAME
+    unmount_all "$1"
+    rm -f "$base/$1/config" "$base/$1/config.part" "$base/$1/log" "$base/$1/move"
+    rmdir "$base/$1"/rootfs "$base/$1"/disk.* 2>/dev/null
+    ! [ -d "$base/$1" ] || rmdir "$base/$1" 2>/dev/null || true
+}
+
+# Writes the configuration and mounts what it needs. Lines that begin with @1 or @2 are for hosts of
+# that version of the control groups.
+furnish() { # NAME DIRECTORY CONFIG MIB DISKS ("0:rootfs 1:disk.1")
+    mkdir -p "$base/$1" && chmod 755 "$base/$1" || fail "cannot make $base/$1"
+    for pair in $5; do
+        mount_disk "$2/disk.${pair%%:*}" "$base/$1/${pair#*:}" "$4"
+    done
+    version=1
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || version=2
+    echo "$3" | sed -e "s/^@$version //" -e '/^@/d' -e "s|@base@|$base|g" >"$base/$1/config.part" &&
+        mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
+}
+
+last_words() { # NAME
+    grep -h ERROR "$base/$1/log" 2>/dev/null | sed 's/.* - [^ ]*: *//; s/^.*ERROR *[^ ]* - [^ ]* - //' | head -n 3 | tr '\n' ';'
+}
+
+# ---- its life ----
+
+clear_of_others() { # NAME UUID STATE
+    [ "$3" != other ] || fail "$1 on this host is another container (the first line of $base/$1/config does not name the UUID $2); it is left alone. Rename or remove it"
+}
+
+deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS
+    begin
+    lock "$1" 300
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    case $now in
+    running) return ;;
+    paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1"; return ;;
+    moving) fail "$1 stands still on this host with its memory in $(cat "$base/$1/move"): its live move was not brought to an end" ;;
+    esac
+    furnish "$1" "$3" "$4" "$5" "$6"
+    rm -f "$base/$1/log"
+    if ! lxc-start -n "$1" -d -l WARN -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-; then
+        said=$(last_words "$1")
+        forget "$1"
+        fail "$1 does not start: ${said:-LXC gives no reason}"
+    fi
+}
+
+# An imported container has its configuration already.
+start_imported() { # NAME
+    begin
+    lock "$1" 60
+    case $(state "$1" '') in
+    running) ;;
+    paused) lxc-unfreeze -n "$1" ;;
+    off) lxc-start -n "$1" -d </dev/null >/dev/null 2>&1 9>&- || fail "$1 does not start; on the host: lxc-start -n $1 -F" ;;
+    *) fail "there is no container $1 on this host: an imported machine can be started only where it is" ;;
+    esac
+}
+
+# After its end; one that we did not make stays as it is.
+tidy() { # NAME UUID
+    [ -n "$2" ] && [ "$(uuid_of "$1")" = "$2" ] || return 0
+    forget "$1"
+}
+
+end() { # NAME UUID SECONDS (0: at once)
+    begin
+    lock "$1" 60
+    now=$(state "$1" "$2")
+    case $now in
+    other | absent) return ;;
+    off | moving) tidy "$1" "$2"; return ;;
+    esac
+    # A frozen one hears nothing.
+    [ "$now" != paused ] || [ "$3" = 0 ] || lxc-unfreeze -n "$1"
+    if [ "$3" = 0 ]; then
+        timeout 60 lxc-stop -n "$1" -k 9>&- >/dev/null 2>&1
+    else
+        timeout $(($3 + 30)) lxc-stop -n "$1" --nokill -t "$3" 9>&- >/dev/null 2>&1
+    fi
+    now=$(state "$1" "$2")
+    case $now in
+    off | absent) tidy "$1" "$2" ;;
+    *) [ "$3" != 0 ] || fail "$1 cannot be ended: it is $now"
+        fail "$1 did not end within $3 seconds; poweroff --hard ends it" ;;
+    esac
+}
+
+# Its end and its start, with what its template says now.
+again() { # NAME UUID SECONDS DIRECTORY CONFIG MIB DISKS
+    begin
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    [ "$now" = running ] || fail "$1 is $now, not running"
+    end "$1" "$2" "$3"
+    deploy "$1" "$2" "$4" "$5" "$6" "$7"
+}
+
+# Limits of one that runs; those of its configuration come with its next start.
+limit() { # NAME UUID LINES of "@VERSION KEY VALUE"
+    begin
+    lock "$1" 60
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    case $now in running | paused) ;; *) return ;; esac
+    version=1
+    [ ! -e /sys/fs/cgroup/cgroup.controllers ] || version=2
+    echo "$3" | while read -r which key value; do
+        [ "$which" = "@$version" ] || continue
+        lxc-cgroup -n "$1" "$key" "$value" 9>&- || fail "cannot set $key of $1 to $value"
+    done
+}
+
+# ---- the whole host ----
+
+one_number() { # FILE: its first word; -1 without it
+    number=-1
+    ! [ -r "$1" ] || read -r number _ 2>/dev/null <"$1" || number=-1
+}
+
+# Of /sys/fs/cgroup, the payload of a container; a name that was in use gets "-N" behind it.
+payload() { # HIERARCHY NAME
+    group=$1/lxc.payload.$2
+    if ! [ -d "$group" ]; then
+        for group in "$1/lxc.payload.$2"-[0-9] "$1/lxc.payload.$2"-[0-9][0-9]; do
+            ! [ -d "$group" ] || return
+        done
+        group=
+    fi
+}
+
+# Bytes of all disks, read and written: version 2 says "8:0 rbytes=1 wbytes=2 ..." each.
+block_bytes() { # GROUP
+    reads=-1 writes=-1
+    [ -r "$1/io.stat" ] || return
+    reads=0 writes=0
+    while read -r _ words; do
+        for word in $words; do
+            case $word in
+            rbytes=*) reads=$((reads + ${word#*=})) ;;
+            wbytes=*) writes=$((writes + ${word#*=})) ;;
+            esac
+        done
+    done <"$1/io.stat"
+}
+
+figures() { # NAME: sets cpu (ns), memory, most (bytes), frozen, reads, writes
+    cpu=-1 memory=-1 most=-1 frozen=0
+    top=/sys/fs/cgroup
+    if [ -e $top/cgroup.controllers ]; then
+        payload $top "$1"
+        [ -n "$group" ] || return
+        read -r _ cpu <"$group/cpu.stat" && cpu=$((cpu * 1000))
+        one_number "$group/memory.current" && memory=$number
+        one_number "$group/memory.max" && most=$number
+        one_number "$group/cgroup.freeze" && frozen=$number
+        block_bytes "$group"
+        return
+    fi
+    payload $top/cpuacct "$1"
+    [ -n "$group" ] || payload $top/cpu,cpuacct "$1"
+    one_number "$group/cpuacct.usage" && cpu=$number
+    payload $top/memory "$1"
+    one_number "$group/memory.usage_in_bytes" && memory=$number
+    one_number "$group/memory.limit_in_bytes" && most=$number
+    payload $top/freezer "$1"
+    one_number "$group/freezer.state"
+    [ "$number" = -1 ] || [ "$number" = THAWED ] || frozen=1
+    reads=-1 writes=-1
+}
+
+# Of the cards of a machine, as it sees them.
+traffic() { # VID: sets receives, sends
+    receives=-1 sends=-1
+    [ -n "$1" ] || return
+    for card in /sys/class/net/one-"$1"-[0-9]*; do
+        [ -e "$card" ] || continue
+        one_number "$card/statistics/tx_bytes" && receives=$((receives + number + (receives < 0)))
+        one_number "$card/statistics/rx_bytes" && sends=$((sends + number + (sends < 0)))
+    done
+}
+
+# Without another program for each of them: there may be hundreds. Those whose command socket is there
+# have a monitor, so they run or are frozen.
+containers() {
+    sockets=" $(sed -n "s|.* @$base/\([^/]*\)/command\$|\1|p" /proc/net/unix | sort -u | tr '\n' ' ') "
+    for config in "$base"/*/config; do
+        [ -r "$config" ] || continue
+        name=${config%/config}
+        name=${name##*/}
+        first= second= uuid=- vid=
+        { read -r first; read -r second; } <"$config"
+        case $first in '# one.uuid = '*) uuid=${first#\# one.uuid = } ;; esac
+        case $second in '# one.vid = '*) vid=${second#\# one.vid = } ;; esac
+        is=POWEROFF cpu=-1 memory=-1 most=-1 reads=-1 writes=-1 receives=-1 sends=-1
+        case $sockets in
+        *" $name "*)
+            figures "$name"
+            traffic "$vid"
+            is=RUNNING
+            [ "$frozen" = 0 ] || is=PAUSED ;;
+        *) [ ! -e "$base/$name/move" ] || is=PAUSED ;;
+        esac
+        echo "container $name ${vid:--1} $uuid $is $cpu $memory $most $receives $sends $reads $writes"
+    done
+}
+
+report() {
+    begin
+    echo "hostname $(uname -n)"
+    echo "arch $(uname -m)"
+    echo "version $(lxc-start --version)"
+    echo "criu $(criu --version 2>/dev/null | sed -n 's/^Version: //p')"
+    echo "cpus $(nproc --all)"
+    sed -n -e 's/^model name[^:]*: /model /p' /proc/cpuinfo | head -n 1
+    sed -n -e 's/^cpu MHz[^:]*: /mhz /p' /proc/cpuinfo | head -n 1
+    echo "hertz $(getconf CLK_TCK)"
+    sed -n 's/^cpu  /busy /p' /proc/stat
+    sed -n -e 's/^MemTotal: *\([0-9]*\).*/total \1/p' -e 's/^MemAvailable: *\([0-9]*\).*/available \1/p' /proc/meminfo
+    containers
+}
+
+# Says what becomes of containers as it happens.
+watch() {
+    begin
+    exec lxc-monitor -n '.*'
+}

@@ -1,0 +1,74 @@
+"""What the tests of containers by liblxc share: an archive with busybox, and a look at the hosts."""
+import shutil
+import subprocess
+
+import pytest
+from lab.cloud import Failed
+
+# Counts its starts on its disk, and beats: a number a line, five a second.
+INIT = """#!/bin/busybox sh
+trap 'exit 0' TERM PWR
+starts=$(($(/bin/busybox cat /starts 2>/dev/null || echo 0) + 1))
+echo $starts >/starts
+beat=0
+while :; do
+    beat=$((beat + 1))
+    echo "$starts $beat $(/bin/busybox awk '{ print $1 }' /proc/uptime)" >>/beats
+    /bin/busybox sleep 0.2
+done
+"""
+TEMPLATE = """NAME = "box"
+CPU = 0.5
+MEMORY = 64
+DISK = [ SOURCE = "/var/lib/one/datastores/box.tar", CLONE = "YES" ]
+CONTAINER = [ SIZE = "32" ]
+NIC = [ BRIDGE = "br0", MAC = "02:00:0a:00:00:07" ]
+"""
+
+
+def need_lxc(lab):
+    if not shutil.which("lxc-start"):
+        pytest.skip("LXC is not installed: tests/lab/run-all installs the package lxc")
+    said = lab.on("node01", "lxc-checkconfig", check=False)
+    if "missing" in "".join(line for line in said.splitlines() if "Namespaces" in line):
+        pytest.skip(f"this kernel lacks what LXC needs: {said[-500:]}")
+
+
+def make_image(lab):
+    """An archive of a root with busybox, and the root itself beside it."""
+    top = lab.dir / "lxc-root"
+    for name in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "root"):
+        (top / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(shutil.which("busybox"), top / "bin/busybox")
+    (top / "bin/sh").unlink(missing_ok=True)
+    (top / "bin/sh").symlink_to("busybox")
+    (top / "sbin/init").write_text(INIT)
+    (top / "sbin/init").chmod(0o755)
+    subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
+
+
+def lxc(lab, host, *words, **options):
+    return lab.on(host, *words, **options)
+
+
+def read(lab, host, path, name="one-0"):
+    """A file of the container, by the mount on its host; "" when it is not there."""
+    try:
+        return (lab.root(host) / f"var/lib/lxc/{name}/rootfs/{path}").read_text()
+    except OSError:
+        return ""
+
+
+def starts(lab, host, name="one-0"):
+    return int(read(lab, host, "starts", name) or 0)
+
+
+def end_all(lab):
+    for host in lab.hosts:
+        try:
+            names = lxc(lab, host, "lxc-ls", "-1").split()
+        except Failed:
+            continue
+        for name in names:
+            lxc(lab, host, "lxc-stop", "-n", name, "-k", check=False)
+        lab.on(host, "sh", "-c", "for d in /var/lib/lxc/*; do umount $d/rootfs; rm -rf --one-file-system $d; done 2>/dev/null", check=False)
