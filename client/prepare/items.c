@@ -9,7 +9,8 @@ const PrepareHypervisor prepare_hypervisors[] = {
     {"qemu", "qemu:///system",
      "libvirt-daemon-system libvirt-clients $machine qemu-utils "
      "nftables sudo"},
-    {"lxc", "lxc:///system",
+    {"lxc", "", "lxc uidmap e2fsprogs xz-utils zstd bzip2 qemu-utils nftables sudo"},
+    {"lxc_libvirt", "lxc:///system",
      "libvirt-daemon-system libvirt-clients libvirt-daemon-driver-lxc "
      "nftables sudo"},
     {"xen", "xen:///system",
@@ -42,6 +43,10 @@ const PrepareItem prepare_items[] = {
      "The user as whom the front-end comes, and to whom disks belong."},
     {"key", PHASE_HOST, FALSE, TRUE,
      "The front-end's public key, so that its drivers come in without a password."},
+    {"lxc", PHASE_HOST, FALSE, TRUE,
+     "LXC starts containers there, and that user may run it as root, by sudo."},
+    {"criu", PHASE_HOST, FALSE, TRUE,
+     "CRIU that this kernel works with, for live moves of containers; else Debian's next one."},
     {"libvirt", PHASE_HOST, FALSE, TRUE, "libvirtd runs, and that user may use it."},
     {"owner", PHASE_HOST, FALSE, TRUE,
      "QEMU runs as the owner of the disks, and libvirt leaves their ownership alone."},
@@ -63,7 +68,7 @@ const PrepareItem prepare_items[] = {
      "Hosts accept each other's keys, and know each other's host keys."},
     {"peers", PHASE_PROOF, FALSE, FALSE, "Proof: root reaches the other hosts by ssh."},
     {"access", PHASE_PROOF, TRUE, FALSE,
-     "Proof: the front-end comes in as that user and uses libvirt, as the drivers will."},
+     "Proof: the front-end comes in as that user and uses libvirt or LXC, as the drivers will."},
     {NULL},
 };
 

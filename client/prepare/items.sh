@@ -102,9 +102,81 @@ fix_key() {
     echo "$key" >>"$file" && chown "$user:$group" "$file" && chmod 600 "$file"
 }
 
+# ---- lxc ----
+
+# All that lxc_host.sh does there is root's work: who may start such containers is root anyway.
+lxc_rule() {
+    echo "$user ALL=(root) NOPASSWD: /bin/sh"
+}
+
+check_lxc() {
+    [ "$hypervisor" = lxc ] || exit 3
+    command -v lxc-start >/dev/null || end 2 'the package lxc is not installed'
+    [ "$user" = root ] || grep -qsxF "$(lxc_rule)" /etc/sudoers.d/globule-lxc ||
+        end 1 "$user may not run LXC as root"
+    missing=$(lxc-checkconfig 2>/dev/null | sed -n 's/^\(.*amespaces*\): missing.*/\1/p' | tr '\n' ',')
+    [ -z "$missing" ] || end 2 "this kernel lacks: $missing"
+    [ -e /dev/loop-control ] || [ -e /sys/module/loop ] || modprobe -q -n loop || end 2 'this kernel has no loop devices, by which images of disks are mounted'
+    echo "LXC $(lxc-start --version), containers in $(lxc-config lxc.lxcpath)"
+}
+
+fix_lxc() {
+    file=/etc/sudoers.d/globule-lxc
+    mkdir -p /etc/sudoers.d && (umask 337 && lxc_rule >"$file.new") || exit
+    if command -v visudo >/dev/null && ! visudo -q -c -f "$file.new"; then
+        rm -f "$file.new"
+        end 2 "sudo does not take the name $user"
+    fi
+    mv -f "$file.new" "$file"
+}
+
+# ---- criu ----
+
+criu_place=/usr/local/lib/globule-criu
+
+check_criu() {
+    [ "$hypervisor" = lxc ] || exit 3
+    PATH=/usr/local/sbin:$PATH
+    command -v criu >/dev/null || end 1 'not installed: containers would be stopped to be moved'
+    version=$(criu --version | sed -n 's/^Version: //p')
+    said=$(criu check 2>&1) || end 1 "CRIU $version does not work with Linux $(uname -r): $(echo "$said" | grep -m 1 Error)"
+    echo "CRIU $version"
+}
+
+# The system's own first. When that one is too old for the kernel, or not there, the one of Debian's
+# next release with its own libraries beside it: nothing of the system is replaced.
+fix_criu() {
+    export DEBIAN_FRONTEND=noninteractive
+    if apt-get -q -y --no-install-recommends install criu </dev/null >/dev/null 2>&1 && /usr/sbin/criu check >/dev/null 2>&1; then
+        return
+    fi
+    [ "$(dpkg --print-architecture)" = amd64 ] || end 2 'only for amd64 is it known how to get CRIU 4: put one that works into /usr/local/sbin'
+    work=$(mktemp -d) && mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/tree" || exit
+    trap 'rm -rf "$work"' EXIT
+    get_criu || end 2 "CRIU 4 could not be had from Debian 13 (http://deb.debian.org): live moves stay off; $(tail -n 1 "$work/said")"
+}
+
+get_criu() {
+    ring=/usr/share/keyrings/debian-archive-keyring.gpg
+    echo "deb${ring:+ [signed-by=$ring]} http://deb.debian.org/debian trixie main" >"$work/list"
+    next() {
+        apt-get -q -y -o Dir::Etc::sourcelist="$work/list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$work/lists" \
+            -o Dir::Cache="$work/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root "$@" </dev/null >"$work/said" 2>&1
+    }
+    next update && next install --download-only --no-install-recommends criu || return 1
+    for file in "$work"/cache/archives/*.deb; do dpkg-deb -x "$file" "$work/tree" || return 1; done
+    rm -rf "$criu_place.new" && mkdir -p "$criu_place.new/lib" /usr/local/sbin || return 1
+    cp -L "$work"/tree/usr/lib/x86_64-linux-gnu/*.so* "$criu_place.new/lib/" &&
+        cp "$work/tree/usr/sbin/criu" "$criu_place.new/criu" || return 1
+    printf '#!/bin/sh\n# CRIU of Debian 13 with its own libraries; made by onehost prepare\nexec %s/lib/ld-linux-x86-64.so.2 --library-path %s/lib --argv0 criu %s/criu "$@"\n' \
+        "$criu_place" "$criu_place" "$criu_place" >"$criu_place.new/run" && chmod 755 "$criu_place.new/run" || return 1
+    rm -rf "$criu_place" && mv "$criu_place.new" "$criu_place" && ln -sf "$criu_place/run" /usr/local/sbin/criu
+}
+
 # ---- libvirt ----
 
 check_libvirt() {
+    [ -n "$uri" ] || exit 3
     missing=
     for group in libvirt kvm; do
         ! getent group $group >/dev/null || id -nG "$user" 2>/dev/null | grep -qw $group || missing="$missing $group"
@@ -376,6 +448,11 @@ check_peers() {
 # ---- access ----
 
 check_access() {
+    if [ "$hypervisor" = lxc ]; then
+        said=$(if [ "$(id -u)" = 0 ]; then lxc-ls; else sudo -n /bin/sh -c lxc-ls; fi 2>&1) || end 2 "$user cannot use LXC: $said"
+        [ -w "$datastores" ] || end 2 "$user cannot write to $datastores"
+        end 0 "$user uses LXC and $datastores"
+    fi
     said=$(virsh -q -c "$uri" list 2>&1) || end 2 "$user cannot use libvirt: $said"
     [ -w "$datastores" ] || end 2 "$user cannot write to $datastores"
     echo "$user uses libvirt and $datastores"

@@ -348,7 +348,7 @@ containers() {
         [ -r "$config" ] || continue
         name=${config%/config}
         name=${name##*/}
-        first= second= uuid=- vid=
+        first='' second='' uuid=- vid=''
         { read -r first; read -r second; } <"$config"
         case $first in '# one.uuid = '*) uuid=${first#\# one.uuid = } ;; esac
         case $second in '# one.vid = '*) vid=${second#\# one.vid = } ;; esac
