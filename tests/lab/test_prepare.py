@@ -5,7 +5,7 @@ import pytest
 
 from lab.cloud import ROOT, Cloud, Lab, wait_for
 
-ITEMS = ("hostkey login system cpu packages user key lxc criu libvirt owner mount datastores bridge network clock rootkey names "
+ITEMS = ("hostkey login system cpu packages user key libvirt owner mount datastores bridge network clock rootkey names "
          "trust peers access").split()
 WISH = ["--hypervisor", "qemu", "--nfs", "fe:/srv/ds", "--bridge", "br1", "--nic", "spare0"]
 
