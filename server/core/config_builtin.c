@@ -52,6 +52,7 @@ const char config_builtin[] =
     "TM_MAD = [ NAME = nfs,       EXECUTABLE = one_tm, ARGUMENTS = \"-d shared\" ]\n"
     "TM_MAD = [ NAME = tm_ssh,    EXECUTABLE = one_tm, ARGUMENTS = \"-d ssh\" ]\n"
     "TM_MAD = [ NAME = tm_dummy,  EXECUTABLE = one_tm, ARGUMENTS = \"-d dummy\" ]\n"
+    "HM_MAD = [ NAME = one_hem, EXECUTABLE = one_hem ]\n"
     "DATASTORE_MAD = [ EXECUTABLE = one_datastore, ARGUMENTS = \"-t 15 -d dummy,fs\" ]\n"
     "TM_MAD_CONF = [ NAME = shared, LN_TARGET = NONE, CLONE_TARGET = SYSTEM, SHARED = YES,\n"
     "                DS_MIGRATE = YES, DRIVER = raw ]\n"
@@ -169,6 +170,9 @@ gboolean config_adopt_driver(const char *key, TemplateAttribute *driver)
 {
     const char *executable = attribute_get(driver, "EXECUTABLE"), *arguments;
 
+    /* There is one driver of hooks, and files of theirs do not name it. */
+    if (!strcmp(key, "HM_MAD"))
+        attribute_set(driver, "NAME", "one_hem");
     if (!strcmp(key, "TM_MAD") && !g_strcmp0(executable, "one_tm") &&
         !attribute_get(driver, "NAME") && attribute_get(driver, "ARGUMENTS"))
         return drop_unknown_transfers(driver);

@@ -300,8 +300,10 @@ const ConfigRow config_rows[] = {
      .words = "AUTHN EXECUTABLE", .help =
      "Driver that verifies users: EXECUTABLE, and in AUTHN what it is asked for (or NAME). With AUTHZ "
      "it is asked about their rights, too."},
-    {"HM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
-     .words = "ARGUMENTS EXECUTABLE", .help = "Driver of hooks."},
+    {"HM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
+     .words = "ARGUMENTS EXECUTABLE", .help = "Driver of hooks: EXECUTABLE, ARGUMENTS."},
+    {"HOOK_DIRECTORY", CONFIG_LIST, .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
+     "One more directory in which commands of hooks may be; may be repeated."},
     {"IPAM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of addresses."},
     {"MARKET_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
@@ -360,8 +362,8 @@ const ConfigRow config_rows[] = {
     {"MAX_BACKUPS_HOST", CONFIG_INT, "2", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
      "Backups at a time on one host."},
     {"HOOK_LOG_CONF", CONFIG_VECTOR, .help = "Log of hooks."},
-    {"HOOK_LOG_CONF/LOG_RETENTION", CONFIG_INT, "20", 0, G_MAXINT32, .flags = CONFIG_IDLE,
-     .help = "Records kept of one hook."},
+    {"HOOK_LOG_CONF/LOG_RETENTION", CONFIG_INT, "20", 0, G_MAXINT32,
+     .flags = CONFIG_RELOAD, .help = "Records kept of the executions of one hook."},
     {"RAFT", CONFIG_VECTOR, .help = "Several front-ends with one state."},
     {"RAFT/LIMIT_PURGE", CONFIG_INT, NULL, 0, G_MAXINT32, .flags = CONFIG_IDLE, .help = "-"},
     {"RAFT/LOG_RETENTION", CONFIG_INT, NULL, 0, G_MAXINT32, .flags = CONFIG_IDLE, .help = "-"},

@@ -146,6 +146,7 @@ static void set_state(Lifecycle *lifecycle, Host *host, HostState state)
     host->previous_state = host->state;
     host->state = state;
     object_changed(lifecycle->world, &host->head);
+    object_entered(lifecycle->world, &host->head);
 }
 
 static void machines_lost(Lifecycle *lifecycle, Host *host, const char *reason)
@@ -391,6 +392,7 @@ void lifecycle_start(Lifecycle *lifecycle)
         resume_work(lifecycle, vms->pdata[i]);
         vm_groups_follow(lifecycle, vms->pdata[i]);
     }
+    hooks_resume(lifecycle);
     images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);
     sched_begin(lifecycle);

@@ -18,6 +18,7 @@ typedef enum {
     ASKED_HOST,      /* MONITOR of a host */
     ASKED_DATASTORE, /* MONITOR of a datastore */
     ASKED_IMAGE,     /* the work at hand of an image */
+    ASKED_HOOK,      /* EXECUTE: a program of the administrator; `place`: which execution */
     ASKED_STAT       /* STAT: somebody waits for how large an image will be */
 } AskedAbout;
 
@@ -287,6 +288,16 @@ void images_resume(Lifecycle *lifecycle);
 
 /* After the start: what was missed meanwhile is run. */
 void sched_begin(Lifecycle *lifecycle);
+
+/* ---- hooks.c ---- */
+
+/* world->entered */
+void hooks_entered(World *world, Object *object);
+void hook_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
+/* The driver died under it, or lost it. */
+void hook_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
+/* After the start: nobody will say any more what became of executions under way. */
+void hooks_resume(Lifecycle *lifecycle);
 
 /* ---- lifecycle.c ---- */
 

@@ -37,6 +37,7 @@ Lifecycle *lifecycle_new(World *world, Outside *outside)
     lifecycle->stats = stats_new();
     lifecycle->pending_sequence = 1;
     world->lifecycle = lifecycle;
+    world->entered = hooks_entered;
     return lifecycle;
 }
 
@@ -239,6 +240,9 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
     case ASKED_IMAGE:
         image_lost(lifecycle, asked, why);
         break;
+    case ASKED_HOOK:
+        hook_lost(lifecycle, asked, why);
+        break;
     case ASKED_STAT:
         stat_answered(lifecycle, asked, FALSE, why);
         break;
@@ -411,6 +415,9 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         break;
     case ASKED_IMAGE:
         image_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_HOOK:
+        hook_answered(lifecycle, asked, success, info);
         break;
     case ASKED_STAT:
         stat_answered(lifecycle, asked, success, info);

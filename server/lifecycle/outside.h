@@ -14,6 +14,7 @@ typedef enum {
     DRIVER_TRANSFER,
     DRIVER_AUTHENTICATION, /* never asked by the life cycles */
     DRIVER_DATASTORE,
+    DRIVER_HOOK,
     DRIVER_CLASSES
 } DriverClass;
 

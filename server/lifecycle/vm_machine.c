@@ -128,6 +128,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
         lifecycle_ring(lifecycle);
     if (state == VM_ACTIVE && lcm == LCM_RUNNING)
         entered_running(lifecycle, vm);
+    object_entered(world, &vm->head);
     leftovers_clean_of(lifecycle, vm);
     vm_groups_follow(lifecycle, vm);
     const VmPhase *phase = state == VM_ACTIVE ? vm_phase(lcm) : NULL;
@@ -142,6 +143,7 @@ void lifecycle_vm_created(Lifecycle *lifecycle, Vm *vm)
 {
     vm_log(lifecycle, vm, LOG_INFO, "machine %s made by user %d, state is %s", vm->head.name,
            vm->head.uid, vm_state_name(vm->state));
+    object_entered(lifecycle->world, &vm->head);
     if (vm->state == VM_PENDING)
         lifecycle_ring(lifecycle);
 }
@@ -153,6 +155,7 @@ void vm_take_up_migration(Lifecycle *lifecycle, Vm *vm, const char *why)
     vm->undecided = FALSE;
     vm_log(lifecycle, vm, LOG_INFO, "New state is ACTIVE, active state is MIGRATE: %s", why);
     vm_migration_follow(lifecycle, vm, NULL);
+    object_entered(lifecycle->world, &vm->head);
     while (vm_current_step(vm) != STEP_MIGRATE)
         vm->work.step++;
     vm_ask_truth(lifecycle, vm, why);

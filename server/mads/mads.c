@@ -69,7 +69,7 @@ static LogLevel severity_level(char severity)
 
 static void hear_line(HeardInput *heard)
 {
-    static const char *const modules[] = {"IM", "VMM", "TM", "AuM", "ImM"};
+    static const char *const modules[] = {"IM", "VMM", "TM", "AuM", "ImM", "HKM"};
     Lifecycle *lifecycle = heard->mads->lifecycle;
     g_auto(MadLine) line = {0};
     if (!mad_parse_result(heard->text, &line, NULL))
@@ -168,7 +168,8 @@ static void process_refused(Process *process, const DriverRequest *request, cons
     hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
 }
 
-static const char *const class_keys[] = {"IM_MAD", "VM_MAD", "TM_MAD", "AUTH_MAD", "DATASTORE_MAD"};
+static const char *const class_keys[] = {"IM_MAD",   "VM_MAD",        "TM_MAD",
+                                         "AUTH_MAD", "DATASTORE_MAD", "HM_MAD"};
 
 /* The actions behind "LACKS=" or "HAS=" in the answer to INIT. (owned) */
 static GStrv words_behind(const char *said, const char *key)

@@ -148,11 +148,14 @@ static ImageState shown_state(const Image *image, ImageState own)
 void image_enter(World *world, Image *image, ImageState wanted)
 {
     ImageState state = shown_state(image, own_state(wanted));
-    if (state != image->state) {
+    gboolean other = state != image->state;
+    if (other) {
         image->previous_state = image->state;
         image->state = state;
     }
     object_changed(world, &image->head);
+    if (other && !world->loading)
+        object_entered(world, &image->head);
 }
 
 void image_set_work(World *world, Image *image, ImageWork work)

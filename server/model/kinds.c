@@ -34,7 +34,8 @@ static const KindRow rows[KIND_COUNT] = {
      KIND_OWNED | KIND_LOCKABLE},
     {KIND_VNTEMPLATE, "VNTEMPLATE", "virtual network template", "vntemplate", "vntemplatepool",
      "VNTEMPLATE", "VNTEMPLATE_POOL", KIND_OWNED | KIND_LOCKABLE},
-    {KIND_HOOK, "HOOK", "hook", "hook", "hookpool", "HOOK", "HOOK_POOL", KIND_LOCKABLE},
+    {KIND_HOOK, "HOOK", "hook", "hook", "hookpool", "HOOK", "HOOK_POOL",
+     KIND_LOCKABLE | KIND_UNIQUE_NAME},
     {KIND_BACKUPJOB, "BACKUPJOB", "backup job", "backupjob", "backupjobpool", "BACKUPJOB",
      "BACKUPJOB_POOL", KIND_OWNED | KIND_LOCKABLE},
 };

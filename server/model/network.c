@@ -12,6 +12,13 @@
 static const char *const always[] = {"BRIDGE", "BRIDGE_TYPE", "OUTER_VLAN_ID",
                                      "PHYDEV", "VLAN_ID",     "VN_MAD"};
 
+const char *network_state_name(NetworkState state)
+{
+    static const char *const names[] = {"INIT", "READY", "LOCK_CREATE",   "LOCK_DELETE",
+                                        "DONE", "ERROR", "UPDATE_FAILURE"};
+    return state < G_N_ELEMENTS(names) ? names[state] : "?";
+}
+
 Network *network_get(World *world, gint32 id)
 {
     return NETWORK(pool_get(world, KIND_NET, id));
@@ -381,6 +388,7 @@ Network *network_create(World *world, const char *name, gint32 uid, gint32 gid, 
     }
     fill_in(world, network);
     object_changed(world, &network->head);
+    object_entered(world, &network->head);
     return network;
 }
 

@@ -34,6 +34,7 @@ typedef struct Network {
 #define NETWORK(object) ((Network *)(object))
 
 Network *network_get(World *world, gint32 id);
+const char *network_state_name(NetworkState state);
 /* A new network, with its ranges (AR of the template) and a bridge of its own when none is named.
  * The template is taken. NULL with ONE_ERROR_INTERNAL, and nothing was made. */
 Network *network_create(World *world, const char *name, gint32 uid, gint32 gid, Template *template,

@@ -162,6 +162,12 @@ void object_changed(World *world, Object *object)
     }
 }
 
+void object_entered(World *world, Object *object)
+{
+    if (world->entered && pool_count(world, KIND_HOOK))
+        world->entered(world, object);
+}
+
 void object_set_name(World *world, Object *object, const char *name)
 {
     Pool *pool = &world->pools[object->kind];

@@ -103,6 +103,8 @@ guint pool_count(World *world, Kind kind);
 
 /* Changed: renderings dropped, row to be written with this batch. */
 void object_changed(World *world, Object *object);
+/* It entered another state, or is new: hooks that wait for that are run after the commit. */
+void object_entered(World *world, Object *object);
 /* Only what is seen changed, not what is stored (monitoring). */
 void object_touched(World *world, Object *object);
 void object_set_name(World *world, Object *object, const char *name);

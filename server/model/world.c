@@ -3,6 +3,7 @@
 #include "server/model/acl.h"
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
+#include "server/model/hook.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
 #include "server/model/migration.h"
@@ -41,6 +42,7 @@ static const struct {
     {KIND_DOCUMENT, &document_operations},
     {KIND_VMGROUP, &vmgroup_operations},
     {KIND_VM, &vm_operations},
+    {KIND_HOOK, &hook_operations},
 };
 
 World *world_new(Core *core, Config *config, const char *var)
@@ -100,7 +102,7 @@ void world_save(World *world)
 
 const StoreTable *const *world_tables(void)
 {
-    static const StoreTable *tables[G_N_ELEMENTS(present) + 9];
+    static const StoreTable *tables[G_N_ELEMENTS(present) + 16]; /* with room for those below */
     guint count = 0;
     for (; count < G_N_ELEMENTS(present); count++)
         tables[count] = present[count].operations->table;
@@ -111,6 +113,7 @@ const StoreTable *const *world_tables(void)
     tables[count++] = &login_token_table;
     tables[count++] = &quota_table;
     tables[count++] = &sched_action_table;
+    tables[count++] = &hook_run_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -164,6 +167,11 @@ static gboolean load_sched_action_row(const StoreValue *values, gpointer data, G
     return sched_action_load(data, values, error);
 }
 
+static gboolean load_hook_run(const StoreValue *values, gpointer data, GError **error)
+{
+    return hook_run_load(data, values, error);
+}
+
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
 {
     World *world = data;
@@ -213,6 +221,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         !store->load(store, &login_token_table, load_token_row, world, error) ||
         !store->load(store, &quota_table, load_quota_row, world, error) ||
         !store->load(store, &sched_action_table, load_sched_action_row, world, error) ||
+        !store->load(store, &hook_run_table, load_hook_run, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;

@@ -27,6 +27,8 @@ struct World {
     /* Set by the floors above; may be NULL. */
     gpointer lifecycle;
     gpointer rpc;
+    /* Who hears that an object entered a state: see object_entered(). */
+    void (*entered)(World *world, Object *object);
     /* Whether somebody else agrees to rights that server/auth/access.c would grant. */
     gboolean (*agrees)(World *world, const struct User *user, const struct AccessNeed *needs,
                        guint count, GError **error);

@@ -27,6 +27,7 @@ typedef struct Request {
     gboolean old;   /* the caller is of a generation whose replies have no codes */
     guint64 seen;   /* for readers: newest batch whose changes the answer shows */
     GError *error;  /* set by a handler that fails */
+    char *gone;     /* for hooks: what the call deletes, as XML; or NULL */
     char *asks;     /* a driver must agree to this first; the error is only for now */
 } Request;
 

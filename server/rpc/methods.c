@@ -422,6 +422,24 @@ static const RpcMethod methods[] = {
     METHOD("one.vmgrouppool.info", "|iii", "string", VMGROUP, LISTED, pool_info_filtered,
            "All groups of machines."),
 
+    /* hooks */
+    METHOD("one.hook.allocate", "s", "int", HOOK, CREATE, hook_allocate,
+           "Makes a hook from a template: NAME, TYPE (state, api), COMMAND, ARGUMENTS ..."),
+    OBJECT("one.hook.delete", "i", "int", HOOK, MANAGE, 1, hook_delete,
+           "Removes a hook and the records of its executions."),
+    OBJECT("one.hook.info", "i|b", "string", HOOK, USE_LOCKED, 1, object_info,
+           "A hook, with its latest executions."),
+    OBJECT("one.hook.update", "is|i", "int", HOOK, MANAGE, 1, hook_update,
+           "Replaces (0) or merges (1) what a hook does, and when."),
+    RENAME("hook", HOOK, MANAGE, "a hook"),
+    LOCKS("hook", HOOK, "a hook"),
+    OBJECT("one.hook.retry", "ii", "int", HOOK, MANAGE, 1, hook_method_retry,
+           "Runs a hook once more, as in one of its executions: hook, execution."),
+    METHOD("one.hookpool.info", "", "string", HOOK, LISTED, pool_info, "All hooks."),
+    METHOD("one.hooklog.info", "iiii", "string", HOOK, ONEADMIN, hooklog_info,
+           "Executions of hooks: from, until (seconds since the epoch), hook (-1: all of them), -1 "
+           "failures, 0 all, 1 successes."),
+
     /* the server */
     STATELESS("one.system.version", "", "string", SESSION, system_version,
            "The generation of this interface."),

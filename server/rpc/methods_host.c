@@ -37,6 +37,7 @@ static Host *make_host(Request *request, const char *name, const char *im, const
                     *im ? "VMM_MAD_NAME" : "IM_MAD_NAME");
     else {
         Host *host = host_create(world, name, im, vmm, cluster->id);
+        object_entered(world, &host->head);
         host_start_monitoring(request->lifecycle, host);
         return host;
     }

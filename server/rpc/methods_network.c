@@ -491,6 +491,7 @@ RpcReply *network_recover(Request *request)
     network->previous_state = network->state;
     network->state = operation == 0 ? NETWORK_ERROR : NETWORK_READY;
     object_changed(request->world, request->object);
+    object_entered(request->world, request->object);
     return reply_int(request, network->head.id);
 }
 

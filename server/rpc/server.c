@@ -1,5 +1,6 @@
 /* From a call to its row, its handler and its answer. */
 #include "server/rpc/sched_actions.h"
+#include "server/rpc/call_hooks.h"
 #include "server/rpc/server_private.h"
 
 #include "lib/base/log.h"
@@ -222,6 +223,7 @@ static ReplyEffect *reply_effect(RpcCall *call, RpcReply *reply)
 void request_finish_later(RpcCall *call, RpcReply *reply)
 {
     RpcServer *server = call->server;
+    call_hooks_after(server, call, reply, NULL);
     core_after_commit(server->world->core, &reply_effect(call, reply)->effect);
 }
 
@@ -447,6 +449,7 @@ static void request_clear(Request *request)
 {
     g_clear_pointer(&request->bound.groups, g_array_unref);
     g_clear_pointer(&request->asks, g_free);
+    g_clear_pointer(&request->gone, g_free);
     g_clear_error(&request->error);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Request, request_clear)
@@ -508,6 +511,7 @@ static void answer(Request *request, RpcReply *reply)
     g_clear_error(&request->error);
     if (!reply)
         return; /* comes later */
+    call_hooks_after(request->server, request->call, reply, request->gone);
     CoreEffect *effect = &reply_effect(request->call, reply)->effect;
     if (request->seen != G_MAXUINT64)
         core_after_batch(core, request->seen, effect);
@@ -579,8 +583,10 @@ static void call_handle(Core *core, CoreInput *input)
     }
     RpcReply *reply = NULL;
     server->current = &request;
-    if (!request.error && finds_object(&request) && has_rights(&request))
+    if (!request.error && finds_object(&request) && has_rights(&request)) {
+        request.gone = call_hooks_before(&request);
         reply = request.method->handle(&request);
+    }
     server->current = NULL;
     if (!reply && request.error && request.asks) {
         request_ask_driver(server, call, request.asks);

@@ -184,6 +184,12 @@ HANDLER(secgroup_clone);
 HANDLER(secgroup_delete);
 HANDLER(secgroup_update);
 HANDLER(secgroup_commit);
+/* methods_hook.c */
+HANDLER(hook_allocate);
+HANDLER(hook_delete);
+HANDLER(hook_update);
+HANDLER(hook_method_retry);
+HANDLER(hooklog_info);
 /* methods_vmgroup.c */
 HANDLER(vmgroup_allocate);
 HANDLER(vmgroup_delete);

@@ -13,6 +13,8 @@ NAMESPACE = "http://opennebula.org/XMLSchema"
 RANGE = {"AR_ID", "ALLOCATED", "GLOBAL_PREFIX", "IP", "MAC", "NEXT_INDEX", "PARENT_NETWORK_AR_ID", "SHARED", "SIZE", "TYPE",
          "ULA_PREFIX", "VN_MAD", "VLAN_ID", "MAC_END", "IP_END", "IP6_ULA", "IP6_ULA_END", "IP6_GLOBAL", "IP6_GLOBAL_END",
          "IP6", "IP6_END", "USED_LEASES", "LEASES"}
+# What hook.xsd knows of the template of a hook.
+IN_HOOK = {"ARGUMENTS", "ARGUMENTS_STDIN", "CALL", "COMMAND", "LCM_STATE", "REMOTE", "RESOURCE", "STATE"}
 
 
 @lru_cache(maxsize=None)
@@ -47,6 +49,10 @@ def for_their_schema(root):
         for child in list(place):
             if child.tag not in RANGE:
                 place.remove(child)
+    for hook in copy.iter("HOOK"):
+        for child in list(hook.find("TEMPLATE")):
+            if child.tag not in IN_HOOK:
+                hook.find("TEMPLATE").remove(child)
     for rule in copy.iter("RULE"):  # of which it knows two members
         for child in list(rule):
             if child.tag not in ("PROTOCOL", "RULE_TYPE"):

@@ -220,6 +220,16 @@ METHODS = [
     ("one.vmgroup.roledelete", [("id", 0), ("int", 1)], "vm group"),
     ("one.vmgroup.delete", [("id", 2)], "vm group"),
     ("one.vmgrouppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.hook.allocate", [("string", "NAME=m1\nTYPE=api\nCALL=one.vm.resize\nCOMMAND=x")], None),
+    ("one.hook.info", [("id", 0), ("boolean?", False)], "hook"),
+    ("one.hook.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "hook"),
+    ("one.hook.rename", [("id", 0), ("string", "m2")], "hook"),
+    ("one.hook.lock", [("id", 0), ("int", 2), ("boolean?", False)], "hook"),
+    ("one.hook.unlock", [("id", 0)], "hook"),
+    ("one.hook.retry", [("id", 0), ("int", 0)], "hook"),
+    ("one.hook.delete", [("id", 2)], "hook"),
+    ("one.hookpool.info", SESSION_ONLY, None),
+    ("one.hooklog.info", [("int", -1), ("int", -1), ("int", -1), ("int", 0)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
     ("one.system.config", SESSION_ONLY, None),
@@ -248,6 +258,7 @@ def stage(one):
     assert one.ok("one.image.allocate", "NAME = stage\nSOURCE = there\nSIZE = 1", 1) == 0
     for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64\nROLE = [ NAME = a ]", *more) == 0
+    assert one.ok("one.hook.allocate", "NAME = stage\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x") == 0
     return one
 
 
@@ -256,7 +267,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup"):
+    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup", "hook"):
         one.call(f"one.{family}.unlock", 0)
 
 

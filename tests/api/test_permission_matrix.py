@@ -18,7 +18,7 @@ BIT = {kind: 0x1000000000 << place for place, kind in enumerate(KINDS)}
 RIGHT = {"USE": 1, "MANAGE": 2, "ADMIN": 4, "CREATE": 8}
 RANK = {"USE": 1, "MANAGE": 2, "ADMIN": 3}
 OWNED = set("VM NET IMAGE TEMPLATE DATASTORE DOCUMENT SECGROUP VROUTER VMGROUP VNTEMPLATE BACKUPJOB".split())
-LOCKABLE = set("VM NET IMAGE TEMPLATE DOCUMENT VROUTER VMGROUP VNTEMPLATE BACKUPJOB".split())
+LOCKABLE = set("VM NET IMAGE TEMPLATE DOCUMENT VROUTER VMGROUP VNTEMPLATE HOOK BACKUPJOB".split())
 OF_A_GROUP = set("VM NET IMAGE TEMPLATE DOCUMENT SECGROUP VROUTER VMGROUP BACKUPJOB".split())  # its administrators manage
 IN_CLUSTERS = set("HOST NET DATASTORE CLUSTER".split())
 PLACEHOLDER = {"rule": "ACL", "store": "DATASTORE", "username": "USER", "imagevm": "VM"}
@@ -105,6 +105,7 @@ class Cast:
             "zone": lambda: 0,
             "secgroup": lambda: self.ok("one.secgroup.allocate", f"NAME = {name}\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]"),
             "vmgroup": lambda: self.ok("one.vmgroup.allocate", f"NAME = {name}\nROLE = [ NAME = a ]"),
+            "hook": lambda: self.ok("one.hook.allocate", f"NAME = {name}\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x"),
             "vdc": lambda: self.ok("one.vdc.allocate", f"NAME = {name}"),
         }[what]()
         if PLACEHOLDER.get(what, what.upper()) in OWNED:

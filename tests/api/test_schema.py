@@ -24,6 +24,7 @@ PAIRS = [
     ("userquota-info", "default_user_quotas"), ("groupquota-info", "default_group_quotas"),
     ("vntemplatepool-info_m2_m1_m1", "vntemplate_pool"), ("documentpool-info_m2_m1_m1_100", "document_pool"),
     ("vmgrouppool-info_m2_m1_m1", "vm_group_pool"),
+    ("hook-info_0", "hook"), ("hookpool-info_m2_m1_m1", "hook_pool"), ("hooklog-info_m1_m1_m1_m1", "hooklog"),
 ]
 
 

@@ -21,3 +21,37 @@ CREATE TABLE sched_action (
     attempts  INTEGER NOT NULL DEFAULT 0,
     tried_at  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+-- A hook: a program that is run when something enters a state (type 0) or after a call (1).
+-- "next_run" is the number of its next execution.
+CREATE TABLE hook (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    type         INTEGER NOT NULL DEFAULT 0,
+    next_run     INTEGER NOT NULL DEFAULT 0,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;
+
+-- One execution of a hook, written before its program is started. "out" and "errors" are base64;
+-- "code" is the exit code, -1 when there is none and "errors" says why.
+CREATE TABLE hook_run (
+    hook      INTEGER NOT NULL,
+    number    INTEGER NOT NULL,
+    time      INTEGER NOT NULL DEFAULT 0,
+    under_way INTEGER NOT NULL DEFAULT 0,
+    retry     INTEGER NOT NULL DEFAULT 0,
+    code      INTEGER NOT NULL DEFAULT -1,
+    arguments TEXT    NOT NULL DEFAULT '',
+    host      TEXT    NOT NULL DEFAULT '',
+    command   TEXT    NOT NULL DEFAULT '',
+    out       TEXT    NOT NULL DEFAULT '',
+    errors    TEXT    NOT NULL DEFAULT '',
+    PRIMARY KEY (hook, number)
+) STRICT, WITHOUT ROWID;
