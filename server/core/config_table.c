@@ -302,7 +302,7 @@ const ConfigRow config_rows[] = {
      "it is asked about their rights, too."},
     {"HM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of hooks: EXECUTABLE, ARGUMENTS."},
-    {"HOOK_DIRECTORY", CONFIG_LIST, .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
+    {"HOOK_DIRECTORY", CONFIG_LIST, "", .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
      "One more directory in which commands of hooks may be; may be repeated."},
     {"IPAM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of addresses."},
