@@ -58,7 +58,7 @@ def running(home, daemon):
 def test_one_directory_holds_everything(tmp_path):
     said = install(tmp_path / "one")
     for name in ["bin/oned", "bin/mm_sched", "bin/one", "bin/onevm", "bin/onehost", "bin/oneuser", "bin/onetemplate", "lib/mads/one_im",
-                 "lib/mads/one_vmm", "lib/mads/one_tm", "lib/mads/one_datastore", "etc/oned.conf", "etc/sched.conf", "var", "share"]:
+                 "lib/mads/one_vmm", "lib/mads/one_tm", "lib/mads/one_datastore", "lib/mads/one_market", "etc/oned.conf", "etc/sched.conf", "var", "share"]:
         assert (tmp_path / "one" / name).exists(), name
     assert f"ONE_LOCATION={tmp_path}/one" in said
 

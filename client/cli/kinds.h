@@ -19,3 +19,5 @@ extern const CliKind cli_datastore;
 extern const CliKind cli_vdc;
 extern const CliKind cli_image;
 extern const CliKind cli_vmgroup;
+extern const CliKind cli_market;
+extern const CliKind cli_app;

@@ -163,6 +163,12 @@ static const CliOption all[] = {
     {"image-force", 0, "force", NULL,
      "Also while its driver works on it, and also when the driver cannot remove it."},
 
+    /* Apps. */
+    {"market", 'm', "market", "MARKETPLACE", "Marketplace to put it into, by id or name."},
+    {"market", 'm', "marketplace", "MARKETPLACE", "The same as --market."},
+    {"origin-image", 'i', "image", "IMAGE", "Image that is copied there, by id or name."},
+    {"vm-name", 't', "vmname", "NAME", "Name of the template; that of the image unless told."},
+
     /* Machines: what is attached to them. */
     {"file", 'f', "file", "FILE", "Read the template from this file."},
     {"image", 'i', "image", "IMAGE", "Image to attach, by id or name."},

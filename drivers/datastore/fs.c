@@ -5,7 +5,7 @@
 #include "drivers/common/program.h"
 #include "drivers/common/room.h"
 #include "drivers/common/safe_path.h"
-#include "drivers/datastore/flow.h"
+#include "drivers/common/flow.h"
 #include "drivers/datastore/store.h"
 #include "lib/base/error.h"
 #include <errno.h>
@@ -164,32 +164,32 @@ static gboolean check_sums(const DsRequest *request, GChecksum *const sums[3], G
 }
 
 /* A file that needs no look at its bytes: by reference, or in the kernel, with its holes. */
-static gboolean copy_whole(Copying *copying, DsSource *source, GError **error)
+static gboolean copy_whole(Copying *copying, Source *source, GError **error)
 {
     SshWatch watch = {.cancelled = is_cancelled, .progress = tell_progress, .data = copying};
     return check_size(copying, (guint64)copying->whole, error) &&
-           files_copy_data(ds_source_fd(source), copying->out, &watch, error);
+           files_copy_data(source_fd(source), copying->out, &watch, error);
 }
 
-static gboolean copy_bytes(Copying *copying, DsSource *source, GError **error)
+static gboolean copy_bytes(Copying *copying, Source *source, GError **error)
 {
     const DsRequest *request = copying->work->request;
     guint8 head[8];
-    gssize length = ds_source_peek(source, head, sizeof head, error);
+    gssize length = source_peek(source, head, sizeof head, error);
     if (length < 0)
         return FALSE;
-    gboolean packed = request->unpack && ds_packing_of(head, (gsize)length) != NULL;
+    gboolean packed = request->unpack && flow_packing_of(head, (gsize)length) != NULL;
     gboolean summed =
         request->sums[0] != NULL || request->sums[1] != NULL || request->sums[2] != NULL;
-    copying->whole = ds_source_size(source);
-    if (ds_source_fd(source) >= 0 && !packed && !summed && request->rate == 0)
+    copying->whole = source_size(source);
+    if (source_fd(source) >= 0 && !packed && !summed && request->rate == 0)
         return copy_whole(copying, source, error);
     SshWatch watch = {.cancelled = is_cancelled, .progress = tell_progress, .data = copying};
-    DsFlow flow = {.source = source, .unpack = request->unpack, .watch = &watch};
+    Flow flow = {.source = source, .unpack = request->unpack, .watch = &watch};
     for (guint i = 0; i < 3; i++)
         flow.sums[i] = request->sums[i] != NULL ? g_checksum_new(ds_checksums[i]) : NULL;
     gboolean ok =
-        ds_flow_run(&flow, write_sparse, copying, error) && check_sums(request, flow.sums, error);
+        flow_run(&flow, write_sparse, copying, error) && check_sums(request, flow.sums, error);
     for (guint i = 0; i < 3; i++)
         g_clear_pointer(&flow.sums[i], g_checksum_free);
     if (ok && (ftruncate(copying->out, copying->at) != 0 || fsync(copying->out) != 0)) {
@@ -214,9 +214,9 @@ static int open_part(const FilesPart *part, GError **error)
 static gboolean copy_to_part(const DsWork *work, const FilesPart *part, GError **error)
 {
     const DsRequest *request = work->request;
-    const DsFences fences = {request->restricted, request->safe, request->local_urls};
-    g_autoptr(DsSource) source =
-        ds_source_open(request->path, &fences, request->rate, work->watch, error);
+    const SourceFences fences = {request->restricted, request->safe, request->local_urls};
+    g_autoptr(Source) source =
+        source_open(request->path, &fences, request->rate, work->watch, error);
     int out = source != NULL ? open_part(part, error) : -1;
     if (out < 0)
         return FALSE;
@@ -366,19 +366,20 @@ static gboolean count(const guint8 *data, gsize length, gpointer user, GError **
            image_facts(counting->head, counting->length, 0).kind != IMAGE_QCOW2;
 }
 
-static gboolean look_at_source(const DsWork *work, DsSource *source, guint64 *size, GError **error)
+static gboolean look_at_source(const DsWork *work, Source *source, guint64 *size, GError **error)
 {
     g_autofree Counting *counting = g_new0(Counting, 1);
-    gssize length = ds_source_peek(source, counting->head, sizeof counting->head, error);
+    gssize length = source_peek(source, counting->head, sizeof counting->head, error);
     if (length < 0)
         return FALSE;
-    gboolean packed = work->request->unpack && ds_packing_of(counting->head, (gsize)length) != NULL;
-    gint64 whole = ds_source_size(source);
+    gboolean packed =
+        work->request->unpack && flow_packing_of(counting->head, (gsize)length) != NULL;
+    gint64 whole = source_size(source);
     ImageFacts facts = image_facts(counting->head, (gsize)length, (guint64)MAX(whole, 0));
     if (packed || (whole < 0 && facts.kind != IMAGE_QCOW2)) {
         /* Only unpacking tells how much is in it. */
-        DsFlow flow = {.source = source, .unpack = packed, .watch = work->watch};
-        if (!ds_flow_run(&flow, count, counting, error))
+        Flow flow = {.source = source, .unpack = packed, .watch = work->watch};
+        if (!flow_run(&flow, count, counting, error))
             return FALSE;
         facts = image_facts(counting->head, counting->length, counting->total);
     }
@@ -402,9 +403,9 @@ char *fs_size(const DsWork *work, GError **error)
             return NULL;
         return g_strdup_printf("%" G_GUINT64_FORMAT, to_mib(facts.size));
     }
-    const DsFences fences = {request->restricted, request->safe, request->local_urls};
-    g_autoptr(DsSource) source =
-        ds_source_open(request->path, &fences, request->rate, work->watch, error);
+    const SourceFences fences = {request->restricted, request->safe, request->local_urls};
+    g_autoptr(Source) source =
+        source_open(request->path, &fences, request->rate, work->watch, error);
     if (source == NULL || !look_at_source(work, source, &size, error))
         return NULL;
     return g_strdup_printf("%" G_GUINT64_FORMAT, to_mib(size));

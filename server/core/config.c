@@ -113,13 +113,15 @@ const TemplateAttribute *config_vector(const Config *config, const char *key, gu
     return template_vector(config->reading.values, key, index);
 }
 
-/* Whether `name` is in the list behind "-d" in the arguments: "-t 15 -d dummy,shared,ssh". */
+/* Whether `name` is in the list behind "-d" in the arguments, "-t 15 -d dummy,shared,ssh", or
+ * behind
+ * "-m", as drivers of marketplaces call it. */
 static gboolean serves(const char *arguments, const char *name)
 {
     g_auto(GStrv) words = g_strsplit_set(arguments ? arguments : "", " \t", -1);
 
     for (guint i = 0; words[i]; i++) {
-        if (strcmp(words[i], "-d") != 0 || !words[i + 1])
+        if ((strcmp(words[i], "-d") != 0 && strcmp(words[i], "-m") != 0) || !words[i + 1])
             continue;
         g_auto(GStrv) list = g_strsplit(words[i + 1], ",", -1);
         return g_strv_contains((const char *const *)list, name);

@@ -92,7 +92,7 @@ const ConfigRow config_rows[] = {
      "gives away more than it has. A cluster's and a host's own RESERVED_CPU go before it."},
     {"RESERVED_MEM", CONFIG_TEXT, "", .flags = CONFIG_OURS | CONFIG_RELOAD, .help =
      "The same of memory, in KiB or as 10%."},
-    {"MONITORING_INTERVAL_MARKET", CONFIG_INT, "600", 1, DAY, .flags = CONFIG_IDLE, .help =
+    {"MONITORING_INTERVAL_MARKET", CONFIG_INT, "600", 1, DAY, .flags = CONFIG_RELOAD, .help =
      "Seconds between two looks at a marketplace."},
     {"DS_MONITOR_VM_DISK", CONFIG_INT, "10", 0, 100000, .flags = CONFIG_IDLE, .help =
      "Every how many looks at a datastore the sizes of disks are told."},
@@ -139,13 +139,13 @@ const ConfigRow config_rows[] = {
     {"ACTION_TIMEOUTS/CONSOLE", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Opening a serial console."},
     {"ACTION_TIMEOUTS/IMAGE", CONFIG_INT, "21600", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
-     "Making, copying or removing an image."},
+     "Making, copying or removing an image or an app."},
     {"ACTION_TIMEOUTS/STAT", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Finding out how large an image will be."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
-     "Asking a host or a datastore how it is."},
+     "Asking a host, a datastore or a marketplace how it is."},
 
     {"Machines", CONFIG_SECTION},
     {"DATASTORE_LOCATION", CONFIG_PATH, "@datastores", .older = "VM_DIR", .help =
@@ -306,8 +306,8 @@ const ConfigRow config_rows[] = {
      "One more directory in which commands of hooks may be; may be repeated."},
     {"IPAM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Driver of addresses."},
-    {"MARKET_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
-     .words = "ARGUMENTS EXECUTABLE", .help = "Driver of marketplaces."},
+    {"MARKET_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,
+     .words = "ARGUMENTS EXECUTABLE", .help = "Driver of marketplaces: behind -m the kinds."},
     {"SCHED_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM | CONFIG_IDLE,
      .words = "ARGUMENTS EXECUTABLE", .help = "Scheduler as a driver; mm_sched is its own process."},
     {"TM_MAD_CONF", CONFIG_VECTORS,
@@ -323,7 +323,7 @@ const ConfigRow config_rows[] = {
      .words = "DRIVER_MANAGED_GROUPS DRIVER_MANAGED_GROUP_ADMIN MAX_TOKEN_TIME NAME "
               "PASSWORD_CHANGE PASSWORD_REQUIRED",
      .help = "What a way to verify users can do."},
-    {"MARKET_MAD_CONF", CONFIG_VECTORS, .flags = CONFIG_IDLE,
+    {"MARKET_MAD_CONF", CONFIG_VECTORS,
      .words = "APP_ACTIONS NAME PUBLIC REQUIRED_ATTRS SUNSTONE_NAME", .help =
      "What a driver of marketplaces can do."},
     {"VN_MAD_CONF", CONFIG_VECTORS, .flags = CONFIG_IDLE, .words = "BRIDGE_TYPE NAME", .help =

@@ -396,4 +396,5 @@ void lifecycle_start(Lifecycle *lifecycle)
     images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);
     sched_begin(lifecycle);
+    markets_start(lifecycle);
 }

@@ -68,7 +68,9 @@ static char *document(World *world, Image *image, Datastore *datastore)
         xml_text(xml, "TOKEN", image->token);
         xml_int(xml, "TARGET_SNAPSHOT", image->target_snapshot);
         xml_int(xml, "DESTINATION_DS_ID", image->datastore);
-        xml_text(xml, "LOCAL_URLS", user_id_is_admin(world, image->head.uid) ? "YES" : "NO");
+        gboolean local = user_id_is_admin(world, image->head.uid) ||
+                         app_vouches(world, image->head.template, image->path);
+        xml_text(xml, "LOCAL_URLS", local ? "YES" : "NO");
     }
     g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
     return g_base64_encode((const guchar *)xml->str, xml->len);

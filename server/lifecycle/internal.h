@@ -19,7 +19,9 @@ typedef enum {
     ASKED_DATASTORE, /* MONITOR of a datastore */
     ASKED_IMAGE,     /* the work at hand of an image */
     ASKED_HOOK,      /* EXECUTE: a program of the administrator; `place`: which execution */
-    ASKED_STAT       /* STAT: somebody waits for how large an image will be */
+    ASKED_STAT,      /* STAT: somebody waits for how large an image will be */
+    ASKED_MARKET,    /* MONITOR of a marketplace */
+    ASKED_APP        /* the work at hand of an app */
 } AskedAbout;
 
 typedef struct Asked {
@@ -298,6 +300,15 @@ void hook_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, c
 void hook_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
 /* After the start: nobody will say any more what became of executions under way. */
 void hooks_resume(Lifecycle *lifecycle);
+
+/* ---- market_cycle.c ---- */
+
+/* After the start: what was under way is asked again, and marketplaces are looked at. */
+void markets_start(Lifecycle *lifecycle);
+void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
+void app_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
+/* The driver died under the work at hand. */
+void app_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
 
 /* ---- lifecycle.c ---- */
 

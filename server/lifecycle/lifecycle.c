@@ -246,6 +246,12 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
     case ASKED_STAT:
         stat_answered(lifecycle, asked, FALSE, why);
         break;
+    case ASKED_MARKET:
+        market_answered(lifecycle, asked, FALSE, why);
+        break;
+    case ASKED_APP:
+        app_lost(lifecycle, asked, why);
+        break;
     }
 }
 
@@ -276,10 +282,13 @@ static void request_overdue(Core *core, gpointer data)
                 why);
     /* Else a question about the machine would wait behind it in the driver, for ever perhaps. */
     const Vm *vm = asked->about == ASKED_CHECK ? vm_get(lifecycle->world, asked->id) : NULL;
-    if (asked->about == ASKED_STEP || asked->about == ASKED_IMAGE || (vm && !vm->work.request))
+    gboolean copies = asked->about == ASKED_IMAGE || asked->about == ASKED_APP;
+    if (asked->about == ASKED_STEP || copies || (vm && !vm->work.request))
         send_cancel(lifecycle, asked);
     if (asked->about == ASKED_IMAGE)
         image_answered(lifecycle, asked, FALSE, why); /* asking again would take as long */
+    else if (asked->about == ASKED_APP)
+        app_answered(lifecycle, asked, FALSE, why);
     else
         dispatch_lost(lifecycle, asked, why);
     asked_free(asked);
@@ -421,6 +430,12 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
         break;
     case ASKED_STAT:
         stat_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_MARKET:
+        market_answered(lifecycle, asked, success, info);
+        break;
+    case ASKED_APP:
+        app_answered(lifecycle, asked, success, info);
         break;
     }
     asked_free(asked);

@@ -8,6 +8,7 @@
 #include "server/model/host.h"
 #include "server/model/image.h"
 #include "server/model/sched_action.h"
+#include "server/model/market.h"
 #include "server/model/vm.h"
 #include "server/model/world.h"
 
@@ -167,6 +168,17 @@ gboolean image_stat(Lifecycle *lifecycle, Datastore *datastore, const Template *
 
 /* Something came or went in a datastore, or it is new: it is measured before its time. */
 void datastore_measure_soon(Lifecycle *lifecycle, gint32 id);
+
+/* ---- marketplaces ---- */
+
+/* Looks at an enabled marketplace before its time. */
+void market_look_now(Lifecycle *lifecycle, Market *market);
+/* Has the driver copy the app's origin into the marketplace (APP_WORK_IMPORT), or remove it. */
+void app_begin(Lifecycle *lifecycle, MarketApp *app, AppWork work);
+/* The app goes; its driver is asked first. */
+gboolean app_delete(Lifecycle *lifecycle, MarketApp *app, GError **error);
+/* Its driver is told to stop what it does; nobody waits for it any more. */
+void app_give_up(Lifecycle *lifecycle, MarketApp *app);
 
 /* ---- hosts ---- */
 

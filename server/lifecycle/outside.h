@@ -15,6 +15,7 @@ typedef enum {
     DRIVER_AUTHENTICATION, /* never asked by the life cycles */
     DRIVER_DATASTORE,
     DRIVER_HOOK,
+    DRIVER_MARKET,
     DRIVER_CLASSES
 } DriverClass;
 

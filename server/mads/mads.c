@@ -69,7 +69,7 @@ static LogLevel severity_level(char severity)
 
 static void hear_line(HeardInput *heard)
 {
-    static const char *const modules[] = {"IM", "VMM", "TM", "AuM", "ImM", "HKM"};
+    static const char *const modules[] = {"IM", "VMM", "TM", "AuM", "ImM", "HKM", "MKP"};
     Lifecycle *lifecycle = heard->mads->lifecycle;
     g_auto(MadLine) line = {0};
     if (!mad_parse_result(heard->text, &line, NULL))
@@ -77,6 +77,9 @@ static void hear_line(HeardInput *heard)
     gboolean success = line.status == MAD_SUCCESS;
     if (line.severity && heard->class == DRIVER_DATASTORE)
         lifecycle_image_log(lifecycle, severity_level(line.severity), line.id, line.payload);
+    else if (line.severity && heard->class == DRIVER_MARKET)
+        log_write(severity_level(line.severity), modules[heard->class],
+                  "%s %" G_GINT64_FORMAT ": %s", heard->driver, line.id, line.payload);
     else if (line.severity)
         lifecycle_driver_log(lifecycle, severity_level(line.severity), modules[heard->class],
                              line.id, line.payload);
@@ -168,8 +171,8 @@ static void process_refused(Process *process, const DriverRequest *request, cons
     hear(data, HEARD_REFUSED, request->class, request->driver, request->number, reason);
 }
 
-static const char *const class_keys[] = {"IM_MAD",   "VM_MAD",        "TM_MAD",
-                                         "AUTH_MAD", "DATASTORE_MAD", "HM_MAD"};
+static const char *const class_keys[] = {"IM_MAD",        "VM_MAD", "TM_MAD",    "AUTH_MAD",
+                                         "DATASTORE_MAD", "HM_MAD", "MARKET_MAD"};
 
 /* The actions behind "LACKS=" or "HAS=" in the answer to INIT. (owned) */
 static GStrv words_behind(const char *said, const char *key)

@@ -135,7 +135,7 @@ Datastore *datastore_create(World *world, gint32 id, const char *name, Datastore
 }
 
 /* Such words go into the lines for drivers as they are. */
-static gboolean is_driver_name(const char *word)
+gboolean driver_name_fits(const char *word)
 {
     static const char others[] = "_-.";
     for (const char *at = word; at && *at; at++)
@@ -147,7 +147,7 @@ static gboolean is_driver_name(const char *word)
 static void follow(Template *template, const char *name, char **driver)
 {
     const char *wanted = template_get(template, name);
-    if (!is_driver_name(wanted)) {
+    if (!driver_name_fits(wanted)) {
         template_set(template, name, *driver);
         return;
     }

@@ -38,6 +38,8 @@ const char *datastore_type_name(DatastoreType type);
  * transfer driver (CLONE_TARGET, LN_TARGET, SHARED ...) follows a new TM_MAD unless the template
  * says something of its own. */
 void datastore_updated(World *world, Datastore *datastore);
+/* A word that may name a driver: letters, digits, _ - and dots. */
+gboolean driver_name_fits(const char *word);
 /* Machines may be put there by the scheduler or by default. */
 gboolean datastore_is_shared(const Datastore *datastore);
 

@@ -6,6 +6,7 @@
 #include "server/model/hook.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
+#include "server/model/market.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
@@ -41,6 +42,8 @@ static const struct {
     {KIND_VNTEMPLATE, &vntemplate_operations},
     {KIND_DOCUMENT, &document_operations},
     {KIND_VMGROUP, &vmgroup_operations},
+    {KIND_MARKETPLACE, &market_operations},
+    {KIND_MARKETPLACEAPP, &app_operations},
     {KIND_VM, &vm_operations},
     {KIND_HOOK, &hook_operations},
 };
@@ -291,6 +294,7 @@ void world_bootstrap(World *world, const char *admin, const char *admin_verifier
     Vdc *vdc = vdc_create(world, 0, "default", about);
     vdc_add_member(world, vdc, VDC_CLUSTERS, VDC_ALL);
     secgroup_bootstrap(world);
+    markets_bootstrap(world);
     bootstrap_rules(world);
     vdc_add_group(world, vdc, GROUP_USERS);
 }

@@ -7,6 +7,7 @@
 #include "server/model/datastore.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
+#include "server/model/market.h"
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/quota.h"
@@ -231,7 +232,7 @@ static const struct {
     {check_members, repair_members}, {check_vms, repair_vms},     {check_hosts, repair_hosts},
     {network_check, network_repair}, {secgroup_check, NULL},      {vm_group_check, NULL},
     {images_check, images_repair},   {vm_images_check, NULL},     {check_ids, NULL},
-    {quota_check, quota_repair},     {sched_actions_check, NULL},
+    {quota_check, quota_repair},     {sched_actions_check, NULL}, {markets_check, NULL},
 };
 
 GPtrArray *world_check(World *world)

@@ -290,6 +290,8 @@ RpcReply *object_rename(Request *request)
         host_start_monitoring(request->lifecycle, HOST(object));
     if (object->kind == KIND_DATASTORE)
         images_touch(request->world, DATASTORE(object));
+    if (object->kind == KIND_MARKETPLACE)
+        market_apps_touch(request->world, MARKET(object));
     if (object->kind == KIND_CLUSTER)
         for (guint i = 0; i < request->world->pools[KIND_HOST].order->len; i++)
             object_touched(request->world, request->world->pools[KIND_HOST].order->pdata[i]);

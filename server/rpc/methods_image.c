@@ -212,6 +212,7 @@ static gboolean read_order(Request *request, Order *order)
             : NULL;
     if (!order->datastore ||
         !request_may(request, RIGHT_USE, KIND_DATASTORE, &order->datastore->head) ||
+        !request_app_becomes_image(request, order->template) ||
         !check_restricted(world, request->caller, order->template, "IMAGE_RESTRICTED_ATTR",
                           "Template", &request->error))
         return FALSE;

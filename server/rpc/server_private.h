@@ -203,6 +203,23 @@ HANDLER(vm_method_vmgroupdel);
 HANDLER(vm_method_schedadd);
 HANDLER(vm_method_schedupdate);
 HANDLER(vm_method_scheddelete);
+/* methods_market.c */
+/* A template of an image that names an app (FROM_APP) gets what the app says: PATH, MD5, FORMAT,
+ * APPTEMPLATE64. FALSE with the request's error. */
+gboolean request_app_becomes_image(Request *request, Template *template);
+HANDLER(market_allocate);
+HANDLER(market_allocatedb);
+HANDLER(market_delete);
+HANDLER(market_enable);
+HANDLER(market_method_update);
+HANDLER(market_updatedb);
+HANDLER(marketapp_allocate);
+HANDLER(marketapp_allocatedb);
+HANDLER(marketapp_delete);
+HANDLER(marketapp_dropdb);
+HANDLER(marketapp_enable);
+HANDLER(marketapp_update);
+HANDLER(marketapp_updatedb);
 /* methods_image.c */
 /* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
  * has not that right on one of them. (of Image, borrowed; owned) */

@@ -1,5 +1,6 @@
 """The programs beside onevm, onehost and oneuser, against a real oned: each command once, what list and show print,
 and what the likely mistakes are answered with."""
+import base64
 import json
 import re
 
@@ -382,3 +383,34 @@ def test_quotas(real):
     assert "oneadmin" in real.error("oneuser batchquota 0,lim limits", FAILED)
     real.run("oneuser delete lim,chief")
     real.run("onegroup delete limited")
+
+
+def test_markets(real):
+    market = made(real.run("onemarket create", text="NAME = ours\nMARKET_MAD = dummy\n"))
+    assert row(real, "onemarket", "ours", "ID,MAD,APPS,STAT") == f"{market},dummy,0,on"
+    made(real.run("oneimage create -d default --name origin --source there --size 1"))
+    app = made(real.run("onemarketapp create -m ours --image origin --name web --description shared --wait"))
+    assert row(real, "onemarketapp", "web", "ID,NAME,STAT,TYPE,MARKET") == f"{app},web,rdy,img,ours"
+    page = real.run("onemarketapp show web")
+    for piece in (f"MARKETPLACE APP {app} INFORMATION\n", "DESCRIPTION         : shared\n", "MARKETPLACE         : ours\n"):
+        assert piece in page, page
+    assert "web" in real.run("onemarket show ours")
+    real.run("onemarketapp update web -a", text=f"VMTEMPLATE64 = \"{base64.b64encode(b'CPU=1').decode()}\"\n")
+    assert "into which datastore?" in real.error("onemarketapp export web copy", USAGE)
+    assert "into which marketplace?" in real.error("onemarketapp create --image origin --name x", USAGE)
+    said = real.run("onemarketapp export web copy -d default --vmname copies")
+    image, template = re.fullmatch(r"IMAGE\n    ID: (\d+)\nVMTEMPLATE\n    ID: (\d+)\n", said).groups()
+    assert row(real, "oneimage", "copy", "ID") == image
+    assert f'IMAGE_ID="{image}"' in real.run(f"onetemplate show {template}")
+    kept = base64.b64encode(b"MEMORY=64").decode()
+    made(real.run("onemarketapp create -m ours", text=f'NAME = tmpl\nTYPE = VMTEMPLATE\nAPPTEMPLATE64 = "{kept}"\n'))
+    said = real.run("onemarketapp export tmpl machines")
+    assert re.fullmatch(r"VMTEMPLATE\n    ID: \d+\n", said) and 'MEMORY="64"' in real.run("onetemplate show machines")
+    for line in ("disable web", "enable web", "rename web shop", "chmod shop 640", "chgrp shop users", "chown shop oneadmin", "lock shop",
+                 "unlock shop", "wait shop", "delete shop,tmpl"):
+        real.run("onemarketapp " + line)
+    for line in ("disable ours", "enable ours", "rename ours theirs", "chmod theirs 600", "chgrp theirs users", "chown theirs oneadmin"):
+        real.run("onemarket " + line)
+    real.run("onemarket update theirs -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onemarket show theirs")
+    real.run("oneimage delete origin")

@@ -230,6 +230,31 @@ METHODS = [
     ("one.hook.delete", [("id", 2)], "hook"),
     ("one.hookpool.info", SESSION_ONLY, None),
     ("one.hooklog.info", [("int", -1), ("int", -1), ("int", -1), ("int", 0)], None),
+    ("one.market.allocate", [("string", "NAME=k1\nMARKET_MAD=dummy")], None),
+    ("one.market.allocatedb", [("int", 0), ("string", "<MARKETPLACE><NAME>zone market</NAME><MARKET_MAD>dummy</MARKET_MAD></MARKETPLACE>")], None),
+    ("one.market.info", [("id", 0), ("boolean?", False)], "marketplace"),
+    ("one.market.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "marketplace"),
+    ("one.market.updatedb", [("id", 0), ("string", "<MARKETPLACE><NAME>zone market</NAME><MARKET_MAD>dummy</MARKET_MAD></MARKETPLACE>")], "marketplace"),
+    ("one.market.rename", [("id", 0), ("string", "k2")], "marketplace"),
+    ("one.market.chmod", [("id", 0)] + [("int", -1)] * 9, "marketplace"),
+    ("one.market.chown", [("id", 0), ("int", -1), ("int", -1)], "marketplace"),
+    ("one.market.enable", [("id", 0), ("boolean", False)], "marketplace"),
+    ("one.market.delete", [("id", 101)], "marketplace"),
+    ("one.marketpool.info", [], None),
+    ("one.marketapp.allocate", [("string", "NAME=p1\nTYPE=VMTEMPLATE"), ("int", 100)], None),
+    ("one.marketapp.allocatedb", [("int", 0), ("string", "<MARKETPLACEAPP><NAME>zone app</NAME><MARKETPLACE_ID>0</MARKETPLACE_ID></MARKETPLACEAPP>")], None),
+    ("one.marketapp.info", [("id", 0), ("boolean?", False)], "marketplaceapp"),
+    ("one.marketapp.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "marketplaceapp"),
+    ("one.marketapp.updatedb", [("id", 0), ("string", "<MARKETPLACEAPP><NAME>zone app</NAME><MARKETPLACE_ID>0</MARKETPLACE_ID></MARKETPLACEAPP>")], "marketplaceapp"),
+    ("one.marketapp.rename", [("id", 0), ("string", "p2")], "marketplaceapp"),
+    ("one.marketapp.chmod", [("id", 0)] + [("int", -1)] * 9, "marketplaceapp"),
+    ("one.marketapp.chown", [("id", 0), ("int", -1), ("int", -1)], "marketplaceapp"),
+    ("one.marketapp.lock", [("id", 0), ("int", 2), ("boolean?", False)], "marketplaceapp"),
+    ("one.marketapp.unlock", [("id", 0)], "marketplaceapp"),
+    ("one.marketapp.enable", [("id", 0), ("boolean", True)], "marketplaceapp"),
+    ("one.marketapp.delete", [("id", 2)], "marketplaceapp"),
+    ("one.marketapp.dropdb", [("id", 3)], "marketplaceapp"),
+    ("one.marketapppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
     ("one.system.config", SESSION_ONLY, None),
@@ -259,6 +284,8 @@ def stage(one):
     for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64\nROLE = [ NAME = a ]", *more) == 0
     assert one.ok("one.hook.allocate", "NAME = stage\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x") == 0
+    assert one.ok("one.market.allocate", "NAME = stage\nMARKET_MAD = dummy") == 100
+    assert one.ok("one.marketapp.allocate", "NAME = stage\nTYPE = VMTEMPLATE", 100) == 0
     return one
 
 
@@ -267,7 +294,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup", "hook"):
+    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup", "hook", "marketapp"):
         one.call(f"one.{family}.unlock", 0)
 
 

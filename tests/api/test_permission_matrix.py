@@ -17,12 +17,14 @@ KINDS = ("VM HOST NET IMAGE USER TEMPLATE GROUP ACL DATASTORE CLUSTER DOCUMENT Z
 BIT = {kind: 0x1000000000 << place for place, kind in enumerate(KINDS)}
 RIGHT = {"USE": 1, "MANAGE": 2, "ADMIN": 4, "CREATE": 8}
 RANK = {"USE": 1, "MANAGE": 2, "ADMIN": 3}
-OWNED = set("VM NET IMAGE TEMPLATE DATASTORE DOCUMENT SECGROUP VROUTER VMGROUP VNTEMPLATE BACKUPJOB".split())
-LOCKABLE = set("VM NET IMAGE TEMPLATE DOCUMENT VROUTER VMGROUP VNTEMPLATE HOOK BACKUPJOB".split())
+OWNED = set("VM NET IMAGE TEMPLATE DATASTORE DOCUMENT SECGROUP VROUTER MARKETPLACE MARKETPLACEAPP VMGROUP VNTEMPLATE BACKUPJOB".split())
+LOCKABLE = set("VM NET IMAGE TEMPLATE DOCUMENT VROUTER MARKETPLACEAPP VMGROUP VNTEMPLATE HOOK BACKUPJOB".split())
 OF_A_GROUP = set("VM NET IMAGE TEMPLATE DOCUMENT SECGROUP VROUTER VMGROUP BACKUPJOB".split())  # its administrators manage
 IN_CLUSTERS = set("HOST NET DATASTORE CLUSTER".split())
 PLACEHOLDER = {"rule": "ACL", "store": "DATASTORE", "username": "USER", "imagevm": "VM"}
-FAMILY = {"NET": "vn", "VM": "vm"}
+FAMILY = {"NET": "vn", "VM": "vm", "MARKETPLACE": "market", "MARKETPLACEAPP": "marketapp"}
+# Placeholders whose family of methods is called otherwise.
+FAMILY_OF = {"net": "vn", "store": "datastore", "imagevm": "vm", "marketplace": "market", "marketplaceapp": "marketapp"}
 
 
 class Line:
@@ -107,9 +109,11 @@ class Cast:
             "vmgroup": lambda: self.ok("one.vmgroup.allocate", f"NAME = {name}\nROLE = [ NAME = a ]"),
             "hook": lambda: self.ok("one.hook.allocate", f"NAME = {name}\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x"),
             "vdc": lambda: self.ok("one.vdc.allocate", f"NAME = {name}"),
+            "marketplace": lambda: self.ok("one.market.allocate", f"NAME = {name}\nMARKET_MAD = dummy"),
+            "marketplaceapp": lambda: self.ok("one.marketapp.allocate", f"NAME = {name}\nTYPE = VMTEMPLATE", self.make("marketplace")),
         }[what]()
         if PLACEHOLDER.get(what, what.upper()) in OWNED:
-            family = {"net": "vn", "store": "datastore", "imagevm": "vm"}.get(what, what)
+            family = FAMILY_OF.get(what, what)
             self.ok(f"one.{family}.chown", made, self.owner.uid, self.group)
         if what == "user":
             self.names = {**getattr(self, "names", {}), made: name}
@@ -123,7 +127,7 @@ class Cast:
 
     def bits(self, what, place):
         """600, and one for USE of the group or of others."""
-        family = {"net": "vn", "store": "datastore", "imagevm": "vm"}.get(what, what)
+        family = FAMILY_OF.get(what, what)
         self.ok(f"one.{family}.chmod", self.get(what), 1, 1, 0, int(place == "group"), 0, 0, int(place == "other"), 0, 0)
 
     def rule(self, subject, need, objects, cluster):
@@ -279,7 +283,7 @@ def test_lists(cast, line):
         reply = asked.cast.call(client, line.method, *asked.arguments())
         assert reply[0] is True, reply
         return f"<ID>{identity}</ID>" in reply[1] or f'<MONITORING><ID>{identity}<' in reply[1] or "monitoring" in line.method
-    if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "vntemplate", "datastore"):
+    if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "vntemplate", "datastore", "marketplace", "marketplaceapp"):
         cast.bits(what, "own")
         assert sees(cast.owner)
         if "monitoring" not in line.method:

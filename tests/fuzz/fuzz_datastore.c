@@ -2,7 +2,7 @@
  * Documents of the datastore driver from anywhere: reading them must not break, and the file
  * that they name to be made or removed is never outside their datastore.
  */
-#include "drivers/datastore/flow.h"
+#include "drivers/common/flow.h"
 #include "drivers/datastore/request.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -37,6 +37,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *text = g_strndup((const char *)data, size);
     ds_request_free(ds_request_parse(3, text, NULL));
     ds_parse_rate(text);
-    ds_packing_of(data, size);
+    flow_packing_of(data, size);
     return 0;
 }

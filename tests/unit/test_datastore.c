@@ -5,7 +5,7 @@
 #include "drivers/common/image.h"
 #include "drivers/common/program.h"
 #include "drivers/datastore/datastore.h"
-#include "drivers/datastore/flow.h"
+#include "drivers/common/flow.h"
 #include "drivers/datastore/fs.h"
 #include "drivers/datastore/store.h"
 #include "lib/base/error.h"

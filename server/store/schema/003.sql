@@ -55,3 +55,49 @@ CREATE TABLE hook_run (
     errors    TEXT    NOT NULL DEFAULT '',
     PRIMARY KEY (hook, number)
 ) STRICT, WITHOUT ROWID;
+
+-- A marketplace. "mad": its driver.
+CREATE TABLE marketplace (
+    id          INTEGER PRIMARY KEY,
+    name        TEXT    NOT NULL DEFAULT '',
+    uid         INTEGER NOT NULL DEFAULT 0,
+    gid         INTEGER NOT NULL DEFAULT 0,
+    permissions INTEGER NOT NULL DEFAULT 0,
+    mad         TEXT    NOT NULL DEFAULT '',
+    state       INTEGER NOT NULL DEFAULT 0,
+    zone        INTEGER NOT NULL DEFAULT 0,
+    total_mb    INTEGER NOT NULL DEFAULT 0,
+    free_mb     INTEGER NOT NULL DEFAULT 0,
+    used_mb     INTEGER NOT NULL DEFAULT 0,
+    template    TEXT    NOT NULL DEFAULT ''
+) STRICT;
+
+-- An app of a marketplace. "template64": what images made of it get, in base64; "imported": its name
+-- in a public catalogue. "work" is what its driver is doing (AppWork in server/model/market.h).
+CREATE TABLE marketplace_app (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    regtime      INTEGER NOT NULL DEFAULT 0,
+    zone         INTEGER NOT NULL DEFAULT 0,
+    origin       INTEGER NOT NULL DEFAULT -1,
+    source       TEXT    NOT NULL DEFAULT '',
+    md5          TEXT    NOT NULL DEFAULT '',
+    size         INTEGER NOT NULL DEFAULT 0,
+    description  TEXT    NOT NULL DEFAULT '',
+    version      TEXT    NOT NULL DEFAULT '',
+    format       TEXT    NOT NULL DEFAULT '',
+    template64   TEXT    NOT NULL DEFAULT '',
+    market       INTEGER NOT NULL DEFAULT 0,
+    state        INTEGER NOT NULL DEFAULT 0,
+    type         INTEGER NOT NULL DEFAULT 0,
+    imported     TEXT    NOT NULL DEFAULT '',
+    work         INTEGER NOT NULL DEFAULT 0,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;

@@ -1,4 +1,4 @@
-#include "drivers/datastore/source.h"
+#include "drivers/common/source.h"
 
 #include "lib/base/error.h"
 #include "lib/base/paths.h"
@@ -18,7 +18,7 @@
 #define REDIRECTS_MAX   10L
 #define BUFFER_MAX      (1024 * 1024)
 
-struct DsSource {
+struct Source {
     char *name;
     int fd; /* a file */
     CURLM *multi;
@@ -65,7 +65,7 @@ static gsize nearest(const char *path, const char *directories)
     return best;
 }
 
-gboolean ds_path_is_allowed(const char *path, const DsFences *fences, GError **error)
+gboolean source_path_is_allowed(const char *path, const SourceFences *fences, GError **error)
 {
     g_autofree char *state = paths_var(NULL), *configuration = paths_etc(NULL);
     /* Other people's images and machines are below the datastores. */
@@ -89,7 +89,7 @@ static char *path_of(int fd)
     return g_file_read_link(link, NULL);
 }
 
-static gboolean open_file(DsSource *source, const DsFences *fences, GError **error)
+static gboolean open_file(Source *source, const SourceFences *fences, GError **error)
 {
     struct stat facts;
     guint64 bytes = 0;
@@ -97,7 +97,7 @@ static gboolean open_file(DsSource *source, const DsFences *fences, GError **err
     source->fd = open(source->name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     /* What may not be read is not told apart from what is not there. */
     g_autofree char *path = source->fd >= 0 ? path_of(source->fd) : NULL;
-    if (path != NULL && !ds_path_is_allowed(path, fences, error))
+    if (path != NULL && !source_path_is_allowed(path, fences, error))
         return FALSE;
     if (path == NULL || fstat(source->fd, &facts) != 0) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "%s cannot be read: %s", source->name,
@@ -119,7 +119,7 @@ static gboolean open_file(DsSource *source, const DsFences *fences, GError **err
 
 static size_t receive(char *data, size_t one, size_t count, void *user)
 {
-    DsSource *source = user;
+    Source *source = user;
     if (source->buffer->len - source->begin > BUFFER_MAX) {
         source->paused = TRUE;
         return CURL_WRITEFUNC_PAUSE;
@@ -144,7 +144,7 @@ static gboolean is_local(struct curl_sockaddr *to)
 
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *to)
 {
-    DsSource *source = user;
+    Source *source = user;
     if (is_local(to)) {
         source->refused = TRUE;
         return CURL_SOCKET_BAD;
@@ -152,7 +152,7 @@ static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_s
     return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-static gboolean open_url(DsSource *source, GError **error)
+static gboolean open_url(Source *source, GError **error)
 {
     source->multi = curl_multi_init();
     source->easy = curl_easy_init();
@@ -189,7 +189,7 @@ static gboolean open_url(DsSource *source, GError **error)
     return TRUE;
 }
 
-static gboolean is_cancelled(const DsSource *source, GError **error)
+static gboolean is_cancelled(const Source *source, GError **error)
 {
     const SshWatch *watch = source->watch;
     if (watch == NULL || watch->cancelled == NULL || !watch->cancelled(watch->data))
@@ -198,7 +198,7 @@ static gboolean is_cancelled(const DsSource *source, GError **error)
     return TRUE;
 }
 
-static gboolean check_end(DsSource *source, GError **error)
+static gboolean check_end(Source *source, GError **error)
 {
     curl_off_t length = -1;
     long status = 0;
@@ -221,7 +221,7 @@ static gboolean check_end(DsSource *source, GError **error)
 }
 
 /* Waits until something came or the transfer ended. */
-static gboolean fill(DsSource *source, gsize wanted, GError **error)
+static gboolean fill(Source *source, gsize wanted, GError **error)
 {
     while (source->buffer->len - source->begin < wanted && !source->ended) {
         int running = 0, left = 0;
@@ -243,7 +243,7 @@ static gboolean fill(DsSource *source, gsize wanted, GError **error)
     return check_end(source, error);
 }
 
-static gssize take(DsSource *source, guint8 *to, gsize room)
+static gssize take(Source *source, guint8 *to, gsize room)
 {
     gsize count = MIN(room, source->buffer->len - source->begin);
     memcpy(to, source->buffer->data + source->begin, count);
@@ -257,10 +257,10 @@ static gssize take(DsSource *source, guint8 *to, gsize room)
 
 /* ---- both ---- */
 
-DsSource *ds_source_open(const char *path, const DsFences *fences, guint64 rate,
-                         const SshWatch *watch, GError **error)
+Source *source_open(const char *path, const SourceFences *fences, guint64 rate,
+                    const SshWatch *watch, GError **error)
 {
-    g_autoptr(DsSource) source = g_new0(DsSource, 1);
+    g_autoptr(Source) source = g_new0(Source, 1);
     source->name = g_strdup(path);
     source->fd = -1;
     source->size = -1;
@@ -283,7 +283,7 @@ DsSource *ds_source_open(const char *path, const DsFences *fences, guint64 rate,
     return ok ? g_steal_pointer(&source) : NULL;
 }
 
-void ds_source_free(DsSource *source)
+void source_free(Source *source)
 {
     if (source == NULL)
         return;
@@ -301,7 +301,7 @@ void ds_source_free(DsSource *source)
 }
 
 /* Waits while more was read than the rate allows; libcurl keeps to it by itself. */
-static gboolean keep_rate(DsSource *source, gsize count, GError **error)
+static gboolean keep_rate(Source *source, gsize count, GError **error)
 {
     source->given += count;
     if (source->rate == 0 || source->easy != NULL)
@@ -315,7 +315,7 @@ static gboolean keep_rate(DsSource *source, gsize count, GError **error)
     return TRUE;
 }
 
-static gssize read_file(DsSource *source, guint8 *to, gsize room, GError **error)
+static gssize read_file(Source *source, guint8 *to, gsize room, GError **error)
 {
     ssize_t got;
     if (source->rate > 0) /* in pieces, so that the rate is even */
@@ -329,7 +329,7 @@ static gssize read_file(DsSource *source, guint8 *to, gsize room, GError **error
     return got;
 }
 
-gssize ds_source_read(DsSource *source, guint8 *to, gsize room, GError **error)
+gssize source_read(Source *source, guint8 *to, gsize room, GError **error)
 {
     if (is_cancelled(source, error))
         return -1;
@@ -341,7 +341,7 @@ gssize ds_source_read(DsSource *source, guint8 *to, gsize room, GError **error)
     return got > 0 && !keep_rate(source, (gsize)got, error) ? -1 : got;
 }
 
-gssize ds_source_peek(DsSource *source, guint8 *to, gsize room, GError **error)
+gssize source_peek(Source *source, guint8 *to, gsize room, GError **error)
 {
     if (source->easy != NULL) {
         if (!fill(source, room, error))
@@ -357,12 +357,12 @@ gssize ds_source_peek(DsSource *source, guint8 *to, gsize room, GError **error)
     return got;
 }
 
-gint64 ds_source_size(const DsSource *source)
+gint64 source_size(const Source *source)
 {
     return source->size;
 }
 
-int ds_source_fd(const DsSource *source)
+int source_fd(const Source *source)
 {
     return source->fd;
 }

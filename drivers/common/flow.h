@@ -6,19 +6,19 @@
  */
 #pragma once
 
-#include "drivers/datastore/source.h"
+#include "drivers/common/source.h"
 
 /* Takes the next bytes. FALSE stops the flow: with an error it failed, without it was enough. */
-typedef gboolean (*DsSink)(const guint8 *data, gsize length, gpointer user, GError **error);
+typedef gboolean (*FlowSink)(const guint8 *data, gsize length, gpointer user, GError **error);
 
-typedef struct DsFlow {
-    DsSource *source;
+typedef struct Flow {
+    Source *source;
     gboolean unpack;       /* when it is compressed */
     GChecksum *sums[3];    /* of the bytes as they come; NULL: not wanted. Owned by the caller. */
     const SshWatch *watch; /* may be NULL; `progress` gets the bytes that were read */
-} DsFlow;
+} Flow;
 
 /* "gzip" and so on when the bytes begin as such a file does, else NULL. */
-const char *ds_packing_of(const guint8 *head, gsize length);
+const char *flow_packing_of(const guint8 *head, gsize length);
 /* Runs to the end of the source, or until the sink wants no more. */
-gboolean ds_flow_run(const DsFlow *flow, DsSink sink, gpointer user, GError **error);
+gboolean flow_run(const Flow *flow, FlowSink sink, gpointer user, GError **error);

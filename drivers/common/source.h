@@ -12,32 +12,32 @@
 
 #include <glib.h>
 
-typedef struct DsSource DsSource;
+typedef struct Source Source;
 
 /* Directories separated by blanks; NULL: none. */
-typedef struct DsFences {
+typedef struct SourceFences {
     const char *restricted;
     const char *safe;
     /* URLs may lead to this computer and to what is only on its link, such as the services that
      * clouds offer at 169.254.169.254. */
     gboolean local;
-} DsFences;
+} SourceFences;
 
 /* Opens it; of a URL nothing is asked before the first read. `watch` (may be NULL) must outlive
  * it. (owned) */
-DsSource *ds_source_open(const char *path, const DsFences *fences, guint64 rate,
-                         const SshWatch *watch, GError **error);
-void ds_source_free(DsSource *source);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(DsSource, ds_source_free)
+Source *source_open(const char *path, const SourceFences *fences, guint64 rate,
+                    const SshWatch *watch, GError **error);
+void source_free(Source *source);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Source, source_free)
 
 /* The next bytes; 0 at the end, -1 with an error. */
-gssize ds_source_read(DsSource *source, guint8 *to, gsize room, GError **error);
+gssize source_read(Source *source, guint8 *to, gsize room, GError **error);
 /* Up to `room` bytes of the beginning, which a later read brings again; before any read. */
-gssize ds_source_peek(DsSource *source, guint8 *to, gsize room, GError **error);
+gssize source_peek(Source *source, guint8 *to, gsize room, GError **error);
 /* All its bytes; -1: not known. Of a URL only after a peek or read. */
-gint64 ds_source_size(const DsSource *source);
+gint64 source_size(const Source *source);
 /* The open file (borrowed), -1 for a URL. */
-int ds_source_fd(const DsSource *source);
+int source_fd(const Source *source);
 
 /* TRUE when files there may be read; else an error. `path` is absolute, without links. */
-gboolean ds_path_is_allowed(const char *path, const DsFences *fences, GError **error);
+gboolean source_path_is_allowed(const char *path, const SourceFences *fences, GError **error);

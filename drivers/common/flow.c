@@ -1,4 +1,4 @@
-#include "drivers/datastore/flow.h"
+#include "drivers/common/flow.h"
 
 #include "drivers/common/program.h"
 #include "lib/base/error.h"
@@ -36,16 +36,16 @@ static int find_packing(const guint8 *head, gsize length)
     return -1;
 }
 
-const char *ds_packing_of(const guint8 *head, gsize length)
+const char *flow_packing_of(const guint8 *head, gsize length)
 {
     int packing = find_packing(head, length);
     return packing >= 0 ? packings[packing].name : NULL;
 }
 
 /* One piece of the source, summed up. 0: the end, -1 with an error. */
-static gssize next_piece(const DsFlow *flow, guint8 *buffer, guint64 *total, GError **error)
+static gssize next_piece(const Flow *flow, guint8 *buffer, guint64 *total, GError **error)
 {
-    gssize got = ds_source_read(flow->source, buffer, BUFFER_BYTES, error);
+    gssize got = source_read(flow->source, buffer, BUFFER_BYTES, error);
     for (guint i = 0; got > 0 && i < G_N_ELEMENTS(flow->sums); i++)
         if (flow->sums[i] != NULL)
             g_checksum_update(flow->sums[i], buffer, got);
@@ -55,7 +55,7 @@ static gssize next_piece(const DsFlow *flow, guint8 *buffer, guint64 *total, GEr
     return got;
 }
 
-static gboolean run_plain(const DsFlow *flow, DsSink sink, gpointer user, GError **error)
+static gboolean run_plain(const Flow *flow, FlowSink sink, gpointer user, GError **error)
 {
     g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
     guint64 total = 0;
@@ -76,7 +76,7 @@ static gboolean run_plain(const DsFlow *flow, DsSink sink, gpointer user, GError
 /* ---- through a program ---- */
 
 typedef struct Unpacking {
-    const DsFlow *flow;
+    const Flow *flow;
     int packing;
     int in[2], out[2]; /* pipes to and from the program */
     gboolean enough;   /* atomic; nobody reads any more: what fails from here on is no failure */
@@ -137,7 +137,7 @@ static gpointer run_program(gpointer data)
 }
 
 /* What comes out of the program. FALSE with or without an error as a sink. */
-static gboolean drain(Unpacking *unpacking, DsSink sink, gpointer user, GError **error)
+static gboolean drain(Unpacking *unpacking, FlowSink sink, gpointer user, GError **error)
 {
     g_autofree guint8 *buffer = g_malloc(BUFFER_BYTES);
     for (;;) {
@@ -151,7 +151,7 @@ static gboolean drain(Unpacking *unpacking, DsSink sink, gpointer user, GError *
     }
 }
 
-static gboolean run_unpacking(const DsFlow *flow, int packing, DsSink sink, gpointer user,
+static gboolean run_unpacking(const Flow *flow, int packing, FlowSink sink, gpointer user,
                               GError **error)
 {
     Unpacking unpacking = {.flow = flow, .packing = packing, .in = {-1, -1}, .out = {-1, -1}};
@@ -186,10 +186,10 @@ static gboolean run_unpacking(const DsFlow *flow, int packing, DsSink sink, gpoi
     return FALSE;
 }
 
-gboolean ds_flow_run(const DsFlow *flow, DsSink sink, gpointer user, GError **error)
+gboolean flow_run(const Flow *flow, FlowSink sink, gpointer user, GError **error)
 {
     guint8 head[8];
-    gssize length = flow->unpack ? ds_source_peek(flow->source, head, sizeof head, error) : 0;
+    gssize length = flow->unpack ? source_peek(flow->source, head, sizeof head, error) : 0;
     if (length < 0)
         return FALSE;
     int packing = find_packing(head, (gsize)length);
