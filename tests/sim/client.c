@@ -379,12 +379,30 @@ static void limit(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Something for soon; of snapshots the names tell whether one was taken twice. */
+static void schedule(Client *client, gint32 vm)
+{
+    static const char *const words[] = {"suspend", "resume", "poweroff", "terminate-hard"};
+    gint64 time = client->sim->now / G_USEC_PER_SEC + sim_pick(client->sim, 60);
+    Waiting *waiting = new_call(client, "one.vm.schedadd");
+    gboolean snapshot = sim_chance(client->sim, 0.8);
+    g_autofree char *text = g_strdup_printf(
+        "SCHED_ACTION=[ACTION=\"%s\",ARGS=\"sched%" G_GUINT64_FORMAT "\",TIME=%" G_GINT64_FORMAT
+        "]",
+        snapshot ? "snapshot-create" : words[sim_pick(client->sim, G_N_ELEMENTS(words))],
+        client->number, time);
+    sim_say(client->sim, "schedule for %d: %s", vm, text);
+    add_int(waiting, vm);
+    add_text(waiting, text);
+    send_call(waiting);
+}
+
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
 } habits[] = {{deploy, 30},         {migrate, 25},        {act, 35}, {recover, 8}, {give_up, 2},
               {change, 3},          {resize, 4},          {list, 2}, {check, 12},  {plug, 40},
-              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4}};
+              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4},   {schedule, 10}};
 
 void client_act(Client *client)
 {
@@ -467,6 +485,27 @@ static void check_limit(Client *client)
         sim_wrong(client->sim, "bob has %u machines, and the limit is %d", has, SIM_BOB_VMS);
 }
 
+/* What is scheduled once is done once, crashes or not. */
+static void check_scheduled(Client *client, const Vm *vm)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    const TemplateAttribute *snapshot;
+    for (guint i = 0; (snapshot = template_vector(vm->head.template, "SNAPSHOT", i)); i++) {
+        const char *name = attribute_get(snapshot, "NAME");
+        if (name && g_str_has_prefix(name, "sched") && !g_hash_table_add(seen, (gpointer)name))
+            sim_wrong(client->sim, "machine %d did the scheduled action %s twice", vm->head.id,
+                      name);
+    }
+    const GPtrArray *own = sched_actions_of(client->sim->world, KIND_VM, vm->head.id);
+    for (guint i = 0; own && i < own->len; i++) {
+        const SchedAction *action = own->pdata[i];
+        gint64 due = sched_action_due(action);
+        if (due >= 0 && due + 120 < client->sim->now / G_USEC_PER_SEC)
+            sim_wrong(client->sim, "the scheduled action %d of machine %d was forgotten",
+                      action->id, vm->head.id);
+    }
+}
+
 void client_check(Client *client)
 {
     check_limit(client);
@@ -475,6 +514,7 @@ void client_check(Client *client)
         if (!vm_get(client->sim->world, id))
             sim_wrong(client->sim, "machine %d was acknowledged and is gone", id);
         check_moves(client, id);
+        check_scheduled(client, vm_get(client->sim->world, id));
     }
 }
 
