@@ -187,13 +187,13 @@ const ConfigRow config_rows[] = {
     {"CONTEXT_ALLOW_ETH_UPDATES", CONFIG_BOOL, "NO", .flags = CONFIG_IDLE, .help =
      "Whether ETH* of a context may be changed."},
     {"DEFAULT_COST", CONFIG_VECTOR, .help = "Cost an hour when a template says none."},
-    {"DEFAULT_COST/CPU_COST", CONFIG_INT, "0", 0, G_MAXINT32, .flags = CONFIG_IDLE,
+    {"DEFAULT_COST/CPU_COST", CONFIG_NUMBER, "0", 0, G_MAXINT32, .flags = CONFIG_RELOAD,
      .help = "Of one processor."},
-    {"DEFAULT_COST/MEMORY_COST", CONFIG_INT, "0", 0, G_MAXINT32, .flags = CONFIG_IDLE,
+    {"DEFAULT_COST/MEMORY_COST", CONFIG_NUMBER, "0", 0, G_MAXINT32, .flags = CONFIG_RELOAD,
      .help = "Of one MB of memory."},
-    {"DEFAULT_COST/DISK_COST", CONFIG_INT, "0", 0, G_MAXINT32, .flags = CONFIG_IDLE,
+    {"DEFAULT_COST/DISK_COST", CONFIG_NUMBER, "0", 0, G_MAXINT32, .flags = CONFIG_RELOAD,
      .help = "Of one MB of disk."},
-    {"SHOWBACK_ONLY_RUNNING", CONFIG_BOOL, "NO", .flags = CONFIG_IDLE, .help =
+    {"SHOWBACK_ONLY_RUNNING", CONFIG_BOOL, "NO", .flags = CONFIG_RELOAD, .help =
      "Whether only running machines cost."},
     {"VM_RESTRICTED_ATTR", CONFIG_LIST,
      "CONTEXT/FILES NIC/MAC NIC/VLAN_ID NIC/BRIDGE NIC/FILTER NIC/FILTER_IP_SPOOFING "

@@ -242,5 +242,9 @@ gboolean vm_is_moving(const Vm *vm);
 extern const KindOperations vm_operations;
 extern const StoreTable vm_table, history_table;
 gboolean vm_load_record(World *world, const StoreValue *values, GError **error);
+/* <HISTORY> of one record, not closed yet, and the machine as it stands in there: whole, without
+ * its history. */
+void vm_render_record_open(const Vm *vm, const VmRecord *record, GString *xml);
+void vm_render_for_record(World *world, Vm *vm, GString *xml);
 /* One line of XML for the body of the 1.4 - 3.8 shapes. */
 void vm_render_old(World *world, Vm *vm, GString *xml);

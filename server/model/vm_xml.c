@@ -11,7 +11,7 @@
 void vm_render(World *world, Object *object, GString *xml);
 void vm_render_brief(World *world, Object *object, GString *xml);
 
-static void render_record(const Vm *vm, const VmRecord *record, GString *xml)
+void vm_render_record_open(const Vm *vm, const VmRecord *record, GString *xml)
 {
     g_string_append(xml, "<HISTORY>");
     xml_int(xml, "OID", vm->head.id);
@@ -36,7 +36,6 @@ static void render_record(const Vm *vm, const VmRecord *record, GString *xml)
     xml_int(xml, "UID", record->uid);
     xml_int(xml, "GID", record->gid);
     xml_text(xml, "REQUEST_ID", record->request ? record->request : "-1");
-    g_string_append(xml, "</HISTORY>");
 }
 
 static void render_head(World *world, Vm *vm, GString *xml)
@@ -53,12 +52,14 @@ static void render_records(const Vm *vm, GString *xml)
         return;
     }
     g_string_append(xml, "<HISTORY_RECORDS>");
-    for (guint i = 0; i < vm->records->len; i++)
-        render_record(vm, vm->records->pdata[i], xml);
+    for (guint i = 0; i < vm->records->len; i++) {
+        vm_render_record_open(vm, vm->records->pdata[i], xml);
+        g_string_append(xml, "</HISTORY>");
+    }
     g_string_append(xml, "</HISTORY_RECORDS>");
 }
 
-void vm_render(World *world, Object *object, GString *xml)
+static void render_whole(World *world, Object *object, gboolean history, GString *xml)
 {
     Vm *vm = VM(object);
     g_string_append(xml, "<VM>");
@@ -82,9 +83,22 @@ void vm_render(World *world, Object *object, GString *xml)
     sched_actions_render(world, object, xml);
     g_string_append(xml, "</TEMPLATE>");
     template_append_xml_element(vm->user_template, "USER_TEMPLATE", xml);
-    render_records(vm, xml);
+    if (history)
+        render_records(vm, xml);
+    else
+        g_string_append(xml, "<HISTORY_RECORDS/>");
     vm_snapshots_render(vm, xml);
     g_string_append(xml, "<BACKUPS><BACKUP_CONFIG/><BACKUP_IDS/></BACKUPS></VM>");
+}
+
+void vm_render(World *world, Object *object, GString *xml)
+{
+    render_whole(world, object, TRUE, xml);
+}
+
+void vm_render_for_record(World *world, Vm *vm, GString *xml)
+{
+    render_whole(world, &vm->head, FALSE, xml);
 }
 
 /* Attributes of vectors that pools show, in this order. */

@@ -12,6 +12,7 @@
 #include "server/model/plain.h"
 #include "server/model/quota.h"
 #include "server/model/sched_action.h"
+#include "server/model/showback.h"
 #include "server/model/user.h"
 #include "server/model/vdc.h"
 #include "server/model/vm.h"
@@ -58,6 +59,7 @@ World *world_new(Core *core, Config *config, const char *var)
     world->unsaved = g_ptr_array_new();
     world->quotas = quotas_new(config);
     world->scheduled = sched_actions_new();
+    world->showback = showback_new();
     for (gint kind = 0; kind < KIND_COUNT; kind++) {
         Pool *pool = &world->pools[kind];
         guint flags = kind_row(kind)->flags;
@@ -86,6 +88,7 @@ void world_free(World *world)
     g_ptr_array_unref(world->unsaved);
     quotas_free(world->quotas);
     sched_actions_free(world->scheduled);
+    g_hash_table_unref(world->showback);
     g_free(world->screen_ports);
     g_free(world->var);
     g_free(world->datastores);
@@ -117,6 +120,7 @@ const StoreTable *const *world_tables(void)
     tables[count++] = &quota_table;
     tables[count++] = &sched_action_table;
     tables[count++] = &hook_run_table;
+    tables[count++] = &showback_table;
     tables[count++] = &counter_table;
     tables[count] = NULL;
     return tables;
@@ -175,6 +179,11 @@ static gboolean load_hook_run(const StoreValue *values, gpointer data, GError **
     return hook_run_load(data, values, error);
 }
 
+static gboolean load_showback_row(const StoreValue *values, gpointer data, GError **error)
+{
+    return showback_load(data, values, error);
+}
+
 static gboolean load_counter(const StoreValue *values, gpointer data, GError **error)
 {
     World *world = data;
@@ -225,6 +234,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         !store->load(store, &quota_table, load_quota_row, world, error) ||
         !store->load(store, &sched_action_table, load_sched_action_row, world, error) ||
         !store->load(store, &hook_run_table, load_hook_run, world, error) ||
+        !store->load(store, &showback_table, load_showback_row, world, error) ||
         !store->load(store, &counter_table, load_counter, world, error))
         return FALSE;
     GPtrArray *hosts = world->pools[KIND_HOST].order;

@@ -20,6 +20,7 @@ struct World {
     GPtrArray *unsaved; /* of Object: changed in the batch at hand */
     struct Quotas *quotas;
     struct SchedActions *scheduled; /* server/model/sched_action.h */
+    GHashTable *showback;           /* server/model/showback.h */
     gboolean loading;               /* rows are being read: nothing is written */
     gboolean counted;               /* the database holds counters of quotas */
     guint8 *screen_ports; /* 1: taken; see server/rpc/vm_screen.c. NULL: not counted yet */

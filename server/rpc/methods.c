@@ -135,6 +135,13 @@ static const RpcMethod methods[] = {
            "Machines, whole: filter, start, end, state."),
     METHOD("one.vmpool.infoset", "sb", "string", VM, LISTED, vmpool_infoset,
            "Machines by their ids, joined with commas; whole or short."),
+    METHOD("one.vmpool.accounting", "iii", "string", VM, LISTED, vmpool_accounting,
+           "History records with their machines: filter, from, to (seconds since 1970, -1 open)."),
+    METHOD("one.vmpool.showback", "iiiii", "string", VM, LISTED, vmpool_showback,
+           "What machines cost by month, as calculated: filter, first month and year, last month "
+           "and year (-1 open)."),
+    METHOD("one.vmpool.calculateshowback", "iiii", "string", VM, ONEADMIN, vmpool_calculateshowback,
+           "Calculates what machines cost: first month and year, last month and year (-1 open)."),
     METHOD("one.vmpool.monitoring", "i|i", "string", VM, LISTED, vmpool_monitoring,
            "Monitoring samples of machines: filter, seconds (-1 all, 0 the last)."),
 

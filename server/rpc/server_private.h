@@ -220,6 +220,10 @@ HANDLER(marketapp_dropdb);
 HANDLER(marketapp_enable);
 HANDLER(marketapp_update);
 HANDLER(marketapp_updatedb);
+/* methods_account.c */
+HANDLER(vmpool_accounting);
+HANDLER(vmpool_showback);
+HANDLER(vmpool_calculateshowback);
 /* methods_image.c */
 /* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
  * has not that right on one of them. (of Image, borrowed; owned) */

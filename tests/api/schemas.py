@@ -16,6 +16,9 @@ RANGE = {"AR_ID", "ALLOCATED", "GLOBAL_PREFIX", "IP", "MAC", "NEXT_INDEX", "PARE
 # What hook.xsd knows of the template of a hook.
 IN_HOOK = {"ARGUMENTS", "ARGUMENTS_STDIN", "CALL", "COMMAND", "LCM_STATE", "REMOTE", "RESOURCE", "STATE"}
 
+# Files of theirs that are not called after the root of their documents.
+NAMES = {"history_records": "acct", "showback_records": "showback"}
+
 
 @lru_cache(maxsize=None)
 def own_schema(name):
@@ -24,7 +27,7 @@ def own_schema(name):
 
 @lru_cache(maxsize=None)
 def their_schema(name):
-    path = THEIRS / f"{name}.xsd"
+    path = THEIRS / f"{NAMES.get(name, name)}.xsd"
     return etree.XMLSchema(etree.parse(str(path))) if path.exists() else None
 
 

@@ -277,21 +277,23 @@ def test_lists(cast, line):
             assert not refused(cast.call(client, line.method, *Case(cast, line).arguments()))
         return
     asked = Case(cast, line)
+    # Figures, of which a new object has none: test_accounting.py and others look at what they show to whom.
+    figures = any(word in line.method for word in ("monitoring", "accounting", "showback"))
     identity = cast.get(what)
 
     def sees(client):
         reply = asked.cast.call(client, line.method, *asked.arguments())
         assert reply[0] is True, reply
-        return f"<ID>{identity}</ID>" in reply[1] or f'<MONITORING><ID>{identity}<' in reply[1] or "monitoring" in line.method
+        return f"<ID>{identity}</ID>" in reply[1] or f'<MONITORING><ID>{identity}<' in reply[1] or figures
     if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "vntemplate", "datastore", "marketplace", "marketplaceapp"):
         cast.bits(what, "own")
         assert sees(cast.owner)
-        if "monitoring" not in line.method:
+        if not figures:
             assert not sees(cast.stranger) and not sees(cast.member)
         cast.bits(what, "other")
         assert sees(cast.stranger)
         cast.bits(what, "own")
-    elif "monitoring" not in line.method and what != "user":
+    elif not figures and what != "user":
         assert not sees(cast.stranger)
     rule = cast.rule(word("@", cast.far), ("USE", line.listed, False, False), {line.listed: identity}, False)
     assert sees(cast.stranger)

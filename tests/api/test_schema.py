@@ -26,6 +26,7 @@ PAIRS = [
     ("vmgrouppool-info_m2_m1_m1", "vm_group_pool"),
     ("hook-info_0", "hook"), ("hookpool-info_m2_m1_m1", "hook_pool"), ("hooklog-info_m1_m1_m1_m1", "hooklog"),
     ("marketpool-info", "marketplace_pool"), ("marketapppool-info_m2_m1_m1", "marketplaceapp_pool"),
+    ("vmpool-accounting_m2_m1_m1", "history_records"), ("vmpool-showback_m2_m1_m1_m1_m1", "showback_records"),
 ]
 
 

@@ -22,6 +22,19 @@ CREATE TABLE sched_action (
     tried_at  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+-- What a machine cost in a month: server/model/showback.h.
+CREATE TABLE showback (
+    vm          INTEGER NOT NULL,
+    year        INTEGER NOT NULL,
+    month       INTEGER NOT NULL,
+    cpu_cost    REAL    NOT NULL DEFAULT 0,
+    memory_cost REAL    NOT NULL DEFAULT 0,
+    disk_cost   REAL    NOT NULL DEFAULT 0,
+    hours       REAL    NOT NULL DEFAULT 0,
+    running     REAL    NOT NULL DEFAULT 0,
+    PRIMARY KEY (vm, year, month)
+) STRICT, WITHOUT ROWID;
+
 -- A hook: a program that is run when something enters a state (type 0) or after a call (1).
 -- "next_run" is the number of its next execution.
 CREATE TABLE hook (
