@@ -1,6 +1,7 @@
 #include "drivers/datastore/datastore.h"
 
 #include "drivers/common/dummy.h"
+#include "drivers/datastore/backup.h"
 #include "drivers/datastore/fs.h"
 #include "drivers/datastore/store.h"
 #include "lib/base/error.h"
@@ -16,9 +17,9 @@
 #define DUMMY_ROOM "TOTAL_MB=1048576\nUSED_MB=10240\nFREE_MB=1038336\n"
 #define DUMMY_SIZE 1024
 
-typedef enum { FLAVOUR_FS, FLAVOUR_DUMMY, FLAVOUR_COUNT } FlavourId;
+typedef enum { FLAVOUR_FS, FLAVOUR_RSYNC, FLAVOUR_DUMMY, FLAVOUR_COUNT } FlavourId;
 
-static const char *const flavour_names[FLAVOUR_COUNT] = {"fs", "dummy"};
+static const char *const flavour_names[FLAVOUR_COUNT] = {"fs", "rsync", "dummy"};
 
 static gboolean serves[FLAVOUR_COUNT];
 static FlavourId general; /* for datastores that name none */
@@ -48,20 +49,37 @@ static char *dummy_nothing(const DsRequest *request)
     return g_strdup("-");
 }
 
+/* A simulated increment is always as small as one can be. */
+static char *dummy_backup(const DsRequest *request)
+{
+    return g_strdup_printf("%" G_GINT64_FORMAT " 1 %s", request->backup.number,
+                           request->backup.parent < 0 ? "full" : "increment");
+}
+
+static char *dummy_flat(const DsRequest *request)
+{
+    return g_strdup("1");
+}
+
+/* NULL: such a datastore does not do that. */
 static const struct {
     const char *name;
-    DsDeed fs;
+    DsDeed fs, rsync;
     char *(*dummy)(const DsRequest *request); /* (owned) */
 } deeds[] = {
-    {"CP", fs_copy, dummy_file},
-    {"MKFS", fs_make, dummy_file},
-    {"CLONE", fs_clone, dummy_file},
-    {"RM", fs_remove, dummy_nothing},
-    {"STAT", fs_size, dummy_size},
-    {"MONITOR", fs_monitor, dummy_room},
-    {"SNAP_DELETE", fs_forget, dummy_nothing},
-    {"SNAP_REVERT", fs_revert, dummy_nothing},
-    {"SNAP_FLATTEN", fs_flatten, dummy_nothing},
+    {"CP", fs_copy, NULL, dummy_file},
+    {"MKFS", fs_make, NULL, dummy_file},
+    {"CLONE", fs_clone, NULL, dummy_file},
+    {"RM", fs_remove, backup_remove, dummy_nothing},
+    {"STAT", fs_size, NULL, dummy_size},
+    {"MONITOR", fs_monitor, backup_monitor, dummy_room},
+    {"SNAP_DELETE", fs_forget, NULL, dummy_nothing},
+    {"SNAP_REVERT", fs_revert, NULL, dummy_nothing},
+    {"SNAP_FLATTEN", fs_flatten, NULL, dummy_nothing},
+    {"BACKUP", NULL, backup_keep, dummy_backup},
+    {"INCREMENT_FLATTEN", NULL, backup_flatten, dummy_flat},
+    {"RESTOREVM", NULL, backup_return, dummy_nothing},
+    {"RESTORE", fs_restore, NULL, dummy_file},
 };
 
 static guint deed_of(const DriverJob *job)
@@ -84,7 +102,8 @@ static int find_flavour(const char *name)
 
 char *datastore_flavours(void)
 {
-    return g_strjoin(", ", flavour_names[FLAVOUR_FS], flavour_names[FLAVOUR_DUMMY], NULL);
+    return g_strjoin(", ", flavour_names[FLAVOUR_FS], flavour_names[FLAVOUR_RSYNC],
+                     flavour_names[FLAVOUR_DUMMY], NULL);
 }
 
 gboolean datastore_init(const char *flavours, GError **error)
@@ -212,11 +231,18 @@ static void run(DriverJob *job)
             end_simulated(job);
         return;
     }
-    gboolean makes =
-        deeds[deed].fs == fs_copy || deeds[deed].fs == fs_make || deeds[deed].fs == fs_clone;
+    DsDeed act = flavour_of(request) == FLAVOUR_RSYNC ? deeds[deed].rsync : deeds[deed].fs;
+    if (act == NULL) {
+        gboolean keeps_backups = flavour_of(request) == FLAVOUR_RSYNC;
+        driver_job_fail(job, "a datastore with DS_MAD = %s does not do %s: it keeps %s",
+                        keeps_backups ? "rsync" : "fs", deeds[deed].name,
+                        keeps_backups ? "backups, not images" : "images, not backups");
+        return;
+    }
+    gboolean makes = act == fs_copy || act == fs_make || act == fs_clone || act == backup_keep;
     SshWatch watch = {.cancelled = makes ? making_cancelled : job_cancelled, .data = job};
     DsWork work = {request, &watch, log_line};
-    g_autofree char *info = deeds[deed].fs(&work, &error);
+    g_autofree char *info = act(&work, &error);
     if (info != NULL)
         driver_job_succeed(job, info);
     else
@@ -230,7 +256,9 @@ static void run(DriverJob *job)
         {"STAT", run, STAT_SECONDS, (lane) | DRIVER_OTHER_IDS},                                    \
         {"MONITOR", run, MONITOR_SECONDS, (lane) | DRIVER_OTHER_IDS},                              \
         {"SNAP_DELETE", run, COPY_SECONDS, flags}, {"SNAP_REVERT", run, COPY_SECONDS, flags},      \
-        {"SNAP_FLATTEN", run, COPY_SECONDS, flags},                                                \
+        {"SNAP_FLATTEN", run, COPY_SECONDS, flags}, {"BACKUP", run, COPY_SECONDS, flags},          \
+        {"INCREMENT_FLATTEN", run, COPY_SECONDS, flags}, {"RESTOREVM", run, COPY_SECONDS, flags},  \
+        {"RESTORE", run, COPY_SECONDS, flags},                                                     \
     {                                                                                              \
         NULL                                                                                       \
     }
@@ -242,7 +270,7 @@ Driver datastore_driver(guint threads, guint per_datastore)
 {
     return (Driver){
         .program = "one_datastore",
-        .actions = serves[FLAVOUR_FS] ? real_actions : dummy_actions,
+        .actions = serves[FLAVOUR_FS] || serves[FLAVOUR_RSYNC] ? real_actions : dummy_actions,
         .queue_of = queue_of,
         .prepare = prepare,
         .threads = threads > 0 ? threads : THREADS,

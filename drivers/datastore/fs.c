@@ -6,6 +6,7 @@
 #include "drivers/common/room.h"
 #include "drivers/common/safe_path.h"
 #include "drivers/common/flow.h"
+#include "drivers/datastore/backup.h"
 #include "drivers/datastore/store.h"
 #include "lib/base/error.h"
 #include <errno.h>
@@ -344,6 +345,20 @@ static gboolean clone_to_part(const DsWork *work, const FilesPart *part, GError 
 char *fs_clone(const DsWork *work, GError **error)
 {
     return make_file(work, clone_to_part, error);
+}
+
+/* ---- RESTORE ---- */
+
+/* A disk of a backup becomes an image. */
+static gboolean restore_to_part(const DsWork *work, const FilesPart *part, GError **error)
+{
+    gboolean qcow2 = g_strcmp0(work->request->format, "qcow2") == 0;
+    return backup_write(work, qcow2 ? "qcow2" : "raw", part->part, error);
+}
+
+char *fs_restore(const DsWork *work, GError **error)
+{
+    return make_file(work, restore_to_part, error);
 }
 
 /* ---- STAT ---- */

@@ -28,6 +28,7 @@ typedef char *(*DsDeed)(const DsWork *work, GError **error);
 char *fs_copy(const DsWork *work, GError **error);    /* CP: "<source> <format>" */
 char *fs_make(const DsWork *work, GError **error);    /* MKFS: the same */
 char *fs_clone(const DsWork *work, GError **error);   /* CLONE: the same */
+char *fs_restore(const DsWork *work, GError **error); /* RESTORE: the same */
 char *fs_remove(const DsWork *work, GError **error);  /* RM */
 char *fs_size(const DsWork *work, GError **error);    /* STAT: MiB that a guest will see */
 char *fs_monitor(const DsWork *work, GError **error); /* MONITOR: base64 of TOTAL_MB= and so on */

@@ -21,6 +21,16 @@ void ds_request_free(DsRequest *request)
     g_free(request->token);
     g_free(request->format);
     g_free(request->fs);
+    g_free(request->rsync_host);
+    g_free(request->rsync_user);
+    g_strfreev(request->backup.formats);
+    g_free(request->backup.source);
+    g_free(request->backup.machine);
+    GArray *const lists[] = {request->backup.known, request->backup.chain, request->backup.disks,
+                             request->backup.sizes};
+    for (guint i = 0; i < G_N_ELEMENTS(lists); i++)
+        if (lists[i] != NULL)
+            g_array_unref(lists[i]);
     g_free(request->restricted);
     g_free(request->safe);
     for (guint i = 0; i < G_N_ELEMENTS(request->sums); i++)
@@ -179,6 +189,67 @@ static char *lower(char *text)
     return made;
 }
 
+/* "0,2" as numbers. */
+static gboolean read_list(const xmlNode *root, const char *path, GArray **list, GError **error)
+{
+    g_autofree char *text = xml_get(root, path);
+    g_auto(GStrv) words = g_strsplit(text != NULL ? text : "", ",", -1);
+    *list = g_array_new(FALSE, FALSE, sizeof(gint64));
+    for (guint i = 0; words[i] != NULL; i++) {
+        gint64 value = 0;
+        if (*g_strstrip(words[i]) == '\0')
+            continue;
+        if (!number(g_strdup(words[i]), path, 0, &value, error))
+            return FALSE;
+        g_array_append_val(*list, value);
+    }
+    return TRUE;
+}
+
+/* A name of a computer or a user, which goes into argument lists of programs. */
+static gboolean is_plain_name(const char *text)
+{
+    static const char letters[] = G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "_.-:";
+    return text == NULL || (text[strspn(text, letters)] == '\0' && text[0] != '-');
+}
+
+static gboolean read_backup(DsRequest *request, const xmlNode *root, GError **error)
+{
+    DsBackup *backup = &request->backup;
+    const xmlNode *vm = xml_find(root, "VM");
+    g_autofree char *taken = xml_get(root, "BACKUP/TAKEN");
+    g_autofree char *formats = xml_get(root, "BACKUP/FORMATS");
+    static const char *const hosts[] = {"BACKUP/RSYNC_HOST", "DATASTORE/TEMPLATE/RSYNC_HOST", NULL};
+    static const char *const users[] = {"BACKUP/RSYNC_USER", "DATASTORE/TEMPLATE/RSYNC_USER", NULL};
+    backup->number = xml_get_int(root, "BACKUP/NUMBER", -1);
+    backup->parent = xml_get_int(root, "BACKUP/PARENT", -1);
+    backup->is_increment = g_strcmp0(taken, "increment") == 0;
+    backup->formats = formats != NULL ? g_strsplit(formats, ",", -1) : NULL;
+    backup->datastore = xml_get_int(root, "BACKUP/DATASTORE_ID", -1);
+    backup->source = xml_get(root, "BACKUP/SOURCE");
+    request->rsync_host = first_of(root, hosts);
+    request->rsync_user = first_of(root, users);
+    if (request->rsync_host != NULL && g_ascii_strcasecmp(request->rsync_host, "localhost") == 0)
+        g_clear_pointer(&request->rsync_host, g_free);
+    if (!is_plain_name(request->rsync_host) || !is_plain_name(request->rsync_user)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "RSYNC_HOST or RSYNC_USER of datastore %" G_GINT64_FORMAT
+                    " is not the name of a computer or a user",
+                    request->datastore);
+        return FALSE;
+    }
+    if (vm != NULL) {
+        xmlBufferPtr text = xmlBufferCreate();
+        (void)xmlNodeDump(text, vm->doc, (xmlNode *)vm, 0, 0);
+        backup->machine = g_strdup((const char *)xmlBufferContent(text));
+        xmlBufferFree(text);
+    }
+    return read_list(root, "BACKUP/KNOWN", &backup->known, error) &&
+           read_list(root, "BACKUP/CHAIN", &backup->chain, error) &&
+           read_list(root, "BACKUP/DISKS", &backup->disks, error) &&
+           read_list(root, "BACKUP/SIZES", &backup->sizes, error);
+}
+
 static gboolean read_fields(DsRequest *request, const xmlNode *root, GError **error)
 {
     request->flavour = lower(of_datastore(root, "DS_MAD"));
@@ -206,7 +277,7 @@ static gboolean read_fields(DsRequest *request, const xmlNode *root, GError **er
         return FALSE;
     request->unpack = kept != NULL ? !is_yes(kept) : !is_plain_file(root);
     return read_rate(request, root, error) && read_sums(request, root, error) &&
-           read_token(request, root, error);
+           read_token(request, root, error) && read_backup(request, root, error);
 }
 
 DsRequest *ds_request_parse(gint64 id, const char *payload, GError **error)

@@ -9,6 +9,22 @@
 
 #include <glib.h>
 
+/* What is said of a backup: BACKUP in the document. Numbers of increments and of disks; the arrays
+ * are of gint64 and never NULL. */
+typedef struct DsBackup {
+    gint64 number;         /* the increment that is meant; -1: the document is about none */
+    gint64 parent;         /* what it is an increment to; -1: it shall be whole */
+    gboolean is_increment; /* what was brought holds only what changed since the parent */
+    GArray *known;         /* increments that are wanted; others may go */
+    GArray *chain;         /* from the whole one to `number` */
+    GArray *disks;
+    char **formats;   /* of the disks in their order; may be NULL */
+    GArray *sizes;    /* MiB that they shall have at least, in their order */
+    gint64 datastore; /* of the backup, when the image that is made of it is in another */
+    char *source;     /* the same: its directory; NULL */
+    char *machine;    /* the machine's XML, NULL when it is not in the document */
+} DsBackup;
+
 typedef struct DsRequest {
     gint64 id;        /* of the line: an image, a datastore (MONITOR), any number (STAT) */
     gint64 datastore; /* -1: not told */
@@ -26,6 +42,9 @@ typedef struct DsRequest {
     gboolean unpack;  /* what is compressed is stored unpacked */
     char *restricted; /* directories separated by blanks; NULL: not told */
     char *safe;
+    char *rsync_host; /* where backups are kept; NULL: on this computer */
+    char *rsync_user; /* NULL: as ssh is configured */
+    DsBackup backup;
     gboolean local_urls; /* URLs may lead to addresses of the front-end itself */
 } DsRequest;
 

@@ -387,6 +387,19 @@ static gboolean open_console(const VmmAction *action, char **info, GError **erro
     return TRUE;
 }
 
+/* An increment when one is asked for. */
+static gboolean backup(const VmmAction *action, char **info, GError **error)
+{
+    const xmlNode *root = xmlDocGetRootElement(action->document);
+    *info = g_strdup(xml_get_int(root, "BACKUP/PARENT", -1) >= 0 ? "increment" : "full");
+    return change_inside(action, NULL, error);
+}
+
+static gboolean nothing(const VmmAction *action, char **info, GError **error)
+{
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     Deed deed;
@@ -417,6 +430,8 @@ static const struct {
     {"RESIZE", resize},
     {"RESIZEDISK", change_inside},
     {"CONSOLE", open_console},
+    {"BACKUP", backup},
+    {"BACKUPCANCEL", nothing},
 };
 
 static Deed find_deed(const char *name)
@@ -479,6 +494,8 @@ const DriverAction vmm_dummy_actions[] = {
     {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
     {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE},
     {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
+    {"BACKUP", run, 0, DRIVER_AT_ONCE},
+    {"BACKUPCANCEL", run, 0, DRIVER_AT_ONCE},
     {"RESIZE", run, 0, DRIVER_AT_ONCE},
     {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
     {"CONSOLE", run, 0, DRIVER_AT_ONCE},

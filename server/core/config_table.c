@@ -142,6 +142,8 @@ const ConfigRow config_rows[] = {
      "Making, copying or removing an image or an app."},
     {"ACTION_TIMEOUTS/STAT", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Finding out how large an image will be."},
+    {"ACTION_TIMEOUTS/BACKUP", CONFIG_INT, "86400", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Each step of a backup: writing disks, taking them to the front-end, keeping them."},
     {"ACTION_TIMEOUTS/POLL", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
      "Asking a host about one machine."},
     {"ACTION_TIMEOUTS/MONITOR", CONFIG_INT, "60", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
@@ -357,9 +359,9 @@ const ConfigRow config_rows[] = {
      "Window of the scheduler of 7.x."},
     {"SCHED_RETRY_TIME", CONFIG_INT, "60", 0, DAY, .flags = CONFIG_IDLE, .help =
      "Pause of the scheduler of 7.x."},
-    {"MAX_BACKUPS", CONFIG_INT, "5", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
+    {"MAX_BACKUPS", CONFIG_INT, "5", 0, G_MAXINT32, .flags = CONFIG_RELOAD, .help =
      "Backups at a time."},
-    {"MAX_BACKUPS_HOST", CONFIG_INT, "2", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
+    {"MAX_BACKUPS_HOST", CONFIG_INT, "2", 0, G_MAXINT32, .flags = CONFIG_RELOAD, .help =
      "Backups at a time on one host."},
     {"HOOK_LOG_CONF", CONFIG_VECTOR, .help = "Log of hooks."},
     {"HOOK_LOG_CONF/LOG_RETENTION", CONFIG_INT, "20", 0, G_MAXINT32,

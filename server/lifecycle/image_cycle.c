@@ -29,6 +29,7 @@ static gboolean was_made(Lifecycle *lifecycle, Image *image, const char *info);
 static gboolean snapshot_was_deleted(Lifecycle *lifecycle, Image *image, const char *info);
 static gboolean snapshot_was_restored(Lifecycle *lifecycle, Image *image, const char *info);
 static gboolean snapshots_are_one(Lifecycle *lifecycle, Image *image, const char *info);
+static gboolean increments_went(Lifecycle *lifecycle, Image *image, const char *info);
 
 /* clang-format off */
 static const ImageRow rows[] = {
@@ -41,6 +42,9 @@ static const ImageRow rows[] = {
     {IMAGE_WORK_SNAP_DELETE,  "without the snapshot", IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, snapshot_was_deleted},
     {IMAGE_WORK_SNAP_REVERT,  "put back",             IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, snapshot_was_restored},
     {IMAGE_WORK_SNAP_FLATTEN, "flattened",            IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, snapshots_are_one},
+    {IMAGE_WORK_BACKUP,            "whole",                 IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, NULL},
+    {IMAGE_WORK_INCREMENT_FLATTEN, "without its oldest increments", IMAGE_LOCKED, IMAGE_READY, IMAGE_READY, increments_went},
+    {IMAGE_WORK_RESTORE,           "restored",              IMAGE_LOCKED, IMAGE_READY, IMAGE_ERROR, was_made},
 };
 /* clang-format on */
 
@@ -54,8 +58,13 @@ static const ImageRow *row_of(ImageWork work)
 
 /* ---- asking ---- */
 
-/* The document of a request; `image` NULL: about the datastore. (owned, base64) */
-static char *document(World *world, Image *image, Datastore *datastore)
+/* A machine does it. */
+static gboolean is_of_machine(ImageWork work)
+{
+    return work == IMAGE_WORK_SAVE || work == IMAGE_WORK_BACKUP;
+}
+
+char *image_document(World *world, Image *image, Datastore *datastore, const char *more)
 {
     g_autoptr(GString) xml = g_string_new("<DS_DRIVER_ACTION_DATA>");
     if (image)
@@ -72,6 +81,8 @@ static char *document(World *world, Image *image, Datastore *datastore)
                          app_vouches(world, image->head.template, image->path);
         xml_text(xml, "LOCAL_URLS", local ? "YES" : "NO");
     }
+    if (more)
+        g_string_append(xml, more);
     g_string_append(xml, "</DS_DRIVER_ACTION_DATA>");
     return g_base64_encode((const guchar *)xml->str, xml->len);
 }
@@ -93,15 +104,16 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
 /* The work at hand is asked for, once more perhaps. */
 static void ask(Lifecycle *lifecycle, Image *image)
 {
-    if (image->work == IMAGE_WORK_SAVE)
-        return; /* the machine does it */
+    if (is_of_machine(image->work))
+        return;
     Datastore *datastore = datastore_get(lifecycle->world, image->datastore);
     if (!datastore) {
         ended(lifecycle, image, FALSE, "its datastore is gone");
         return;
     }
+    g_autofree char *more = image_backup_document(lifecycle->world, image);
     DriverRequest *request = new_request(datastore, image_work_name(image->work), image->head.id,
-                                         document(lifecycle->world, image, datastore));
+                                         image_document(lifecycle->world, image, datastore, more));
     image->request = lifecycle_ask(lifecycle, request, ASKED_IMAGE, image->head.id, 0,
                                    lifecycle_timeout(lifecycle, "IMAGE", 21600));
 }
@@ -166,6 +178,16 @@ static gboolean snapshots_are_one(Lifecycle *lifecycle, Image *image, const char
     return TRUE;
 }
 
+/* MiB of the increment that is the oldest now. */
+static gboolean increments_went(Lifecycle *lifecycle, Image *image, const char *info)
+{
+    gint64 size;
+    if (!g_ascii_string_to_signed(info ? info : "", 10, 0, G_MAXINT32, &size, NULL))
+        return FALSE;
+    image_backup_flattened(lifecycle->world, image, image->target_snapshot, size);
+    return TRUE;
+}
+
 /* The work at hand is over. */
 static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const char *info)
 {
@@ -178,7 +200,7 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
         success ? NULL : g_strdup_printf("%s failed: %s", word, info && *info ? info : "no reason");
     if (success && row->ended && !row->ended(lifecycle, image, info)) {
         success = FALSE;
-        reason = g_strdup_printf("%s: the driver answered \"%s\", which names no source", word,
+        reason = g_strdup_printf("%s: the driver answered \"%s\", which makes no sense", word,
                                  info ? info : "");
     }
     if (success || row->forced)
@@ -216,6 +238,26 @@ void image_saved(Lifecycle *lifecycle, Image *image, gboolean success, const cha
         ended(lifecycle, image, success, success ? made : reason);
 }
 
+void image_backed_up(Lifecycle *lifecycle, Image *image, const BackupIncrement *made,
+                     const char *reason)
+{
+    if (image->work != IMAGE_WORK_BACKUP)
+        return;
+    image_backup_end(lifecycle->world, image, made);
+    if (made)
+        image->stored = core_now_us(lifecycle->world->core);
+    ended(lifecycle, image, made != NULL, reason);
+    if (!image_backup_count(image))
+        begin(lifecycle, image, IMAGE_WORK_RM_FORCED, -1); /* nothing is in it */
+    else
+        image_set_error(lifecycle->world, image, NULL); /* what is in it is as good as before */
+}
+
+void image_forget_increments(Lifecycle *lifecycle, Image *image, gint32 oldest)
+{
+    begin(lifecycle, image, IMAGE_WORK_INCREMENT_FLATTEN, oldest);
+}
+
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why)
 {
     Image *image = image_get(lifecycle->world, asked->id);
@@ -246,7 +288,7 @@ void images_resume(Lifecycle *lifecycle)
     const GPtrArray *images = lifecycle->world->pools[KIND_IMAGE].order;
     for (guint i = 0; i < images->len; i++) {
         Image *image = images->pdata[i];
-        if (image->work == IMAGE_NO_WORK || image->work == IMAGE_WORK_SAVE)
+        if (image->work == IMAGE_NO_WORK || is_of_machine(image->work))
             continue; /* the machine goes on with that */
         log_info("ImM", "Image %d: oned was started again; %s is asked again", image->head.id,
                  image_work_name(image->work));
@@ -274,6 +316,11 @@ gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError
         return refuse(error,
                       "Cannot delete image. A disk of machine %s is being saved to it; wait.",
                       template_get(image->head.template, "SAVED_VM_ID"));
+    if (image->work == IMAGE_WORK_BACKUP)
+        return refuse(error,
+                      "Cannot delete image. Machine %d is being backed up to it; wait, or cancel "
+                      "that (onevm backup-cancel).",
+                      image_backup_vm(image));
     if (image_is_locked(image) && !makes && !force)
         return refuse(error, "Cannot delete image. Its driver works on it (%s); wait.",
                       image_work_name(image->work));

@@ -4,6 +4,7 @@
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/vm_table.h"
 #include "server/model/datastore.h"
+#include "server/model/image_backup.h"
 #include "server/model/migration.h"
 
 /* What a request in flight is about. */
@@ -28,8 +29,9 @@ typedef struct Asked {
     guint64 number;
     AskedAbout about;
     gint32 id;
-    guint place; /* ASKED_TRUTH: 0 the host it came from, 1 the host it is or goes to;
-                    ASKED_LEFTOVER: id of the host */
+    gint64 object; /* as the driver is told: of a machine's step, perhaps an image */
+    guint place;   /* ASKED_TRUTH: 0 the host it came from, 1 the host it is or goes to;
+                      ASKED_LEFTOVER: id of the host */
     DriverClass class;
     char *driver;
     char *action;
@@ -180,6 +182,13 @@ void vm_doubt_answered(Lifecycle *lifecycle, Vm *vm, VmStep step);
 
 /* ---- vm_steps.c ---- */
 
+/* Text of a user's as one word of a script: a blank stands as %20, which the driver reads back.
+ * Other bytes that would end the word or the line are written the same way, and name no file.
+ * (owned) */
+char *script_word(const char *text);
+/* The computer that oned runs on, as scripts name it. */
+#define FRONT_END "localhost"
+
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
 /* A request of the hypervisor's driver outside the steps, on the record's host. (owned) */
@@ -300,6 +309,33 @@ void hook_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, c
 void hook_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
 /* After the start: nobody will say any more what became of executions under way. */
 void hooks_resume(Lifecycle *lifecycle);
+
+/* The document of a request of the datastore driver; `image` NULL: about the datastore. `more`: XML
+ * that the action needs besides, or NULL. (owned, base64) */
+char *image_document(World *world, Image *image, Datastore *datastore, const char *more);
+/* A machine was backed up to the image, or (`made` NULL) not, and why. Then an image that holds
+ * nothing goes. */
+void image_backed_up(Lifecycle *lifecycle, Image *image, const BackupIncrement *made,
+                     const char *reason);
+/* The increments before `oldest` go, which becomes whole. */
+void image_forget_increments(Lifecycle *lifecycle, Image *image, gint32 oldest);
+
+/* ---- vm_backup.c ---- */
+
+/* The backup under way has come to its end. For vm_change.c. */
+void vm_backup_ended(Lifecycle *lifecycle, Vm *vm, gboolean success);
+/* What the hypervisor's driver is told of it, in the template language. (owned) */
+char *vm_backup_order(Lifecycle *lifecycle, const Vm *vm);
+/* Adds the lines that bring the disks to the front-end, or (STEP_BACKUP_ERASE) remove what was
+ * written on the way. FALSE: there are none. */
+gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const char *directory,
+                          GString *text);
+/* A request of the datastore driver that is a step of the machine's; NULL: nothing to do. (owned)
+ */
+DriverRequest *vm_backup_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* What the work at hand of an image needs to know of a backup, XML; NULL: it is about none. (owned)
+ */
+char *image_backup_document(World *world, const Image *image);
 
 /* ---- market_cycle.c ---- */
 

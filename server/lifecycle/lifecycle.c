@@ -262,7 +262,7 @@ static void send_cancel(Lifecycle *lifecycle, const Asked *asked)
     request->class = asked->class;
     request->driver = g_strdup(asked->driver);
     request->action = g_strdup("DRIVER_CANCEL");
-    request->id = asked->id;
+    request->id = asked->object;
     request->payload = g_strdup("");
     send_after_commit(lifecycle, request);
 }
@@ -302,6 +302,7 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     asked->number = request->number = ++lifecycle->last_number;
     asked->about = about;
     asked->id = id;
+    asked->object = request->id;
     asked->place = place;
     asked->class = request->class;
     asked->driver = g_strdup(request->driver);

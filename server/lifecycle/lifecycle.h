@@ -141,6 +141,22 @@ gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gbool
 gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean context,
                         const VmAsker *asker, GError **error);
 
+/* ---- backups (vm_backup.c) ---- */
+
+typedef struct VmBackupOrder {
+    gint32 datastore;         /* -1: that of the last backup */
+    gboolean reset;           /* a new series of increments */
+    gint32 job;               /* of the backup job that wants it; -1: none */
+    const Template *settings; /* go before the machine's own; NULL: none */
+} VmBackupOrder;
+
+/* Where that backup would go: a datastore of type BACKUP that works. NULL with the error. */
+Datastore *vm_backup_datastore(Lifecycle *lifecycle, const Vm *vm, gint32 id, GError **error);
+/* Backs a machine up to an image of its owner. */
+gboolean vm_backup(Lifecycle *lifecycle, Vm *vm, const VmBackupOrder *order, const VmAsker *asker,
+                   GError **error);
+gboolean vm_backup_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
+
 /* The rules of a security group were changed, and written into the machines: hosts are told.
  * `only_failed`: those that did not take them before. */
 void lifecycle_group_changed(Lifecycle *lifecycle, Object *group, gboolean only_failed);

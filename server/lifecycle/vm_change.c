@@ -339,6 +339,8 @@ static void undo(World *world, Vm *vm)
 /* The image of a disk that was to be saved is ready, or will never be. */
 static void tell_image(Lifecycle *lifecycle, Vm *vm, gboolean success)
 {
+    if (vm_changes(vm, "backup"))
+        vm_backup_ended(lifecycle, vm, success);
     Image *image = vm_changes(vm, "disk-saveas")
                        ? image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"))
                        : NULL;

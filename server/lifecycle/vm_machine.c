@@ -267,7 +267,8 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
             vm_note_deploy_id(lifecycle, vm, info);
         if (step == STEP_MIGRATE)
             vm_migration_figures(lifecycle, vm, info);
-        if (success && step == STEP_SNAPSHOT)
+        if (success &&
+            (step == STEP_SNAPSHOT || step == STEP_BACKUP_TAKE || step == STEP_BACKUP_KEEP))
             vm_change_answered(vm, info);
         next_step(lifecycle, vm);
         return;

@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-/* The computer that oned runs on, as scripts name it. */
-#define FRONT_END "localhost"
-
 /* ---- paths ---- */
 
 /* Directory of the machine on its host (and, at the same path, on the front-end). (owned) */
@@ -26,10 +23,7 @@ static char *context_path(Lifecycle *lifecycle, const Vm *vm)
     return g_strdup_printf("%s/vms/%d/context.sh", lifecycle->world->var, vm->head.id);
 }
 
-/* Text of a user's as one word of a script: a blank stands as %20, which the driver reads back.
- * Other bytes that would end the word or the line are written the same way, and name no file.
- * (owned) */
-static char *script_word(const char *text)
+char *script_word(const char *text)
 {
     GString *out = g_string_new(NULL);
     for (const char *at = text ? text : ""; *at; at++) {
@@ -332,6 +326,9 @@ static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
         return saves_as_it_is(vm) ? FALSE : script_snapshot(script, vm, host, "SNAP_CREATE_LIVE");
     case STEP_DISK_SNAPSHOT_ERASE:
         return saves_as_it_is(vm) ? FALSE : script_snapshot(script, vm, host, "SNAP_DELETE");
+    case STEP_BACKUP_FETCH:
+    case STEP_BACKUP_ERASE:
+        return vm_backup_script(lifecycle, vm, step, script->directory, script->text);
     case STEP_DISK_RESIZE: {
         g_autofree char *size = disk ? disk_size(disk) : NULL;
         if (disk)
@@ -585,11 +582,13 @@ DriverRequest *vm_console_request(Lifecycle *lifecycle, Vm *vm, const char *opti
     return hypervisor_request(lifecycle, vm, vm_last_record(vm), "CONSOLE", NULL, options);
 }
 
-/* What the order at hand asked for; "" when nothing. */
-static const char *order_options(const Vm *vm)
+/* What the order at hand asked for; "" when nothing. (owned) */
+static char *order_options(Lifecycle *lifecycle, const Vm *vm, VmStep step)
 {
-    const Migration *migration = migration_last(vm);
-    return migration && migration->options ? migration->options : "";
+    const Migration *migration = step == STEP_MIGRATE ? migration_last(vm) : NULL;
+    if (step == STEP_BACKUP_TAKE || step == STEP_BACKUP_DROP)
+        return vm_backup_order(lifecycle, vm);
+    return g_strdup(migration && migration->options ? migration->options : "");
 }
 
 static gboolean was_hard(gint action)
@@ -674,6 +673,8 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmStepRow *row = vm_step_row(step);
     if (row->class == DRIVER_TRANSFER)
         return transfer_request(lifecycle, vm, step);
+    if (row->class == DRIVER_DATASTORE)
+        return vm_backup_request(lifecycle, vm, step);
     const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
@@ -692,6 +693,6 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     else if (step == STEP_CLEANUP && previous && !previous->etime &&
              !vm_record_is_offline(lifecycle, previous))
         other = previous->host_name;
-    return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other,
-                              step == STEP_MIGRATE ? order_options(vm) : NULL);
+    g_autofree char *options = order_options(lifecycle, vm, step);
+    return hypervisor_request(lifecycle, vm, record, step_action(vm, step, record), other, options);
 }

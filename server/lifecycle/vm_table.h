@@ -44,6 +44,11 @@ typedef enum {
     STEP_RESIZE,
     STEP_DISK_RESIZE,      /* of a disk that is not in use */
     STEP_DISK_RESIZE_LIVE, /* of one that is */
+    STEP_BACKUP_TAKE,      /* the hypervisor writes what disks in use hold at one moment */
+    STEP_BACKUP_FETCH,     /* that, or disks not in use, come to the front-end */
+    STEP_BACKUP_KEEP,      /* the backup's datastore takes them */
+    STEP_BACKUP_DROP,      /* undo: the hypervisor ends that and forgets it */
+    STEP_BACKUP_ERASE,     /* undo: what was written on the way goes */
     STEP_COUNT
 } VmStep;
 

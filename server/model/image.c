@@ -2,6 +2,8 @@
 
 #include "lib/base/error.h"
 #include "server/model/acl.h"
+#include "server/model/image_backup.h"
+#include "server/model/vm_backups.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -14,7 +16,9 @@ static const char *const type_names[IMAGE_TYPES] = {
     "OS", "CDROM", "DATABLOCK", "KERNEL", "RAMDISK", "CONTEXT", "BACKUP", "FILESYSTEM"};
 
 static const char *const work_names[IMAGE_WORKS] = {
-    "", "CP", "MKFS", "CLONE", "SAVE", "RM", "RM", "SNAP_DELETE", "SNAP_REVERT", "SNAP_FLATTEN"};
+    "",       "CP",          "MKFS",        "CLONE",        "SAVE",   "RM",
+    "RM",     "SNAP_DELETE", "SNAP_REVERT", "SNAP_FLATTEN", "BACKUP", "INCREMENT_FLATTEN",
+    "RESTORE"};
 
 Image *image_get(World *world, gint32 id)
 {
@@ -73,6 +77,7 @@ Image *image_create(World *world, Datastore *datastore, const ImageDraft *draft)
     image->clones = g_array_new(FALSE, FALSE, sizeof(gint32));
     image->cloning_id = image->target_snapshot = -1;
     image->snapshots = template_new();
+    image->backup = template_new();
     /* The epoch and the id alone make it unlike any other of this database; the rest, unlike those
      * of another one that used the same directory. */
     image->token = g_strdup_printf("%" G_GINT64_MODIFIER "x-%" G_GINT64_MODIFIER "x-%x",
@@ -90,6 +95,9 @@ void image_remove(World *world, Image *image)
         ids_remove(datastore->images, image->head.id);
         object_touched(world, &datastore->head);
     }
+    Vm *vm = image->type == IMAGE_BACKUP ? vm_get(world, image_backup_vm(image)) : NULL;
+    if (vm)
+        vm_backups_forget(world, vm, image->head.id);
     acl_forget(world, &image->head);
     pool_remove(world, &image->head);
 }
@@ -346,8 +354,11 @@ gint64 datastore_reserved_mb(World *world, const Datastore *datastore)
     gint64 reserved = 0;
     for (guint i = 0; i < datastore->images->len; i++) {
         const Image *image = image_get(world, g_array_index(datastore->images, gint32, i));
+        gint64 wanted = 0; /* of an increment that is being made */
         if (image && is_unmeasured(image, datastore->measured))
             reserved += image->size;
+        else if (image && template_get_int(image->backup, "WANTED", &wanted))
+            reserved += wanted;
     }
     return reserved;
 }

@@ -50,6 +50,9 @@ typedef enum {
     IMAGE_WORK_SNAP_DELETE, /* these three: of the snapshot `target_snapshot` */
     IMAGE_WORK_SNAP_REVERT,
     IMAGE_WORK_SNAP_FLATTEN,
+    IMAGE_WORK_BACKUP,            /* a machine is backed up to it, by the machine's drivers */
+    IMAGE_WORK_INCREMENT_FLATTEN, /* the increment `target_snapshot` becomes whole, the older go */
+    IMAGE_WORK_RESTORE,           /* it is made of a backup, which PATH names */
     IMAGE_WORKS
 } ImageWork;
 
@@ -68,6 +71,7 @@ typedef struct Image {
     gint32 cloning_id;      /* the image that it is being copied from, or -1 */
     gint32 target_snapshot; /* of the work at hand, or -1 */
     Template *snapshots;    /* see image_snapshot() */
+    Template *backup;       /* server/model/image_backup.h; empty but for type BACKUP */
     ImageWork work;
     char *token;     /* made once; with the id it names the file, so work may be done again */
     gint64 stored;   /* when the driver had made it, in microseconds since the epoch; 0: not yet */

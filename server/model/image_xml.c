@@ -1,5 +1,6 @@
 /* How images are shown and kept, and what must always hold of them. */
 #include "server/model/image.h"
+#include "server/model/image_backup.h"
 #include "server/model/vm.h"
 #include "server/model/world.h"
 
@@ -105,7 +106,8 @@ void image_render(World *world, Object *object, GString *xml)
     xml_ids(xml, "APP_CLONES", NULL);
     render_template(image, xml);
     render_snapshots(image, xml);
-    g_string_append(xml, "<BACKUP_INCREMENTS/><BACKUP_DISK_IDS/></IMAGE>");
+    image_backup_render(image, xml);
+    g_string_append(xml, "</IMAGE>");
 }
 
 /* ---- rows ---- */
@@ -134,6 +136,7 @@ static const StoreColumn columns[] = {
     {"stored", STORE_INT},
     {"snapshots", STORE_TEXT},
     {"template", STORE_TEXT},
+    {"backup", STORE_TEXT},
     {NULL, STORE_INT},
 };
 static const StoreTable table = {"image", 1, columns};
@@ -165,6 +168,7 @@ static StoreWrite *image_row(World *world, const Object *object)
     store_set_int(row, i++, image->stored);
     store_take_text(row, i++, template_to_text(image->snapshots));
     store_take_text(row, i++, template_to_text(object->template));
+    store_take_text(row, i++, template_to_text(image->backup));
     return row;
 }
 
@@ -191,7 +195,9 @@ static gboolean image_load(World *world, const StoreValue *values, GError **erro
     g_autoptr(Template) template = template_parse(own[21].text, TEMPLATE_MODERN, error);
     g_autoptr(Template) snapshots =
         template ? template_parse(own[20].text, TEMPLATE_MODERN, error) : NULL;
-    if (!snapshots)
+    g_autoptr(Template) backup =
+        snapshots ? template_parse(own[22].text, TEMPLATE_MODERN, error) : NULL;
+    if (!backup)
         return FALSE;
     Image *image = g_new0(Image, 1);
     Object *head = &image->head;
@@ -219,6 +225,7 @@ static gboolean image_load(World *world, const StoreValue *values, GError **erro
     image->token = text_of(&own[18]);
     image->stored = own[19].number;
     image->snapshots = g_steal_pointer(&snapshots);
+    image->backup = g_steal_pointer(&backup);
     pool_add(world, head);
     Datastore *datastore = datastore_get(world, image->datastore);
     if (datastore)
@@ -238,6 +245,7 @@ static void image_free(Object *object)
     g_array_unref(image->users);
     g_array_unref(image->clones);
     template_free(image->snapshots);
+    template_free(image->backup);
     object_clear(object);
     g_free(image);
 }

@@ -5,6 +5,7 @@
 #include "server/model/migration.h"
 #include "server/model/network.h"
 #include "server/model/sched_action.h"
+#include "server/model/vm_backups.h"
 #include "server/model/vm_images.h"
 #include "server/model/vmgroup.h"
 #include "server/model/vm_room.h"
@@ -80,6 +81,9 @@ static const char *const lcm_names[LCM_STATES] = {
     [LCM_HOTPLUG_SAVEAS_SUSPENDED] = "HOTPLUG_SAVEAS_SUSPENDED",
     [LCM_HOTPLUG_SAVEAS_UNDEPLOYED] = "HOTPLUG_SAVEAS_UNDEPLOYED",
     [LCM_HOTPLUG_SAVEAS_STOPPED] = "HOTPLUG_SAVEAS_STOPPED",
+    [LCM_BACKUP] = "BACKUP",
+    [LCM_BACKUP_POWEROFF] = "BACKUP_POWEROFF",
+    [LCM_RESTORE] = "RESTORE",
 };
 
 const char *vm_state_name(VmState state)
@@ -154,6 +158,7 @@ static Vm *vm_new(gint32 id, const char *name, Template *template, Template *use
     object_init(&vm->head, KIND_VM, id, name, template);
     vm->user_template = user_template ? user_template : template_new();
     vm->snapshots = template_new();
+    vm->backups = template_new();
     vm->records = g_ptr_array_new_with_free_func(record_free);
     vm->migrations = g_ptr_array_new_with_free_func(migration_free);
     vm->deploy_id = g_strdup("");
@@ -175,6 +180,7 @@ static void vm_free(Object *object)
     template_free(vm->user_template);
     template_free(vm->operation);
     template_free(vm->snapshots);
+    template_free(vm->backups);
     object_clear(object);
     g_free(vm);
 }
@@ -190,6 +196,7 @@ Vm *vm_create(World *world, const char *name, gint32 uid, gint32 gid, Template *
     vm->state = vm->previous_state = hold ? VM_HOLD : VM_PENDING;
     vm->stime = core_now(world->core);
     template_set_int(template, "VMID", id);
+    vm_backups_take(vm);
     pool_add(world, &vm->head);
     return vm;
 }
@@ -365,6 +372,7 @@ static const StoreColumn vm_columns[] = {
     {"operation", STORE_TEXT},
     {"snapshots", STORE_TEXT},
     {"stayed", STORE_INT},
+    {"backups", STORE_TEXT},
     {NULL, STORE_INT},
 };
 const StoreTable vm_table = {"vm", 1, vm_columns};
@@ -402,6 +410,7 @@ static StoreWrite *vm_row(World *world, const Object *object)
         store_set_text(row, i++, "");
     store_take_text(row, i++, template_to_text(vm->snapshots));
     store_set_int(row, i++, vm->stayed);
+    store_take_text(row, i++, template_to_text(vm->backups));
     return row;
 }
 
@@ -415,7 +424,9 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
         user ? template_parse(own[11].text, TEMPLATE_MODERN, error) : NULL;
     g_autoptr(Template) snapshots =
         operation ? template_parse(own[12].text, TEMPLATE_MODERN, error) : NULL;
-    if (!snapshots) {
+    g_autoptr(Template) backups =
+        snapshots ? template_parse(own[14].text, TEMPLATE_MODERN, error) : NULL;
+    if (!backups) {
         g_prefix_error(error, "machine %" G_GINT64_FORMAT ": ", values[0].number);
         return FALSE;
     }
@@ -437,6 +448,8 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     template_free(vm->snapshots);
     vm->snapshots = g_steal_pointer(&snapshots);
     vm->stayed = own[13].number != 0;
+    template_free(vm->backups);
+    vm->backups = g_steal_pointer(&backups);
     pool_add(world, head);
     return TRUE;
 }

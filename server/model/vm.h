@@ -89,6 +89,9 @@ typedef enum {
     LCM_HOTPLUG_RESIZE = 66,
     LCM_HOTPLUG_SAVEAS_UNDEPLOYED = 67,
     LCM_HOTPLUG_SAVEAS_STOPPED = 68,
+    LCM_BACKUP = 69,
+    LCM_BACKUP_POWEROFF = 70,
+    LCM_RESTORE = 71,
     LCM_STATES = 72
 } VmLcm;
 
@@ -133,7 +136,10 @@ typedef enum {
     VM_ACTION_MONITOR = 44,
     VM_ACTION_POWEROFF_MIGRATE = 48,
     VM_ACTION_POWEROFF_HARD_MIGRATE = 49,
+    VM_ACTION_BACKUP = 50,
     VM_ACTION_NIC_UPDATE = 51,
+    VM_ACTION_BACKUP_CANCEL = 52,
+    VM_ACTION_RESTORE = 60,
 } VmActionNumber;
 
 /* One stay on one host. Times are seconds since the epoch, 0 for not yet. */
@@ -172,6 +178,7 @@ typedef struct Vm {
     Template *user_template;      /* never NULL */
     Template *operation;          /* a change under way (server/lifecycle/vm_operate.c), or NULL */
     Template *snapshots;          /* of disks (server/model/vm_snapshots.h); never NULL */
+    Template *backups;            /* server/model/vm_backups.h; never NULL */
     char *monitoring;             /* XML inside <MONITORING>, or NULL */
     gint64 memory_used, cpu_used; /* of the last sample, for the old shapes: KiB, percent */
     gint64 net_tx, net_rx;

@@ -3,6 +3,7 @@
 #include "server/model/vm.h"
 
 #include "server/model/sched_action.h"
+#include "server/model/vm_backups.h"
 #include "server/model/vm_snapshots.h"
 #include "server/model/world.h"
 
@@ -88,7 +89,8 @@ static void render_whole(World *world, Object *object, gboolean history, GString
     else
         g_string_append(xml, "<HISTORY_RECORDS/>");
     vm_snapshots_render(vm, xml);
-    g_string_append(xml, "<BACKUPS><BACKUP_CONFIG/><BACKUP_IDS/></BACKUPS></VM>");
+    vm_backups_render(vm, xml);
+    g_string_append(xml, "</VM>");
 }
 
 void vm_render(World *world, Object *object, GString *xml)

@@ -6,7 +6,7 @@
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
-#include "server/model/vm.h"
+#include "server/model/vm_backups.h"
 
 #include <string.h>
 
@@ -227,6 +227,12 @@ RpcReply *vm_method_updateconf(Request *request)
         return NULL;
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
+    const TemplateAttribute *backups = template_vector(given, "BACKUP_CONFIG", 0);
+    if (!append || backups) {
+        g_autoptr(Template) settings = template_copy(vm->backups);
+        if (!vm_backups_configure(settings, backups, append == 1, &request->error))
+            return NULL;
+    }
     Template *before = vm->head.template;
     Template *after =
         vm_draft_conf(request->world, request->caller, before, given, append == 1, &request->error);
@@ -238,6 +244,12 @@ RpcReply *vm_method_updateconf(Request *request)
         vm->head.template = before;
     }
     g_autofree char *now = context_of(before), *then = context_of(after);
-    return reply_to(request, vm_update_conf(request->lifecycle, vm, after, strcmp(now, then) != 0,
-                                            &asker, &request->error));
+    if (!vm_update_conf(request->lifecycle, vm, after, strcmp(now, then) != 0, &asker,
+                        &request->error))
+        return NULL;
+    if (!append || backups) {
+        (void)vm_backups_configure(vm->backups, backups, append == 1, NULL);
+        object_changed(request->world, request->object);
+    }
+    return reply_int(request, vm->head.id);
 }

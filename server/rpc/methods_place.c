@@ -110,9 +110,11 @@ static gboolean drivers_fit(Request *request, const Template *template, Datastor
 {
     const char *tm = template_get(template, "TM_MAD"), *ds = template_get(template, "DS_MAD");
     const Config *config = request->world->config;
-    if (!tm || !*tm)
+    if (type == DATASTORE_BACKUP && (!tm || !*tm || !strcmp(tm, "-")))
+        tm = NULL; /* nothing goes from there to hosts */
+    else if (!tm || !*tm)
         return reply_error(request, ONE_ERROR_INTERNAL, "No TM_MAD in template.") != NULL;
-    if (!lifecycle_knows(request->lifecycle, DRIVER_TRANSFER, tm) &&
+    if (tm && !lifecycle_knows(request->lifecycle, DRIVER_TRANSFER, tm) &&
         !config_named(config, "TM_MAD_CONF", tm))
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "TM_MAD \"%s\" is not known: oned.conf has no TM_MAD and no TM_MAD_CONF "
@@ -160,9 +162,10 @@ RpcReply *datastore_allocate(Request *request)
                            word);
     if (!drivers_fit(request, template, type))
         return NULL;
+    const char *tm = template_get(template, "TM_MAD");
     Datastore *datastore =
         datastore_create(world, pool_next_id(world, KIND_DATASTORE), name, type,
-                         type == DATASTORE_SYSTEM ? "-" : ds, template_get(template, "TM_MAD"));
+                         type == DATASTORE_SYSTEM ? "-" : ds, tm && *tm ? tm : "-");
     datastore->head.uid = request->caller->head.id;
     datastore->head.gid = request->caller->head.gid;
     template_remove(template, "NAME");

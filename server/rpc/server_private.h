@@ -105,6 +105,9 @@ HANDLER(vm_method_disksnapshotcreate);
 HANDLER(vm_method_disksnapshotrevert);
 HANDLER(vm_method_disksnapshotdelete);
 HANDLER(vm_method_disksnapshotrename);
+/* methods_backup.c */
+HANDLER(vm_method_backup);
+HANDLER(vm_method_backupcancel);
 /* methods_console.c */
 HANDLER(vm_method_console);
 /* methods_host.c */

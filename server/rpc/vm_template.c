@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
+#include "server/model/vm_backups.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_devices.h"
 #include "server/rpc/vm_group.h"
@@ -13,24 +14,43 @@
 #define wrong(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, __VA_ARGS__), FALSE)
 
 /* Attributes that the server acts on; all others are the user's. */
-static const char *const server_attributes[] = {"CONTEXT",       "CPU",
-                                                "CPU_COST",      "CPU_MODEL",
-                                                "DISK",          "DISK_COST",
-                                                "EMULATOR",      "FEATURES",
-                                                "GRAPHICS",      "HYPERV_OPTIONS",
-                                                "IMPORTED",      "INPUT",
-                                                "IOMMU",         "MEMORY",
-                                                "MEMORY_COST",   "MEMORY_ENCRYPTION",
-                                                "MEMORY_MAX",    "MEMORY_RESIZE_MODE",
-                                                "MEMORY_SLOTS",  "NIC",
-                                                "NIC_ALIAS",     "NIC_DEFAULT",
-                                                "NUMA_NODE",     "OS",
-                                                "PCI",           "RAW",
-                                                "SPICE_OPTIONS", "SUBMIT_ON_HOLD",
-                                                "TEMPLATE_ID",   "TOPOLOGY",
-                                                "TPM",           "VCPU",
-                                                "VCPU_MAX",      "VIDEO",
-                                                "VMGROUP",       NULL};
+static const char *const server_attributes[] = {"BACKUP_CONFIG",
+                                                "CONTEXT",
+                                                "CPU",
+                                                "CPU_COST",
+                                                "CPU_MODEL",
+                                                "DISK",
+                                                "DISK_COST",
+                                                "EMULATOR",
+                                                "FEATURES",
+                                                "GRAPHICS",
+                                                "HYPERV_OPTIONS",
+                                                "IMPORTED",
+                                                "INPUT",
+                                                "IOMMU",
+                                                "MEMORY",
+                                                "MEMORY_COST",
+                                                "MEMORY_ENCRYPTION",
+                                                "MEMORY_MAX",
+                                                "MEMORY_RESIZE_MODE",
+                                                "MEMORY_SLOTS",
+                                                "NIC",
+                                                "NIC_ALIAS",
+                                                "NIC_DEFAULT",
+                                                "NUMA_NODE",
+                                                "OS",
+                                                "PCI",
+                                                "RAW",
+                                                "SPICE_OPTIONS",
+                                                "SUBMIT_ON_HOLD",
+                                                "TEMPLATE_ID",
+                                                "TOPOLOGY",
+                                                "TPM",
+                                                "VCPU",
+                                                "VCPU_MAX",
+                                                "VIDEO",
+                                                "VMGROUP",
+                                                NULL};
 
 void vm_draft_clear(VmDraft *draft)
 {
@@ -55,6 +75,14 @@ static gboolean check_capacity(const Template *template, GError **error)
         (!template_get_int(template, "VCPU", &number) || number <= 0 || number > 65536))
         return wrong(error, "VCPU attribute must be a positive integer value.");
     return TRUE;
+}
+
+/* The machine takes them when it is there. */
+static gboolean check_backups(const Template *template, GError **error)
+{
+    const TemplateAttribute *given = template_vector(template, "BACKUP_CONFIG", 0);
+    g_autoptr(Template) settings = template_new();
+    return !given || vm_backups_configure(settings, given, FALSE, error);
 }
 
 static gboolean is_server_attribute(const char *name)
@@ -118,7 +146,8 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     g_autoptr(Template) all = template_copy(given);
     split(all, draft);
     Template *template = draft->template;
-    if (!check_capacity(template, error) || !images_for_disks(world, owner, template, error) ||
+    if (!check_backups(template, error) || !check_capacity(template, error) ||
+        !images_for_disks(world, owner, template, error) ||
         !images_for_files(world, owner, template, error) ||
         !vm_group_for_machine(world, owner, template, error) ||
         !devices_number_disks(world, template, error) || !devices_number_nics(template, error) ||

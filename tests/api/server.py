@@ -35,7 +35,7 @@ MANAGER_TIMER = 1
 IM_MAD = [ NAME = "dummy", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]
 VM_MAD = [ NAME = "dummy", EXECUTABLE = "one_vmm", ARGUMENTS = "dummy", KEEP_SNAPSHOTS = "yes", LIVE_RESIZE = "yes" ]
 TM_MAD = [ EXECUTABLE = "one_tm", ARGUMENTS = "-d dummy,shared,ssh" ]
-DATASTORE_MAD = [ EXECUTABLE = "one_datastore", ARGUMENTS = "-d dummy,fs" ]
+DATASTORE_MAD = [ EXECUTABLE = "one_datastore", ARGUMENTS = "-d dummy,fs,rsync" ]
 """
 
 

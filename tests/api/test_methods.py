@@ -35,6 +35,8 @@ METHODS = [
     ("one.vm.disksnapshotrevert", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.disksnapshotdelete", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.disksnapshotrename", [("id", 0), ("int", 0), ("int", 0), ("string", "s")], "virtual machine"),
+    ("one.vm.backup", [("id", 0), ("int?", -1), ("boolean?", False)], "virtual machine"),
+    ("one.vm.backupcancel", [("id", 0)], "virtual machine"),
     ("one.vm.vmgroupadd", [("id", 0), ("int", 0), ("string", "a")], "virtual machine"),
     ("one.vm.vmgroupdel", [("id", 0)], "virtual machine"),
     ("one.vm.schedadd", [("id", 0), ("string", "SCHED_ACTION = [ ACTION = hold, TIME = 4000000000 ]")], "virtual machine"),

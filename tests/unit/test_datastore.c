@@ -662,7 +662,7 @@ static void test_lines(void)
     }
     g_autoptr(GError) error = NULL;
     g_assert_false(datastore_init("lvm,ceph", &error));
-    g_assert_nonnull(strstr(error->message, "known are fs, dummy"));
+    g_assert_nonnull(strstr(error->message, "known are fs, rsync, dummy"));
 }
 
 int main(int argc, char **argv)

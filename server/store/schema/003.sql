@@ -114,3 +114,8 @@ CREATE TABLE marketplace_app (
     work         INTEGER NOT NULL DEFAULT 0,
     template     TEXT    NOT NULL DEFAULT ''
 ) STRICT;
+
+-- Of machines: how they are backed up and which backups there are; of images: what a backup holds.
+-- Both in the template language (server/model/vm_backups.h, image_backup.h).
+ALTER TABLE vm ADD COLUMN backups TEXT NOT NULL DEFAULT '';
+ALTER TABLE image ADD COLUMN backup TEXT NOT NULL DEFAULT '';

@@ -1,0 +1,287 @@
+"""Backups of machines: images of type BACKUP, their increments, what limits them, and what goes wrong with them."""
+import pytest
+from api.states import ACTION, AUTHORIZATION
+from api.test_hotplug import actions
+from api.test_images import STATES
+
+STORE = 'NAME = "{name}"\nTYPE = BACKUP_DS\nDS_MAD = dummy\nTM_MAD = dummy'
+DISK = 'DISK = [ TYPE = "fs", SIZE = "{size}" ]\n'
+VOLATILE = 'BACKUP_CONFIG = [ BACKUP_VOLATILE = YES{more} ]\n'
+
+
+def new_store(one, name="backups", wait=True):
+    identity = one.ok("one.datastore.allocate", STORE.format(name=name), -1)
+    if wait:
+        one.until(lambda: one.xml("one.datastore.info", identity).findtext("TOTAL_MB") != "0", "the datastore's figures")
+    return identity
+
+
+@pytest.fixture(scope="module")
+def store(one):
+    return new_store(one)
+
+
+@pytest.fixture
+def machine(one):
+    made = []
+
+    def make(more="", size=100, state="RUNNING"):
+        made.append(one.running(0, DISK.format(size=size) + VOLATILE.format(more=more)))
+        if state != "RUNNING":
+            one.action("poweroff-hard", made[-1])
+            one.wait(made[-1], "POWEROFF")
+        return made[-1]
+    yield make
+    one.control()
+    for identity in made:
+        one.until(lambda: one.state(identity) in ("RUNNING", "POWEROFF", "DONE"), "the machine to rest")
+        one.ok("one.vm.recover", identity, 3)
+        one.wait(identity, "DONE")
+
+
+def backups(one, machine):
+    return [int(i.text) for i in one.vm(machine).findall("BACKUPS/BACKUP_IDS/ID")]
+
+
+def settings(one, machine):
+    return {pair.tag: pair.text for pair in one.vm(machine).find("BACKUPS/BACKUP_CONFIG")}
+
+
+def image_of(one, identity):
+    """State, size in MiB, disks, and (id, type, parent, size) of each increment; None: gone."""
+    reply = one.call("one.image.info", identity)
+    if not reply[0]:
+        return None
+    info = one.xml("one.image.info", identity)
+    return (STATES[int(info.findtext("STATE"))], int(info.findtext("SIZE")),
+            [int(i.text) for i in info.findall("BACKUP_DISK_IDS/ID")],
+            [(int(i.findtext("ID")), i.findtext("TYPE"), int(i.findtext("PARENT_ID")), int(i.findtext("SIZE")))
+             for i in info.findall("BACKUP_INCREMENTS/INCREMENT")])
+
+
+def back_up(one, machine, *arguments, state="RUNNING"):
+    """The image with the backup."""
+    assert one.ok("one.vm.backup", machine, *arguments) == machine
+    one.wait(machine, state)
+    return backups(one, machine)[-1]
+
+
+def no_backup_image(one, store):
+    one.until(lambda: not one.xml("one.datastore.info", store).findall("IMAGES/ID"), "no image in the datastore")
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "POWEROFF"])
+def test_a_backup(one, store, machine, state):
+    vm = machine(state=state)
+    one.control("BACKUP * latency=0.5")
+    assert one.ok("one.vm.backup", vm, store, False) == vm
+    assert one.vm(vm).findtext("LCM_STATE") == ("69" if state == "RUNNING" else "70")
+    [image] = [int(i.text) for i in one.xml("one.datastore.info", store).findall("IMAGES/ID")]
+    assert image_of(one, image) == ("LOCKED", 100, [0], []), "its room is taken before anything is done"
+    assert backups(one, vm) == []
+    one.fails("one.image.delete", image, code=ACTION, text=f"Machine {vm} is being backed up to it")
+    one.fails("one.vm.backup", vm, store, code=ACTION, text="wrong state BACKUP")
+    one.wait(vm, state)
+    assert backups(one, vm) == [image]
+    assert image_of(one, image) == ("READY", 1, [0], [(0, "FULL", -1, 1)])
+    info = one.xml("one.image.info", image)
+    assert info.findtext("TYPE") == "6" and info.findtext("TEMPLATE/VM_ID") == str(vm)
+    kept = settings(one, vm)
+    assert kept["BACKUP_VOLATILE"] == "YES" and kept["LAST_DATASTORE_ID"] == str(store)
+    if state == "RUNNING":
+        assert actions(one.vm(vm)) == [50, 0]
+    one.control()
+    second = back_up(one, vm, state=state)
+    assert second != image and backups(one, vm) == [image, second], "each is whole, in the datastore of the last"
+    for each in (image, second):
+        one.ok("one.image.delete", each)
+    one.until(lambda: backups(one, vm) == [], "the machine to know of none")
+
+
+def test_increments(one, store, machine):
+    vm = machine(", MODE = INCREMENT")
+    image = back_up(one, vm, store)
+    for _ in range(2):
+        assert back_up(one, vm) == image
+    assert image_of(one, image)[3] == [(0, "FULL", -1, 1), (1, "INCREMENT", 0, 1), (2, "INCREMENT", 1, 1)]
+    assert settings(one, vm)["LAST_INCREMENT_ID"] == "2" and settings(one, vm)["INCREMENTAL_BACKUP_ID"] == str(image)
+    fresh = back_up(one, vm, -1, True)
+    assert fresh != image and image_of(one, fresh)[3] == [(0, "FULL", -1, 1)], "reset begins a new series"
+    assert back_up(one, vm) == fresh
+    one.ok("one.image.delete", fresh)
+    one.until(lambda: image_of(one, fresh) is None, "the image to go")
+    assert "INCREMENTAL_BACKUP_ID" not in settings(one, vm)
+    last = back_up(one, vm)
+    assert image_of(one, last)[3] == [(0, "FULL", -1, 1)], "the series is gone, another begins"
+    one.restart()
+    assert backups(one, vm) == [image, last] and len(image_of(one, image)[3]) == 3
+    for each in (image, last):
+        one.ok("one.image.delete", each)
+
+
+def test_keep_last(one, store, machine):
+    vm = machine(", KEEP_LAST = 2")
+    made = [back_up(one, vm, store) for _ in range(4)]
+    one.until(lambda: backups(one, vm) == made[2:], "the oldest to go")
+    series = machine(", KEEP_LAST = 2, MODE = INCREMENT")
+    image = back_up(one, series, store)
+    for wanted in ([(0, "FULL", -1, 1), (1, "INCREMENT", 0, 1)], [(1, "FULL", -1, 1), (2, "INCREMENT", 1, 1)],
+                   [(2, "FULL", -1, 1), (3, "INCREMENT", 2, 1)]):
+        back_up(one, series)
+        one.until(lambda: image_of(one, image)[0] == "READY", "the increments to become fewer")
+        assert image_of(one, image)[3] == wanted
+    for each in [*made[2:], image]:
+        one.ok("one.image.delete", each)
+    no_backup_image(one, store)
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "POWEROFF"])
+@pytest.mark.parametrize("broken", ["BACKUP h1", "TRANSFER h1", "BACKUP datastore-*"])
+def test_a_backup_that_fails(one, store, machine, state, broken):
+    if state == "POWEROFF" and broken == "BACKUP h1":
+        pytest.skip("a machine that is off has no hypervisor to ask")
+    vm = machine(", MODE = INCREMENT", state=state)
+    one.control(f"{broken} fail=1")
+    one.ok("one.vm.backup", vm, store)
+    one.until(lambda: one.vm(vm).find("USER_TEMPLATE/ERROR") is not None, "the failure")
+    one.wait(vm, state)
+    assert "BACKUP" in one.vm(vm).findtext("USER_TEMPLATE/ERROR")
+    assert backups(one, vm) == []
+    no_backup_image(one, store)
+    one.control()
+    image = back_up(one, vm, store, state=state)
+    before = image_of(one, image)
+    one.control(f"{broken} fail=1")
+    one.ok("one.vm.backup", vm)
+    one.until(lambda: one.vm(vm).find("USER_TEMPLATE/ERROR") is not None, "the failure")
+    one.wait(vm, state)
+    assert image_of(one, image) == before, "what was there is as good as before"
+    one.control()
+    assert back_up(one, vm, state=state) == image
+    assert image_of(one, image)[3] == [(0, "FULL", -1, 1), (2, "INCREMENT", 0, 1)], "no number is given twice"
+    one.ok("one.image.delete", image)
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "POWEROFF"])
+@pytest.mark.parametrize("slow", ["BACKUP h1", "TRANSFER h1", "BACKUP datastore-*"])
+def test_cancel(one, store, machine, state, slow):
+    vm = machine(state=state)
+    one.fails("one.vm.backupcancel", vm, code=ACTION, text=f"wrong state {state}")
+    if state == "POWEROFF" and slow == "BACKUP h1":
+        pytest.skip("a machine that is off has no hypervisor to ask")
+    one.control(f"{slow} latency={2 if slow.startswith('TRANSFER') else 600}")  # cleaning up is a transfer, too
+    one.ok("one.vm.backup", vm, store)
+    assert one.state(vm).startswith("BACKUP")
+    assert one.ok("one.vm.backupcancel", vm) == vm
+    one.wait(vm, state)
+    assert "it was cancelled" in one.vm(vm).findtext("USER_TEMPLATE/ERROR") and backups(one, vm) == []
+    no_backup_image(one, store)
+
+
+def test_killed_in_the_middle(one, store, machine):
+    """What was begun goes on when oned is there again."""
+    vm = machine()
+    one.control("BACKUP * latency=2")
+    one.ok("one.vm.backup", vm, store)
+    one.kill()
+    one.control()
+    one.start()
+    one.wait(vm, "RUNNING")
+    [image] = backups(one, vm)
+    assert image_of(one, image)[3] == [(0, "FULL", -1, 1)]
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
+def test_deleted_in_the_middle(one, store, machine):
+    vm = machine()
+    one.control("BACKUP * latency=600")
+    one.ok("one.vm.backup", vm, store)
+    one.ok("one.vm.recover", vm, 3)
+    one.wait(vm, "DONE")
+    no_backup_image(one, store)
+
+
+def test_where_backups_go(one, store, machine):
+    vm = machine()
+    one.fails("one.vm.backup", vm, code=ACTION, text="says which datastore to use")
+    one.fails("one.vm.backup", vm, 1, code=ACTION, text="is of type IMAGE_DS; backups go to one of type BACKUP_DS")
+    one.fails("one.vm.backup", vm, 999, text="Error getting datastore [999]")
+    one.fails("one.image.allocate", 'NAME = "b"\nTYPE = BACKUP\nPATH = "/var/tmp/x"', store, text="made by a backup only")
+    one.fails("one.image.allocate", 'NAME = "b"\nTYPE = OS\nSIZE = 1', store, text="is of type BACKUP_DS")
+
+
+def test_which_disks(one, store):
+    """CD-ROMs and swap never, volatile disks when wished, and those of DISK_IDS alone."""
+    disks = DISK.format(size=10) + 'DISK = [ TYPE = swap, SIZE = 10 ]\n' + DISK.format(size=20) + DISK.format(size=30)
+    vm = one.running(0, disks)
+    one.fails("one.vm.backup", vm, store, code=ACTION, text="has no disk to back up")
+    one.ok("one.vm.updateconf", vm, 'BACKUP_CONFIG = [ BACKUP_VOLATILE = "yes" ]', 1)
+    first = back_up(one, vm, store)
+    assert image_of(one, first)[2] == [0, 2, 3]
+    one.ok("one.vm.updateconf", vm, 'BACKUP_CONFIG = [ DISK_IDS = "3,0", MODE = "increment" ]', 1)
+    second = back_up(one, vm)
+    assert image_of(one, second)[2] == [0, 3] and settings(one, vm)["MODE"] == "INCREMENT"
+    one.ok("one.vm.updateconf", vm, 'BACKUP_CONFIG = [ DISK_IDS = "2" ]', 1)
+    third = back_up(one, vm)
+    assert third != second and image_of(one, third)[2] == [2], "other disks are another series"
+    for wrong, text in (("MODE = SOMETIMES", "must be FULL or INCREMENT"), ("KEEP_LAST = few", "must be a whole number"),
+                        ("FS_FREEZE = ICE", "must be NONE or AGENT or SUSPEND"), ("DISK_IDS = a", "numbers of disks")):
+        one.fails("one.vm.updateconf", vm, f"BACKUP_CONFIG = [ {wrong} ]", 1, code=ACTION, text=text)
+        one.fails("one.vm.allocate", f"CPU=1\nMEMORY=64\nBACKUP_CONFIG = [ {wrong} ]", True, text=text)
+    assert settings(one, vm)["DISK_IDS"] == "2"
+    one.ok("one.vm.updateconf", vm, "INPUT = [ TYPE = tablet, BUS = usb ]", 0)
+    assert "MODE" not in settings(one, vm) or settings(one, vm)["MODE"] == "FULL"
+    for each in (first, second, third):
+        one.ok("one.image.delete", each)
+    one.ok("one.vm.recover", vm, 3)
+
+
+def test_room_and_quotas(one, store, machine):
+    """Counted before it is used, for the machine's owner."""
+    ann = one.user("ann").uid
+    vm = machine(", MODE = INCREMENT", size=200)
+    one.ok("one.vm.chown", vm, ann, -1)
+    limit = 'DATASTORE = [ ID = {}, SIZE = {}, IMAGES = {} ]'
+    one.ok("one.user.quota", ann, limit.format(store, 199, -1))
+    one.fails("one.vm.backup", vm, store, text="limit of 199 reached for SIZE quota in DATASTORE")
+    no_backup_image(one, store)
+    one.ok("one.user.quota", ann, limit.format(store, 201, 1))
+    image = back_up(one, vm, store)
+    used = one.xml("one.user.info", ann).find("DATASTORE_QUOTA/DATASTORE")
+    assert (used.findtext("SIZE_USED"), used.findtext("IMAGES_USED")) == ("1", "1"), "what it takes in the end"
+    assert one.xml("one.image.info", image).findtext("UID") == str(ann)
+    assert back_up(one, vm) == image
+    one.fails("one.vm.backup", vm, text="limit of 201 reached for SIZE quota")
+    one.fails("one.vm.backup", vm, -1, True, text="quota")
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+    one.ok("one.datastore.update", store, "LIMIT_MB = 10300", 1)
+    one.fails("one.vm.backup", vm, text="Not enough space in datastore")
+    one.ok("one.datastore.update", store, "LIMIT_MB = 100000", 1)
+
+
+def test_rights(one, store, machine):
+    """The owner may not unless an administrator lets them: backup is an operation of administrators."""
+    client = one.user("bob")
+    bob = client.uid
+    vm = machine()
+    one.ok("one.vm.chown", vm, bob, -1)
+    client.fails("one.vm.backup", vm, store, code=AUTHORIZATION)
+    client.fails("one.vm.backupcancel", vm, code=AUTHORIZATION)
+    one.ok("one.vm.chmod", vm, 1, 1, 1, -1, -1, -1, -1, -1, -1)
+    assert client.ok("one.vm.backup", vm, store) == vm
+    one.wait(vm, "RUNNING")
+    [image] = backups(one, vm)
+    client.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
+def test_a_backup_is_no_image_for_machines(one, store, machine):
+    vm = machine()
+    image = back_up(one, vm, store)
+    one.fails("one.vm.allocate", f"CPU=1\nMEMORY=64\nDISK=[IMAGE_ID={image}]", False, code=ACTION)
+    one.fails("one.image.clone", image, "copy", code=ACTION, text="cannot be cloned")
+    one.fails("one.image.chtype", image, "OS", code=ACTION)
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
