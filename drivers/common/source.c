@@ -14,7 +14,6 @@
 
 #define TICK_MS         200
 #define CONNECT_SECONDS 30L
-#define SILENCE_SECONDS 60L /* a server that sends nothing for so long is given up */
 #define REDIRECTS_MAX   10L
 #define BUFFER_MAX      (1024 * 1024)
 
@@ -31,6 +30,8 @@ struct Source {
     gint64 size;
     guint64 rate, given; /* bytes a second wanted; bytes that were read */
     gboolean local;      /* may lead to this computer */
+    guint64 floor;       /* bytes a second, over `patience` seconds */
+    guint patience;
     gint64 since;
     const SshWatch *watch;
 };
@@ -169,8 +170,8 @@ static gboolean open_url(Source *source, GError **error)
     curl_easy_setopt(easy, CURLOPT_FAILONERROR, 1L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_SECONDS);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)MIN(source->floor, G_MAXINT32));
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)source->patience);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, source->text);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "globule/" GLOBULE_VERSION);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
@@ -215,8 +216,15 @@ static gboolean check_end(Source *source, GError **error)
                     source->name);
         return FALSE;
     }
-    g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "%s cannot be fetched: %s", source->name,
-                source->text[0] != '\0' ? source->text : curl_easy_strerror(source->result));
+    g_autofree char *slow =
+        source->result == CURLE_OPERATION_TIMEDOUT
+            ? g_strdup_printf(" (MIN_TRANSFER_BW of the datastore, %" G_GUINT64_FORMAT
+                              " bytes a second, is what must come at least)",
+                              source->floor)
+            : NULL;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "%s cannot be fetched: %s%s", source->name,
+                source->text[0] != '\0' ? source->text : curl_easy_strerror(source->result),
+                slow != NULL ? slow : "");
     return FALSE;
 }
 
@@ -266,6 +274,8 @@ Source *source_open(const char *path, const SourceFences *fences, guint64 rate,
     source->size = -1;
     source->rate = rate;
     source->local = fences->local;
+    source->floor = fences->floor > 0 ? fences->floor : SOURCE_FLOOR;
+    source->patience = fences->patience > 0 ? fences->patience : SOURCE_PATIENCE;
     source->watch = watch;
     source->since = g_get_monotonic_time();
     source->buffer = g_byte_array_new();

@@ -21,7 +21,14 @@ typedef struct SourceFences {
     /* URLs may lead to this computer and to what is only on its link, such as the services that
      * clouds offer at 169.254.169.254. */
     gboolean local;
+    /* A URL that brings less is given up, so that it holds no place for ever: bytes a second, over
+     * so many seconds. 0: SOURCE_FLOOR, SOURCE_PATIENCE. */
+    guint64 floor;
+    guint patience;
 } SourceFences;
+
+#define SOURCE_FLOOR    16384
+#define SOURCE_PATIENCE 60
 
 /* Opens it; of a URL nothing is asked before the first read. `watch` (may be NULL) must outlive
  * it. (owned) */

@@ -215,7 +215,8 @@ static int open_part(const FilesPart *part, GError **error)
 static gboolean copy_to_part(const DsWork *work, const FilesPart *part, GError **error)
 {
     const DsRequest *request = work->request;
-    const SourceFences fences = {request->restricted, request->safe, request->local_urls};
+    const SourceFences fences = {request->restricted, request->safe, request->local_urls,
+                                 request->floor, 0};
     g_autoptr(Source) source =
         source_open(request->path, &fences, request->rate, work->watch, error);
     int out = source != NULL ? open_part(part, error) : -1;
@@ -418,7 +419,8 @@ char *fs_size(const DsWork *work, GError **error)
             return NULL;
         return g_strdup_printf("%" G_GUINT64_FORMAT, to_mib(facts.size));
     }
-    const SourceFences fences = {request->restricted, request->safe, request->local_urls};
+    const SourceFences fences = {request->restricted, request->safe, request->local_urls,
+                                 request->floor, 0};
     g_autoptr(Source) source =
         source_open(request->path, &fences, request->rate, work->watch, error);
     if (source == NULL || !look_at_source(work, source, &size, error))

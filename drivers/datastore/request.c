@@ -1,5 +1,7 @@
 #include "drivers/datastore/request.h"
 
+#include "drivers/common/source.h"
+
 #include "drivers/common/safe_path.h"
 #include "lib/base/error.h"
 #include "lib/base/paths.h"
@@ -115,14 +117,35 @@ guint64 ds_parse_rate(const char *text)
     return value << shift;
 }
 
-static gboolean read_rate(DsRequest *request, const xmlNode *root, GError **error)
+/* Takes the text. */
+static gboolean read_speed(char *text, const char *name, guint64 *speed, GError **error)
 {
-    g_autofree char *text = of_any(root, "LIMIT_TRANSFER_BW");
-    request->rate = text != NULL ? ds_parse_rate(text) : 0;
-    if (text == NULL || request->rate > 0)
+    g_autofree char *owned = text;
+    *speed = text != NULL ? ds_parse_rate(text) : 0;
+    if (text == NULL || *speed > 0)
         return TRUE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
-                "LIMIT_TRANSFER_BW is \"%s\"; give bytes a second, such as 500K or 10M", text);
+                "%s is \"%s\"; give bytes a second, such as 500K or 10M", name, text);
+    return FALSE;
+}
+
+/* A copy may not be asked to be so slow that it holds its place for ever. */
+static gboolean read_rate(DsRequest *request, const xmlNode *root, GError **error)
+{
+    if (!read_speed(of_any(root, "LIMIT_TRANSFER_BW"), "LIMIT_TRANSFER_BW", &request->rate,
+                    error) ||
+        !read_speed(of_datastore(root, "MIN_TRANSFER_BW"), "MIN_TRANSFER_BW", &request->floor,
+                    error))
+        return FALSE;
+    guint64 floor = request->floor > 0 ? request->floor : SOURCE_FLOOR;
+    if (request->rate == 0 || request->rate >= floor)
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                "LIMIT_TRANSFER_BW is %" G_GUINT64_FORMAT
+                " bytes a second, less than the %" G_GUINT64_FORMAT
+                " that a copy must bring at least (MIN_TRANSFER_BW of the "
+                "datastore); give more, or have that changed",
+                request->rate, floor);
     return FALSE;
 }
 

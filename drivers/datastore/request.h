@@ -38,6 +38,7 @@ typedef struct DsRequest {
     gint64 limit_mb;  /* how large images may be, MAX_IMAGE_MB; 0: no limit */
     gint64 snapshot;  /* TARGET_SNAPSHOT; -1: none */
     guint64 rate;     /* bytes a second, LIMIT_TRANSFER_BW; 0: no limit */
+    guint64 floor;    /* the least that a URL must bring, MIN_TRANSFER_BW; 0: the usual */
     char *sums[3];    /* wanted, lower case: MD5, SHA1, SHA256; NULL: not wanted */
     gboolean unpack;  /* what is compressed is stored unpacked */
     char *restricted; /* directories separated by blanks; NULL: not told */

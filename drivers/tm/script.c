@@ -27,11 +27,11 @@ static const struct {
     {"MKIMAGE", VERB_MKIMAGE, "nft", "MKIMAGE flavour megabytes format host:target vmid dsid"},
     {"CONTEXT", VERB_CONTEXT, "ct", "CONTEXT flavour context.sh [files] host:target vmid dsid"},
     {"SNAP_CREATE", VERB_SNAP_CREATE, "ti", "SNAP_CREATE flavour host:disk snapshot vmid dsid"},
-    {"SNAP_CREATE_LIVE", VERB_SNAP_CREATE_LIVE, "ti",
-     "SNAP_CREATE_LIVE flavour host:disk snapshot vmid dsid"},
+    {"SNAP_CREATE_LIVE", VERB_SNAP_CREATE_LIVE, "tiF",
+     "SNAP_CREATE_LIVE flavour host:disk snapshot [format] vmid dsid"},
     {"SNAP_REVERT", VERB_SNAP_REVERT, "ti", "SNAP_REVERT flavour host:disk snapshot vmid dsid"},
     {"SNAP_DELETE", VERB_SNAP_DELETE, "ti", "SNAP_DELETE flavour host:disk snapshot vmid dsid"},
-    {"RESIZE", VERB_RESIZE, "tn", "RESIZE flavour host:disk megabytes vmid dsid"},
+    {"RESIZE", VERB_RESIZE, "tnF", "RESIZE flavour host:disk megabytes [format] vmid dsid"},
     {"MVDS", VERB_MVDS, "st", "MVDS flavour host:disk image vmid dsid"},
     {"CPDS", VERB_CPDS, "stif", "CPDS flavour host:disk image snapshot format vmid dsid"},
     {"PREMIGRATE", VERB_PREMIGRATE, "hHd", "PREMIGRATE flavour from to directory vmid dsid"},
@@ -195,6 +195,7 @@ static gboolean read_argument(char letter, const char *word, ScriptCommand *comm
         command->snapshot = -1;
         return g_str_equal(word, "-1") || read_number(word, &command->snapshot, error);
     case 'f':
+    case 'F':
         command->format = g_ascii_strdown(word, -1);
         return TRUE;
     case 'h':
@@ -241,7 +242,10 @@ static gboolean read_arguments(const char *letters, char **words, guint count,
         count--;
     }
     take_ids(words, &count, command);
+    /* A format at the end may be left out. */
     guint wanted = (guint)strlen(letters);
+    if (letters[wanted - 1] == 'F' && count + 1 == wanted)
+        wanted--;
     guint files = letters[0] == 'c' && count > 1 ? count - 1 : 0;
     if (files > 0 ? FALSE : count != wanted)
         return fail(error, "%u arguments where %u are wanted: %s", count, wanted, usage);
@@ -251,7 +255,7 @@ static gboolean read_arguments(const char *letters, char **words, guint count,
         words += files;
         letters++;
     }
-    for (guint i = 0; letters[i] != '\0'; i++)
+    for (guint i = 0; letters[i] != '\0' && (files > 0 || i < wanted); i++)
         if (!read_argument(letters[i], words[i], command, error))
             return FALSE;
     return TRUE;

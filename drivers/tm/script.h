@@ -50,7 +50,7 @@ typedef struct ScriptCommand {
     Place target;     /* all; for migration the other host and the same directory */
     gint64 size_mb;   /* MKSWAP, MKIMAGE, RESIZE */
     gint64 snapshot;  /* SNAP_*, CPDS: its number; -1: the disk itself */
-    char *format;     /* MKIMAGE, CPDS; lower case */
+    char *format;     /* MKIMAGE, CPDS; RESIZE, SNAP_CREATE_LIVE (NULL: not told); lower case */
     char **files;     /* CONTEXT: context.sh first, all on the front-end */
     gint64 vmid;      /* -1: not told */
     gint64 datastore; /* -1: not told */

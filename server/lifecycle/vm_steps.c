@@ -71,6 +71,19 @@ static char *disk_size(const TemplateAttribute *disk)
     return g_strdup_printf("%" G_GINT64_FORMAT, size);
 }
 
+/* What the disk's file is, as oned knows it: " raw", " qcow2", or nothing when nobody has said. Its
+ * bytes are the guest's, and are not asked. */
+static const char *disk_format(const TemplateAttribute *disk)
+{
+    static const char *const known[] = {" raw", " qcow2"};
+    gboolean made_here = !attribute_get(disk, "IMAGE_ID") && !attribute_get(disk, "SOURCE");
+    const char *told = attribute_get(disk, made_here ? "FORMAT" : "DRIVER");
+    for (guint i = 0; told && i < G_N_ELEMENTS(known); i++)
+        if (!g_ascii_strcasecmp(known[i] + 1, told))
+            return known[i];
+    return made_here && (!told || !*told) ? known[0] : "";
+}
+
 /* The transfer driver of a disk: that of its image, unless the machine's host keeps disks to
  * itself, or the machine is only simulated. */
 static const char *disk_transfer(const Script *script, const TemplateAttribute *disk)
@@ -87,8 +100,8 @@ static void grow_disk(Script *script, const TemplateAttribute *disk)
 {
     g_autofree char *directory = script_word(script->directory), *size = disk_size(disk);
     if (attribute_get(disk, "IMAGE_ID") && disk_growth(disk) > 0)
-        script_line(script, "RESIZE %s %s:%s/disk.%s %s", script->tm, script->record->host_name,
-                    directory, attribute_get(disk, "DISK_ID"), size);
+        script_line(script, "RESIZE %s %s:%s/disk.%s %s%s", script->tm, script->record->host_name,
+                    directory, attribute_get(disk, "DISK_ID"), size, disk_format(disk));
 }
 
 static void prolog_disk(Script *script, const TemplateAttribute *disk)
@@ -274,9 +287,11 @@ static gboolean script_snapshot(Script *script, const Vm *vm, const char *host, 
     g_autofree char *directory = script_word(script->directory);
     if (!vm->operation)
         return FALSE;
-    script_line(script, "%s %s %s:%s/disk.%" G_GINT64_FORMAT " %" G_GINT64_FORMAT, verb, script->tm,
-                host, directory, vm_change_number(vm, "DISK_ID"),
-                vm_change_number(vm, "SNAPSHOT_ID"));
+    const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    gboolean told = disk && !strcmp(verb, "SNAP_CREATE_LIVE");
+    script_line(script, "%s %s %s:%s/disk.%" G_GINT64_FORMAT " %" G_GINT64_FORMAT "%s", verb,
+                script->tm, host, directory, vm_change_number(vm, "DISK_ID"),
+                vm_change_number(vm, "SNAPSHOT_ID"), told ? disk_format(disk) : "");
     return TRUE;
 }
 
@@ -332,8 +347,8 @@ static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_DISK_RESIZE: {
         g_autofree char *size = disk ? disk_size(disk) : NULL;
         if (disk)
-            script_line(script, "RESIZE %s %s:%s/disk.%" G_GINT64_FORMAT " %s", script->tm, host,
-                        directory, vm_change_number(vm, "DISK_ID"), size);
+            script_line(script, "RESIZE %s %s:%s/disk.%" G_GINT64_FORMAT " %s%s", script->tm, host,
+                        directory, vm_change_number(vm, "DISK_ID"), size, disk_format(disk));
         return disk != NULL;
     }
     default:

@@ -7,6 +7,7 @@
 #include "drivers/datastore/datastore.h"
 #include "drivers/common/flow.h"
 #include "drivers/datastore/fs.h"
+#include "drivers/common/source.h"
 #include "drivers/datastore/store.h"
 #include "lib/base/error.h"
 #include "tests/unit/sandbox.h"
@@ -118,7 +119,8 @@ typedef struct Server {
     char *content;
     gsize length;
     gboolean silent_about_length;
-    gsize cut; /* the connection is closed after so many bytes; 0: never */
+    gboolean trickles; /* byte by byte */
+    gsize cut;         /* the connection is closed after so many bytes; 0: never */
     GThread *thread;
     gint requests, stop;
     gint64 sent;
@@ -157,9 +159,12 @@ static void serve_one(Server *server, int peer)
     if (write(peer, head, strlen(head)) < 0 || strstr(head, " 200 ") == NULL)
         return;
     for (gsize at = 0; at < most;) {
-        ssize_t put = send(peer, server->content + at, MIN(most - at, (gsize)65536), MSG_NOSIGNAL);
+        ssize_t put = send(peer, server->content + at,
+                           MIN(most - at, server->trickles ? 1 : (gsize)65536), MSG_NOSIGNAL);
         if (put <= 0)
             return;
+        if (server->trickles)
+            g_usleep(20000);
         at += (gsize)put;
         server->sent += put;
     }
@@ -355,6 +360,33 @@ static void test_fences(void)
     g_autofree char *pipe = sandbox_path(box, "src/pipe");
     g_assert_cmpint(mkfifo(pipe, 0600), ==, 0);
     expect_failure(fs_copy, 6, "<PATH>~/src/pipe</PATH>", "", "neither a file");
+}
+
+/* A server that sends a little now and then does not hold a place of the driver for ever. */
+static void test_slow_url(void)
+{
+    SANDBOX(own);
+    box = &own;
+    g_free(sandbox_sparse(box, "src/image", 1 << 20, 0));
+    Server server = {.trickles = TRUE};
+    server_start(&server, "src/image");
+    const SourceFences fences = {.local = TRUE, .floor = 4096, .patience = 1};
+    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/image", server.port);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Source) source = source_open(url, &fences, 0, NULL, &error);
+    guint8 bytes[4096];
+    gssize got = 1;
+    g_assert_no_error(error);
+    while (got > 0)
+        got = source_read(source, bytes, sizeof bytes, &error);
+    g_assert_cmpint(got, ==, -1);
+    g_assert_nonnull(strstr(error->message, "MIN_TRANSFER_BW"));
+    source_free(g_steal_pointer(&source));
+    server_stop(&server);
+    expect(fs_copy, 6,
+           "<PATH>~/src/image</PATH>"
+           "<TEMPLATE><LIMIT_TRANSFER_BW>1M</LIMIT_TRANSFER_BW></TEMPLATE>",
+           "<TEMPLATE><MIN_TRANSFER_BW>2K</MIN_TRANSFER_BW></TEMPLATE>", "~/ds/1/6-abc raw");
 }
 
 static void test_urls(void)
@@ -555,6 +587,9 @@ static void test_documents(void)
         {"<DS_DRIVER_ACTION_DATA><LIMIT_TRANSFER_BW>fast</LIMIT_TRANSFER_BW>"
          "</DS_DRIVER_ACTION_DATA>",
          "such as 500K or 10M"},
+        {"<DS_DRIVER_ACTION_DATA><LIMIT_TRANSFER_BW>1K</LIMIT_TRANSFER_BW>"
+         "</DS_DRIVER_ACTION_DATA>",
+         "MIN_TRANSFER_BW"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *payload =
@@ -678,6 +713,7 @@ int main(int argc, char **argv)
     g_test_add_func("/datastore/qcow2", test_qcow2);
     g_test_add_func("/datastore/fences", test_fences);
     g_test_add_func("/datastore/urls", test_urls);
+    g_test_add_func("/datastore/slow-url", test_slow_url);
     g_test_add_func("/datastore/make", test_make);
     g_test_add_func("/datastore/clone-and-remove", test_clone_and_remove);
     g_test_add_func("/datastore/snapshots", test_snapshots);

@@ -194,6 +194,15 @@ static void change_disks(const char *flavour, const char *host, char *(*seen)(co
     g_assert_cmpint(look(ready).kind, ==, IMAGE_QCOW2);
     g_assert_cmpuint(guest_size(ready), ==, 6 << 20);
     RUN("SNAP_DELETE %s %s:@/0/7/disk.1 7 7 0\n");
+    /* What a guest wrote into a raw disk is not taken for the header of an image. */
+    g_autofree char *forged = seen("disk.2");
+    RUN("MKIMAGE %s 2 raw %s:@/0/7/disk.2 7 0\n");
+    write_to(forged, "QFI\xfb");
+    RUN("RESIZE %s %s:@/0/7/disk.2 3 raw 7 0\n");
+    g_autofree char *bytes = NULL;
+    gsize length = 0;
+    g_assert_true(g_file_get_contents(forged, &bytes, &length, NULL));
+    g_assert_cmpuint(length, ==, 3 << 20);
     g_assert_false(g_file_test(ready, G_FILE_TEST_EXISTS));
 #undef RUN
 }
@@ -211,6 +220,7 @@ static void test_shared_disks(void)
     expect_failure("shared", "SNAP_REVERT shared node01:@/0/7/disk.0 9 7 0\n", "is not there");
     expect_failure("shared", "SNAP_CREATE shared node01:@/0/7/disk.9 0 7 0\n", "is not there");
     expect_failure("shared", "RESIZE shared node01:/etc/passwd 9 7 0\n", "/etc/passwd");
+    expect_failure("shared", "RESIZE shared node01:@/0/7/disk.0 9 qcow2 7 0\n", "no qcow2 image");
     expect_done("shared", "DELETE shared node01:@/0/7 7 0\n");
     sandbox_no_leftovers(box);
 }
