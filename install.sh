@@ -15,8 +15,8 @@ cd "$top"
 
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
-clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup onemarket onemarketapp"
-drivers="one_im one_vmm one_tm one_datastore one_market"
+clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup onehook onemarket onemarketapp"
+drivers="one_im one_vmm one_tm one_datastore one_market one_hem"
 
 fail() {
     echo "install.sh: $1" >&2

@@ -21,3 +21,4 @@ extern const CliKind cli_image;
 extern const CliKind cli_vmgroup;
 extern const CliKind cli_market;
 extern const CliKind cli_app;
+extern const CliKind cli_hook;

@@ -168,6 +168,13 @@ static const CliOption all[] = {
     {"market", 'm', "marketplace", "MARKETPLACE", "The same as --market."},
     {"origin-image", 'i', "image", "IMAGE", "Image that is copied there, by id or name."},
     {"vm-name", 't', "vmname", "NAME", "Name of the template; that of the image unless told."},
+    /* Hooks. */
+    {"execution", 'e', "execution", "ID", "Number of an execution."},
+    {"failed-runs", 0, "error", NULL, "Only executions that failed."},
+    {"good-runs", 0, "success", NULL, "Only executions that ended with code 0."},
+    {"hook-id", 0, "hook-id", "ID", "Only executions of this hook."},
+    {"since", 0, "since", "DATE", "From then on: 09/19/26, \"09/19/26 14:05\", seconds."},
+    {"until", 0, "until", "DATE", "Up to then: the same."},
 
     /* Machines: what is attached to them. */
     {"file", 'f', "file", "FILE", "Read the template from this file."},

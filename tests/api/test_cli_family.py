@@ -192,6 +192,42 @@ def test_vm_groups(real):
     real.run("onevmgroup delete mall")
 
 
+def test_hooks(real, one):
+    for name, text in (("tell", "#!/bin/sh\nprintf 'got %s\\033[1m' \"$1\"\n"), ("fail", "#!/bin/sh\necho no >&2; exit 7\n")):
+        path = one.var / "remotes" / "hooks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    made(real.run("onehook create", text="NAME = tell\nTYPE = state\nRESOURCE = VM\nON = CUSTOM\nSTATE = HOLD\nCOMMAND = tell\nARGUMENTS = $ID\n"))
+    made(real.run("onehook create", text="NAME = failing\nTYPE = api\nCALL = one.vm.allocate\nCOMMAND = fail\n"))
+    assert real.run("onehook list --sort ID").splitlines() == [
+        "  ID NAME                      TYPE", "   0 tell                      state", "   1 failing                   api"]
+    made(real.run("onevm create --name hooked --cpu 0.01 --memory 16 --hold"))
+    one.until(lambda: str(real.run("onehook log")).count("SUCCESS") == str(real.run("onehook log")).count("ERROR") == 1, "both hooks to end")
+    page = real.run("onehook show tell")
+    assert "HOOK 0 INFORMATION" in page and 'STATE="HOLD"' in page and re.search(r"^ +0 .* 0 SUCCESS$", page, re.M), page
+    page = real.run("onehook show tell --execution 0")
+    assert re.search(r"EXECUTION STDOUT\ngot \d+\?\[1m\n", page) and "RETURN CODE         : 0\n" in page, page
+    assert "no record of execution \"9\"" in real.error("onehook show tell -e 9", NO_OBJECT)
+    page = real.run("onehook show failing -e 0")
+    assert "EXECUTION STDERR\nno\n" in page and "RETURN CODE         : 7\n" in page, page
+    assert [line.split()[0] for line in real.run("onehook log --error").splitlines()[1:]] == ["1"]
+    assert [line.split()[0] for line in real.run("onehook log --success").splitlines()[1:]] == ["0"]
+    assert [line.split()[0] for line in real.run("onehook log --hook-id 1 --since 01/31/20 --until 2037-01-01T00:00:00Z").splitlines()[1:]] == ["1"]
+    assert len(real.run("onehook log --since '01/31/37 14:05'").splitlines()) == 1
+    assert "is no date" in real.error("onehook log --since tomorrow", USAGE)
+    assert "<HOOKLOG>" in real.run("onehook log -x")
+    real.run("onehook retry failing 0")
+    one.until(lambda: "RETRY" in str(real.run("onehook show failing -e 1")), "the hook to run again")
+    assert "there is no record of it" in real.error("onehook retry failing 55", NO_OBJECT)
+    for line in ("rename failing other", "lock other", "unlock other"):
+        real.run("onehook " + line)
+    real.run("onehook update other -a", text="NOTE=1\n")
+    assert 'NOTE="1"' in real.run("onehook show other")
+    real.run("onehook delete other,tell")
+    real.run("onevm terminate --hard hooked")
+
+
 # ---- groups, rules, clusters, datastores, virtual data centers ----
 
 def test_groups(real):
