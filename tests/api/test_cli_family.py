@@ -214,7 +214,7 @@ def test_hooks(real, one):
     assert [line.split()[0] for line in real.run("onehook log --error").splitlines()[1:]] == ["1"]
     assert [line.split()[0] for line in real.run("onehook log --success").splitlines()[1:]] == ["0"]
     assert [line.split()[0] for line in real.run("onehook log --hook-id 1 --since 01/31/20 --until 2037-01-01T00:00:00Z").splitlines()[1:]] == ["1"]
-    assert len(real.run("onehook log --since '01/31/37 14:05'").splitlines()) == 1
+    assert len(real.run(["onehook", "log", "--since", "01/31/37 14:05"]).splitlines()) == 1
     assert "is no date" in real.error("onehook log --since tomorrow", USAGE)
     assert "<HOOKLOG>" in real.run("onehook log -x")
     real.run("onehook retry failing 0")
