@@ -86,6 +86,17 @@ static JsonObject *give_up(const char *host, const char *operation, guint second
     return NULL;
 }
 
+/* What it tells of itself has changed: "rootfs: 1.2GB (90MB/s)". */
+static void tell_progress(JsonObject *answer, char **told, const SshWatch *watch)
+{
+    JsonObject *metadata = json_object_at(answer, "metadata.metadata");
+    g_autofree char *text = metadata ? json_print(metadata) : NULL;
+    if (text && watch && watch->progress && g_strcmp0(text, *told) != 0)
+        watch->progress(0, watch->data);
+    g_free(*told);
+    *told = g_steal_pointer(&text);
+}
+
 /* 1xx: it goes on; 200: done; 4xx: failed, or cancelled (401). */
 JsonObject *lxd_finish(const char *host, JsonObject *document, const SshWatch *watch,
                        GError **error)
@@ -96,6 +107,7 @@ JsonObject *lxd_finish(const char *host, JsonObject *document, const SshWatch *w
     if (!operation)
         return metadata_of(document);
     g_autofree char *path = g_strdup_printf("%s/wait?timeout=%d", operation, WAIT_SECONDS);
+    g_autofree char *told = NULL;
     for (;;) {
         gboolean cancelled = watch && watch->cancelled && watch->cancelled(watch->data);
         if (cancelled || g_get_monotonic_time() > until)
@@ -113,6 +125,7 @@ JsonObject *lxd_finish(const char *host, JsonObject *document, const SshWatch *w
             return refused(host, 400, json_text_at(answer, "metadata.err"), error);
         if (code < 100)
             return refused(host, 400, "the operation has no status", error);
+        tell_progress(answer, &told, watch);
     }
 }
 

@@ -247,6 +247,8 @@ typedef struct Transfer {
     const RestCall *call;
     RestReply *reply;
     gsize limit;
+    gsize before, behind; /* bytes of these that were sent */
+    curl_off_t moved;     /* bytes either way, when progress was told last */
     enum { STOP_NONE, STOP_LIMIT, STOP_CANCELLED, STOP_TAKER } stopped;
 } Transfer;
 
@@ -277,18 +279,39 @@ static int on_progress(void *data, curl_off_t total_in, curl_off_t in, curl_off_
     const SshWatch *watch = &transfer->call->watch;
     if (watch->cancelled && watch->cancelled(watch->data))
         transfer->stopped = STOP_CANCELLED;
+    if (watch->progress && in + out != transfer->moved) {
+        transfer->moved = in + out;
+        watch->progress((guint64)transfer->moved, watch->data);
+    }
     return transfer->stopped == STOP_CANCELLED;
+}
+
+/* Some more of a text of which `sent` bytes went already. */
+static size_t copy_some(char *room, gsize size, const char *text, gsize length, gsize *sent)
+{
+    gsize count = MIN(length - *sent, size);
+    memcpy(room, text + *sent, count);
+    *sent += count;
+    return count;
 }
 
 static size_t on_input(char *room, size_t size, size_t count, void *data)
 {
-    ssize_t got = read(((Transfer *)data)->call->input, room, size * count);
+    Transfer *transfer = data;
+    const RestCall *call = transfer->call;
+    if (transfer->before < call->before_length)
+        return copy_some(room, size * count, call->before, call->before_length, &transfer->before);
+    ssize_t got = read(call->input, room, size * count);
+    if (got == 0 && call->behind)
+        return copy_some(room, size * count, call->behind, strlen(call->behind), &transfer->behind);
     return got < 0 ? CURL_READFUNC_ABORT : (size_t)got;
 }
 
 static void set_body(const RestCall *call, CURL *curl, Transfer *transfer)
 {
     curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    /* What was read from a descriptor cannot be sent again, should an old connection be dead. */
+    curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, call->input > 0 ? 1L : 0L);
     if (call->input > 0) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, NULL);
@@ -345,10 +368,8 @@ gboolean rest_call(const char *host, const RestCall *call, RestReply *reply, GEr
     RestLink *link = take_link(host, error);
     if (!link)
         return FALSE;
-    Transfer transfer = {link, call, reply,
-                         call->limit  ? call->limit
-                         : call->take ? ERROR_BYTES
-                                      : ANSWER_BYTES};
+    Transfer transfer = {.link = link, .call = call, .reply = reply};
+    transfer.limit = call->limit ? call->limit : call->take ? ERROR_BYTES : ANSWER_BYTES;
     g_autofree char *url = rest_link_url(link, call->path);
     struct curl_slist *headers = headers_of(call);
     CURL *curl = link->curl;

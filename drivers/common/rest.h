@@ -43,11 +43,14 @@ typedef struct RestCall {
     const char *type;   /* of the body; NULL: application/json */
     const char *header; /* one more header line; may be NULL */
     int input;          /* a descriptor whose content is the body; 0: none */
+    const char *before; /* bytes of the body before and behind those of `input`; NULL: none */
+    gsize before_length;
+    const char *behind; /* a string */
     /* Takes the answer piece by piece instead of `body` of the reply, unless it is an error's;
      * FALSE ends the call. May be NULL. */
     gboolean (*take)(const char *bytes, gsize count, gpointer data);
     gpointer data;
-    SshWatch watch; /* `seconds` 0: 30 */
+    SshWatch watch; /* `seconds` 0: 30; `progress` gets the bytes that went either way */
     gsize limit;    /* bytes of the answer; 0: 16 MiB */
 } RestCall;
 

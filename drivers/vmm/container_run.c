@@ -5,6 +5,8 @@
 
 #define ORDER_SECONDS  60
 #define REMOVE_SECONDS 100
+/* Progress is told at most so often; much less than any time-out of oned's. */
+#define PROGRESS_SECONDS 20
 
 static const ContainerEngine *engine;
 
@@ -27,10 +29,32 @@ char *container_path(const VmmAction *action, const char *rest)
     return g_strconcat(engine->folder, name, rest, NULL);
 }
 
+void container_progress(DriverJob *job, guint64 bytes)
+{
+    VmmAction *action = driver_job_data(job);
+    gint64 now = g_get_monotonic_time();
+    gboolean first = action->told == 0;
+    if (!first && now - action->told < PROGRESS_SECONDS * G_TIME_SPAN_SECOND)
+        return;
+    action->told = now;
+    if (!first && bytes)
+        driver_log('I', action->vid, "progress: %" G_GUINT64_FORMAT " MiB of the work at hand",
+                   bytes >> 20);
+    else if (!first)
+        driver_log('I', action->vid, "progress: the work at hand goes on");
+}
+
+static void tell_progress(guint64 bytes, gpointer job)
+{
+    container_progress(job, bytes);
+}
+
 SshWatch container_watch(DriverJob *job, guint seconds)
 {
-    return (SshWatch){
-        .seconds = seconds, .cancelled = (gboolean(*)(gpointer))driver_job_cancelled, .data = job};
+    return (SshWatch){.seconds = seconds,
+                      .cancelled = (gboolean(*)(gpointer))driver_job_cancelled,
+                      .progress = tell_progress,
+                      .data = job};
 }
 
 static VmmPresence presence_of(const char *status)

@@ -64,7 +64,12 @@ gboolean container_find(DriverJob *job, ContainerSight *sight);
 gboolean container_find_running(DriverJob *job, ContainerSight *sight, const char *for_what);
 /* Its path with what follows: "/containers/one-12" and `rest`. (owned) */
 char *container_path(const VmmAction *action, const char *rest);
-/* The time that a job may take, and its end when the job is cancelled. */
+/* Work that tells progress may take so long: oned gives up what tells none. */
+#define CONTAINER_LONG_SECONDS (23 * 3600)
+/* Something of a long job was done: oned is told now and then, and waits on. `bytes` so far; 0: not
+ * known. By the job's own thread. */
+void container_progress(DriverJob *job, guint64 bytes);
+/* The time that a job may take, its end when the job is cancelled, and its progress. */
 SshWatch container_watch(DriverJob *job, guint seconds);
 
 /* ---- doing ---- */

@@ -4,10 +4,12 @@
 #include "drivers/common/docker.h"
 #include "drivers/vmm/container_run.h"
 
-/* What POST /containers/create wants. NULL: the template cannot be such a machine. (owned) */
+/* What POST /containers/create wants beside the image. NULL: the template cannot be such a machine.
+ * (owned) */
 JsonObject *docker_build_container(const VmmAction *action, GError **error);
 /* CPU and MEMORY alone. (owned) */
 JsonObject *docker_build_limits(const VmmAction *action);
 
-/* Sees to it that the host has the machine's image (docker_image.c). */
-gboolean docker_have_image(DriverJob *job, GError **error);
+/* Sees to it that the host has the machine's image (docker_image.c): what it is called there.
+ * (owned) */
+char *docker_have_image(DriverJob *job, GError **error);

@@ -139,15 +139,12 @@ static JsonObject *build_labels(const VmmAction *action)
 
 static gboolean fits(const VmmAction *action, GError **error)
 {
-    g_autofree char *image = container_value(action, "IMAGE");
-    if (!image)
-        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
-                    "the template names no image: CONTAINER = [ IMAGE = \"name:tag\" ]");
-    else if (xml_find(action->vm, "TEMPLATE/NIC"))
-        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
-                    "containers of Docker have no NIC of the template: CONTAINER/NETWORK names one "
-                    "of the engine's networks, CONTAINER/PORTS what is reached from outside");
-    return image && !xml_find(action->vm, "TEMPLATE/NIC");
+    if (!xml_find(action->vm, "TEMPLATE/NIC"))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                "containers of Docker have no NIC of the template: CONTAINER/NETWORK names one "
+                "of the engine's networks, CONTAINER/PORTS what is reached from outside");
+    return FALSE;
 }
 
 JsonObject *docker_build_container(const VmmAction *action, GError **error)
@@ -156,7 +153,6 @@ JsonObject *docker_build_container(const VmmAction *action, GError **error)
         return NULL;
     g_autoptr(JsonObject) container = json_object_new();
     JsonObject *settings = build_settings(action);
-    set(container, "Image", container_value(action, "IMAGE"));
     set(container, "User", container_value(action, "USER"));
     set(container, "WorkingDir", container_value(action, "DIRECTORY"));
     set(container, "Hostname", xml_get(action->vm, "TEMPLATE/CONTEXT/SET_HOSTNAME"));

@@ -1,33 +1,32 @@
 /* The image of a container of Docker or Podman: there already, brought as a file, or fetched by the
  * engine. */
+#include "drivers/vmm/container_image.h"
 #include "drivers/vmm/docker.h"
 #include "lib/base/error.h"
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-#define PULL_SECONDS 3400
+/* What `docker save` writes at the top of an archive. */
+#define MANIFEST "manifest.json"
 
-/* A file of `docker save`; administrators alone may name one (VM_RESTRICTED_ATTR). */
-static gboolean load_archive(DriverJob *job, const char *archive, GError **error)
+/* ---- the engine's own ---- */
+
+/* FALSE without the error: it is not there. */
+static gboolean is_there(const char *host, const char *image, GError **error)
 {
-    const SshWatch watch = container_watch(job, PULL_SECONDS);
-    int input = open(archive, O_RDONLY | O_CLOEXEC);
-    if (input < 0) {
-        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                    "CONTAINER/ARCHIVE=\"%s\" cannot be read on the front-end", archive);
-        return FALSE;
-    }
-    gboolean good =
-        docker_follow(vmm_action_of(job)->host, "/images/load?quiet=true", input, &watch, error);
-    close(input);
-    return good;
+    g_autofree char *word = rest_escape(image);
+    g_autofree char *path = g_strdup_printf("/images/%s/json", word);
+    g_autoptr(GError) reason = NULL;
+    g_autoptr(JsonObject) there = docker_do(host, "GET", path, NULL, NULL, &reason);
+    if (!there && !g_error_matches(reason, ONE_ERROR, ONE_ERROR_NO_EXISTS))
+        g_propagate_error(error, g_steal_pointer(&reason));
+    return there != NULL;
 }
 
 /* Without a tag the engine would fetch all there are. */
 static gboolean pull(DriverJob *job, const char *image, GError **error)
 {
-    const SshWatch watch = container_watch(job, PULL_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     const char *last = strrchr(image, '/');
     gboolean tagged = strpbrk(last ? last : image, ":@") != NULL;
     g_autofree char *word = rest_escape(image);
@@ -38,20 +37,79 @@ static gboolean pull(DriverJob *job, const char *image, GError **error)
     return docker_follow(vmm_action_of(job)->host, path, 0, &watch, error);
 }
 
-gboolean docker_have_image(DriverJob *job, GError **error)
+/* ---- files ---- */
+
+/* "sha256:..." of the image in an archive of `docker save`; its files are named after it. (owned)
+ */
+static char *id_of(const char *manifest)
+{
+    g_autoptr(JsonArray) list = json_read_list(manifest, strlen(manifest), NULL);
+    const char *config = json_text_at(list ? json_nth_object(list, 0) : NULL, "Config");
+    const char *last = config ? strrchr(config, '/') : NULL;
+    const char *digits = last ? last + 1 : config;
+    gsize length = digits ? strspn(digits, "0123456789abcdef") : 0;
+    return length == 64 ? g_strdup_printf("sha256:%.64s", digits) : NULL;
+}
+
+static gboolean upload(DriverJob *job, const ContainerImage *image, const char *path,
+                       GError **error)
+{
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
+    const char *host = vmm_action_of(job)->host;
+    int input = container_image_open(image, error);
+    if (input < 0)
+        return FALSE;
+    driver_log('I', vmm_action_of(job)->vid, "the image %s is brought to %s", image->file, host);
+    gboolean good = docker_follow(host, path, input, &watch, error);
+    close(input);
+    return good;
+}
+
+/* `name` is what the template calls it; NULL: nothing. What it is called on the host. (owned) */
+static char *bring(DriverJob *job, const ContainerImage *image, const char *name, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    g_autofree char *image = container_value(action, "IMAGE");
-    g_autofree char *archive = container_value(action, "ARCHIVE");
-    g_autofree char *word = rest_escape(image);
-    g_autofree char *path = g_strdup_printf("/images/%s/json", word);
     g_autoptr(GError) reason = NULL;
-    g_autoptr(JsonObject) there = docker_do(action->host, "GET", path, NULL, NULL, &reason);
-    if (there)
-        return TRUE;
-    if (!g_error_matches(reason, ONE_ERROR, ONE_ERROR_NO_EXISTS)) {
-        g_propagate_error(error, g_steal_pointer(&reason));
-        return FALSE;
+    g_autofree char *manifest = container_image_read(image, MANIFEST, error);
+    if (!manifest)
+        return NULL;
+    g_autofree char *called = name        ? g_strdup(name)
+                              : *manifest ? id_of(manifest)
+                                          : g_strconcat("one-image:", image->key, NULL);
+    if (!called) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "the " MANIFEST " of \"%s\" names no image; it is made by docker save",
+                    image->file);
+        return NULL;
     }
-    return archive ? load_archive(job, archive, error) : pull(job, image, error);
+    g_autofree char *word = rest_escape(called);
+    g_autofree char *path = *manifest ? g_strdup("/images/load?quiet=true")
+                                      : g_strconcat("/images/create?fromSrc=-&repo=", word, NULL);
+    gboolean there = is_there(action->host, called, &reason);
+    if (there || (!reason && upload(job, image, path, error)))
+        return g_steal_pointer(&called);
+    if (reason)
+        g_propagate_error(error, g_steal_pointer(&reason));
+    return NULL;
+}
+
+char *docker_have_image(DriverJob *job, GError **error)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autofree char *name = container_value(action, "IMAGE");
+    g_auto(ContainerImage) image = {NULL};
+    g_autoptr(GError) reason = NULL;
+    if (!container_image_find(action, &image, error))
+        return NULL;
+    if (image.file)
+        return bring(job, &image, name, error);
+    if (!name)
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "the template names no image: CONTAINER = [ IMAGE = \"name:tag\" ], or a DISK "
+                    "with an image that is a tar archive");
+    else if (is_there(action->host, name, &reason) || (!reason && pull(job, name, error)))
+        return g_steal_pointer(&name);
+    else if (reason)
+        g_propagate_error(error, g_steal_pointer(&reason));
+    return NULL;
 }

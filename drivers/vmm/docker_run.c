@@ -117,8 +117,10 @@ static gboolean create(DriverJob *job, GError **error)
     g_autofree char *name = rest_escape(action->domain);
     g_autofree char *path = g_strconcat("/containers/create?name=", name, NULL);
     g_autoptr(JsonObject) document = docker_build_container(action, error);
-    if (!document || !docker_have_image(job, error))
+    g_autofree char *image = document ? docker_have_image(job, error) : NULL;
+    if (!image)
         return FALSE;
+    json_object_set_string_member(document, "Image", image);
     g_autoptr(JsonObject) made = docker_do(action->host, "POST", path, document, &watch, error);
     if (!made)
         return FALSE;
@@ -225,7 +227,7 @@ const ContainerEngine docker_engine = {
 };
 
 const DriverAction docker_actions[] = {
-    {"DEPLOY", container_deploy, 3600},
+    {"DEPLOY", container_deploy, 24 * 3600},
     {"SHUTDOWN", container_shut_down, 4000},
     {"CANCEL", container_cancel, 120, DRIVER_URGENT},
     {"REBOOT", container_reboot, 120, DRIVER_URGENT},

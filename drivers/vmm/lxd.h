@@ -4,6 +4,12 @@
 #include "drivers/common/lxd.h"
 #include "drivers/vmm/container_run.h"
 
+/* ---- images (lxd_image.c) ---- */
+
+/* The image of a new container: the one that the template names, or one that is brought to the host
+ * from a file, when it is not there yet. (owned) */
+char *lxd_have_image(DriverJob *job, GError **error);
+
 /* ---- moving (lxd_move.c) ---- */
 
 /* Takes the container, which is off at `from`, to the action's host. FALSE: it is still there, and
@@ -27,9 +33,10 @@ void lxd_console(DriverJob *job);
 
 /* ---- documents (lxd_build.c) ---- */
 
-/* What POST /1.0/instances wants, without the name's path; the source is the image that the
- * template names. NULL: the template cannot be such a machine. (owned) */
+/* What POST /1.0/instances wants, without the name's path; lxd_set_source() adds the image, an
+ * alias or a fingerprint. NULL: the template cannot be such a machine. (owned) */
 JsonObject *lxd_build_instance(const VmmAction *action, GError **error);
+void lxd_set_source(JsonObject *instance, const VmmAction *action, const char *image);
 /* `config` and `devices` alone, for a container that is there: limits, cards, user data. (owned) */
 JsonObject *lxd_build_change(const VmmAction *action, GError **error);
 /* One network card as a device. NULL with the error. (owned) */

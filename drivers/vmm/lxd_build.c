@@ -146,17 +146,10 @@ static gboolean is_fingerprint(const char *image)
     return length >= 12 && length <= 64 && strspn(image, "0123456789abcdef") == length;
 }
 
-static JsonObject *build_source(const VmmAction *action, GError **error)
+void lxd_set_source(JsonObject *instance, const VmmAction *action, const char *image)
 {
-    g_autofree char *image = container_value(action, "IMAGE");
     g_autofree char *server = container_value(action, "SERVER");
     g_autofree char *protocol = container_value(action, "PROTOCOL");
-    if (!image) {
-        g_set_error(
-            error, ONE_ERROR, ONE_ERROR_RPC_API,
-            "the template names no image: CONTAINER = [ IMAGE = \"alias or fingerprint\" ]");
-        return NULL;
-    }
     JsonObject *source = json_object_new();
     set(source, "type", "image");
     set(source, is_fingerprint(image) ? "fingerprint" : "alias", image);
@@ -165,7 +158,7 @@ static JsonObject *build_source(const VmmAction *action, GError **error)
         set(source, "server", server);
         set(source, "protocol", protocol ? protocol : "simplestreams");
     }
-    return source;
+    json_object_set_object_member(instance, "source", source);
 }
 
 static void add_profiles(JsonObject *instance, const VmmAction *action)
@@ -197,12 +190,10 @@ JsonObject *lxd_build_change(const VmmAction *action, GError **error)
 JsonObject *lxd_build_instance(const VmmAction *action, GError **error)
 {
     g_autoptr(JsonObject) instance = lxd_build_change(action, error);
-    JsonObject *source = instance ? build_source(action, error) : NULL;
-    if (!source)
+    if (!instance)
         return NULL;
     set(instance, "name", action->domain);
     set(instance, "type", "container");
     add_profiles(instance, action);
-    json_object_set_object_member(instance, "source", source);
     return g_steal_pointer(&instance);
 }

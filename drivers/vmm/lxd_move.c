@@ -13,7 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOVE_SECONDS  3400
 #define ADDRESSES_MAX 4
 #define BACKUP        "one-move"
 
@@ -52,7 +51,7 @@ static gboolean pull(DriverJob *job, const char *from, JsonObject *instance, con
                      const char *certificate, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, MOVE_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     g_autofree char *path = container_path(action, "");
     g_autoptr(JsonObject) order = json_object_new();
     json_object_set_string_member(order, "name", action->domain);
@@ -116,7 +115,7 @@ static gpointer run_export(gpointer data)
 static gboolean carry(DriverJob *job, const char *from, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, MOVE_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     int pipes[2];
     if (!g_unix_open_pipe(pipes, FD_CLOEXEC, error))
         return FALSE;
@@ -147,7 +146,7 @@ static gboolean carry(DriverJob *job, const char *from, GError **error)
 static gboolean carry_backup(DriverJob *job, const char *from, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, MOVE_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     g_autofree char *path = container_path(action, "/backups");
     g_autofree char *own = container_path(action, "/backups/" BACKUP);
     g_autoptr(JsonObject) order = json_object_new();

@@ -4,8 +4,7 @@
 #include "lib/base/xml.h"
 #include <string.h>
 
-#define STATE_SECONDS  60
-#define CREATE_SECONDS 280
+#define STATE_SECONDS 60
 
 /* ---- orders ---- */
 
@@ -40,7 +39,7 @@ static gboolean end(DriverJob *job, const ContainerSight *sight, guint seconds, 
 static gboolean start(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, CREATE_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     return container_give(action, action->host, CONTAINER_START, &watch, error);
 }
 
@@ -55,9 +54,13 @@ static gboolean start_again(DriverJob *job, JsonObject *instance, GError **error
 static gboolean create(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, CREATE_SECONDS);
+    const SshWatch watch = container_watch(job, CONTAINER_LONG_SECONDS);
     g_autoptr(JsonObject) instance = lxd_build_instance(action, error);
-    if (!instance || !lxd_order(action->host, "POST", "/1.0/instances", instance, &watch, error))
+    g_autofree char *image = instance ? lxd_have_image(job, error) : NULL;
+    if (!image)
+        return FALSE;
+    lxd_set_source(instance, action, image);
+    if (!lxd_order(action->host, "POST", "/1.0/instances", instance, &watch, error))
         return FALSE;
     if (start(job, error))
         return TRUE;
@@ -141,7 +144,7 @@ const ContainerEngine lxd_engine = {
 /* The time-outs are wider than what the calls themselves allow; they catch a daemon that never
  * comes back. */
 const DriverAction lxd_actions[] = {
-    {"DEPLOY", container_deploy, 3600},
+    {"DEPLOY", container_deploy, 24 * 3600},
     {"SHUTDOWN", container_shut_down, 4000},
     {"CANCEL", container_cancel, 120, DRIVER_URGENT},
     {"REBOOT", container_reboot, 120, DRIVER_URGENT},

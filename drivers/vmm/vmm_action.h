@@ -22,6 +22,7 @@ typedef struct VmmAction {
     char *deployment;  /* LOCAL_DEPLOYMENT_FILE: where to keep the document; may be NULL */
     char *uuid;        /* of the machine: OS/UUID, else made of what never changes about it */
     gboolean adopted;  /* it ran before oned knew of it: nothing of it may be made anew */
+    gint64 told;       /* when progress was told last; 0: nothing was done yet */
     gboolean shared;   /* the system datastore is the same at all hosts (SHARED=YES) */
 } VmmAction;
 

@@ -35,7 +35,8 @@ typedef struct Asked {
     DriverClass class;
     char *driver;
     char *action;
-    gint64 sent; /* steady time */
+    gint64 sent;   /* steady time */
+    guint seconds; /* without an answer or progress */
     guint64 timer;
 } Asked;
 

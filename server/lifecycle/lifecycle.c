@@ -128,15 +128,6 @@ void vm_log(Lifecycle *lifecycle, const Vm *vm, LogLevel level, const char *form
     log_after_commit(lifecycle, vm->head.id, level, "LCM", text);
 }
 
-void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 id,
-                          const char *text)
-{
-    if (id == (gint32)id && vm_get(lifecycle->world, (gint32)id))
-        log_after_commit(lifecycle, (gint32)id, level, module, g_strdup(text));
-    else
-        log_write(level, module, "%s", text);
-}
-
 typedef struct SampleEffect {
     CoreEffect effect;
     Outside *outside;
@@ -294,6 +285,38 @@ static void request_overdue(Core *core, gpointer data)
     asked_free(asked);
 }
 
+static void set_timer(Lifecycle *lifecycle, Asked *asked)
+{
+    Overdue *overdue = g_new0(Overdue, 1);
+    overdue->lifecycle = lifecycle;
+    overdue->number = asked->number;
+    asked->timer = core_timer_add(lifecycle->world->core, (gint64)asked->seconds * G_USEC_PER_SEC,
+                                  request_overdue, overdue, g_free);
+}
+
+/* Long work that goes on is not overdue. */
+static void note_progress(Lifecycle *lifecycle, const Vm *vm)
+{
+    guint64 number = vm->work.request;
+    Asked *asked = number ? g_hash_table_lookup(lifecycle->asked, &number) : NULL;
+    if (!asked || asked->about != ASKED_STEP)
+        return;
+    core_timer_cancel(lifecycle->world->core, asked->timer);
+    set_timer(lifecycle, asked);
+}
+
+void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *module, gint64 id,
+                          const char *text)
+{
+    const Vm *vm = id == (gint32)id ? vm_get(lifecycle->world, (gint32)id) : NULL;
+    if (vm && g_str_has_prefix(text, "progress"))
+        note_progress(lifecycle, vm);
+    if (vm)
+        log_after_commit(lifecycle, (gint32)id, level, module, g_strdup(text));
+    else
+        log_write(level, module, "%s", text);
+}
+
 guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
                       guint place, guint seconds)
 {
@@ -308,11 +331,8 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     asked->driver = g_strdup(request->driver);
     asked->action = g_strdup(request->action);
     asked->sent = core_steady(core);
-    Overdue *overdue = g_new0(Overdue, 1);
-    overdue->lifecycle = lifecycle;
-    overdue->number = asked->number;
-    asked->timer =
-        core_timer_add(core, (gint64)seconds * G_USEC_PER_SEC, request_overdue, overdue, g_free);
+    asked->seconds = seconds;
+    set_timer(lifecycle, asked);
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;

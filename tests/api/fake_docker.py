@@ -1,5 +1,7 @@
 """The Engine API as far as the drivers use it, in the memory of the tests."""
+import io
 import json
+import tarfile
 import threading
 import time
 
@@ -37,6 +39,11 @@ class FakeDocker(FakeDaemon):
             self.refuse(handler, 404, f"No such image: {name}")
 
     def pull(self, handler):
+        if handler.query.get("fromSrc") == "-":
+            tarfile.open(fileobj=io.BytesIO(handler.content)).close()
+            self.images.add(handler.query["repo"])
+            handler.answer(200, b'{"status":"sha256:2"}\n')
+            return
         wanted = handler.query["fromImage"] + (":" + handler.query["tag"] if "tag" in handler.query else "")
         if wanted in self.registry:
             self.images.add(self.registry[wanted])
@@ -45,7 +52,9 @@ class FakeDocker(FakeDaemon):
             handler.answer(200, b'{"status":"Pulling"}\n{"errorDetail":{},"error":"manifest unknown"}\n')
 
     def load(self, handler):
-        self.images.add(handler.content.decode())
+        with tarfile.open(fileobj=io.BytesIO(handler.content)) as saved:
+            for image in json.load(saved.extractfile("manifest.json")):
+                self.images |= {*image["RepoTags"], "sha256:" + image["Config"].removesuffix(".json")}
         handler.answer(200, b'{"stream":"Loaded image"}\n')
 
     def create(self, handler):

@@ -1,7 +1,11 @@
 """LXD's /1.0 as far as the drivers use it, in the memory of the tests."""
 import copy
+import hashlib
+import io
 import itertools
 import json
+import re
+import tarfile
 import threading
 
 from api.fake_rest import FakeDaemon, websocket_accept, websocket_frame, websocket_read
@@ -12,7 +16,7 @@ CODES = {"Running": 103, "Stopped": 102, "Frozen": 110, "Error": 112}
 class FakeLxd(FakeDaemon):
     def __init__(self, path, name="lxd1"):
         self.name, self.instances, self.operations, self.numbers = name, {}, {}, itertools.count(1)
-        self.images = {"debian": "f" * 64}
+        self.images, self.brought = {"debian": "f" * 64}, []
         self.stubborn = False  # containers that do not end when they are asked
         self.controls, self.listeners, self.addresses, self.peers, self.backups = [], [], [], {}, {}
         super().__init__(path)
@@ -104,6 +108,47 @@ class FakeLxd(FakeDaemon):
             self.instances[name] = {"config": dict(wanted.get("config") or {}), "devices": wanted.get("devices") or {}, "status": "Stopped",
                                     "type": "container", "description": wanted.get("description", ""), "profiles": wanted.get("profiles")}
         self.later(handler, work)
+
+    def bring_image(self, handler):
+        """One archive, or a form with a description and a root; the fingerprint is of all of them."""
+        content = handler.content
+        if handler.headers["Content-Type"].startswith("multipart/form-data"):
+            boundary = b"--" + handler.headers["Content-Type"].split("boundary=")[1].encode()
+            parts = [part.split(b"\r\n\r\n", 1) for part in content.split(boundary)[1:-1]]
+            assert [re.search(rb' name="(.*?)"', head).group(1) for head, rest in parts] == [b"metadata", b"rootfs"]
+            content = b"".join(rest[:-2] for head, rest in parts)
+            with tarfile.open(fileobj=io.BytesIO(parts[0][1][:-2])) as described:
+                self.described = described.extractfile("metadata.yaml").read().decode()
+        elif "metadata.yaml" not in tarfile.open(fileobj=io.BytesIO(content)).getnames():
+            self.refuse(handler, 400, "Metadata tarball is missing")
+            return
+        fingerprint = hashlib.sha256(content).hexdigest()
+
+        def work():
+            if fingerprint in self.brought:
+                raise ValueError("Image with same fingerprint already exists")
+            self.brought.append(fingerprint)
+        self.later(handler, work)
+
+    def show_image(self, handler, fingerprint):
+        if fingerprint in self.brought:
+            self.sync(handler, {"fingerprint": fingerprint})
+        else:
+            self.refuse(handler, 404, "Image not found")
+
+    def show_alias(self, handler, alias):
+        if alias in self.images:
+            self.sync(handler, {"name": alias, "target": self.images[alias]})
+        else:
+            self.refuse(handler, 404, "Image alias not found")
+
+    def name_image(self, handler):
+        wanted = json.loads(handler.content)
+        if wanted["target"] not in self.brought:
+            self.refuse(handler, 404, "Image not found")
+            return
+        self.images[wanted["name"]] = wanted["target"]
+        self.sync(handler, {})
 
     def known(self, handler, name):
         if name not in self.instances:
@@ -257,6 +302,10 @@ class FakeLxd(FakeDaemon):
     ROUTES = [
         ("GET", "/1.0", server),
         ("GET", "/1.0/resources", resources),
+        ("POST", "/1.0/images", bring_image),
+        ("GET", "/1.0/images/([0-9a-f]+)", show_image),
+        ("GET", "/1.0/images/aliases/([^/]+)", show_alias),
+        ("POST", "/1.0/images/aliases", name_image),
         ("GET", "/1.0/instances", list),
         ("POST", "/1.0/instances", create),
         ("GET", "/1.0/instances/([^/]+)", show),

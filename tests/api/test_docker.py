@@ -1,6 +1,9 @@
 """The Docker flavour of both drivers, against a service that speaks the Engine API."""
+import io
+import json
 import re
 import socket
+import tarfile
 
 import pytest
 from api.driver_process import DriverProcess, decoded, machine
@@ -11,6 +14,14 @@ from api.states import AUTHORIZATION
 WEB = ("<CPU>0.5</CPU><MEMORY>64</MEMORY><CONTAINER><IMAGE>nginx:1.25</IMAGE><COMMAND>sh -c \"sleep 9\"</COMMAND>"
        "<PORTS>8080:80, 127.0.0.1:5353:53/udp</PORTS><VOLUMES>data:/srv /etc/motd:/motd:ro</VOLUMES>"
        "<ENVIRONMENT>A=1 \"B=two words\"</ENVIRONMENT><NETWORK>bridge</NETWORK><USER>www</USER></CONTAINER>")
+
+
+def saved(path, files):
+    with tarfile.open(path, "w") as archive:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
 
 
 @pytest.fixture
@@ -106,10 +117,30 @@ def test_what_cannot_be_deployed(vmm, docker, template, text):
 def test_images(vmm, docker, tmp_path):
     vmm.ok("DEPLOY", 12, machine("h1", template=container("<IMAGE>web</IMAGE>")))
     vmm.ok("DEPLOY", 13, machine("h1", vid=13, template=container("<IMAGE>web:2</IMAGE>")))
-    (tmp_path / "saved.tar").write_text("brought:1")
+    saved(tmp_path / "saved.tar", {"manifest.json": json.dumps([{"Config": "c" * 64 + ".json", "RepoTags": ["brought:1"]}])})
     vmm.ok("DEPLOY", 14, machine("h1", vid=14, template=container(f"<IMAGE>brought:1</IMAGE><ARCHIVE>{tmp_path}/saved.tar</ARCHIVE>")))
     assert len(docker.told("POST", "/images/create")) == 2 and len(docker.told("POST", "/images/load")) == 1
     assert docker.containers["one-14"]["wanted"]["Image"] == "brought:1"
+
+
+def test_images_of_datastores(vmm, docker, tmp_path):
+    """A disk that is an archive of docker save, or of the files of a root."""
+    disk = "<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>7</IMAGE_ID><SOURCE>{}</SOURCE>{}</DISK>"
+    saved(tmp_path / "ds.1", {"manifest.json": json.dumps([{"Config": "d" * 64 + ".json", "RepoTags": ["x:1"]}])})
+    saved(tmp_path / "ds.2", {"./bin/sh": "#!", "./etc/manifest.json": "[]"})
+    for vid in (12, 13):
+        vmm.ok("DEPLOY", vid, machine("h1", vid=vid, template=disk.format(tmp_path / "ds.1", "")))
+    for vid in (14, 15):
+        vmm.ok("DEPLOY", vid, machine("h1", vid=vid, template=disk.format(tmp_path / "ds.2", "") + "<CONTAINER><COMMAND>/bin/sh</COMMAND></CONTAINER>"))
+    assert docker.containers["one-12"]["wanted"]["Image"] == "sha256:" + "d" * 64
+    assert re.fullmatch("one-image:[0-9a-f]{24}", docker.containers["one-15"]["wanted"]["Image"])
+    assert len(docker.told("POST", "/images/load")) == 1 and len(docker.told("POST", "/images/create")) == 1, "what is there is not sent again"
+    (tmp_path / "ds.3").write_text("no archive" * 1000)
+    for template, text in ((disk.format(tmp_path / "ds.3", ""), "is no tar archive"), (disk.format("/nowhere", ""), "cannot be read on the front-end"),
+                           (disk.format(tmp_path / "ds.1", "<PERSISTENT>YES</PERSISTENT>"), "make it non-persistent"),
+                           (disk.format("", "<TYPE>swap</TYPE>"), "disk 0 is empty space"), (disk.format(tmp_path / "ds.1", "") * 2, "is a second image"),
+                           (disk.format(tmp_path / "ds.1", "") + container("<IMAGE>web</IMAGE>"), "both name an image")):
+        vmm.fails("DEPLOY", 16, machine("h1", vid=16, template=template), text)
 
 
 def test_one_that_ends_at_once(vmm, docker):

@@ -1,7 +1,11 @@
 """The LXD flavour of both drivers, against a service that speaks LXD's API."""
+import hashlib
+import io
 import json
+import os
 import re
 import socket
+import tarfile
 
 import pytest
 from api.driver_process import DriverProcess, decoded, machine
@@ -270,6 +274,37 @@ def test_snapshots(vmm, lxd):
     assert mine["snapshots"] == {}
     vmm.fails("SNAPSHOTREVERT", 12, asked, "Snapshot not found")
     assert mine["status"] == "Running", "it goes on when there was nothing to go back to"
+
+
+# ---- images ----
+
+def archive(path, files):
+    with tarfile.open(path, "w") as made:
+        for name, text in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(text)
+            made.addfile(entry, io.BytesIO(text.encode()))
+
+
+def test_images_of_datastores(vmm, lxd, tmp_path):
+    """A disk that is an image as LXD exports it, or the files of a root; what is there is not sent again."""
+    disk = "<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>7</IMAGE_ID><SOURCE>{}</SOURCE></DISK>"
+    archive(tmp_path / "ds.1", {"metadata.yaml": "architecture: x86_64\n", "rootfs/bin/sh": "#!"})
+    archive(tmp_path / "ds.2", {"./bin/sh": "#!", "./etc/metadata.yaml": "no"})
+    for vid, name in ((12, "ds.1"), (13, "ds.1"), (14, "ds.2"), (15, "ds.2")):
+        vmm.ok("DEPLOY", vid, machine("h1", vid=vid, template=disk.format(tmp_path / name)))
+        assert lxd.instances[f"one-{vid}"]["status"] == "Running"
+    assert len(lxd.told("POST", "/1.0/images")) == 2 and len(set(lxd.brought)) == 2
+    assert lxd.described == "architecture: x86_64\ncreation_date: 1\n"
+    assert lxd.brought[0] == hashlib.sha256((tmp_path / "ds.1").read_bytes()).hexdigest()
+    os.utime(tmp_path / "ds.1", (1, 1))
+    vmm.ok("DEPLOY", 16, machine("h1", vid=16, template=disk.format(tmp_path / "ds.1")))
+    assert len(lxd.told("POST", "/1.0/images")) == 2, "the same content is known again by its fingerprint"
+    brought = "<CONTAINER><IMAGE>mine</IMAGE><ARCHIVE>{}</ARCHIVE></CONTAINER>".format(tmp_path / "ds.1")
+    vmm.ok("DEPLOY", 17, machine("h1", vid=17, template=brought))
+    assert lxd.images["mine"] == lxd.brought[0]
+    vmm.fails("DEPLOY", 18, machine("h1", vid=18, template=disk.format("/nowhere")), "cannot be read on the front-end")
+    vmm.fails("DEPLOY", 18, machine("h1", vid=18, template=disk.format("")), "disk 0 is empty space")
 
 
 # ---- moves ----

@@ -337,6 +337,22 @@ static void test_suspended(Fixture *fixture, gconstpointer data)
     expect(fixture, VM_SUSPENDED, LCM_INIT);
 }
 
+/* Long work that tells of its progress is waited for; that of another machine does not count. */
+static void test_progress(Fixture *fixture, gconstpointer data)
+{
+    put(fixture, VM_ACTIVE, LCM_BOOT);
+    for (guint i = 0; i < 10; i++) {
+        small_wait(fixture->small, 290);
+        g_assert_false(fixture->vm->work.asking);
+        lifecycle_driver_log(fixture->lifecycle, LOG_INFO, "VMM", 0, "progress: 10 MiB");
+    }
+    small_wait(fixture->small, 290);
+    lifecycle_driver_log(fixture->lifecycle, LOG_INFO, "VMM", 1, "progress: 10 MiB");
+    lifecycle_driver_log(fixture->lifecycle, LOG_INFO, "VMM", 0, "still at it");
+    small_wait(fixture->small, 20);
+    g_assert_true(fixture->vm->work.asking);
+}
+
 static void test_long_reasons(Fixture *fixture, gconstpointer data)
 {
     g_autofree char *text = g_strdup_printf("%*d", 3 << 20, 7);
@@ -609,6 +625,7 @@ int main(int argc, char **argv)
     ADD("late-truth", test_late_truth);
     ADD("monitoring/guest-dies", test_guest_dies);
     ADD("monitoring/suspended", test_suspended);
+    ADD("monitoring/progress", test_progress);
     ADD("long-reasons", test_long_reasons);
     ADD("monitoring/old", test_old_reports);
     ADD("monitoring/work", test_monitoring_starts_nothing);
