@@ -22,3 +22,4 @@ extern const CliKind cli_vmgroup;
 extern const CliKind cli_market;
 extern const CliKind cli_app;
 extern const CliKind cli_hook;
+extern const CliKind cli_vrouter;

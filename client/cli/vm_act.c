@@ -139,6 +139,8 @@ static gboolean append_pairs(Cli *cli, GString *text, const Pair *pairs, guint c
         gint32 id;
         if (value == NULL)
             continue;
+        if (*value == '\0') /* a flag */
+            value = "YES";
         const CliKind *kind = cli_kind_of_word(pairs[i].key);
         if (kind != NULL && !cli_find_id(cli, kind, value, &id, error))
             return FALSE;
@@ -165,7 +167,8 @@ static gboolean attach(Cli *cli, gint32 id, const char *method, const char *vect
             return FALSE;
         if (text->str[text->len - 1] == '[') {
             g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
-                        "attach what? `onevm %s -h` lists the options", cli->called);
+                        "attach what? `%s %s -h` lists the options", cli->kind->program,
+                        cli->called);
             return FALSE;
         }
         g_string_append(text, "]");
@@ -189,6 +192,21 @@ static gboolean attach_nic(Cli *cli, gint32 id, GError **error)
         {"network", "NETWORK_ID"}, {"bridge", "BRIDGE"}, {"ip", "IP"}, {"mac", "MAC"},
         {"model", "MODEL"},        {"target", "TARGET"}};
     return attach(cli, id, "one.vm.attachnic", "NIC", pairs, G_N_ELEMENTS(pairs), error);
+}
+
+static gboolean attach_router_nic(Cli *cli, gint32 id, GError **error)
+{
+    static const Pair pairs[] = {{"network", "NETWORK_ID"},
+                                 {"ip", "IP"},
+                                 {"float", "FLOATING_IP"},
+                                 {"float-only", "FLOATING_ONLY"},
+                                 {"management", "VROUTER_MANAGEMENT"}};
+    return attach(cli, id, "one.vrouter.attachnic", "NIC", pairs, G_N_ELEMENTS(pairs), error);
+}
+
+CliExit cli_vrouter_nic_attach(Cli *cli)
+{
+    return cli_each(cli, attach_router_nic);
 }
 
 CliExit cli_vm_disk_attach(Cli *cli)

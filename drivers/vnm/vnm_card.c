@@ -135,7 +135,9 @@ static gboolean add_address(const xmlNode *from, const VnmCard *card, const char
 static gboolean add_addresses(const xmlNode *from, VnmCard *card, GError **error)
 {
     static const char *const v4[] = {"IP", "VROUTER_IP"};
-    static const char *const v6[] = {"IP6", "IP6_LINK", "IP6_GLOBAL", "IP6_ULA", "VROUTER_IP6"};
+    static const char *const v6[] = {
+        "IP6",         "IP6_LINK",         "IP6_GLOBAL",      "IP6_ULA",
+        "VROUTER_IP6", "VROUTER_IP6_LINK", "VROUTER_IP6_ULA", "VROUTER_IP6_GLOBAL"};
     for (guint i = 0; i < G_N_ELEMENTS(v4); i++)
         if (!add_address(from, card, v4[i], G_SOCKET_FAMILY_IPV4, card->ip, error))
             return FALSE;

@@ -107,6 +107,8 @@ gboolean vm_attach_nic(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *nic, con
                        GError **error);
 gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 nic, const VmAsker *asker,
                        GError **error);
+/* The machine is in a state in which the change of that word may begin. FALSE with the error. */
+gboolean vm_may_change(const Vm *vm, const char *word, GError **error);
 /* The disk or network card of that number; NULL: none. (borrowed) */
 TemplateAttribute *vm_device(const Vm *vm, const char *kind, gint64 id);
 /* Without `append` what `change` does not name is removed, as far as it can be changed at all. */

@@ -72,6 +72,11 @@ const VmActionRow *vm_change_row(const Vm *vm, const char *word, GError **error)
     return NULL;
 }
 
+gboolean vm_may_change(const Vm *vm, const char *word, GError **error)
+{
+    return vm_change_row(vm, word, error) != NULL;
+}
+
 /* A template as a value of another: not every text can be one. (owned) */
 static char *pack(const Template *template)
 {

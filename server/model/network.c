@@ -476,16 +476,21 @@ static gboolean place_of_card(World *world, const TemplateAttribute *card, Netwo
     return *range && range_place_of_mac(*range, mac, index);
 }
 
-void network_release_card(World *world, const Vm *vm, const TemplateAttribute *card)
+void network_release_held(World *world, const TemplateAttribute *card, Holder holder)
 {
     Network *network;
     AddressRange *range;
     guint index;
     if (!place_of_card(world, card, &network, &range, &index))
         return;
-    Holder holder = range_holder(range, index);
-    if (holder.kind == HOLDER_VM && holder.id == vm->head.id)
+    Holder now = range_holder(range, index);
+    if (now.kind == holder.kind && now.id == holder.id)
         network_release(world, network, range, index);
+}
+
+void network_release_card(World *world, const Vm *vm, const TemplateAttribute *card)
+{
+    network_release_held(world, card, (Holder){HOLDER_VM, vm->head.id});
 }
 
 static const char *const cards[] = {"NIC", "NIC_ALIAS"};
@@ -501,29 +506,41 @@ void network_release_vm(World *world, Vm *vm)
 
 /* ---- checking ---- */
 
+static const char *holder_word(HolderKind kind)
+{
+    return kind == HOLDER_ROUTER ? "virtual router" : "machine";
+}
+
+/* That somebody uses an address. (owned) */
+static char *lease_key(const Network *network, const AddressRange *range, guint index, Holder who)
+{
+    return g_strdup_printf("%d/%d/%u/%d", network->head.id, range->id, index, who.kind);
+}
+
 /* Without `problems` what is wrong is set right: who uses an address holds it, when nobody else
  * does, and who does not use it gives it back. */
-static void check_cards(World *world, const Vm *vm, GHashTable *seen, GPtrArray *problems)
+static void check_cards(World *world, const Object *user, Holder who, GHashTable *seen,
+                        GPtrArray *problems)
 {
     const TemplateAttribute *card;
     for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
-        for (guint i = 0; (card = template_vector(vm->head.template, cards[which], i)); i++) {
+        for (guint i = 0; (card = template_vector(user->template, cards[which], i)); i++) {
             Network *network;
             AddressRange *range;
             guint index;
             if (!place_of_card(world, card, &network, &range, &index))
                 continue;
             Holder holder = range_holder(range, index);
-            gboolean holds = holder.kind == HOLDER_VM && holder.id == vm->head.id;
+            gboolean holds = holder.kind == who.kind && holder.id == who.id;
             if (!holds && !problems && holder.kind == HOLDER_NONE)
-                network_lease(world, network, range, index, (Holder){HOLDER_VM, vm->head.id});
+                network_lease(world, network, range, index, who);
             else if (!holds && problems)
                 g_ptr_array_add(problems,
-                                g_strdup_printf("machine %d uses %s of network %d, which it does "
+                                g_strdup_printf("%s %d uses %s of network %d, which it does "
                                                 "not hold",
-                                                vm->head.id, attribute_get(card, "MAC"),
-                                                network->head.id));
-            g_hash_table_add(seen, g_strdup_printf("%d/%d/%u", network->head.id, range->id, index));
+                                                holder_word(who.kind), who.id,
+                                                attribute_get(card, "MAC"), network->head.id));
+            g_hash_table_add(seen, lease_key(network, range, index, who));
         }
 }
 
@@ -533,16 +550,17 @@ static void check_range(World *world, Network *network, AddressRange *range, GHa
     for (guint index = range_next_held(range, 0); index < range->size;
          index = range_next_held(range, index + 1)) {
         Holder holder = range_holder(range, index);
-        g_autofree char *key = g_strdup_printf("%d/%d/%u", network->head.id, range->id, index);
-        gboolean unused = holder.kind == HOLDER_VM && !g_hash_table_contains(seen, key);
+        g_autofree char *key = lease_key(network, range, index, holder);
+        gboolean unused = (holder.kind == HOLDER_VM || holder.kind == HOLDER_ROUTER) &&
+                          !g_hash_table_contains(seen, key);
         gboolean lost = holder.kind == HOLDER_NET && !network_get(world, holder.id);
         if (!problems && (unused || lost))
             network_release(world, network, range, index);
         else if (unused)
-            g_ptr_array_add(problems,
-                            g_strdup_printf("network %d, range %d, address %u is held by "
-                                            "machine %d, which does not use it",
-                                            network->head.id, range->id, index, holder.id));
+            g_ptr_array_add(problems, g_strdup_printf("network %d, range %d, address %u is held by "
+                                                      "%s %d, which does not use it",
+                                                      network->head.id, range->id, index,
+                                                      holder_word(holder.kind), holder.id));
         else if (lost)
             g_ptr_array_add(problems,
                             g_strdup_printf("network %d, range %d, address %u is held by "
@@ -555,10 +573,15 @@ static void look_at_leases(World *world, GPtrArray *problems)
 {
     g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     const GPtrArray *vms = world->pools[KIND_VM].order;
+    const GPtrArray *routers = world->pools[KIND_VROUTER].order;
     const GPtrArray *networks = world->pools[KIND_NET].order;
     for (guint i = 0; i < vms->len; i++)
         if (VM(vms->pdata[i])->state != VM_DONE)
-            check_cards(world, vms->pdata[i], seen, problems);
+            check_cards(world, vms->pdata[i], (Holder){HOLDER_VM, ((Object *)vms->pdata[i])->id},
+                        seen, problems);
+    for (guint i = 0; i < routers->len; i++)
+        check_cards(world, routers->pdata[i],
+                    (Holder){HOLDER_ROUTER, ((Object *)routers->pdata[i])->id}, seen, problems);
     for (guint i = 0; i < networks->len; i++) {
         Network *network = networks->pdata[i];
         for (guint j = 0; j < network->ranges->len; j++)

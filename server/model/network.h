@@ -68,6 +68,8 @@ void network_lease(World *world, Network *network, AddressRange *range, guint in
 void network_release(World *world, Network *network, AddressRange *range, guint index);
 /* Every address that the cards of a machine hold; it has ended. */
 void network_release_vm(World *world, Vm *vm);
+/* The address that a card has, when that is whose it is; else nothing. */
+void network_release_held(World *world, const TemplateAttribute *card, Holder holder);
 /* The same for one card (NIC or NIC_ALIAS) of it. */
 void network_release_card(World *world, const Vm *vm, const TemplateAttribute *card);
 

@@ -2,6 +2,7 @@
 #include "server/model/network.h"
 
 #include "server/model/cluster.h"
+#include "server/model/vrouter.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -157,7 +158,8 @@ static void render(World *world, Object *object, GString *xml, gboolean whole)
     xml_int(xml, "VLAN_ID_AUTOMATIC", network->vlan_given);
     xml_int(xml, "OUTER_VLAN_ID_AUTOMATIC", 0);
     xml_int(xml, "USED_LEASES", network_used(network));
-    xml_ids(xml, "VROUTERS", NULL);
+    g_autoptr(GArray) routers = vrouters_in_network(world, object->id);
+    xml_ids(xml, "VROUTERS", routers);
     xml_ids(xml, "UPDATED_VMS", vms);
     xml_ids(xml, "OUTDATED_VMS", NULL);
     xml_ids(xml, "UPDATING_VMS", NULL);

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static const Kind counted_kinds[] = {KIND_VM, KIND_NET, KIND_IMAGE};
+static const Kind counted_kinds[] = {KIND_VM, KIND_NET, KIND_IMAGE, KIND_VROUTER};
 
 /* One line of what is wrong. (owned) */
 static char *difference(const Quotas *quotas, const QuotaEntry *entry, guint metric,

@@ -190,13 +190,13 @@ static void take_disks(const Vm *vm, QuotaUse *use)
             quota_use_add(use, QUOTA_VM, QUOTA_GLOBAL, VM_SYSTEM_DISK_SIZE, number);
 }
 
-static void take_leases(const Vm *vm, QuotaUse *use)
+static void take_leases(const Object *object, QuotaUse *use)
 {
     static const char *const cards[] = {"NIC", "NIC_ALIAS"};
     const TemplateAttribute *card;
     gint64 network;
     for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
-        for (guint i = 0; (card = template_vector(vm->head.template, cards[which], i)); i++)
+        for (guint i = 0; (card = template_vector(object->template, cards[which], i)); i++)
             if (attribute_get(card, "AR_ID") && attribute_get_int(card, "NETWORK_ID", &network))
                 quota_use_add(use, QUOTA_NETWORK, (gint32)network, NETWORK_LEASES, 1);
 }
@@ -216,7 +216,7 @@ static QuotaUse *vm_takes(World *world, const Object *object)
     take_devices(vm, use, running);
     take_generic(world, vm, use, running);
     take_disks(vm, use);
-    take_leases(vm, use);
+    take_leases(object, use);
     return use;
 }
 
@@ -233,6 +233,16 @@ static QuotaUse *network_takes(World *world, const Object *object)
         if (range->parent >= 0)
             quota_use_add(use, QUOTA_NETWORK, network->parent, NETWORK_LEASES, range->size);
     }
+    return use;
+}
+
+/* ---- virtual routers ---- */
+
+/* Addresses that the router itself holds. */
+static QuotaUse *vrouter_takes(World *world, const Object *object)
+{
+    QuotaUse *use = quota_use_new(object->uid, object->gid, -1);
+    take_leases(object, use);
     return use;
 }
 
@@ -260,6 +270,7 @@ static const struct {
     {KIND_VM, vm_takes},
     {KIND_NET, network_takes},
     {KIND_IMAGE, image_takes},
+    {KIND_VROUTER, vrouter_takes},
 };
 
 QuotaUse *quota_use_of(World *world, const Object *object)

@@ -8,6 +8,7 @@
 #include "server/model/vm_backups.h"
 #include "server/model/vm_images.h"
 #include "server/model/vmgroup.h"
+#include "server/model/vrouter.h"
 #include "server/model/vm_room.h"
 #include "server/model/world.h"
 
@@ -245,6 +246,7 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
         network_release_vm(world, vm);
         vm_group_count(world, vm);
         sched_actions_drop(world, KIND_VM, vm->head.id);
+        vrouter_count(world, vm);
         /* Its disks came back: persistent ones have the size there that they had here. */
         if (vm->previous_lcm == LCM_EPILOG || vm->previous_lcm == LCM_EPILOG_FAILURE)
             vm_images_keep_growth(world, vm->head.template);

@@ -17,6 +17,7 @@
 #include "server/model/vdc.h"
 #include "server/model/vm.h"
 #include "server/model/vmgroup.h"
+#include "server/model/vrouter.h"
 #include "server/model/zone.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ static const struct {
     {KIND_VMGROUP, &vmgroup_operations},
     {KIND_MARKETPLACE, &market_operations},
     {KIND_MARKETPLACEAPP, &app_operations},
+    {KIND_VROUTER, &vrouter_operations},
     {KIND_VM, &vm_operations},
     {KIND_HOOK, &hook_operations},
 };
@@ -245,6 +247,7 @@ gboolean world_load(World *world, Store *store, GError **error)
         vm_recharge(world, vms->pdata[i]);
         secgroup_count(world, vms->pdata[i]);
         vm_group_count(world, vms->pdata[i]);
+        vrouter_count(world, vms->pdata[i]);
     }
     quota_count(world, world->counted);
     world->loading = FALSE;

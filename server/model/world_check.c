@@ -16,6 +16,7 @@
 #include "server/model/vm.h"
 #include "server/model/vm_images.h"
 #include "server/model/vmgroup.h"
+#include "server/model/vrouter.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -233,6 +234,7 @@ static const struct {
     {network_check, network_repair}, {secgroup_check, NULL},      {vm_group_check, NULL},
     {images_check, images_repair},   {vm_images_check, NULL},     {check_ids, NULL},
     {quota_check, quota_repair},     {sched_actions_check, NULL}, {markets_check, NULL},
+    {vrouter_check, NULL},
 };
 
 GPtrArray *world_check(World *world)

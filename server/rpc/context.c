@@ -180,6 +180,9 @@ static const struct {
     {"METRIC", "METRIC"},
     {"MTU", "GUEST_MTU", "MTU"},
     {"VLAN_ID", "GUEST_VLAN_ID"},
+    {"VROUTER_IP", "VROUTER_IP"},
+    {"VROUTER_IP6", "VROUTER_IP6_GLOBAL", "VROUTER_IP6"},
+    {"VROUTER_MANAGEMENT", "VROUTER_MANAGEMENT"},
 };
 
 static const char *card_value(const TemplateAttribute *card, const Network *network,
@@ -227,6 +230,17 @@ static void add_networks(World *world, const Vm *vm, TemplateAttribute *context)
     }
 }
 
+static void add_router(const Vm *vm, TemplateAttribute *context)
+{
+    static const char *const names[] = {"VROUTER_ID", "VROUTER_KEEPALIVED_ID",
+                                        "VROUTER_KEEPALIVED_PASSWORD"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+        const char *value = template_get(vm->head.template, names[i]);
+        if (value)
+            attribute_set(context, names[i], value);
+    }
+}
+
 void context_complete(World *world, Vm *vm)
 {
     TemplateAttribute *context = template_vector(vm->head.template, "CONTEXT", 0);
@@ -234,6 +248,8 @@ void context_complete(World *world, Vm *vm)
         return;
     expand_all(world, vm, context);
     const char *network = attribute_get(context, "NETWORK");
-    if (network && !g_ascii_strcasecmp(network, "YES"))
+    if (network && !g_ascii_strcasecmp(network, "YES")) {
         add_networks(world, vm, context);
+        add_router(vm, context);
+    }
 }

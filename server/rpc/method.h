@@ -7,6 +7,7 @@
 #include "lib/base/error.h"
 #include "server/auth/access.h"
 #include "server/lifecycle/lifecycle.h"
+#include "server/model/vrouter.h"
 #include "server/model/world.h"
 #include "server/rpc/call.h"
 #include "server/store/store_sqlite.h"
@@ -121,6 +122,9 @@ guint request_new_permissions(const Request *request);
  * `trusted`: an administrator wrote the template, who may use restricted attributes. */
 Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
                         gboolean hold, gboolean trusted);
+/* The same for a machine of a router, whose cards and ids it gets. */
+Vm *request_new_router_machine(Request *request, const VRouter *router, const Template *given,
+                               gboolean hold, gboolean trusted);
 /* Puts `change` (taken) in the place of the template, or merges it. FALSE with the request's error,
  * and the template is as it was. */
 gboolean request_change_template(Request *request, Template **template, Template *change,

@@ -292,8 +292,6 @@ static const RpcMethod methods[] = {
            "All templates of machines."),
     METHOD("one.secgrouppool.info", "|iii", "string", SECGROUP, LISTED, pool_info_filtered,
            "All security groups."),
-    METHOD("one.vrouterpool.info", "|iii", "string", VROUTER, LISTED, pool_info_filtered,
-           "All virtual routers."),
 
     /* images */
     METHOD("one.image.allocate", "si|b", "int", IMAGE, CREATE, image_allocate,
@@ -490,6 +488,28 @@ static const RpcMethod methods[] = {
            "Lets images be made of an app, or not."),
     METHOD("one.marketapppool.info", "|iii", "string", MARKETPLACEAPP, LISTED, pool_info_filtered,
            "All apps: filter, start, end."),
+    /* virtual routers */
+    METHOD("one.vrouter.allocate", "s", "int", VROUTER, CREATE, vrouter_allocate,
+           "Makes a virtual router from a template: NIC = [ NETWORK_ID, FLOATING_IP, ... ] ..., "
+           "KEEPALIVED_ID, KEEPALIVED_PASSWORD."),
+    OBJECT("one.vrouter.instantiate", "iiisbs", "int", VROUTER, MANAGE, 1, vrouter_instantiate,
+           "Makes the machines of a router: router, how many, template, their name (%i: the number), "
+           "on hold, more attributes."),
+    OBJECT("one.vrouter.attachnic", "is", "int", VROUTER, MANAGE, 1, vrouter_attachnic,
+           "Gives a router and each of its machines a card, described by one NIC = [ ... ]."),
+    OBJECT("one.vrouter.detachnic", "ii", "int", VROUTER, MANAGE, 1, vrouter_detachnic,
+           "Takes a card from a router and each of its machines."),
+    OBJECT("one.vrouter.delete", "i", "int", VROUTER, MANAGE, 1, vrouter_delete,
+           "Removes a router and its machines."),
+    OBJECT("one.vrouter.info", "i|b", "string", VROUTER, USE_LOCKED, 1, object_info,
+           "A virtual router."),
+    OBJECT("one.vrouter.update", "is|i", "int", VROUTER, MANAGE, 1, vrouter_update,
+           "Replaces (0) or merges (1) the template of a router; not its cards."),
+    RENAME("vrouter", VROUTER, MANAGE, "a virtual router"),
+    RIGHTS("vrouter", VROUTER, "", "a virtual router"),
+    LOCKS("vrouter", VROUTER, "a virtual router"),
+    METHOD("one.vrouterpool.info", "|iii", "string", VROUTER, LISTED, pool_info_filtered,
+           "All virtual routers."),
 
     /* the server */
     STATELESS("one.system.version", "", "string", SESSION, system_version,

@@ -7,6 +7,8 @@
 
 #include "lib/base/names.h"
 #include "server/model/vm_backups.h"
+#include "server/model/vm.h"
+#include "server/model/vrouter.h"
 
 #include <string.h>
 
@@ -68,10 +70,22 @@ RpcReply *vm_method_diskresize(Request *request)
 
 /* ---- network cards ---- */
 
+/* Cards of a router's machines come and go with those of the router. */
+static gboolean has_own_cards(Request *request)
+{
+    const VRouter *router = vrouter_of_vm(request->world, VM(request->object));
+    return !router || reply_error(request, ONE_ERROR_ACTION,
+                                  "Action is not supported for virtual router VMs: use attachnic "
+                                  "and detachnic of virtual router %d, which machine %d is of",
+                                  router->head.id, request->object->id) != NULL;
+}
+
 RpcReply *vm_method_attachnic(Request *request)
 {
     Vm *vm = VM(request->object);
     VmAsker asker = request_asker(request);
+    if (!has_own_cards(request))
+        return NULL;
     g_autoptr(Template) given = request_template(request, 2);
     if (!given)
         return NULL;
@@ -85,6 +99,8 @@ RpcReply *vm_method_attachnic(Request *request)
 RpcReply *vm_method_detachnic(Request *request)
 {
     VmAsker asker = request_asker(request);
+    if (!has_own_cards(request))
+        return NULL;
     return reply_to(request, vm_detach_nic(request->lifecycle, VM(request->object),
                                            arg_int(request, 2, -1), &asker, &request->error));
 }

@@ -109,6 +109,11 @@ RpcReply *network_delete(Request *request)
         return reply_error(request, ONE_ERROR_ACTION,
                            "Cannot delete virtual network. Can not remove a virtual network with "
                            "leases in use");
+    g_autoptr(GArray) routers = vrouters_in_network(request->world, id);
+    if (routers->len)
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Cannot delete virtual network. Virtual router %d has a card in it",
+                           g_array_index(routers, gint32, 0));
     acl_forget(request->world, request->object);
     network_remove(request->world, network);
     return reply_int(request, id);

@@ -135,16 +135,14 @@ RpcReply *template_info(Request *request)
 }
 
 /* An administrator's template, and so whatever it holds was meant. */
-static gboolean is_trusted(const Object *template)
+gboolean request_template_is_trusted(const Object *template)
 {
     return template->uid == USER_ONEADMIN || template->gid == GROUP_ONEADMIN;
 }
 
-/* The template with what the caller adds; their own part is not trusted. (owned) */
-static Template *complete(Request *request, const Object *source)
+Template *request_instance(Request *request, const Object *source, const char *name, guint at)
 {
-    const char *name = arg_text(request, 2, "");
-    g_autoptr(Template) extra = request_template(request, 4);
+    g_autoptr(Template) extra = request_template(request, at);
     if (!extra)
         return NULL;
     g_autoptr(Template) all = template_copy(source->template);
@@ -185,8 +183,14 @@ static gboolean take_own_images(Request *request, Plain *own, Template *machine,
 RpcReply *template_instantiate(Request *request)
 {
     const Object *source = request->object;
-    gboolean persistent = arg_bool(request, 5, FALSE), trusted = is_trusted(source);
-    g_autoptr(Template) all = complete(request, source);
+    gboolean persistent = arg_bool(request, 5, FALSE),
+             trusted = request_template_is_trusted(source);
+    if (template_get_bool(source->template, "VROUTER", FALSE))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Virtual router templates cannot be instantiated: template %d has "
+                           "VROUTER=YES; use one.vrouter.instantiate",
+                           source->id);
+    g_autoptr(Template) all = request_instance(request, source, arg_text(request, 2, ""), 4);
     if (!all)
         return NULL;
     if (persistent && !(request_may(request, RIGHT_CREATE, KIND_TEMPLATE, NULL) &&
@@ -238,14 +242,14 @@ RpcReply *vntemplate_instantiate(Request *request)
     if (!extra || !request_may(request, RIGHT_CREATE, KIND_NET, NULL) ||
         !request_network_fits(request, extra))
         return NULL;
-    gboolean trusted = is_trusted(source);
+    gboolean trusted = request_template_is_trusted(source);
     g_autoptr(Template) all = template_copy(source->template);
     trusted &= !template_get(extra, "CLUSTER_IDS");
     template_merge(all, extra);
     template_set(all, "NAME", *name ? name : source->name);
     g_autoptr(GArray) clusters = NULL;
-    if (!(is_trusted(source) ? template_fits(request->world, all, &request->error)
-                             : request_network_fits(request, all)) ||
+    if (!(request_template_is_trusted(source) ? template_fits(request->world, all, &request->error)
+                                              : request_network_fits(request, all)) ||
         !take_clusters(request, all, trusted, &clusters))
         return NULL;
     Network *network = request_new_network(request, g_steal_pointer(&all), clusters);

@@ -29,18 +29,18 @@ static gboolean draft_is_allowed(Request *request, const VmDraft *draft, gboolea
     return quota_allows_vm(request->world, &vm, -1, &request->error);
 }
 
-Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
-                        gboolean hold, gboolean trusted)
+static Vm *new_machine(Request *request, const Template *given, const char *otherwise_named,
+                       gboolean hold, gboolean trusted, const VRouter *router)
 {
     World *world = request->world;
-    g_auto(VmDraft) draft = {.trusted = trusted};
+    g_auto(VmDraft) draft = {.trusted = trusted, .router = router};
     if (!vm_draft_make(world, request->caller, given, &draft, &request->error))
         return NULL;
     g_autoptr(GPtrArray) scheduled = request_take_sched_actions(request, NULL, draft.user_template);
     if (!scheduled)
         return NULL;
     gint32 id = world->pools[KIND_VM].last_id + 1; /* that vm_create() will give */
-    if (!cards_take(world, request->caller, draft.template, id, &request->error))
+    if (!cards_take(world, request->caller, router, draft.template, id, &request->error))
         return NULL;
     hold |= draft.hold;
     if (!draft_is_allowed(request, &draft, hold) ||
@@ -65,10 +65,23 @@ Vm *request_new_machine(Request *request, const Template *given, const char *oth
     secgroup_count(world, vm);
     vm_group_count(world, vm);
     request_give_sched_actions(request, vm, scheduled);
+    vrouter_count(world, vm);
     if (vm_images_look(world, template, NULL) == VM_IMAGES_WAIT)
         vm_wait_for_images(request->lifecycle, vm);
     lifecycle_vm_created(request->lifecycle, vm);
     return vm;
+}
+
+Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
+                        gboolean hold, gboolean trusted)
+{
+    return new_machine(request, given, otherwise_named, hold, trusted, NULL);
+}
+
+Vm *request_new_router_machine(Request *request, const VRouter *router, const Template *given,
+                               gboolean hold, gboolean trusted)
+{
+    return new_machine(request, given, NULL, hold, trusted, router);
 }
 
 RpcReply *vm_allocate(Request *request)
@@ -157,11 +170,18 @@ RpcReply *vm_method_migrate(Request *request)
                                                &order, &asker, &request->error));
 }
 
+static gboolean ends_machine(const char *word)
+{
+    static const char *const words[] = {"terminate", "terminate-hard", "delete", NULL};
+    return g_strv_contains(words, word);
+}
+
 RpcReply *vm_method_action(Request *request)
 {
     const char *word = arg_text(request, 1, "");
     const char *needed = vm_action_right(word);
     VmAsker asker = request_asker(request);
+    const VRouter *router = vrouter_of_vm(request->world, VM(request->object));
     Right right = needed && !strcmp(needed, "admin") ? RIGHT_ADMIN : RIGHT_MANAGE;
     /* "poweroff-hard" is the operation poweroff, "unresched" is resched */
     g_autofree char *operation =
@@ -172,6 +192,11 @@ RpcReply *vm_method_action(Request *request)
     right = operation_right(request->world, request->caller, operation, right);
     if (!request_may(request, right, KIND_VM, request->object))
         return NULL;
+    if (router && ends_machine(vm_action_meaning(word)))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Action \"%s\" is not supported for virtual router VMs: machine %d goes "
+                           "when virtual router %d is deleted",
+                           word, request->object->id, router->head.id);
     return reply_to_action(
         request, vm_action(request->lifecycle, VM(request->object), word, &asker, &request->error));
 }

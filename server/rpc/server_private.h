@@ -227,6 +227,13 @@ HANDLER(marketapp_updatedb);
 HANDLER(vmpool_accounting);
 HANDLER(vmpool_showback);
 HANDLER(vmpool_calculateshowback);
+/* methods_vrouter.c */
+HANDLER(vrouter_allocate);
+HANDLER(vrouter_instantiate);
+HANDLER(vrouter_attachnic);
+HANDLER(vrouter_detachnic);
+HANDLER(vrouter_delete);
+HANDLER(vrouter_update);
 /* methods_image.c */
 /* The image of each disk of a template, NULL for disks without. NULL with the error when the caller
  * has not that right on one of them. (of Image, borrowed; owned) */
@@ -249,6 +256,11 @@ HANDLER(image_restore);
 /* An update may write that into the template of an image. FALSE with the request's error. */
 gboolean image_may_write(Request *request, const Template *change);
 /* methods_template.c */
+/* An administrator's template of machines or networks, and so whatever it holds was meant. */
+gboolean request_template_is_trusted(const Object *template);
+/* The template of a machine made from `source`, with the name, unless that is empty, and with what
+ * the caller adds in that argument, which is not trusted. NULL with the error. (owned) */
+Template *request_instance(Request *request, const Object *source, const char *name, guint at);
 HANDLER(template_allocate);
 HANDLER(template_clone);
 HANDLER(template_delete);

@@ -165,15 +165,46 @@ static void name_target(TemplateAttribute *card, gint32 vm)
     attribute_set(card, "TARGET", target);
 }
 
-gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
-                   GError **error)
+/* Addresses that the server alone writes. */
+static const char *const addresses[] = {
+    "IP",         "IP6",         "IP6_LINK",         "IP6_GLOBAL",      "IP6_ULA",
+    "VROUTER_IP", "VROUTER_IP6", "VROUTER_IP6_LINK", "VROUTER_IP6_ULA", "VROUTER_IP6_GLOBAL"};
+
+/* Leases what the card asks for, and writes it into the card. */
+static gboolean lease(World *world, Network *network, TemplateAttribute *card, Holder holder,
+                      AddressRange **range, GError **error)
 {
-    g_autoptr(GError) why = NULL;
-    static const char *const addresses[] = {"IP",      "IP6",        "IP6_LINK",   "IP6_GLOBAL",
-                                            "IP6_ULA", "VROUTER_IP", "VROUTER_IP6"};
-    AddressRange *range;
     guint index;
     gint64 range_id = -1;
+    (void)attribute_get_int(card, "AR_ID", &range_id);
+    LeaseWish wish = {(gint32)range_id, attribute_get(card, "IP"), attribute_get(card, "IP6"),
+                      attribute_get(card, "MAC")};
+    if (!network_find(world, network, &wish, range, &index, error))
+        return FALSE;
+    network_lease(world, network, *range, index, holder);
+    attribute_set_int(card, "AR_ID", (*range)->id);
+    /* The range alone says them: a card may speak with each of its addresses. */
+    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++)
+        attribute_set(card, addresses[i], NULL);
+    range_describe(*range, index, card);
+    return TRUE;
+}
+
+/* A card that needs no address: its machine speaks with the router's alone. */
+static void take_no_address(TemplateAttribute *card)
+{
+    attribute_set(card, "AR_ID", NULL); /* it would pass for an address of ours */
+    attribute_set(card, "MAC", NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++)
+        attribute_set(card, addresses[i], NULL);
+}
+
+/* `floats`: the card of a router's machine that has FLOATING_ONLY. */
+static gboolean connect(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
+                        gboolean floats, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    AddressRange *range = NULL;
     Network *network = network_of(world, owner, card, &why);
     if (why) {
         g_propagate_error(error, g_steal_pointer(&why));
@@ -190,21 +221,62 @@ gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gin
     if (!access_check(world, owner, &need, 1, error) ||
         !cards_groups_allowed(world, owner, attribute_get(card, "SECURITY_GROUPS"), error))
         return FALSE;
-    (void)attribute_get_int(card, "AR_ID", &range_id);
-    LeaseWish wish = {(gint32)range_id, attribute_get(card, "IP"), attribute_get(card, "IP6"),
-                      attribute_get(card, "MAC")};
-    if (!network_find(world, network, &wish, &range, &index, error))
+    if (floats)
+        take_no_address(card);
+    else if (!lease(world, network, card, (Holder){HOLDER_VM, vm}, &range, error))
         return FALSE;
-    network_lease(world, network, range, index, (Holder){HOLDER_VM, vm});
-    attribute_set_int(card, "AR_ID", range->id);
-    /* The range alone says them: a card may speak with each of its addresses. */
-    for (guint i = 0; i < G_N_ELEMENTS(addresses); i++)
-        attribute_set(card, addresses[i], NULL);
-    range_describe(range, index, card);
     describe(world, network, range, card);
     name_groups(network, card);
     if (strcmp(card->name, "NIC") == 0)
         name_target(card, vm);
+    return TRUE;
+}
+
+gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
+                   GError **error)
+{
+    return connect(world, owner, card, vm, FALSE, error);
+}
+
+gboolean card_take_for_router(World *world, const User *owner, const VRouter *router,
+                              TemplateAttribute *card, gint32 vm, GError **error)
+{
+    gint64 id = -1;
+    gboolean floats =
+        vrouter_card_says(card, "FLOATING_IP") && vrouter_card_says(card, "FLOATING_ONLY");
+    (void)attribute_get_int(card, "NIC_ID", &id);
+    const TemplateAttribute *shared = vrouter_card(router, id);
+    if (!connect(world, owner, card, vm, floats, error))
+        return FALSE;
+    if (shared)
+        vrouter_share_addresses(shared, card);
+    return TRUE;
+}
+
+gboolean card_take_shared(World *world, const User *owner, TemplateAttribute *card, gint32 router,
+                          GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    AddressRange *range = NULL;
+    Network *network = network_of(world, owner, card, &why);
+    if (why) {
+        g_propagate_error(error, g_steal_pointer(&why));
+        return FALSE;
+    }
+    if (!network)
+        return wrong(error, "A NIC of a virtual router must name a network: set NETWORK_ID or "
+                            "NETWORK in it");
+    AccessNeed need = {RIGHT_USE, KIND_NET, &network->head, FALSE};
+    if (!access_check(world, owner, &need, 1, error))
+        return FALSE;
+    if (!vrouter_card_says(card, "FLOATING_IP"))
+        attribute_set(card, "AR_ID", NULL); /* each machine has an address, the router has none */
+    else if (!lease(world, network, card, (Holder){HOLDER_ROUTER, router}, &range, error))
+        return FALSE;
+    attribute_set(card, "NETWORK_UNAME", NULL);
+    attribute_set(card, "NETWORK_UID", NULL);
+    attribute_set(card, "NETWORK", network->head.name);
+    attribute_set_int(card, "NETWORK_ID", network->head.id);
     return TRUE;
 }
 
@@ -434,14 +506,16 @@ gboolean cards_choose(World *world, Vm *vm, const Template *order, Template **be
     return FALSE;
 }
 
-gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error)
+gboolean cards_take(World *world, const User *owner, const VRouter *router, Template *template,
+                    gint32 vm, GError **error)
 {
     TemplateAttribute *card;
     if (!number_aliases(template, error))
         return FALSE;
     for (guint which = 0; which < G_N_ELEMENTS(kinds); which++)
         for (guint i = 0; (card = template_vector(template, kinds[which], i)); i++) {
-            if (card_take(world, owner, card, vm, error))
+            if (router ? card_take_for_router(world, owner, router, card, vm, error)
+                       : card_take(world, owner, card, vm, error))
                 continue;
             cards_give_back(world, template, vm);
             return FALSE;

@@ -6,11 +6,13 @@
 
 #include "server/model/network.h"
 #include "server/model/user.h"
+#include "server/model/vrouter.h"
 
 /* Gives the cards (NIC, NIC_ALIAS) of a machine that will have this id their addresses, and the
- * template the rules and the clusters that fit. All or none. Errors of ONE_ERROR_INTERNAL and
- * ONE_ERROR_AUTHORIZATION. */
-gboolean cards_take(World *world, const User *owner, Template *template, gint32 vm, GError **error);
+ * template the rules and the clusters that fit. All or none. `router`: whose cards they are, or
+ * NULL. Errors of ONE_ERROR_INTERNAL and ONE_ERROR_AUTHORIZATION. */
+gboolean cards_take(World *world, const User *owner, const VRouter *router, Template *template,
+                    gint32 vm, GError **error);
 /* Writes into the cards of a template what their networks would give them, but for addresses; for
  * looking at only. A card of no network, or of one that does not exist, stays as it is. FALSE with
  * the error: the user may not use a network. */
@@ -19,6 +21,14 @@ gboolean cards_show(World *world, const User *owner, Template *template, GError 
  * written. */
 gboolean card_take(World *world, const User *owner, TemplateAttribute *card, gint32 vm,
                    GError **error);
+/* The same for the card of a router's machine, which has NIC_ID: it shares the addresses of the
+ * router's card of that number, and has none of its own when that has FLOATING_ONLY. */
+gboolean card_take_for_router(World *world, const User *owner, const VRouter *router,
+                              TemplateAttribute *card, gint32 vm, GError **error);
+/* The card of a router itself, which may come to it later: with FLOATING_IP it gets an address that
+ * the router holds. */
+gboolean card_take_shared(World *world, const User *owner, TemplateAttribute *card, gint32 router,
+                          GError **error);
 /* Cards with NETWORK_MODE = auto wait for their network until the machine is deployed: `order`
  * names one for each, NIC = [ NIC_ID = 0, NETWORK_ID = 3 ]. All or none; FALSE with the error when
  * one is missing or cannot be had. `*before` gets the machine's template as it was (owned) when

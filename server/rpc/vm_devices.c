@@ -1,6 +1,7 @@
 #include "server/rpc/vm_devices.h"
 
 #include "lib/base/error.h"
+#include "server/lifecycle/lifecycle.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_images.h"
@@ -119,13 +120,14 @@ gboolean devices_number_disks(World *world, Template *template, GError **error)
 
 /* ---- network cards ---- */
 
-gboolean devices_number_nics(Template *template, GError **error)
+gboolean devices_number_nics(Template *template, gboolean numbered, GError **error)
 {
     g_autoptr(GPtrArray) nics = few_vectors(template, "NIC", error);
     for (guint i = 0; nics && i < nics->len; i++) {
         TemplateAttribute *nic = nics->pdata[i];
         g_autofree char *name = g_strdup_printf("NIC%u", i);
-        attribute_set_int(nic, "NIC_ID", i);
+        if (!numbered)
+            attribute_set_int(nic, "NIC_ID", i);
         if (!attribute_get(nic, "NAME"))
             attribute_set(nic, "NAME", name);
     }
@@ -263,6 +265,36 @@ TemplateAttribute *vm_draft_disk(World *world, const User *user, const Template 
     return NULL;
 }
 
+/* A card that has its address, or waits for a network; taken when it does not fit. */
+static TemplateAttribute *finish_nic(World *world, gint32 vm, const Template *machine,
+                                     TemplateAttribute *nic, gint64 id, GError **error)
+{
+    if (!cards_groups_fit(machine, nic, error)) {
+        card_give_back(world, nic, vm);
+        template_attribute_free(nic);
+        return NULL;
+    }
+    g_autofree char *name = g_strdup_printf("NIC%" G_GINT64_FORMAT, id);
+    attribute_set_int(nic, "NIC_ID", id);
+    if (!attribute_get(nic, "NAME"))
+        attribute_set(nic, "NAME", name);
+    give_nic(world, nic, vm, (guint)id);
+    return nic;
+}
+
+TemplateAttribute *vm_draft_router_nic(World *world, const User *user, const VRouter *router,
+                                       const Vm *vm, TemplateAttribute *card, GError **error)
+{
+    gint64 id = -1;
+    (void)attribute_get_int(card, "NIC_ID", &id);
+    if (vm_device(vm, "NIC", id))
+        (void)wrong(error, "Machine %d has a card %" G_GINT64_FORMAT " already", vm->head.id, id);
+    else if (card_take_for_router(world, user, router, card, vm->head.id, error))
+        return finish_nic(world, vm->head.id, vm->head.template, card, id, error);
+    template_attribute_free(card);
+    return NULL;
+}
+
 TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const Template *machine,
                                 Template *given, GError **error)
 {
@@ -279,15 +311,5 @@ TemplateAttribute *vm_draft_nic(World *world, const User *user, gint32 vm, const
         template_attribute_free(nic);
         return NULL;
     }
-    if (!cards_groups_fit(machine, nic, error)) {
-        card_give_back(world, nic, vm);
-        template_attribute_free(nic);
-        return NULL;
-    }
-    g_autofree char *name = g_strdup_printf("NIC%" G_GINT64_FORMAT, id);
-    attribute_set_int(nic, "NIC_ID", id);
-    if (!attribute_get(nic, "NAME"))
-        attribute_set(nic, "NAME", name);
-    give_nic(world, nic, vm, (guint)id);
-    return nic;
+    return finish_nic(world, vm, machine, nic, id, error);
 }

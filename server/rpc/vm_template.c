@@ -101,6 +101,10 @@ static const char *const own_attributes[] = {"VMID",
                                              "DEPLOY_ID",
                                              "IMPORT_VM_ID",
                                              "IMPORTED",
+                                             "QEMU_GA_EXEC",
+                                             "VROUTER_ID",
+                                             "VROUTER_KEEPALIVED_ID",
+                                             "VROUTER_KEEPALIVED_PASSWORD",
                                              NULL};
 
 static void split(Template *all, VmDraft *draft)
@@ -146,11 +150,14 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     g_autoptr(Template) all = template_copy(given);
     split(all, draft);
     Template *template = draft->template;
+    if (draft->router)
+        vrouter_write_machine(draft->router, template);
     if (!check_backups(template, error) || !check_capacity(template, error) ||
         !images_for_disks(world, owner, template, error) ||
         !images_for_files(world, owner, template, error) ||
         !vm_group_for_machine(world, owner, template, error) ||
-        !devices_number_disks(world, template, error) || !devices_number_nics(template, error) ||
+        !devices_number_disks(world, template, error) ||
+        !devices_number_nics(template, draft->router != NULL, error) ||
         !context_files_allowed(world, template, error))
         return FALSE;
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "server/model/user.h"
+#include "server/model/vrouter.h"
 #include "server/model/world.h"
 
 typedef struct VmDraft {
@@ -11,7 +12,8 @@ typedef struct VmDraft {
     Template *user_template;
     char *import; /* name of the domain that the machine takes over; NULL: it is a new one */
     gboolean hold;
-    gboolean trusted; /* given: restricted attributes were written by an administrator */
+    gboolean trusted;      /* given: restricted attributes were written by an administrator */
+    const VRouter *router; /* given: the router that the machine is to be one of, or NULL */
 } VmDraft;
 
 void vm_draft_clear(VmDraft *draft);

@@ -260,6 +260,18 @@ METHODS = [
     ("one.marketapp.delete", [("id", 2)], "marketplaceapp"),
     ("one.marketapp.dropdb", [("id", 3)], "marketplaceapp"),
     ("one.marketapppool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
+    ("one.vrouter.allocate", [("string", "NAME=r1\nNIC=[NETWORK_ID=0,FLOATING_IP=YES]")], None),
+    ("one.vrouter.instantiate", [("id", 0), ("int", 1), ("int", 0), ("string", ""), ("boolean", True), ("string", "")], "virtual router"),
+    ("one.vrouter.info", [("id", 0), ("boolean?", False)], "virtual router"),
+    ("one.vrouter.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "virtual router"),
+    ("one.vrouter.rename", [("id", 0), ("string", "r2")], "virtual router"),
+    ("one.vrouter.chmod", [("id", 0)] + [("int", -1)] * 9, "virtual router"),
+    ("one.vrouter.chown", [("id", 0), ("int", -1), ("int", -1)], "virtual router"),
+    ("one.vrouter.lock", [("id", 0), ("int", 2), ("boolean?", False)], "virtual router"),
+    ("one.vrouter.unlock", [("id", 0)], "virtual router"),
+    ("one.vrouter.attachnic", [("id", 0), ("string", "NIC=[NETWORK_ID=0]")], "virtual router"),
+    ("one.vrouter.detachnic", [("id", 0), ("int", 0)], "virtual router"),
+    ("one.vrouter.delete", [("id", 2)], "virtual router"),
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
     ("one.system.config", SESSION_ONLY, None),
@@ -286,7 +298,7 @@ def stage(one):
     assert one.user("m0").uid == 2
     assert one.ok("one.vn.allocate", "NAME = stage\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]") == 0
     assert one.ok("one.image.allocate", "NAME = stage\nSOURCE = there\nSIZE = 1", 1) == 0
-    for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",)):
+    for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",), ("vrouter",)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64\nROLE = [ NAME = a ]", *more) == 0
     assert one.ok("one.hook.allocate", "NAME = stage\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x") == 0
     assert one.ok("one.market.allocate", "NAME = stage\nMARKET_MAD = dummy") == 100
@@ -299,7 +311,7 @@ def refill(one):
     if one.state(0) != "HOLD":
         one.call("one.vm.action", "hold", 0)
     one.call("one.vm.unlock", 0)
-    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup", "hook", "marketapp"):
+    for family in ("template", "vntemplate", "document", "vn", "image", "vmgroup", "hook", "marketapp", "vrouter"):
         one.call(f"one.{family}.unlock", 0)
 
 

@@ -27,6 +27,7 @@ PAIRS = [
     ("hook-info_0", "hook"), ("hookpool-info_m2_m1_m1", "hook_pool"), ("hooklog-info_m1_m1_m1_m1", "hooklog"),
     ("marketpool-info", "marketplace_pool"), ("marketapppool-info_m2_m1_m1", "marketplaceapp_pool"),
     ("vmpool-accounting_m2_m1_m1", "history_records"), ("vmpool-showback_m2_m1_m1_m1_m1", "showback_records"),
+    ("vrouterpool-info_m2_m1_m1", "vrouter_pool"),
 ]
 
 
@@ -43,7 +44,7 @@ def test_schema_is_one(name):
 
 def test_no_schema_is_without_a_sample():
     parts = {"common", "samples", "quotas"}
-    parts |= {"vntemplate", "document", "vm_group", "marketplace", "marketplaceapp"}  # the samples have empty pools of these
+    parts |= {"vntemplate", "document", "vm_group", "vrouter", "marketplace", "marketplaceapp"}  # the samples have empty pools of these
     parts |= {"migration_pool", "migration_check"}  # of our own; test_migrations.py checks each answer against them
     assert {path.stem for path in OWN.glob("*.rng")} - parts == {schema for _, schema in PAIRS}
 

@@ -2,6 +2,7 @@
  * acknowledged to them. */
 #include "tests/sim/sim.h"
 
+#include "server/model/vrouter.h"
 #include "server/model/migration.h"
 
 #include <string.h>
@@ -397,12 +398,58 @@ static void schedule(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* Routers with cards of the network, and the machines of these routers, which are started too. */
+static void arrange_routers(Client *client, gint32 vm)
+{
+    static const struct {
+        const char *method, *arguments, *text;
+    } calls[] = {
+        {"allocate", "N", "NIC=[NETWORK_ID=0,FLOATING_IP=YES]"},
+        {"allocate", "N",
+         "NIC=[NETWORK_ID=0,FLOATING_IP=YES,FLOATING_ONLY=YES]\nNIC=[NETWORK_ID=0]"},
+        {"instantiate", "r2", ""},
+        {"instantiate", "r2", ""},
+        {"attachnic", "rt", "NIC=[NETWORK_ID=0,FLOATING_IP=YES]"},
+        {"detachnic", "rn"},
+        {"delete", "r"},
+    };
+    const GPtrArray *routers = client->sim->world->pools[KIND_VROUTER].order;
+    const VRouter *some =
+        routers->len ? routers->pdata[sim_pick(client->sim, (gint)routers->len)] : NULL;
+    if (some && some->vms->len && sim_chance(client->sim, 0.5)) {
+        gint which = sim_pick(client->sim, (gint)some->vms->len);
+        deploy(client, g_array_index(some->vms, gint32, which));
+        return;
+    }
+    guint which = some ? (guint)sim_pick(client->sim, G_N_ELEMENTS(calls)) : 0;
+    g_autofree char *method = g_strdup_printf("one.vrouter.%s", calls[which].method);
+    g_autofree char *text = g_strdup_printf("NAME=r%" G_GUINT64_FORMAT "\n%s", client->number,
+                                            calls[which].text ? calls[which].text : "");
+    Waiting *waiting = new_call(client, method);
+    sim_say(client->sim, "%s", method);
+    for (const char *at = calls[which].arguments; *at; at++)
+        if (*at == 'r' || *at == 'n')
+            add_int(waiting, *at == 'r' && some ? some->head.id : sim_pick(client->sim, 3));
+        else if (*at == '2')
+            add_int(waiting, 1 + sim_pick(client->sim, 2));
+        else if (*at == 'N' || *at == 't')
+            add_text(waiting, *at == 'N' ? text : calls[which].text);
+    if (strcmp(calls[which].method, "instantiate") == 0) {
+        add_int(waiting, 0); /* the template that there is */
+        add_text(waiting, "");
+        add_bool(waiting, FALSE);
+        add_text(waiting, "");
+    }
+    send_call(waiting);
+}
+
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
 } habits[] = {{deploy, 30},         {migrate, 25},        {act, 35}, {recover, 8}, {give_up, 2},
               {change, 3},          {resize, 4},          {list, 2}, {check, 12},  {plug, 40},
-              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4},   {schedule, 10}};
+              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4},   {schedule, 10},
+              {arrange_routers, 15}};
 
 void client_act(Client *client)
 {
@@ -441,6 +488,9 @@ void client_add_network(Client *client)
     Waiting *waiting = new_call(client, "one.vn.allocate");
     add_text(waiting, "NAME=net\nVN_MAD=dummy\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=15]");
     add_int(waiting, -1);
+    send_call(waiting);
+    waiting = new_call(client, "one.template.allocate");
+    add_text(waiting, "NAME=router\nVROUTER=YES\nCPU=1\nMEMORY=64");
     send_call(waiting);
 }
 

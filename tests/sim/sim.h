@@ -87,7 +87,7 @@ void client_check(Client *client);
 void client_check_answered(Client *client); /* at the end: nobody waits any more */
 void client_place_pending(Client *client);  /* deploys what is pending, for the end */
 void client_add_hosts(Client *client, guint count);
-/* A network with fewer addresses than the machines of a run want. */
+/* A network with fewer addresses than the machines of a run want; a template of routers. */
 void client_add_network(Client *client);
 
 /* ---- sim.c ---- */

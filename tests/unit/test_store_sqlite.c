@@ -395,6 +395,7 @@ static void upgrade_from_two(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM sched_action"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook_run"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vrouter"), ==, 0);
 }
 
 /* What stands in the way of the last table keeps all of it from being done. */

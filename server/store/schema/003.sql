@@ -119,3 +119,18 @@ CREATE TABLE marketplace_app (
 -- Both in the template language (server/model/vm_backups.h, image_backup.h).
 ALTER TABLE vm ADD COLUMN backups TEXT NOT NULL DEFAULT '';
 ALTER TABLE image ADD COLUMN backup TEXT NOT NULL DEFAULT '';
+
+-- A virtual router. Its cards stand in the template with their NIC_ID; its machines name it in
+-- theirs.
+CREATE TABLE vrouter (
+    id           INTEGER PRIMARY KEY,
+    name         TEXT    NOT NULL DEFAULT '',
+    uid          INTEGER NOT NULL DEFAULT 0,
+    gid          INTEGER NOT NULL DEFAULT 0,
+    permissions  INTEGER NOT NULL DEFAULT 0,
+    lock_level   INTEGER NOT NULL DEFAULT 0,
+    lock_owner   INTEGER NOT NULL DEFAULT -1,
+    lock_time    INTEGER NOT NULL DEFAULT 0,
+    lock_request INTEGER NOT NULL DEFAULT -1,
+    template     TEXT    NOT NULL DEFAULT ''
+) STRICT;
