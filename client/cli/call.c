@@ -230,6 +230,7 @@ static gboolean call_shape(WireClient *wire, WireReply *reply, GError **error, c
     SHAPE("isi", v[0].number, v[1].text, v[2].number)
     SHAPE("iss", v[0].number, v[1].text, v[2].text)
     SHAPE("iiii", v[0].number, v[1].number, v[2].number, v[3].number)
+    SHAPE("iiiii", v[0].number, v[1].number, v[2].number, v[3].number, v[4].number)
     SHAPE("iiis", v[0].number, v[1].number, v[2].number, v[3].text)
     SHAPE("iisi", v[0].number, v[1].number, v[2].text, v[3].number)
     SHAPE("ssii", v[0].text, v[1].text, v[2].number, v[3].number)

@@ -160,6 +160,18 @@ static CliExit run_program(Cli *cli, int argc, char **argv)
             return help(cli, command);
         argv++, argc--; /* an unknown command: told as such */
     }
+    g_autofree char **longer = NULL;
+    static const char *const about[] = {"-h", "--help", "-V", "--version", NULL};
+    if (cli->kind->otherwise != NULL &&
+        (argc < 2 || (argv[1][0] == '-' && !g_strv_contains(about, argv[1])))) {
+        longer = g_new0(char *, (gsize)argc + 2);
+        longer[0] = argv[0];
+        longer[1] = (char *)cli->kind->otherwise;
+        for (int i = 1; i < argc; i++)
+            longer[i + 1] = argv[i];
+        argv = longer;
+        argc++;
+    }
     if (!cli_read_arguments(cli, argc, argv, &error))
         return cli_fail(cli, error);
     if (cli_option(cli, "version") != NULL) {

@@ -97,6 +97,7 @@ struct CliKind {
     const char *info;           /* method that brings one object: id, false */
     const char *pool;           /* method that lists all */
     const char *pool_arguments; /* integers for it, such as "-2 -1 -1 -1" */
+    const char *otherwise;      /* command that is meant when none is named; NULL: none is */
     const char *about;          /* one paragraph for the help and the man page */
     const char *examples;       /* lines for the same */
     const CliCommand *commands; /* ended by a row without names */

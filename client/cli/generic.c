@@ -68,7 +68,7 @@ static xmlDoc *fetch_list(Cli *cli, const char *arguments, GError **error)
                : NULL;
 }
 
-static char *list_text(Cli *cli, xmlDoc *doc, GError **error)
+char *cli_list_text(Cli *cli, xmlDoc *doc, GError **error)
 {
     g_autoptr(CliTable) table = cli_table_new(cli, cli->kind->columns, cli->kind->list, error);
     if (table == NULL)
@@ -107,7 +107,7 @@ CliExit cli_run_list(Cli *cli)
     }
     g_autofree char *arguments = options_good(cli, &error) ? pool_arguments(cli, &error) : NULL;
     g_autoptr(xmlDoc) doc = arguments != NULL ? fetch_list(cli, arguments, &error) : NULL;
-    g_autofree char *text = doc != NULL ? list_text(cli, doc, &error) : NULL;
+    g_autofree char *text = doc != NULL ? cli_list_text(cli, doc, &error) : NULL;
     if (text == NULL)
         return cli_fail(cli, error);
     cli_print(cli, text);
@@ -134,7 +134,7 @@ CliExit cli_run_top(Cli *cli)
         return cli_fail(cli, error);
     for (gint64 round = 1;; round++) {
         g_autoptr(xmlDoc) doc = fetch_list(cli, arguments, &error);
-        g_autofree char *text = doc != NULL ? list_text(cli, doc, &error) : NULL;
+        g_autofree char *text = doc != NULL ? cli_list_text(cli, doc, &error) : NULL;
         if (text == NULL)
             return cli_fail(cli, error);
         /* Home and clear behind the text: no flicker, nothing left of a longer list. */

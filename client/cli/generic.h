@@ -7,6 +7,9 @@
 #include "client/cli/cli.h"
 
 CliExit cli_run_list(Cli *cli);
+/* The elements of the kind in an answer, as the options of lists say. NULL with the error. (owned)
+ */
+char *cli_list_text(Cli *cli, xmlDoc *doc, GError **error);
 CliExit cli_run_top(Cli *cli);
 CliExit cli_run_wait(Cli *cli);
 

@@ -11,10 +11,10 @@ static const CliKind zone = {.word = "zone",
                              .pool = "one.zonepool.info"};
 
 const CliKind *const cli_kinds[] = {
-    &cli_vm,         &cli_host,     &cli_user,  &cli_template, &cli_network,
-    &cli_vntemplate, &cli_secgroup, &cli_group, &cli_acl,      &cli_cluster,
-    &cli_datastore,  &cli_vdc,      &cli_image, &cli_vmgroup,  &cli_vrouter,
-    &cli_hook,       &cli_market,   &cli_app,   &zone,         NULL,
+    &cli_vm,       &cli_host,    &cli_user, &cli_template, &cli_network,   &cli_vntemplate,
+    &cli_secgroup, &cli_group,   &cli_acl,  &cli_cluster,  &cli_datastore, &cli_vdc,
+    &cli_image,    &cli_vmgroup, &cli_acct, &cli_showback, &cli_vrouter,   &cli_hook,
+    &cli_market,   &cli_app,     &zone,     NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

@@ -56,6 +56,15 @@ static const CliOption all[] = {
     {"append", 'a', "append", NULL, "Add to the present attributes instead of replacing them all."},
     {"enforce", 'e', "enforce", NULL, "Refuse when the host has not enough free capacity."},
     {"hard", 0, "hard", NULL, "At once, without asking the guest."},
+    {"schedule", 0, "schedule", "TIME",
+     "Not now but then: \"2027-01-31 18:00\", \"01/31 18:00\", \"18:00\", now+2h, seconds since "
+     "1970, or +3600 for an hour after the machine was made."},
+    {"weekly", 0, "weekly", "DAYS",
+     "And again on these days of the week, 0 (Sunday) to 6: 1,2,3,4,5."},
+    {"monthly", 0, "monthly", "DAYS", "And again on these days of the month: 1,15."},
+    {"yearly", 0, "yearly", "DAYS", "And again on these days of the year, from 0: 0,182."},
+    {"hourly", 0, "hourly", "HOURS", "And again every so many hours."},
+    {"sched-end", 0, "end", "NUMBER|TIME", "How often in all, or not after this time."},
     {"live", 0, "live", NULL, "While the guest goes on running."},
     {"poff", 0, "poff", NULL, "Power the guest off for the move."},
     {"poff-hard", 0, "poff-hard", NULL, "Power the guest off for the move without asking it."},
@@ -114,6 +123,13 @@ static const CliOption all[] = {
     {"hold", 0, "hold", NULL, "Create on hold; `onevm release` lets it start."},
     {"multiple", 'm', "multiple", "N", "Create so many machines of it."},
     {"dry", 0, "dry", NULL, "Only print the template."},
+
+    /* Accounting. */
+    {"acct-start", 0, "start", "TIME", "Only what was there after this time: 2026-11-01."},
+    {"acct-end", 0, "end", "TIME", "Only what was there before this time."},
+    {"acct-user", 'u', "userfilter", "NAME", "Only machines of this user."},
+    {"show-start", 0, "start", "MONTH", "The first month: 10/2026."},
+    {"show-end", 0, "end", "MONTH", "The last month."},
 
     /* Networks and security groups. */
     {"size-n", 's', "size", "N", "How many addresses."},

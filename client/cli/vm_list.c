@@ -5,6 +5,7 @@
 #include "client/cli/output.h"
 #include "client/cli/samples.h"
 #include "client/cli/table.h"
+#include "client/cli/vm_sched.h"
 #include "client/cli/vm_state.h"
 #include "client/cli/xml.h"
 
@@ -295,7 +296,8 @@ static void add_monitoring(Cli *cli, xmlNode *vm, GString *page)
 /* The template without what the page already shows in tables. */
 static void add_template(Cli *cli, xmlNode *vm, GString *page)
 {
-    static const char *const shown[] = {"DISK", "NIC", "SNAPSHOT", "SECURITY_GROUP_RULE", NULL};
+    static const char *const shown[] = {"DISK",         "NIC", "SNAPSHOT", "SECURITY_GROUP_RULE",
+                                        "SCHED_ACTION", NULL};
     xmlNode *copy = xmlCopyNode(xml_find(vm, "TEMPLATE"), 1);
     if (copy == NULL)
         return;
@@ -342,6 +344,7 @@ void cli_vm_page(Cli *cli, xmlNode *vm, GString *page)
     cli_page_table(cli, page, "VM DISKS", disk_columns, vm, "TEMPLATE/DISK");
     cli_page_table(cli, page, "VM NICS", nic_columns, vm, "TEMPLATE/NIC");
     cli_page_table(cli, page, "SNAPSHOTS", snapshot_columns, vm, "TEMPLATE/SNAPSHOT");
+    cli_vm_page_scheduled(cli, vm, page);
     cli_page_table(cli, page, "VIRTUAL MACHINE HISTORY", history_columns, vm,
                    "HISTORY_RECORDS/HISTORY");
     g_autofree char *user_template = cli_template_of(xml_find(vm, "USER_TEMPLATE"));

@@ -1,0 +1,167 @@
+#include "client/cli/vm_sched.h"
+#include "client/cli/call.h"
+#include "client/cli/format.h"
+#include "client/cli/generic.h"
+#include "client/cli/moment.h"
+#include "client/cli/xml.h"
+#include "lib/base/xml.h"
+#include "lib/template/template.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define usage(error, ...) (g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, __VA_ARGS__), FALSE)
+
+/* How it repeats: the option is the list of days, its place REPEAT. */
+static const char *const repeats[] = {"weekly", "monthly", "yearly", "hourly"};
+
+static gboolean set_time(const char *text, TemplateAttribute *action, GError **error)
+{
+    gint64 moment;
+    if (*text == '+') { /* after the machine was made, as the server understands it */
+        attribute_set(action, "TIME", text);
+        return TRUE;
+    }
+    if (!cli_moment(text, time(NULL), &moment))
+        return usage(error,
+                     "--schedule \"%s\" is no time: write " CLI_MOMENTS
+                     ", or +3600 for an hour after the machine was made",
+                     text);
+    attribute_set_int(action, "TIME", moment);
+    return TRUE;
+}
+
+static gboolean set_end(const char *text, TemplateAttribute *action, GError **error)
+{
+    gint64 number;
+    gboolean times = g_ascii_string_to_signed(text, 10, 1, 100000, &number, NULL);
+    if (!times && !cli_moment(text, time(NULL), &number))
+        return usage(error, "--end \"%s\" is neither a number of runs nor a time", text);
+    attribute_set_int(action, "END_TYPE", times ? 1 : 2);
+    attribute_set_int(action, "END_VALUE", number);
+    return TRUE;
+}
+
+static gboolean set_repeat(Cli *cli, TemplateAttribute *action, GError **error)
+{
+    const char *chosen = NULL, *end = cli_option(cli, "sched-end");
+    for (guint i = 0; i < G_N_ELEMENTS(repeats); i++) {
+        const char *days = cli_option(cli, repeats[i]);
+        if (days != NULL && chosen != NULL)
+            return usage(error, "--%s and --%s: it repeats in one way only", chosen, repeats[i]);
+        if (days == NULL)
+            continue;
+        chosen = repeats[i];
+        attribute_set_int(action, "REPEAT", i);
+        attribute_set(action, "DAYS", days);
+    }
+    if (end != NULL && chosen == NULL)
+        return usage(error, "--end needs --weekly, --monthly, --yearly or --hourly beside it");
+    return end == NULL || set_end(end, action, error);
+}
+
+/* The action's word: that of a call of one.vm.action, else the command's own name. */
+static void set_action(Cli *cli, TemplateAttribute *action)
+{
+    const char *params = cli->command->params;
+    if (*params == '\'') {
+        g_autofree char *word = g_strndup(params + 1, strcspn(params + 1, "'/"));
+        g_autofree char *hard = g_strconcat(word, "-hard", NULL);
+        attribute_set(action, "ACTION", cli_option(cli, "hard") != NULL ? hard : word);
+        return;
+    }
+    g_auto(GStrv) names = g_strsplit(cli->command->names, " ", 2);
+    attribute_set(action, "ACTION", names[0]);
+    g_autoptr(GString) args = g_string_new(NULL);
+    for (guint i = 1; cli_word(cli, i) != NULL; i++)
+        g_string_append_printf(args, "%s%s", args->len > 0 ? "," : "", cli_word(cli, i));
+    attribute_set(action, "ARGS", args->str);
+}
+
+/* SCHED_ACTION of the options; NULL with the error. (owned) */
+static char *text_of(Cli *cli, GError **error)
+{
+    g_autoptr(Template) template = template_new();
+    TemplateAttribute *action = template_add_vector(template, "SCHED_ACTION");
+    set_action(cli, action);
+    return set_time(cli_option(cli, "schedule"), action, error) && set_repeat(cli, action, error)
+               ? template_to_text(template)
+               : NULL;
+}
+
+static gboolean schedule_one(Cli *cli, gint32 id, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    WireClient *wire = cli_wire(cli, error);
+    g_autofree char *text = wire != NULL ? text_of(cli, error) : NULL;
+    if (text == NULL || !wire_call(wire, &reply, error, "one.vm.schedadd", "is", id, text))
+        return FALSE;
+    printf("VM %d: scheduled, ID: %" G_GINT64_FORMAT "\n", id, reply.number);
+    return TRUE;
+}
+
+CliExit cli_vm_act(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    gboolean repeated = cli_option(cli, "sched-end") != NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(repeats); i++)
+        repeated |= cli_option(cli, repeats[i]) != NULL;
+    if (cli_option(cli, "schedule") != NULL && cli_option(cli, "wait") != NULL)
+        (void)usage(&error, "--wait and --schedule: there is nothing to wait for yet");
+    else if (cli_option(cli, "schedule") == NULL && repeated)
+        (void)usage(&error, "from when on? Give the first time with --schedule");
+    if (error != NULL)
+        return cli_fail(cli, error);
+    return cli_option(cli, "schedule") != NULL ? cli_each(cli, schedule_one) : cli_run_row(cli);
+}
+
+/* ---- in the page of a machine ---- */
+
+static char *when_text(const Cli *cli, xmlNode *action)
+{
+    return cli_time(cli_xml_int(action, "TIME", 0));
+}
+
+static char *repeat_text(const Cli *cli, xmlNode *action)
+{
+    gint64 repeat = cli_xml_int(action, "REPEAT", -1);
+    return repeat < 0 || repeat >= (gint64)G_N_ELEMENTS(repeats)
+               ? g_strdup("-")
+               : g_strdup_printf("%s %s", repeats[repeat], cli_xml_text(action, "DAYS"));
+}
+
+static char *end_text(const Cli *cli, xmlNode *action)
+{
+    gint64 value = cli_xml_int(action, "END_VALUE", -1);
+    switch (cli_xml_int(action, "END_TYPE", -1)) {
+    case 1:
+        return g_strdup_printf("%" G_GINT64_FORMAT " more", value);
+    case 2:
+        return cli_time(value);
+    default:
+        return g_strdup("-");
+    }
+}
+
+static char *done_text(const Cli *cli, xmlNode *action)
+{
+    return cli_time(MAX(cli_xml_int(action, "DONE", 0), 0));
+}
+
+static const CliColumn scheduled_columns[] = {
+    {"ID", 3, "ID", NULL, NULL},
+    {"ACTION", -15, "ACTION", NULL, NULL},
+    {"ARGS", -10, "ARGS", NULL, NULL},
+    {"SCHEDULED", 14, NULL, when_text, NULL},
+    {"REPEAT", -14, NULL, repeat_text, NULL},
+    {"END", -14, NULL, end_text, NULL},
+    {"DONE", 14, NULL, done_text, NULL},
+    {"MESSAGE", -35, "MESSAGE", NULL, NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+void cli_vm_page_scheduled(Cli *cli, xmlNode *vm, GString *page)
+{
+    cli_page_table(cli, page, "SCHEDULED ACTIONS", scheduled_columns, vm, "TEMPLATE/SCHED_ACTION");
+}

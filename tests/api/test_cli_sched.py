@@ -1,0 +1,60 @@
+"""onevm's scheduled actions, oneacct and oneshowback, against a real oned."""
+import time
+
+import pytest
+from api.test_cli import FAILED, USAGE, Shell
+from api.test_cli_family import made, row
+
+
+@pytest.fixture(scope="module")
+def real(one, tmp_path_factory):
+    return Shell(tmp_path_factory.mktemp("sched") / "home", one.port, one.session)
+
+
+def scheduled(one, machine):
+    return {child.tag: child.text or "" for child in one.vm(machine).findall("TEMPLATE/SCHED_ACTION")[-1]}
+
+
+def test_schedule(one, real):
+    machine = int(made(real.run("onevm create --name later --cpu 0.01 --memory 16 --hold")))
+    assert real.run("onevm release later --schedule 4000000000") == f"VM {machine}: scheduled, ID: 0\n"
+    assert scheduled(one, machine)["ACTION"] == "release" and one.state(machine) == "HOLD"
+    real.run("onevm terminate --hard later --schedule 2035-01-31T18:00 --monthly 1,15 --end 5")
+    found = scheduled(one, machine)
+    expected = str(int(time.mktime((2035, 1, 31, 18, 0, 0, 0, 0, -1))))
+    assert [found[name] for name in ("ACTION", "TIME", "REPEAT", "DAYS", "END_TYPE", "END_VALUE")] == ["terminate-hard", expected, "1", "1,15", "1", "5"]
+    real.run("onevm disk-snapshot-create later 0 evening --schedule +3600 --hourly 12 --end 2036-01-01")
+    found = scheduled(one, machine)
+    assert [found[name] for name in ("ACTION", "ARGS", "REPEAT", "DAYS", "END_TYPE")] == ["disk-snapshot-create", "0,evening", "3", "12", "2"]
+    assert int(found["TIME"]) == int(one.vm(machine).findtext("STIME")) + 3600
+    page = real.run("onevm show later")
+    assert "SCHEDULED ACTIONS" in page and "terminate-hard" in page and "monthly 1,15" in page and "SCHED_ACTION=" not in page
+    for line, why in (("release later --schedule soon", "is no time"), ("release later --weekly 1", "from when on?"),
+                      ("release later --schedule now --weekly 1 --hourly 2", "one way only"), ("release later --schedule now --end 3", "--end needs"),
+                      ("release later --schedule now --weekly 1 --end soon", "neither a number"), ("release later --schedule now --wait", "nothing to wait for")):
+        assert why in real.error("onevm " + line, USAGE)
+    assert "days of a week" in real.error("onevm release later --schedule now --weekly 9", FAILED)
+    added = made(real.run("onevm sched-add later", text="SCHED_ACTION = [ ACTION = hold, TIME = 4000000000 ]\n"))
+    real.run(f"onevm sched-update later {added}", text="SCHED_ACTION = [ ACTION = release ]\n")
+    assert scheduled(one, machine)["ACTION"] == "release"
+    real.run(f"onevm sched-delete later {added}")
+    assert "has no scheduled action" in real.error(f"onevm delete-chart later {added}", FAILED)
+    real.run("onevm terminate --hard later")
+
+
+def test_accounts(one, real):
+    machine = one.running(name="counted", template="CPU = 0.5\nMEMORY = 128\nCPU_COST = 3600")
+    assert row(real, "oneacct", "counted", "VID,HOSTNAME,ACTION,MEMORY,CPU,END_TIME") == f"{machine},h1,none,128M,0.5,-"
+    assert real.run("oneacct").split()[:3] == ["USER", "VID", "HOSTNAME"]
+    assert f'"OID":"{machine}"' in real.run("oneacct --json").replace(" ", "").replace("\n", "")
+    assert "counted" not in real.run("oneacct --end 2000-01-01 -l NAME") and "counted" in real.run("oneacct --start now -l NAME -u oneadmin")
+    assert "is no time" in real.error("oneacct --start soon", USAGE)
+    assert "HOSTNAME" in real.run("oneacct --describe")
+    time.sleep(1.1)
+    assert "counted" not in real.run("oneshowback list")
+    real.run("oneshowback calculate")
+    now = time.localtime()
+    cost = real.run("oneshowback list --csv --no-header -l VM_ID,MONTH,YEAR,COST -f VM_NAME=counted").strip().split(",")
+    assert cost[:3] == [str(machine), str(now.tm_mon), str(now.tm_year)] and float(cost[3]) >= 0.5
+    assert "counted" not in real.run(f"oneshowback list --end 1/{now.tm_year - 1}")
+    assert "is no month" in real.error("oneshowback calculate --start October", USAGE)
