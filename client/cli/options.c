@@ -83,6 +83,8 @@ static const CliOption all[] = {
     {"tls", 0, "tls", "[=YES|NO]", "Encrypt what is sent, with the hosts' certificates."},
     {"tunnel", 0, "tunnel", "[=YES|NO]", "Send through the connection of the libvirt daemons."},
     {"compressed", 0, "compressed", "[=YES|NO]", "Compress what is sent."},
+    {"live-only", 0, "live-only", "[=YES|NO]",
+     "Of containers: fail rather than stop it, or send its disks, when it cannot move live."},
     {"success", 0, "success", NULL,
      "Go on as if the hanging action had succeeded. Of a live migration both hosts are asked "
      "first."},

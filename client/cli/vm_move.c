@@ -34,6 +34,7 @@ static const struct {
     {"tls", "TLS", NULL},
     {"tunnel", "TUNNEL", NULL},
     {"compressed", "COMPRESSED", NULL},
+    {"live-only", "LIVE_ONLY", NULL},
 };
 
 static gboolean read_amount(const char *text, const Unit *units, gint64 *amount)
@@ -324,7 +325,7 @@ static const CliColumn columns[] = {
     {"DISKS", 7, NULL, disk_text, "Bytes of disks sent"},
     {"ROUNDS", 6, NULL, rounds_text, "How often memory written meanwhile was sent again"},
     {"DIRTY", 7, NULL, dirty_text, "Bytes of memory that the guest wrote in a second"},
-    {"MODE", -8, "MODE", NULL, "precopy or postcopy"},
+    {"MODE", -8, "MODE", NULL, "precopy or postcopy; of containers live, checkpointed or stopped"},
     {"STORAGE", -8, "STORAGE", NULL, "shared: disks stayed; mirrored: they were sent too"},
     {"REASON", -60, "REASON", NULL, "Why it failed, or what is to be said about it"},
     {NULL, 0, NULL, NULL, NULL},

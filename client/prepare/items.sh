@@ -133,6 +133,7 @@ fix_lxc() {
 # ---- criu ----
 
 criu_place=/usr/local/lib/globule-criu
+criu_link=/usr/local/sbin/criu
 
 check_criu() {
     [ "$hypervisor" = lxc ] || exit 3
@@ -168,9 +169,13 @@ get_criu() {
     rm -rf "$criu_place.new" && mkdir -p "$criu_place.new/lib" /usr/local/sbin || return 1
     cp -L "$work"/tree/usr/lib/x86_64-linux-gnu/*.so* "$criu_place.new/lib/" &&
         cp "$work/tree/usr/sbin/criu" "$criu_place.new/criu" || return 1
-    printf '#!/bin/sh\n# CRIU of Debian 13 with its own libraries; made by onehost prepare\nexec %s/lib/ld-linux-x86-64.so.2 --library-path %s/lib --argv0 criu %s/criu "$@"\n' \
-        "$criu_place" "$criu_place" "$criu_place" >"$criu_place.new/run" && chmod 755 "$criu_place.new/run" || return 1
-    rm -rf "$criu_place" && mv "$criu_place.new" "$criu_place" && ln -sf "$criu_place/run" /usr/local/sbin/criu
+    cat >"$criu_place.new/run" <<'END' && chmod 755 "$criu_place.new/run" || return 1
+#!/bin/sh
+# CRIU of Debian 13 with its own libraries; put here by onehost prepare.
+here=$(dirname "$(readlink -f "$0")")
+exec "$here/lib/ld-linux-x86-64.so.2" --library-path "$here/lib" --argv0 criu "$here/criu" "$@"
+END
+    rm -rf "$criu_place" && mv "$criu_place.new" "$criu_place" && ln -sf "$criu_place/run" "$criu_link"
 }
 
 # ---- libvirt ----

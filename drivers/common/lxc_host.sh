@@ -62,7 +62,7 @@ state() { # NAME UUID
     ABSENT) echo absent ;;
     RUNNING) echo running ;;
     FROZEN) echo paused ;;
-    STOPPED) if [ -e "$base/$1/move" ]; then echo moving; else echo off; fi ;;
+    STOPPED) if grep -qs "^/" "$base/$1/move"; then echo moving; else echo off; fi ;;
     *) echo "$raw" ;;
     esac
 }
@@ -194,6 +194,7 @@ deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS
     case $now in
     running) return ;;
     paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1"; return ;;
+    off | absent) sweep "$1" ;;
     moving) fail "$1 stands still on this host with its memory in $(cat "$base/$1/move"): its live move was not brought to an end" ;;
     esac
     furnish "$1" "$3" "$4" "$5" "$6"
@@ -359,7 +360,7 @@ containers() {
             traffic "$vid"
             is=RUNNING
             [ "$frozen" = 0 ] || is=PAUSED ;;
-        *) [ ! -e "$base/$name/move" ] || is=PAUSED ;;
+        *) ! grep -qs "^/" "$base/$name/move" || is=PAUSED ;;
         esac
         echo "container $name ${vid:--1} $uuid $is $cpu $memory $most $receives $sends $reads $writes"
     done
@@ -384,4 +385,249 @@ report() {
 watch() {
     begin
     exec lxc-monitor -n '.*'
+}
+
+# ---- memory in files ----
+
+# What a monitor left that did not end by itself: nobody but us knows of it.
+sweep() { # NAME
+    for top in /sys/fs/cgroup /sys/fs/cgroup/*; do
+        for group in "$top/lxc.payload.$1" "$top/lxc.payload.$1"-[0-9]* "$top/lxc.monitor.$1" "$top/lxc.monitor.$1"-[0-9]*; do
+            tries=50
+            while [ -s "$group/cgroup.procs" ] 2>/dev/null && [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; do
+                # shellcheck disable=SC2046 # a list
+                kill -9 $(cat "$group/cgroup.procs") 2>/dev/null
+                [ $((tries = tries - 1)) -gt 0 ] || fail "processes of $1 do not end on this host: $(tr '\n' ' ' <"$group/cgroup.procs")"
+                sleep 0.1
+            done
+        done
+    done
+}
+
+need_criu() {
+    command -v criu >/dev/null || fail 'there is no CRIU on this host: onehost prepare --hypervisor lxc installs one'
+}
+
+# What CRIU complains of; the first complaints are the reason.
+complaints() { # LOG NAME
+    said=$(grep -h 'Error (' "$1" 2>/dev/null | grep -v 'RLIMIT_NOFILE' | sed 's/^([0-9.]*) *[0-9]*: //; s/^([0-9.]*) //; s/Error (\([^)]*\)): //' | head -n 3 | tr '\n' ';')
+    echo "${said:-$(last_words "$2")}"
+}
+
+# Writes the memory of a running container to a new directory and ends it. When that does not work it
+# goes on as before. Prints the milliseconds that it took.
+checkpoint() { # NAME UUID DIRECTORY
+    begin
+    lock "$1" 300
+    need_criu
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    case $now in
+    running) ;;
+    paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1" ;;
+    *) fail "$1 is $now, not running" ;;
+    esac
+    rm -rf "$3" "$3.back" && mkdir -m 700 "$3" || fail "cannot make $3"
+    begun=$(date +%s%N)
+    rm -f "$base/$1/log"
+    echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
+    timeout -k 5 3000 lxc-checkpoint -n "$1" -s -D "$3" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
+    status=$?
+    now=$(state "$1" "$2")
+    if [ $status = 0 ] && [ "$now" = off ]; then
+        echo "$3" >"$base/$1/move"
+        unmount_all "$1"
+        chown -R --reference="$(dirname "$3")" "$3"
+        echo $((($(date +%s%N) - begun) / 1000000))
+        return
+    fi
+    rm -f "$base/$1/move"
+    said=$(complaints "$3/dump.log" "$1")
+    rm -rf "$3"
+    [ "$now" = running ] || fail "$1 is $now since its memory was to be written: ${said:-CRIU gives no reason}"
+    fail "the memory of $1 cannot be written: ${said:-CRIU gives no reason}; it goes on running"
+}
+
+# Lets it go on from a checkpoint; nothing of it stays here when that does not work, unless it was here
+# before. A checkpoint that has been withdrawn is not there for anybody but its owner ("own"); one that
+# was "sent" here goes when it has served.
+restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
+    begin
+    lock "$1" 300
+    need_criu
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    [ "$now" != running ] || return 0
+    [ "$now" != paused ] || fail "$1 is frozen on this host, so it is not in a checkpoint"
+    images=$7
+    [ "$8" != own ] || [ -d "$images" ] || images=$7.back
+    [ -d "$images" ] || fail "there is no checkpoint $7 on this host (any more)"
+    sweep "$1"
+    furnish "$1" "$3" "$4" "$5" "$6"
+    rm -f "$base/$1/log" "$images/restore.log"
+    timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
+    now=$(state "$1" "$2")
+    if [ "$now" = running ]; then
+        rm -f "$base/$1/move"
+        [ "$8" = given ] || rm -rf "$7" "$7.back"
+        return
+    fi
+    said=$(complaints "$images/restore.log" "$1")
+    timeout 30 lxc-stop -n "$1" -k >/dev/null 2>&1 9>&-
+    sweep "$1"
+    if [ -e "$base/$1/move" ]; then unmount_all "$1"; else forget "$1"; fi
+    fail "$1 does not go on from its checkpoint: ${said:-CRIU gives no reason}"
+}
+
+# After a restore that failed, or was never heard of: says whether it runs here all the same; else it
+# cannot any more, since the checkpoint is taken away. SHARED: for its owner it is there as before.
+withdraw() { # NAME UUID IMAGES SHARED
+    begin
+    lock "$1" 300
+    now=$(state "$1" "$2")
+    case $now in
+    running | paused | other) ;;
+    absent | off | moving)
+        sweep "$1"
+        [ "$now" = absent ] || forget "$1"
+        if [ "$4" != 1 ]; then
+            rm -rf "$3"
+        elif [ -d "$3" ]; then
+            mv -T "$3" "$3.back" || fail "cannot take back $3"
+        fi
+        now=absent ;;
+    *) fail "$1 is $now" ;;
+    esac
+    echo "$now"
+}
+
+# It runs elsewhere: nothing of it is needed here. Never one that runs.
+leave() { # NAME UUID
+    begin
+    lock "$1" 60
+    now=$(state "$1" "$2")
+    case $now in
+    off | moving)
+        images=$(cat "$base/$1/move" 2>/dev/null)
+        sweep "$1"
+        forget "$1"
+        [ -z "$images" ] || rm -rf "$images" "$images.back" ;;
+    running | paused) fail "$1 is $now on this host" ;;
+    esac
+}
+
+# The directory of its checkpoint, of one that stands still here.
+images_of() { # NAME
+    begin
+    cat "$base/$1/move"
+}
+
+# Into one file, as oned knows checkpoints, and out of it. When there is no room it goes on here.
+save() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
+    checkpoint "$1" "$2" "$3.d" >/dev/null
+    if said=$(tar -C "$3.d" -cf "$3.part" . 2>&1) && chown --reference="$(dirname "$3")" "$3.part" && sync "$3.part" && mv -f "$3.part" "$3"; then
+        forget "$1"
+        rm -rf "$3.d"
+        return
+    fi
+    rm -f "$3.part"
+    restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" own
+    fail "the checkpoint cannot be kept: $said; $1 goes on running"
+}
+
+resume() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
+    begin
+    case $(state "$1" "$2") in running) return ;; paused) lxc-unfreeze -n "$1"; return ;; esac
+    if [ ! -s "$3" ] && [ "$(state "$1" "$2")" = moving ]; then # the host ended while it was saved
+        restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" own
+        return
+    fi
+    [ -s "$3" ] || fail "there is no checkpoint $3 on this host"
+    rm -rf "$3.d" && mkdir -m 700 "$3.d" && said=$(tar -C "$3.d" -xf "$3" 2>&1) || fail "cannot read the checkpoint: $said"
+    # Not its owner: what was saved stays until it runs.
+    (restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" given)
+    status=$?
+    rm -rf "$3.d"
+    [ $status = 0 ] || exit 1
+    rm -f "$3"
+}
+
+freeze() { # NAME UUID freeze|unfreeze
+    begin
+    lock "$1" 60
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    case $3,$now in
+    freeze,running | unfreeze,paused) "lxc-$3" -n "$1" 9>&- || fail "cannot $3 $1" ;;
+    freeze,paused | unfreeze,running) ;;
+    *) fail "$1 is $now" ;;
+    esac
+}
+
+# ---- whether it can move ----
+
+# What CRIU 4.1 cannot write or restore, of one process; the kinds are told once each.
+trouble_of() { # PID INIT
+    for kind in pid net mnt ipc user; do
+        own=$(readlink "/proc/$1/ns/$kind") || return
+        # Services of systemd have mounts of their own: CRIU can restore these.
+        [ $kind = mnt ] || [ "$own" = "$(readlink "/proc/$2/ns/$kind")" ] || echo "namespace $kind of $(cat "/proc/$1/comm")"
+    done
+    parent=$(sed -n 's/^PPid:\t//p' "/proc/$1/status")
+    [ "$1" = "$2" ] || [ "$(readlink "/proc/$parent/ns/pid")" = "$(readlink "/proc/$2/ns/pid")" ] ||
+        echo "attached $(cat "/proc/$1/comm"), which was started from outside (onevm console, lxc-attach)"
+    # shellcheck disable=SC2012 # names of ours: numbers
+    ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.* -> //p' | while read -r file; do
+        case $file in
+        /dev/null | /dev/zero | /dev/full | /dev/random | /dev/urandom | /dev/tty | /dev/ptmx | /dev/pts/* | /dev/shm/* | /dev/mqueue/* | /dev/net/tun) ;;
+        /dev/*) echo "device $file is open in $(cat "/proc/$1/comm")" ;;
+        anon_inode:\[io_uring\] | anon_inode:*bpf* | anon_inode:\[perf_event\] | anon_inode:\[fanotify\] | anon_inode:\[userfaultfd\] | anon_inode:kvm*) echo "file $file is open in $(cat "/proc/$1/comm")" ;;
+        esac
+    done
+    ! grep -qE "^[0-9]+: .* $1 [0-9a-f]+:" /proc/locks || echo "lock of a file is held by $(cat "/proc/$1/comm")"
+}
+
+troubles() { # NAME INIT
+    for top in /sys/fs/cgroup /sys/fs/cgroup/pids; do
+        payload $top "$1"
+        [ -z "$group" ] || break
+    done
+    find "${group:-/nowhere}" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
+        trouble_of "$pid" "$2" 2>/dev/null
+    done
+    awk '{ for (i = 7; i <= NF; i++) if ($i == "-") { type = $(i + 1); break }
+        if (type ~ /^(fuse|nfs|cifs|9p|ceph)/) print "mount", $5, "is of type", type }' "/proc/$2/mountinfo" 2>/dev/null
+}
+
+inspect() { # NAME UUID DIRECTORY BRIDGES DISKS
+    begin
+    now=$(state "$1" "$2")
+    echo "state $now"
+    echo "kernel $(uname -r)"
+    echo "arch $(uname -m)"
+    echo "lxc $(lxc-start --version)"
+    if command -v criu >/dev/null; then
+        version=$(criu --version 2>/dev/null | sed -n 's/^Version: //p')
+        echo "criu ${version:-?}"
+        if said=$(criu check 2>&1); then echo 'check ok'; else echo "check $(echo "$said" | sed -n 's/.*Error ([^)]*): //p' | head -n 1)"; fi
+    fi
+    if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo 'groups 2'; else echo 'groups 1'; fi
+    sed -n -e 's/^MemAvailable: *\([0-9]*\).*/available \1/p' /proc/meminfo
+    for bridge in $4; do
+        [ ! -d "/sys/class/net/$bridge/bridge" ] || echo "bridge $bridge"
+    done
+    place=$3
+    while [ ! -d "$place" ] && [ "$place" != / ]; do place=$(dirname "$place"); done
+    echo "space $(df -Pk "$place" | awk 'NR == 2 { print $4 }')"
+    echo "place $(stat -c '%i %W' "$3" 2>/dev/null)"
+    used=0
+    for pair in $5; do
+        used=$((used + $(du -Lsk "$3/disk.${pair%%:*}" 2>/dev/null | cut -f1 || echo 0) + 0))
+    done
+    echo "disks $used"
+    [ "$now" = running ] || return 0
+    figures "$1"
+    echo "memory $memory"
+    ! grep -qs '^lxc.console.path = none' "$base/$1/config" || echo 'plain yes'
+    troubles "$1" "$(lxc-info -n "$1" -pH)" | sort -u | head -n 12 | sed 's/^/trouble /'
 }

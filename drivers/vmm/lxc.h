@@ -50,5 +50,10 @@ SshWatch lxc_watch(DriverJob *job, guint seconds);
 void lxc_finish(DriverJob *job, gboolean good, const char *info, GError *const *error);
 /* Ends it at once and takes away its place there. TRUE also when there was none. */
 gboolean lxc_remove(const VmmAction *action, const char *host, GError **error);
-/* A directory of the machine's files, at its host. (owned) */
+/* The directory of the machine's files at its host. */
 const char *lxc_directory(const VmmAction *action);
+
+void lxc_save(DriverJob *job);
+void lxc_restore(DriverJob *job);
+void lxc_freeze(DriverJob *job);
+void lxc_thaw(DriverJob *job);

@@ -1,6 +1,7 @@
 /* The life of a container that liblxc runs: what every other action stands on, too. */
 #include "drivers/vmm/container.h"
 #include "drivers/vmm/lxc.h"
+#include "drivers/vmm/lxc_check.h"
 #include "lib/base/error.h"
 #include "lib/base/xml.h"
 #include <string.h>
@@ -241,6 +242,13 @@ const DriverAction lxc_actions[] = {
     {"CANCEL", cancel, 120, DRIVER_URGENT, NULL, vmm_network_ending},
     {"REBOOT", reboot, 200, DRIVER_URGENT},
     {"RESET", reset, 200, DRIVER_URGENT},
+    {"SAVE", lxc_save, 4000, DRIVER_QUEUED, NULL, vmm_network_ending},
+    {"RESTORE", lxc_restore, 4000, DRIVER_QUEUED, vmm_network_before, vmm_network_ending},
+    {"MIGRATE", lxc_migrate, 90000, DRIVER_QUEUED, vmm_network_before, vmm_network_ending},
+    {"SETTLE", lxc_settle, 120, DRIVER_URGENT, NULL, vmm_network_ending},
+    {"MIGRATECHECK", lxc_check, 90, DRIVER_URGENT},
+    {"FREEZE", lxc_freeze, 120, DRIVER_URGENT},
+    {"THAW", lxc_thaw, 120, DRIVER_URGENT},
     {"POLL", poll_machine, 60, DRIVER_URGENT, NULL, vmm_network_ending},
     {"CLEANUP", clean_up, 230, DRIVER_URGENT, NULL, vmm_network_ending},
     {"RESIZE", resize, 180},

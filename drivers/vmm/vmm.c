@@ -81,7 +81,7 @@ static const VmmFlavour flavours[] = {
         .start = lxc_start,
         .look = lxc_presence,
         .defaults = "vmm_exec_lxc.conf",
-        .lacks = "SAVE,RESTORE,MIGRATE",
+        .has = "FREEZE",
     },
     {
         .name = "lxd",

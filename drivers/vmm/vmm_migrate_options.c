@@ -31,6 +31,7 @@ static const Row rows[] = {
     {"PEER2PEER", NULL, KIND_SWITCH, AT(peer2peer), "NO"},
     {"TUNNEL", NULL, KIND_SWITCH, AT(tunnel), "NO"},
     {"TLS", NULL, KIND_SWITCH, AT(tls), "NO"},
+    {"LIVE_ONLY", NULL, KIND_SWITCH, AT(live_only), "NO"},
     /* Where the hosts shall send memory to is not for the owner of a machine to say. */
     {"URI", NULL, KIND_TEXT, AT(uri), NULL, 0, NULL, TRUE},
 };

@@ -16,6 +16,7 @@ typedef struct MigrateOptions {
     gint64 postcopy_after_s; /* 0: after the first pass */
     gboolean auto_converge, postcopy, compressed;
     gboolean peer2peer, tunnel, tls;
+    gboolean live_only; /* of containers: never stopped to be moved. Guests of libvirt never are */
     char *uri; /* of the network for the memory; NULL: the destination's own choice */
 } MigrateOptions;
 

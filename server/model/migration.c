@@ -183,9 +183,9 @@ static void take_number(Migration *migration, const char *name, gint64 number, G
 }
 
 /* A word that is one of those the XML knows. */
-static void take_word(char **kept, const char *value, const char *one, const char *other)
+static void take_word(char **kept, const char *value, const char *const *known)
 {
-    if (strcmp(value, one) != 0 && strcmp(value, other) != 0)
+    if (!g_strv_contains(known, value))
         return;
     g_free(*kept);
     *kept = g_strdup(value);
@@ -193,6 +193,9 @@ static void take_word(char **kept, const char *value, const char *one, const cha
 
 void migration_take_figures(Migration *migration, const char *words)
 {
+    static const char *const modes[] = {"precopy",      "postcopy", "live",
+                                        "checkpointed", "stopped",  NULL};
+    static const char *const storages[] = {"shared", "mirrored", NULL};
     g_auto(GStrv) list = g_strsplit_set(words ? words : "", " \t,", -1);
     g_autoptr(GPtrArray) more = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; list[i]; i++) {
@@ -202,9 +205,9 @@ void migration_take_figures(Migration *migration, const char *words)
             continue;
         *value++ = '\0';
         if (!strcmp(list[i], "mode"))
-            take_word(&migration->mode, value, "precopy", "postcopy");
+            take_word(&migration->mode, value, modes);
         else if (!strcmp(list[i], "storage"))
-            take_word(&migration->storage, value, "shared", "mirrored");
+            take_word(&migration->storage, value, storages);
         else if (g_ascii_string_to_signed(value, 10, 0, G_MAXINT64, &number, NULL))
             take_number(migration, list[i], number, more);
     }

@@ -45,7 +45,7 @@ typedef struct Migration {
     gint32 source, destination;
     char *source_name, *destination_name;
     MigrationKind kind;
-    char *mode;    /* "precopy", "postcopy"; "" when not known */
+    char *mode;    /* "precopy", "postcopy", "live", "checkpointed", "stopped"; "" when not known */
     char *storage; /* "shared", "mirrored"; "" when not known */
     MigrationResult result;
     char *reason;  /* of a failure, or what is to be said about a success */

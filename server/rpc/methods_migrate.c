@@ -22,6 +22,7 @@ static const struct {
     {"TLS"},
     {"TUNNEL"},
     {"COMPRESSED"},
+    {"LIVE_ONLY"},
 };
 
 typedef struct Order {

@@ -1,9 +1,11 @@
 """What the tests of containers by liblxc share: an archive with busybox, and a look at the hosts."""
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
-from lab.cloud import Failed
+from lab.cloud import ROOT, Failed
 
 # Counts its starts on its disk, and beats: a number a line, five a second.
 INIT = """#!/bin/busybox sh
@@ -72,3 +74,24 @@ def end_all(lab):
         for name in names:
             lxc(lab, host, "lxc-stop", "-n", name, "-k", check=False)
         lab.on(host, "sh", "-c", "for d in /var/lib/lxc/*; do umount $d/rootfs; rm -rf --one-file-system $d; done 2>/dev/null", check=False)
+
+
+def need_criu(lab):
+    """One that works with this kernel, where the hosts look for it first; as `onehost prepare` gets it."""
+    kept = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "globule/criu"
+    script = ROOT / "client/prepare/items.sh"
+    if subprocess.run(["sh", "-c", "PATH=/usr/local/sbin:$PATH; criu check"], capture_output=True).returncode:
+        if not (kept / "run").exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            made = subprocess.run(
+                ["sh", "-c", f". {script}; hypervisor=lxc; criu_place={kept}; criu_link={kept}/link; work=$(mktemp -d); "
+                             f"mkdir -p $work/lists/partial $work/cache/archives/partial $work/tree; get_criu; code=$?; "
+                             f"tail -n 3 $work/said; rm -rf $work; exit $code"], capture_output=True, text=True)
+            if made.returncode:
+                pytest.skip(f"CRIU does not work with this kernel, and that of Debian 13 cannot be had: {made.stdout[-300:]}{made.stderr[-300:]}")
+        shutil.copytree(kept, lab.dir / "criu", symlinks=True, dirs_exist_ok=True)  # the hosts have homes of their own
+        for host in lab.hosts:
+            lab.on(host, "sh", "-c", f"mountpoint -q /usr/local/sbin || mount -t tmpfs tmpfs /usr/local/sbin; ln -sf {lab.dir}/criu/run /usr/local/sbin/criu")
+    said = lab.on("node01", "sh", "-c", "PATH=/usr/local/sbin:$PATH; criu check 2>&1 || echo FAILED", check=False)
+    if "FAILED" in said:
+        pytest.skip(f"CRIU does not work on the lab's hosts: {said[-300:]}")
