@@ -8,7 +8,7 @@
 
 /* Options of a migration that travel to the driver. */
 #define CLI_VM_MIGRATE                                                                             \
-    "max-downtime bandwidth time-limit auto-converge postcopy peer2peer tls tunnel compressed " \
+    "max-downtime bandwidth time-limit auto-converge postcopy peer2peer tls tunnel compressed "    \
     "live-only"
 
 /* Those that were given, as a list of the template language: MAX_DOWNTIME="50",POSTCOPY="YES";

@@ -17,7 +17,7 @@ typedef struct MigrateOptions {
     gboolean auto_converge, postcopy, compressed;
     gboolean peer2peer, tunnel, tls;
     gboolean live_only; /* of containers: never stopped to be moved. Guests of libvirt never are */
-    char *uri; /* of the network for the memory; NULL: the destination's own choice */
+    char *uri;          /* of the network for the memory; NULL: the destination's own choice */
 } MigrateOptions;
 
 void migrate_options_clear(MigrateOptions *options);
