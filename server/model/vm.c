@@ -388,7 +388,7 @@ static const StoreColumn history_columns[] = {
     {"eetime", STORE_INT},     {"action", STORE_INT},   {"uid", STORE_INT},
     {"gid", STORE_INT},        {"request", STORE_TEXT}, {NULL, STORE_INT},
 };
-const StoreTable history_table = {"history", 2, history_columns};
+const StoreTable history_table = {"vm_history", 2, history_columns};
 
 static StoreWrite *vm_row(World *world, const Object *object)
 {

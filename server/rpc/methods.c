@@ -540,9 +540,9 @@ static const RpcMethod methods[] = {
     OLDER("one.hostinfo", "i", HOST, ONEADMIN, 0, old_hostinfo, "1.2: a host as text.", ROW_OLD),
     OLDER("one.hostdelete", "i", HOST, ONEADMIN, 0, old_hostdelete, "1.2: removes a host.", ROW_OLD),
     OLDER("one.hostenable", "ib", HOST, ONEADMIN, 0, old_hostenable, "1.2: enables it or not.", ROW_OLD),
-    OLDER("one.vnallocate", "s", NET, ONEADMIN, 0, old_network, "1.2: makes a network.", ROW_OLD),
-    OLDER("one.vninfo", "i", NET, ONEADMIN, 0, old_network, "1.2: a network as text.", ROW_OLD),
-    OLDER("one.vndelete", "i", NET, ONEADMIN, 0, old_network, "1.2: removes a network.", ROW_OLD),
+    OLDER("one.vnallocate", "s", NET, ONEADMIN, 0, old_vnallocate, "1.2: makes a network.", ROW_OLD),
+    OLDER("one.vninfo", "i", NET, ONEADMIN, 0, old_vninfo, "1.2: a network as text.", ROW_OLD),
+    OLDER("one.vndelete", "i", NET, ONEADMIN, 0, old_vndelete, "1.2: removes a network.", ROW_OLD),
 };
 /* clang-format on */
 

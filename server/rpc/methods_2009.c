@@ -175,8 +175,71 @@ RpcReply *old_hostenable(Request *request)
                : NULL;
 }
 
-RpcReply *old_network(Request *request)
+/* ---- networks ---- */
+
+static Network *named_network(Request *request)
 {
-    return told(request, "Virtual networks are not in this version: name a BRIDGE of the hosts "
-                         "in NIC");
+    gint32 id = arg_int(request, 1, -1);
+    Network *network = network_get(request->world, id);
+    if (!network)
+        reply_error(request, ONE_ERROR_NO_EXISTS, "Error getting Virtual Network with NID = %d",
+                    id);
+    request->object = network ? &network->head : NULL;
+    return network;
+}
+
+RpcReply *old_vnallocate(Request *request)
+{
+    RpcReply *reply = network_allocate(request);
+    if (!reply && request->error)
+        g_prefix_error(&request->error, "Error allocating VN with template: ");
+    return reply;
+}
+
+static void append_lease(GString *text, const AddressRange *range, guint place)
+{
+    AddressText told[ADDRESSES_MAX];
+    guint count = range_addresses(range, place, told);
+    Holder holder = range_holder(range, place);
+    g_autofree char *ip = NULL, *mac = NULL;
+    for (guint i = 0; i < count; i++) {
+        if (!ip && g_str_has_prefix(told[i].name, "IP"))
+            ip = g_strdup_printf("IP = %s", told[i].text);
+        if (!strcmp(told[i].name, "MAC"))
+            mac = g_strdup_printf("MAC = %s", told[i].text);
+    }
+    g_string_append_printf(text, "%-20s%-24s USED = 1 VID = %d\n", ip ? ip : "IP = -",
+                           mac ? mac : "MAC = -", holder.kind == HOLDER_VM ? holder.id : -1);
+}
+
+RpcReply *old_vninfo(Request *request)
+{
+    const Network *network = named_network(request);
+    if (!network)
+        return NULL;
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *template = template_to_text(network->head.template);
+    const char *bridge = template_get(network->head.template, "BRIDGE");
+    gboolean fixed = network->ranges->len > 0;
+    for (guint i = 0; i < network->ranges->len; i++)
+        fixed &= ((const AddressRange *)network->ranges->pdata[i])->size == 1;
+    line(text, "NID", "%d", network->head.id);
+    line(text, "UID", "%d", network->head.uid);
+    line(text, "Network Name", "%s", network->head.name);
+    line(text, "Type", "%s", fixed ? "Fixed" : "Ranged");
+    line(text, "Bridge", "%s", bridge ? bridge : "");
+    g_string_append_printf(text, "\n....: Template :....\n%s\n....: Leases :....\n", template);
+    for (guint i = 0; i < network->ranges->len; i++) {
+        const AddressRange *range = network->ranges->pdata[i];
+        for (guint at = range_next_held(range, 0); at < range->size;
+             at = range_next_held(range, at + 1))
+            append_lease(text, range, at);
+    }
+    request->seen = network->head.changed;
+    return reply_text(request, text->str);
+}
+
+RpcReply *old_vndelete(Request *request)
+{
+    return named_network(request) ? only_done(request, network_delete(request)) : NULL;
 }

@@ -287,7 +287,9 @@ HANDLER(old_hostallocate);
 HANDLER(old_hostinfo);
 HANDLER(old_hostdelete);
 HANDLER(old_hostenable);
-HANDLER(old_network);
+HANDLER(old_vnallocate);
+HANDLER(old_vninfo);
+HANDLER(old_vndelete);
 
 /* What a network template says about its connection on hosts can be done; `now`: the network as it
  * is, NULL for a new one. FALSE with the error. (network_check.c) */

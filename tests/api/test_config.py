@@ -203,7 +203,7 @@ def test_check_of_a_sound_database(fresh):
 
 @pytest.mark.parametrize("statement, words", [
     ("UPDATE vm SET state = 77", ["vm", "77"]), ("UPDATE vm SET uid = 4711", ["4711"]),
-    ("UPDATE history SET host = 4711", ["4711"]), ("UPDATE vm SET template = 'A = ['", ["machine 0", "syntax error"]),
+    ("UPDATE vm_history SET host = 4711", ["4711"]), ("UPDATE vm SET template = 'A = ['", ["machine 0", "syntax error"]),
 ])
 def test_check_finds(fresh, statement, words):
     one = fresh(hosts=1)

@@ -177,12 +177,21 @@ def test_user_of_1_4(one):
     assert one.client("ancient:word").call("one.user.info", reply[1])[0] is True
 
 
-def test_networks_of_1_2_say_that_they_are_not_there(one):
-    """The three calls of networks are known and refuse clearly, until the step that brings networks."""
-    for method, arguments in (("one.vnallocate", ("NAME = n",)), ("one.vninfo", (0,)), ("one.vndelete", (0,))):
-        try:
-            reply = call(one, method, *arguments, session=one.session)
-        except xmlrpc.client.Fault as fault:
-            assert fault.faultCode == -506
-            continue
-        assert reply[0] is False
+def test_networks_of_1_2(one):
+    def ask(method, argument):
+        return call(one, method, argument, session=one.session)
+    ranged = ask("one.vnallocate", "NAME = n1\nTYPE = RANGED\nBRIDGE = vbr0\nNETWORK_SIZE = 10\nNETWORK_ADDRESS = 192.168.7.0\n")
+    fixed = ask("one.vnallocate", "NAME = n2\nTYPE = FIXED\nBRIDGE = vbr1\nLEASES = [IP=130.10.0.1,MAC=50:20:20:20:20:20]\n")
+    assert ranged[0] is True and fixed[0] is True
+    machine = one.allocate(f"NIC = [ NETWORK = n1, NETWORK_ID = {ranged[1]} ]", hold=True)
+    told = ask("one.vninfo", ranged[1])
+    assert told[0] is True
+    for piece in (f"NID               : {ranged[1]}\n", "Network Name      : n1\n", "Type              : Ranged\n",
+                  "Bridge            : vbr0\n", "....: Leases :....\nIP = 192.168.7.1    MAC = 02:00:c0:a8:07:01 ", f" VID = {machine}\n"):
+        assert piece in told[1], told
+    assert "Type              : Fixed\n" in ask("one.vninfo", fixed[1])[1]
+    assert ask("one.vndelete", ranged[1])[0] is False  # a machine has an address of it
+    assert ask("one.vndelete", fixed[1]) == [True]
+    assert ask("one.vninfo", fixed[1]) == [False, f"Error getting Virtual Network with NID = {fixed[1]}"]
+    assert ask("one.vnallocate", "NAME = n1\nTYPE = RANGED\n")[1].startswith("Error allocating VN with template: ")
+    one.action("terminate-hard", machine)

@@ -367,6 +367,7 @@ static void upgrade_from_one(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM migration"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM image"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT host FROM vm_history WHERE vm = 7"), ==, 3);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm_group"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT measured FROM datastore WHERE tm_mad = 'ssh'"), ==,
                     0);
@@ -396,6 +397,10 @@ static void upgrade_from_two(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook_run"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vrouter"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM marketplace"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM marketplace_app"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT hid FROM history WHERE vid = 7"), ==, 3);
+    g_assert_cmpint(number_in(fixture, "SELECT state FROM vm_pool WHERE oid = 7"), ==, 3);
 }
 
 /* What stands in the way of the last table keeps all of it from being done. */
