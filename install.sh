@@ -16,7 +16,7 @@ cd "$top"
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
 clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup oneacct oneshowback onevrouter onehook onemarket onemarketapp"
-drivers="one_im one_vmm one_tm one_datastore one_market one_hem"
+drivers="one_im one_vmm one_tm one_datastore one_market one_hem one_auth_mad"
 
 fail() {
     echo "install.sh: $1" >&2
@@ -71,7 +71,7 @@ else
     etc=$destdir/etc/one var=$destdir/var/lib/one logs=$destdir/var/log/one
     bindir=$prefix/bin
 fi
-mkdir -p "$bin" "$mads" "$etc" "$var" "$logs" "$share/etc" "$man/man1" "$man/man8" "$completion" "$units" ||
+mkdir -p "$bin" "$mads/hooks/ft" "$etc" "$var" "$logs" "$share/etc" "$man/man1" "$man/man8" "$completion" "$units" ||
     fail "cannot write there: run this as root, or choose another place"
 
 # Programs are replaced by a rename, so that running ones are not disturbed.
@@ -105,6 +105,7 @@ for program in $programs; do put 755 "build/bin/$program" "$bin"; done
 for client in $clients; do ln -sfn onecli "$bin/$client"; done
 put 755 share/one "$bin"
 for driver in $drivers; do put 755 "build/mads/$driver" "$mads"; done
+put 755 build/mads/hooks/ft/host_error "$mads/hooks/ft"
 for file in etc/*; do put_configuration "$file"; done
 
 for part in examples schema doc; do put_tree "share/$part" "$share/$part"; done

@@ -239,10 +239,21 @@ static char **driver_argv(const TemplateAttribute *entry)
     return (char **)g_ptr_array_steal(argv, NULL);
 }
 
+/* Where clients on this computer find oned: for hooks, which call it. (owned) */
+static char *own_endpoint(const Config *config)
+{
+    const char *address = config_text(config, "LISTEN_ADDRESS");
+    gboolean any = !strcmp(address, "0.0.0.0") || !strcmp(address, "::");
+    return g_strdup_printf("%s://%s:%" G_GINT64_FORMAT "/RPC2",
+                           *config_text(config, "TLS_CERT") ? "https" : "http",
+                           any ? "127.0.0.1" : address, config_int(config, "PORT"));
+}
+
 static char **driver_environment(Mads *mads, const char *name)
 {
     g_autofree char *etc = paths_etc(NULL);
     g_autofree char *epoch = g_strdup_printf("%" G_GUINT64_FORMAT, mads->epoch);
+    g_autofree char *endpoint = own_endpoint(mads->config);
     char **environment = g_get_environ();
     environment = g_environ_setenv(environment, "ONE_VAR", mads->var, TRUE);
     environment = g_environ_setenv(environment, "ONE_ETC", etc, TRUE);
@@ -250,6 +261,7 @@ static char **driver_environment(Mads *mads, const char *name)
                                    config_text(mads->config, "DATASTORE_LOCATION"), TRUE);
     environment = g_environ_setenv(environment, "ONE_MAD_NAME", name, TRUE);
     environment = g_environ_setenv(environment, "ONE_EPOCH", epoch, TRUE);
+    environment = g_environ_setenv(environment, "ONE_XMLRPC", endpoint, FALSE);
     return environment;
 }
 

@@ -173,6 +173,7 @@ class Server(Client):
         for program in (BUILD / "mads").iterdir():
             if program.is_file() and os.access(program, os.X_OK) and not program.suffix:
                 (mads / program.name).symlink_to(program)
+        (mads / "hooks").symlink_to(BUILD / "mads" / "hooks")
         for script in SCRIPTS.iterdir():
             (mads / script.name).symlink_to(script)
         (self.etc / "oned.conf").write_text(self.configuration)

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from api.server import Server
+from conftest import ROOT
 from api.states import ACTION, AUTHORIZATION, INTERNAL, NO_EXISTS
 
 CALL = "NAME = {name}\nTYPE = api\nCALL = {call}\nCOMMAND = {command}\nARGUMENTS = \"{arguments}\"\n"
@@ -348,3 +349,68 @@ def test_another_directory_and_old_words_of_the_configuration(fresh, tmp_path):
     short = one.ok("one.hook.allocate", CALL.format(name="short", call="one.document.delete", command="there", arguments=""))
     call_it(one)
     assert ended(one, full)[0]["out"] == ended(one, short)[0]["out"] == "there\n"
+
+
+# ---- ft/host_error ----
+
+def dead_host(fresh, words):
+    """A host in ERROR with a machine, and the records of the hook that saw that."""
+    one = fresh(hosts=2)
+    text = (ROOT / "share" / "examples" / "hooks" / "host_error.hook").read_text()
+    identity = one.ok("one.hook.allocate", re.sub("ARGUMENTS = .*", f'ARGUMENTS = "$TEMPLATE {words}"', text))
+    machine = one.running()
+    one.control("HOST h1 down=1")
+    one.wait_host(0, "ERROR")
+    return one, identity, machine
+
+
+def test_machines_of_a_dead_host_begin_anew(fresh):
+    one, identity, machine = dead_host(fresh, "-r -u -p 1")
+    run, = ended(one, identity)
+    assert run["code"] == 0 and re.fullmatch(
+        rf"host h1 \(0\) is in ERROR\nlooking again in 1 s\nno fencing: .*\nit is OFFLINE now; .*\n"
+        rf"machine {machine} is to be started anew\n1 machines are to be started anew, 0 cannot be\n", run["out"]), run
+    one.wait(machine, "PENDING")
+    one.wait_host(0, "OFFLINE")
+    one.ok("one.vm.deploy", machine, 1)
+    one.wait(machine, "RUNNING")
+
+
+def test_fencing_comes_first(fresh):
+    one, identity, machine = dead_host(fresh, "-m -p 0")
+    run, = ended(one, identity)
+    assert run["code"] == 1 and "fencing is on, and there is no program" in run["err"] and "fence_host.sh" in run["err"], run
+    one.wait_host(0, "ERROR")  # nothing was done
+    script(one, "ft/fence_host.sh", f"base64 -d > {one.var}/fenced; echo switched; [ -e {one.var}/works ] || exit 2")
+    one.ok("one.hook.retry", identity, 0)
+    run = ended(one, identity, 2)[-1]
+    assert run["code"] == 1 and "fence_host.sh ended with 2" in run["err"] and "switched" in run["out"], run
+    assert one.vm(machine).findtext("RESCHED") == "0"
+    (one.var / "works").write_text("")
+    one.ok("one.hook.retry", identity, 0)
+    run = ended(one, identity, 3)[-1]
+    assert run["code"] == 0 and f"machine {machine} is to be moved" in run["out"], run
+    assert ET.fromstring((one.var / "fenced").read_text()).findtext("NAME") == "h1"
+    assert one.vm(machine).findtext("RESCHED") == "1"
+    one.ok("one.vm.migrate", machine, 1, False)  # as the scheduler does
+    one.wait(machine, "RUNNING")
+
+
+def test_a_host_that_comes_back_is_left_alone(fresh):
+    one, identity, machine = dead_host(fresh, "-d -u -p 1000")
+    one.until(lambda: runs(one, identity), "the hook to begin")
+    one.control()
+    run, = ended(one, identity)
+    assert run["code"] == 0 and run["out"].endswith("it came back: nothing is to be done\n"), run
+    one.wait(machine, "RUNNING")
+
+
+@pytest.mark.parametrize("words, pattern", [
+    ("-u", "one of -m .* and -d"), ("-m -r", "one of -m"), ("-x", "Unknown option"), ("", "one of -m")])
+def test_wrong_words_of_host_error(one, hook, words, pattern):
+    identity = hook(STATE, resource="HOST", when="STATE = OFFLINE", command="ft/host_error", arguments="$TEMPLATE " + words)
+    number = one.ok("one.host.allocate", "wrong", "dummy", "dummy", -1)
+    one.ok("one.host.status", number, 2)
+    run, = ended(one, identity)
+    assert run["code"] == 1 and re.search(pattern, run["err"]), run
+    one.ok("one.host.delete", number)
