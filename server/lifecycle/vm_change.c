@@ -6,7 +6,7 @@
  *
  *   WORD = "disk-attach"      LCM: the phase       STATE: where it goes back to
  *   STEP: the step at hand    TEMPLATE, SNAPSHOTS: as they were, in base64
- *   IN_PLACE: a disk that is made larger is its image itself, by a link
+ *   IN_PLACE: the disk is its image itself, by a link
  *   DISK_ID, NIC_ID, SNAPSHOT_ID, HELD_CPU, HELD_MEMORY: of what it is about
  *
  * Each request may be sent twice: drivers look at the hypervisor first, so after a crash of
@@ -220,8 +220,10 @@ static void show_snapshots_size(Vm *vm)
 static void done_detach_disk(World *world, Vm *vm)
 {
     TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
-    if (disk)
+    if (disk) {
         disk_growth_kept(world, disk);
+        vm_snapshots_keep(world, vm, disk);
+    }
     drop_device(world, vm, "DISK", "DISK_ID");
     vm_snapshots_forget(vm, vm_change_number(vm, "DISK_ID"));
 }
@@ -244,9 +246,20 @@ static void done_snapshot_delete(World *world, Vm *vm)
     drop_device(world, vm, "SNAPSHOT", "SNAPSHOT_ID");
 }
 
+/* What was done to the image itself is the image's at once. */
+static void keep_in_place(World *world, Vm *vm)
+{
+    TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
+    if (!disk || !template_get(vm->operation, "IN_PLACE"))
+        return;
+    disk_growth_kept(world, disk);
+    vm_snapshots_keep(world, vm, disk);
+}
+
 static void done_disk_create(World *world, Vm *vm)
 {
     show_snapshots_size(vm);
+    keep_in_place(world, vm);
 }
 
 static void done_disk_revert(World *world, Vm *vm)
@@ -258,19 +271,19 @@ static void done_disk_revert(World *world, Vm *vm)
         vm_snapshot_size(vm, vm_change_number(vm, "DISK_ID"), vm_change_number(vm, "SNAPSHOT_ID"));
     if (disk && size > 0)
         attribute_set_int(disk, "SIZE", size);
+    keep_in_place(world, vm);
 }
 
 static void done_disk_delete(World *world, Vm *vm)
 {
     vm_snapshot_remove(vm, vm_change_number(vm, "DISK_ID"), vm_change_number(vm, "SNAPSHOT_ID"));
     show_snapshots_size(vm);
+    keep_in_place(world, vm);
 }
 
 static void done_disk_resize(World *world, Vm *vm)
 {
-    TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
-    if (disk && template_get(vm->operation, "IN_PLACE"))
-        disk_growth_kept(world, disk);
+    keep_in_place(world, vm);
 }
 
 static void put_back(World *world, Vm *vm);

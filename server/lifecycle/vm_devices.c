@@ -48,6 +48,7 @@ gboolean vm_attach_disk(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *disk, c
     template_set_int(change, "DISK_ID", id);
     mark(disk);
     template_take(vm->head.template, disk);
+    vm_snapshots_adopt(lifecycle->world, vm, disk);
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
@@ -278,10 +279,9 @@ gboolean vm_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word, gint
 
 /* ---- snapshots and sizes of single disks ---- */
 
-/* A disk whose file may be changed: the machine's own or, when `image`, that of a persistent image.
- * NULL with the error. */
-static TemplateAttribute *own_disk(World *world, const Vm *vm, gint32 id, gboolean image,
-                                   GError **error)
+/* A disk whose file may be changed: the machine's own or a persistent image. NULL with the error.
+ */
+static TemplateAttribute *own_disk(World *world, const Vm *vm, gint32 id, GError **error)
 {
     TemplateAttribute *disk = vm_device(vm, "DISK", id);
     const char *clone = disk ? attribute_get(disk, "CLONE") : NULL;
@@ -289,7 +289,7 @@ static TemplateAttribute *own_disk(World *world, const Vm *vm, gint32 id, gboole
     if (!disk)
         (void)refuse(error, "VM disk does not exist");
     else if (clone && !g_ascii_strcasecmp(clone, "NO") &&
-             !(image && disk_image(world, disk) && disk_is_persistent(disk)))
+             !(disk_image(world, disk) && disk_is_persistent(disk)))
         (void)refuse(error, "Disk %d is the image itself (CLONE=NO), which is left as it is", id);
     else if (type && !g_ascii_strcasecmp(type, "cdrom"))
         (void)refuse(error, "Disk %d is a CD-ROM, which nobody writes to", id);
@@ -305,17 +305,41 @@ static gint64 size_of(const TemplateAttribute *disk)
     return size;
 }
 
+/* What a persistent disk grows by fits into the image's datastore and the quotas of its owner. */
+static gboolean image_may_grow(World *world, const TemplateAttribute *disk, gint64 growth,
+                               GError **error)
+{
+    const Image *image = disk_is_persistent(disk) ? disk_image(world, disk) : NULL;
+    const Datastore *datastore = image ? datastore_get(world, image->datastore) : NULL;
+    if (!datastore)
+        return TRUE;
+    QuotaUse *more = quota_use_new(image->head.uid, image->head.gid, -1);
+    quota_use_add(more, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, growth);
+    return quota_allows(world, NULL, more, error) &&
+           datastore_has_room(world, datastore, growth, error);
+}
+
+/* A disk that is a link to its image; another is brought back when it leaves the machine. */
+static void note_place(Lifecycle *lifecycle, const Vm *vm, const TemplateAttribute *disk,
+                       Template *change)
+{
+    if (disk_is_persistent(disk) && vm_storage_is_shared(lifecycle, vm_last_record(vm)))
+        template_set(change, "IN_PLACE", "YES");
+}
+
 gint32 vm_disk_snapshot_create(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *name,
                                const VmAsker *asker, GError **error)
 {
-    TemplateAttribute *disk = own_disk(lifecycle->world, vm, id, FALSE, error);
+    World *world = lifecycle->world;
+    TemplateAttribute *disk = own_disk(world, vm, id, error);
     const VmActionRow *row = disk ? vm_change_row(vm, "disk-snapshot-create", error) : NULL;
-    if (!row)
+    if (!row || !image_may_grow(world, disk, size_of(disk), error))
         return -1;
     Template *change = vm_change_new(vm, row->word);
     gint64 snapshot =
         vm_snapshot_add(vm, id, name, core_now(lifecycle->world->core), size_of(disk));
     attribute_set(disk, "DISK_SNAPSHOT_ACTIVE", "YES");
+    note_place(lifecycle, vm, disk, change);
     template_set_int(change, "DISK_ID", id);
     template_set_int(change, "SNAPSHOT_ID", snapshot);
     return vm_change_begin(lifecycle, vm, row, change, asker, error) ? (gint32)snapshot : -1;
@@ -334,10 +358,13 @@ gboolean vm_disk_snapshot_change(Lifecycle *lifecycle, Vm *vm, const char *word,
 {
     const VmActionRow *row =
         check_snapshot(vm, id, snapshot, error) ? vm_change_row(vm, word, error) : NULL;
-    if (!row)
+    TemplateAttribute *disk = vm_device(vm, "DISK", id);
+    if (!row ||
+        (!strcmp(word, "disk-snapshot-delete") && !vm_snapshot_may_go(vm, disk, snapshot, error)))
         return FALSE;
     Template *change = vm_change_new(vm, row->word);
-    attribute_set(vm_device(vm, "DISK", id), "DISK_SNAPSHOT_ACTIVE", "YES");
+    attribute_set(disk, "DISK_SNAPSHOT_ACTIVE", "YES");
+    note_place(lifecycle, vm, disk, change);
     template_set_int(change, "DISK_ID", id);
     template_set_int(change, "SNAPSHOT_ID", snapshot);
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
@@ -352,6 +379,9 @@ gboolean vm_disk_snapshot_rename(Lifecycle *lifecycle, Vm *vm, gint32 disk, gint
         return refuse(error, "Could not perform disk-snapshot-rename on VM %d, wrong state %s.",
                       vm->head.id, vm_shown_state(vm));
     vm_snapshot_rename(vm, disk, snapshot, name);
+    TemplateAttribute *of = vm_device(vm, "DISK", disk);
+    if (vm_last_record(vm) && vm_storage_is_shared(lifecycle, vm_last_record(vm)))
+        vm_snapshots_keep(lifecycle->world, vm, of);
     object_changed(lifecycle->world, &vm->head);
     return TRUE;
 }
@@ -373,6 +403,9 @@ gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, gint32 snapshot, 
         attribute_set(disk, "DISK_SNAPSHOT_ACTIVE", "YES");
         template_set(change, "LIVE", "YES");
     }
+    if (snapshot >= 0 || template_get(change, "LIVE")) {
+        note_place(lifecycle, vm, disk, change);
+    }
     template_set_int(change, "DISK_ID", id);
     template_set_int(change, "SNAPSHOT_ID", number);
     template_set_int(change, "IMAGE_ID", image->head.id);
@@ -380,24 +413,10 @@ gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, gint32 snapshot, 
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }
 
-/* What a persistent disk grows by fits into the image's datastore and the quotas of its owner. */
-static gboolean image_may_grow(World *world, const TemplateAttribute *disk, gint64 growth,
-                               GError **error)
-{
-    const Image *image = disk_is_persistent(disk) ? disk_image(world, disk) : NULL;
-    const Datastore *datastore = image ? datastore_get(world, image->datastore) : NULL;
-    if (!datastore)
-        return TRUE;
-    QuotaUse *more = quota_use_new(image->head.uid, image->head.gid, -1);
-    quota_use_add(more, QUOTA_DATASTORE, image->datastore, DATASTORE_SIZE, growth);
-    return quota_allows(world, NULL, more, error) &&
-           datastore_has_room(world, datastore, growth, error);
-}
-
 gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *size,
                         const VmAsker *asker, GError **error)
 {
-    TemplateAttribute *disk = own_disk(lifecycle->world, vm, id, TRUE, error);
+    TemplateAttribute *disk = own_disk(lifecycle->world, vm, id, error);
     gint64 wanted;
     if (!disk)
         return FALSE;
@@ -413,9 +432,7 @@ gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const char *siz
     Template *change = vm_change_new(vm, row->word);
     attribute_set_int(disk, "SIZE", wanted);
     attribute_set(disk, "RESIZE", "YES");
-    /* A disk that is a link to its image; another is brought back when it leaves the machine. */
-    if (vm_storage_is_shared(lifecycle, vm_last_record(vm)))
-        template_set(change, "IN_PLACE", "YES");
+    note_place(lifecycle, vm, disk, change);
     template_set_int(change, "DISK_ID", id);
     return vm_change_begin(lifecycle, vm, row, change, asker, error);
 }

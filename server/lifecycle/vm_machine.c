@@ -1,6 +1,8 @@
 /* Turns the tables of vm_table.c into motion. */
 #include "server/lifecycle/internal.h"
 
+#include "server/model/vm_snapshots.h"
+
 #include <string.h>
 
 void vm_forget_work(Lifecycle *lifecycle, Vm *vm)
@@ -385,4 +387,6 @@ void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *
     vm_close_record(lifecycle, vm, vm_last_record(vm));
     g_free(vm->deploy_id);
     vm->deploy_id = g_strdup("");
+    if (target->state == VM_PENDING)
+        vm_snapshots_renew(lifecycle->world, vm);
 }

@@ -6,6 +6,7 @@
 
 #include "server/model/datastore.h"
 #include "server/model/vm_images.h"
+#include "server/model/vm_snapshots.h"
 
 #include <string.h>
 
@@ -203,8 +204,70 @@ static void script_prolog(Lifecycle *lifecycle, Script *script, const Vm *vm)
     prolog_context(lifecycle, script, vm);
 }
 
-/* A persistent disk becomes its image again. */
-static void script_back(Script *script, const TemplateAttribute *disk, const char *host)
+/* ---- snapshots of disks ---- */
+
+/* The file that snapshots are taken of, and stand beside: the disk, or, where that is a link to its
+ * persistent image, the image, on the front-end. (owned) */
+static char *snapshots_at(Lifecycle *lifecycle, const Script *script, const TemplateAttribute *disk,
+                          const char *host)
+{
+    gboolean itself = disk_is_persistent(disk) && disk_image(lifecycle->world, disk) &&
+                      vm_storage_is_shared(lifecycle, script->record);
+    g_autofree char *directory = script_word(script->directory);
+    g_autofree char *source = script_word(attribute_get(disk, "SOURCE"));
+    return itself && *source
+               ? g_strdup_printf(FRONT_END ":%s", source)
+               : g_strdup_printf("%s:%s/disk.%s", host, directory, attribute_get(disk, "DISK_ID"));
+}
+
+static gboolean is_elsewhere(Lifecycle *lifecycle, const Script *script,
+                             const TemplateAttribute *disk)
+{
+    return disk_is_persistent(disk) && disk_image(lifecycle->world, disk) &&
+           !vm_storage_is_shared(lifecycle, script->record);
+}
+
+/* A snapshot that the image had already lies in its datastore, not beside the copy on a host. */
+static void bring_snapshot(Lifecycle *lifecycle, Script *script, const TemplateAttribute *disk,
+                           const char *host, gint64 id)
+{
+    const Image *image = disk_image(lifecycle->world, disk);
+    if (!is_elsewhere(lifecycle, script, disk) || !image_snapshot(image, (gint32)id))
+        return;
+    g_autofree char *source = script_word(image->source);
+    g_autofree char *at = snapshots_at(lifecycle, script, disk, host);
+    script_line(script,
+                "CLONE %s " FRONT_END ":%s.snap/%" G_GINT64_FORMAT " %s.snap/%" G_GINT64_FORMAT,
+                script->tm, source, id, at, id);
+}
+
+/* The image gets those that were made on the host, and loses those that were deleted there. */
+static void snapshots_back(Lifecycle *lifecycle, Script *script, const Vm *vm,
+                           const TemplateAttribute *disk, const char *host)
+{
+    const Image *image = disk_image(lifecycle->world, disk);
+    const TemplateAttribute *snapshot;
+    gint64 disk_id = -1, of = -1, id = -1;
+    if (!is_elsewhere(lifecycle, script, disk) || !attribute_get_int(disk, "DISK_ID", &disk_id))
+        return;
+    g_autofree char *source = script_word(image->source);
+    g_autofree char *at = snapshots_at(lifecycle, script, disk, host);
+    for (guint i = 0; (snapshot = template_vector(vm->snapshots, "SNAPSHOT", i)); i++)
+        if (attribute_get_int(snapshot, "DISK_ID", &of) && of == disk_id &&
+            attribute_get_int(snapshot, "ID", &id) && !image_snapshot(image, (gint32)id))
+            script_line(script,
+                        "MV %s %s.snap/%" G_GINT64_FORMAT " " FRONT_END
+                        ":%s.snap/%" G_GINT64_FORMAT,
+                        script->tm, at, id, source, id);
+    for (guint i = 0; (snapshot = template_vector(image->snapshots, "SNAPSHOT", i)); i++)
+        if (attribute_get_int(snapshot, "ID", &id) && !vm_snapshot_exists(vm, disk_id, id))
+            script_line(script, "SNAP_DELETE %s " FRONT_END ":%s %" G_GINT64_FORMAT, script->tm,
+                        source, id);
+}
+
+/* A persistent disk becomes its image again, and its snapshots the image's. */
+static void script_back(Lifecycle *lifecycle, Script *script, const Vm *vm,
+                        const TemplateAttribute *disk, const char *host)
 {
     const char *source = attribute_get(disk, "SOURCE");
     g_autofree char *directory = script_word(script->directory);
@@ -212,6 +275,7 @@ static void script_back(Script *script, const TemplateAttribute *disk, const cha
     if (*path)
         script_line(script, "MVDS %s %s:%s/disk.%s %s", disk_transfer(script, disk), host,
                     directory, attribute_get(disk, "DISK_ID"), path);
+    snapshots_back(lifecycle, script, vm, disk, host);
 }
 
 static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, const char *host,
@@ -225,7 +289,7 @@ static void script_epilog(Lifecycle *lifecycle, Script *script, const Vm *vm, co
         if (!wanted || g_ascii_strcasecmp(wanted, "YES"))
             continue;
         if (disk_image(lifecycle->world, disk)) {
-            script_back(script, disk, host);
+            script_back(lifecycle, script, vm, disk, host);
             continue;
         }
         g_autofree char *kept =
@@ -262,7 +326,7 @@ static gboolean script_disk_out(Lifecycle *lifecycle, Script *script, const Vm *
         return FALSE;
     gboolean saved = save && wanted && !g_ascii_strcasecmp(wanted, "YES");
     if (saved && disk_image(lifecycle->world, disk)) {
-        script_back(script, disk, host);
+        script_back(lifecycle, script, vm, disk, host);
     } else if (saved) {
         g_autofree char *kept = g_strdup_printf("%s/vms/%d/disk.%" G_GINT64_FORMAT,
                                                 lifecycle->world->var, vm->head.id, id);
@@ -282,16 +346,24 @@ static gboolean saves_as_it_is(const Vm *vm)
     return vm_changes(vm, "disk-saveas") && !template_get(vm->operation, "LIVE");
 }
 
-static gboolean script_snapshot(Script *script, const Vm *vm, const char *host, const char *verb)
+static gboolean script_snapshot(Lifecycle *lifecycle, Script *script, const Vm *vm,
+                                const char *host, const char *verb)
 {
-    g_autofree char *directory = script_word(script->directory);
-    if (!vm->operation)
-        return FALSE;
     const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
-    gboolean told = disk && !strcmp(verb, "SNAP_CREATE_LIVE");
-    script_line(script, "%s %s %s:%s/disk.%" G_GINT64_FORMAT " %" G_GINT64_FORMAT "%s", verb,
-                script->tm, host, directory, vm_change_number(vm, "DISK_ID"),
-                vm_change_number(vm, "SNAPSHOT_ID"), told ? disk_format(disk) : "");
+    gint64 id = vm_change_number(vm, "SNAPSHOT_ID");
+    if (!vm->operation || !disk)
+        return FALSE;
+    g_autofree char *at = snapshots_at(lifecycle, script, disk, host);
+    g_autofree char *directory = script_word(script->directory);
+    gboolean live = !strcmp(verb, "SNAP_CREATE_LIVE");
+    if (!strcmp(verb, "SNAP_REVERT"))
+        bring_snapshot(lifecycle, script, disk, host, id);
+    script_line(script, "%s %s %s %" G_GINT64_FORMAT "%s", verb, script->tm, at, id,
+                live ? disk_format(disk) : "");
+    /* The hypervisor fills it by its name beside the disk. */
+    if (live && template_get(vm->operation, "IN_PLACE"))
+        script_line(script, "LN %s %s.snap %s:%s/disk.%s.snap", script->tm, at, host, directory,
+                    attribute_get(disk, "DISK_ID"));
     return TRUE;
 }
 
@@ -301,15 +373,15 @@ static gboolean script_save(Lifecycle *lifecycle, Script *script, const Vm *vm, 
 {
     const TemplateAttribute *disk = vm_device(vm, "DISK", vm_change_number(vm, "DISK_ID"));
     const Image *image = image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"));
-    g_autofree char *directory = script_word(script->directory);
+    gint64 id = vm_change_number(vm, "SNAPSHOT_ID");
     g_autofree char *path = script_word(image ? image->source : "");
     if (!disk || !image || !*path)
         return FALSE;
-    script_line(script,
-                "CPDS %s %s:%s/disk.%" G_GINT64_FORMAT " " FRONT_END ":%s %" G_GINT64_FORMAT " %s",
-                disk_transfer(script, disk), host, directory, vm_change_number(vm, "DISK_ID"), path,
-                vm_change_number(vm, "SNAPSHOT_ID"), image->format);
-    return saves_as_it_is(vm) || script_snapshot(script, vm, host, "SNAP_DELETE");
+    g_autofree char *at = snapshots_at(lifecycle, script, disk, host);
+    bring_snapshot(lifecycle, script, disk, host, id);
+    script_line(script, "CPDS %s %s " FRONT_END ":%s %" G_GINT64_FORMAT " %s",
+                disk_transfer(script, disk), at, path, id, image->format);
+    return saves_as_it_is(vm) || script_snapshot(lifecycle, script, vm, host, "SNAP_DELETE");
 }
 
 static const char *snapshot_verb(const Vm *vm)
@@ -334,13 +406,16 @@ static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_DISK_ERASE:
         return vm_changes(vm, "disk-attach") && script_disk_out(lifecycle, script, vm, host, FALSE);
     case STEP_DISK_SNAPSHOT:
-        return script_snapshot(script, vm, host, snapshot_verb(vm));
+        return script_snapshot(lifecycle, script, vm, host, snapshot_verb(vm));
     case STEP_DISK_SAVE:
         return script_save(lifecycle, script, vm, host);
     case STEP_DISK_SNAPSHOT_READY:
-        return saves_as_it_is(vm) ? FALSE : script_snapshot(script, vm, host, "SNAP_CREATE_LIVE");
+        return saves_as_it_is(vm)
+                   ? FALSE
+                   : script_snapshot(lifecycle, script, vm, host, "SNAP_CREATE_LIVE");
     case STEP_DISK_SNAPSHOT_ERASE:
-        return saves_as_it_is(vm) ? FALSE : script_snapshot(script, vm, host, "SNAP_DELETE");
+        return saves_as_it_is(vm) ? FALSE
+                                  : script_snapshot(lifecycle, script, vm, host, "SNAP_DELETE");
     case STEP_BACKUP_FETCH:
     case STEP_BACKUP_ERASE:
         return vm_backup_script(lifecycle, vm, step, script->directory, script->text);

@@ -42,7 +42,7 @@ static const struct {
     guint types;
     const char *otherwise;
 } given[] = {
-    {"ALLOW_ORPHANS", OF(IMAGE) | OF(SYSTEM) | OF(FILE), "NO"},
+    {"ALLOW_ORPHANS", OF(IMAGE) | OF(SYSTEM) | OF(FILE), "YES"},
     {"CLONE_TARGET", OF(IMAGE) | OF(FILE), "SYSTEM"},
     {"CLONE_TARGET_SHARED", OF(IMAGE) | OF(FILE), NULL},
     {"CLONE_TARGET_SSH", OF(IMAGE) | OF(FILE), NULL},

@@ -22,14 +22,14 @@ static void render_snapshot(const Image *image, const TemplateAttribute *snapsho
     const TemplateAttribute *child;
     g_autoptr(GString) children = g_string_new(NULL);
     g_string_append(xml, "<SNAPSHOT>");
-    if (image_snapshot_is_base(image, (gint32)id))
-        xml_cdata(xml, "ACTIVE", "YES");
     for (guint i = 0; (child = template_vector(image->snapshots, "SNAPSHOT", i)); i++)
         if (number(child, "PARENT") == id)
             g_string_append_printf(children, "%s%" G_GINT64_FORMAT, children->len ? "," : "",
                                    number(child, "ID"));
     if (children->len)
         xml_cdata(xml, "CHILDREN", children->str);
+    if (image_snapshot_is_base(image, (gint32)id))
+        xml_cdata(xml, "ACTIVE", "YES");
     xml_int(xml, "DATE", number(snapshot, "DATE"));
     xml_int(xml, "ID", id);
     if (name)

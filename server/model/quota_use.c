@@ -154,7 +154,7 @@ static gboolean says(const TemplateAttribute *vector, const char *name, const ch
  * image as long as that is not the image's; a copy, where it is made. */
 static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use)
 {
-    gint64 size = 0, datastore = -1, id = -1, snapshots = 0;
+    gint64 size = 0, datastore = -1, id = -1, snapshots = 0, kept = 0;
     gboolean image = attribute_get(disk, "IMAGE_ID") != NULL;
     const char *source = attribute_get(disk, "SOURCE");
     gboolean itself =
@@ -164,6 +164,9 @@ static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use
     (void)attribute_get_int(disk, "DATASTORE_ID", &datastore);
     if (vm->snapshots && attribute_get_int(disk, "DISK_ID", &id))
         snapshots = vm_snapshots_size(vm, id);
+    /* What the image itself has of them is charged to its owner. */
+    if (itself && image && attribute_get_int(disk, "ORIGINAL_SNAPSHOTS_SIZE", &kept))
+        snapshots = MAX(snapshots - kept, 0);
     size = itself ? (image ? disk_growth(disk) : 0) + snapshots
                   : CLAMP(size, 0, AMOUNT_MAX) + snapshots;
     gboolean beside =

@@ -7,6 +7,7 @@
 #include "server/model/sched_action.h"
 #include "server/model/vm_backups.h"
 #include "server/model/vm_images.h"
+#include "server/model/vm_snapshots.h"
 #include "server/model/vmgroup.h"
 #include "server/model/vrouter.h"
 #include "server/model/vm_room.h"
@@ -198,6 +199,9 @@ Vm *vm_create(World *world, const char *name, gint32 uid, gint32 gid, Template *
     vm->stime = core_now(world->core);
     template_set_int(template, "VMID", id);
     vm_backups_take(vm);
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+        vm_snapshots_adopt(world, vm, disk);
     pool_add(world, &vm->head);
     return vm;
 }
@@ -249,7 +253,7 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
         vrouter_count(world, vm);
         /* Its disks came back: persistent ones have the size there that they had here. */
         if (vm->previous_lcm == LCM_EPILOG || vm->previous_lcm == LCM_EPILOG_FAILURE)
-            vm_images_keep_growth(world, vm->head.template);
+            vm_images_keep(world, vm);
         vm_images_release(world, vm->head.id, vm->head.template);
     }
     vm_recharge(world, vm);

@@ -1,6 +1,7 @@
 #include "server/model/vm_images.h"
 
 #include "server/model/datastore.h"
+#include "server/model/vm_snapshots.h"
 #include "server/model/world.h"
 
 #include <string.h>
@@ -31,10 +32,13 @@ gint64 disk_growth(const TemplateAttribute *disk)
 void disk_growth_kept(World *world, TemplateAttribute *disk)
 {
     Image *image = disk_image(world, disk);
-    gint64 growth = disk_growth(disk);
-    if (!image || !disk_is_persistent(disk) || !growth)
+    gint64 size = 0, original = 0;
+    /* Smaller, too: a snapshot may have been taken before it grew. */
+    if (!image || !disk_is_persistent(disk) || !attribute_get_int(disk, "SIZE", &size) ||
+        !attribute_get_int(disk, "ORIGINAL_SIZE", &original) || size <= 0 || size > G_MAXINT32 ||
+        size == original)
         return;
-    image->size += growth;
+    image->size = size;
     attribute_set_int(disk, "ORIGINAL_SIZE", image->size);
     object_changed(world, &image->head);
 }
@@ -95,7 +99,7 @@ static void describe_datastore(World *world, const Image *image, TemplateAttribu
     attribute_set(disk, "CLONE_TARGET", conf(world, datastore, "CLONE_TARGET", "SYSTEM"));
     attribute_set(disk, "LN_TARGET", conf(world, datastore, "LN_TARGET", "NONE"));
     attribute_set(disk, "DISK_TYPE", conf(world, datastore, "DISK_TYPE", "FILE"));
-    attribute_set(disk, "ALLOW_ORPHANS", conf(world, datastore, "ALLOW_ORPHANS", "NO"));
+    attribute_set(disk, "ALLOW_ORPHANS", conf(world, datastore, "ALLOW_ORPHANS", "YES"));
     inherit(world, "INHERIT_DATASTORE_ATTR", datastore->head.template, disk);
 }
 
@@ -206,11 +210,13 @@ void vm_images_release(World *world, gint32 vm, const Template *template)
         vm_image_release(world, vm, disk);
 }
 
-void vm_images_keep_growth(World *world, const Template *template)
+void vm_images_keep(World *world, Vm *vm)
 {
     TemplateAttribute *disk;
-    for (guint i = 0; (disk = template_vector(template, "DISK", i)); i++)
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
         disk_growth_kept(world, disk);
+        vm_snapshots_keep(world, vm, disk);
+    }
 }
 
 VmImages vm_images_look(World *world, const Template *template, const Image **failed)

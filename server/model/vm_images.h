@@ -18,11 +18,11 @@ gboolean disk_is_persistent(const TemplateAttribute *disk);
 
 /* What the disk has more than its image had when it was made of it, in MiB. */
 gint64 disk_growth(const TemplateAttribute *disk);
-/* A persistent disk was made larger, and its image is now what the disk is: it has that size.
+/* A persistent disk has another size, and its image is now what the disk is: it has that size.
  * Nothing happens to other disks. */
 void disk_growth_kept(World *world, TemplateAttribute *disk);
-/* The same for all disks of a machine. */
-void vm_images_keep_growth(World *world, const Template *template);
+/* All disks of a machine are with their images again: sizes, and snapshots of persistent ones. */
+void vm_images_keep(World *world, Vm *vm);
 
 /* The image of the `index`-th $FILE[IMAGE_ID=5] of a text that the server wrote; NULL: there are
  * fewer, or it is gone. */

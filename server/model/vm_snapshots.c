@@ -1,5 +1,10 @@
 #include "server/model/vm_snapshots.h"
 
+#include "lib/base/error.h"
+#include "server/model/vm_images.h"
+
+#include <string.h>
+
 static gint64 number(const TemplateAttribute *vector, const char *name)
 {
     gint64 value = -1;
@@ -112,6 +117,106 @@ gint64 vm_snapshots_size(const Vm *vm, gint64 disk)
         if (number(vector, "DISK_ID") == disk)
             size += MAX(number(vector, "SIZE"), 0);
     return size;
+}
+
+/* ---- those of images ---- */
+
+/* Copies a vector's pairs, but for the disk that it is of. */
+static void copy(const TemplateAttribute *from, TemplateAttribute *to)
+{
+    static const char *const names[] = {"ID", "PARENT", "DATE", "SIZE", "NAME"};
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (attribute_get(from, names[i]))
+            attribute_set(to, names[i], attribute_get(from, names[i]));
+}
+
+/* The persistent image that the disk is; NULL: it is none. */
+static Image *image_itself(World *world, const TemplateAttribute *disk, gint64 *id)
+{
+    return disk_is_persistent(disk) && attribute_get_int(disk, "DISK_ID", id)
+               ? disk_image(world, disk)
+               : NULL;
+}
+
+void vm_snapshots_adopt(World *world, Vm *vm, TemplateAttribute *disk)
+{
+    gint64 id = -1, base = -1, next = 0;
+    const Image *image = image_itself(world, disk, &id);
+    const TemplateAttribute *snapshot;
+    if (!image)
+        return;
+    vm_snapshots_forget(vm, id);
+    (void)template_get_int(image->snapshots, "CURRENT_BASE", &base);
+    if (!template_get_int(image->snapshots, "NEXT_SNAPSHOT", &next))
+        return; /* it never had one */
+    TemplateAttribute *of = template_add_vector(vm->snapshots, "DISK");
+    attribute_set_int(of, "DISK_ID", id);
+    attribute_set_int(of, "CURRENT_BASE", base);
+    attribute_set_int(of, "NEXT_SNAPSHOT", next);
+    for (guint i = 0; (snapshot = template_vector(image->snapshots, "SNAPSHOT", i)); i++) {
+        TemplateAttribute *here = template_add_vector(vm->snapshots, "SNAPSHOT");
+        attribute_set_int(here, "DISK_ID", id);
+        copy(snapshot, here);
+    }
+    attribute_set_int(disk, "ORIGINAL_SNAPSHOTS_SIZE", vm_snapshots_size(vm, id));
+    attribute_set_int(disk, "DISK_SNAPSHOT_TOTAL_SIZE", vm_snapshots_size(vm, id));
+}
+
+void vm_snapshots_renew(World *world, Vm *vm)
+{
+    TemplateAttribute *disk;
+    gint64 id;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++) {
+        if (!attribute_get_int(disk, "DISK_ID", &id) || !find_disk(vm, id))
+            continue;
+        vm_snapshots_forget(vm, id);
+        attribute_set(disk, "DISK_SNAPSHOT_TOTAL_SIZE", NULL);
+        vm_snapshots_adopt(world, vm, disk);
+    }
+}
+
+void vm_snapshots_keep(World *world, Vm *vm, TemplateAttribute *disk)
+{
+    gint64 id = -1;
+    Image *image = image_itself(world, disk, &id);
+    const TemplateAttribute *of = image ? find_disk(vm, id) : NULL, *snapshot;
+    if (!of)
+        return;
+    template_remove(image->snapshots, "SNAPSHOT");
+    template_set(image->snapshots, "ALLOW_ORPHANS", "YES"); /* each is a copy for itself */
+    template_set_int(image->snapshots, "CURRENT_BASE", number(of, "CURRENT_BASE"));
+    template_set_int(image->snapshots, "NEXT_SNAPSHOT", number(of, "NEXT_SNAPSHOT"));
+    for (guint i = 0; (snapshot = template_vector(vm->snapshots, "SNAPSHOT", i)); i++)
+        if (number(snapshot, "DISK_ID") == id)
+            copy(snapshot, template_add_vector(image->snapshots, "SNAPSHOT"));
+    attribute_set_int(disk, "ORIGINAL_SNAPSHOTS_SIZE", vm_snapshots_size(vm, id));
+    object_changed(world, &image->head);
+    object_changed(world, &vm->head);
+}
+
+gboolean vm_snapshot_may_go(const Vm *vm, const TemplateAttribute *disk, gint64 snapshot,
+                            GError **error)
+{
+    const char *mode = attribute_get(disk, "ALLOW_ORPHANS");
+    gint64 id = -1;
+    (void)attribute_get_int(disk, "DISK_ID", &id);
+    const TemplateAttribute *of = find_disk(vm, id), *child;
+    gboolean active = of && number(of, "CURRENT_BASE") == snapshot, parent = FALSE;
+    for (guint i = 0; (child = template_vector(vm->snapshots, "SNAPSHOT", i)); i++)
+        parent |= number(child, "DISK_ID") == id && number(child, "PARENT") == snapshot;
+    if (mode && !g_ascii_strcasecmp(mode, "FORMAT"))
+        mode = g_strcmp0(attribute_get(disk, "DRIVER"), "qcow2") == 0 ? "NO" : "YES";
+    gboolean deny = mode && !g_ascii_strcasecmp(mode, "NO");
+    gboolean mixed = mode && !g_ascii_strcasecmp(mode, "MIXED");
+    if (!(deny && (active || parent)) && !(mixed && active && parent))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                "Snapshot %" G_GINT64_FORMAT " of disk %" G_GINT64_FORMAT " of VM %d %s; "
+                "ALLOW_ORPHANS = %s of the datastore does not let it be deleted",
+                snapshot, id, vm->head.id,
+                active ? "is the one that the disk stands on" : "has children",
+                attribute_get(disk, "ALLOW_ORPHANS"));
+    return FALSE;
 }
 
 /* ---- XML ---- */

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "server/model/image.h"
 #include "server/model/vm.h"
 
 /* FALSE: the disk has no such snapshot. */
@@ -24,5 +25,17 @@ void vm_snapshots_forget(Vm *vm, gint64 disk);
 gint64 vm_snapshot_size(const Vm *vm, gint64 disk, gint64 snapshot);
 /* MiB of all snapshots of a disk. */
 gint64 vm_snapshots_size(const Vm *vm, gint64 disk);
+/* Those of a persistent image come with it to the machine's disk: its list becomes the image's. And
+ * back: the image's becomes the machine's, once the files are with the image. Nothing happens to
+ * other disks. ORIGINAL_SNAPSHOTS_SIZE of the disk is what the image has of their size. */
+void vm_snapshots_adopt(World *world, Vm *vm, TemplateAttribute *disk);
+void vm_snapshots_keep(World *world, Vm *vm, TemplateAttribute *disk);
+/* The machine begins anew, with the disks of its images. */
+void vm_snapshots_renew(World *world, Vm *vm);
+/* Whether a driver whose ALLOW_ORPHANS is that would do without the snapshot: NO, neither the one
+ * that the disk stands on nor one that has children; MIXED, not one that is both; FORMAT is NO for
+ * qcow2 and YES for others. FALSE with ONE_ERROR_ACTION. */
+gboolean vm_snapshot_may_go(const Vm *vm, const TemplateAttribute *disk, gint64 snapshot,
+                            GError **error);
 /* A <SNAPSHOTS> element for each disk that has some. */
 void vm_snapshots_render(const Vm *vm, GString *xml);

@@ -106,7 +106,7 @@ def test_disk_says_what_its_image_says(cloud):
               "ORIGINAL_SIZE": "4", "DATASTORE_ID": "1", "DATASTORE": "default", "FORMAT": "raw", "DRIVER": "raw",
               "CLONE": "YES", "SAVE": "NO", "TM_MAD": "shared", "CLONE_TARGET": "SYSTEM", "LN_TARGET": "NONE",
               "TYPE": "FILE", "DISK_ID": "0", "TARGET": "sda", "DEV_PREFIX": "sd", "READONLY": "NO", "IMAGE_STATE": "2",
-              "CLUSTER_ID": "0", "DISK_TYPE": "FILE", "ALLOW_ORPHANS": "NO", "DISK_SNAPSHOT_TOTAL_SIZE": "0"}
+              "CLUSTER_ID": "0", "DISK_TYPE": "FILE", "ALLOW_ORPHANS": "YES", "DISK_SNAPSHOT_TOTAL_SIZE": "0"}
     assert {name: disk.get(name) for name in wanted} == wanted
     cloud.one.fails("one.image.delete", image, code=ACTION, text="There are 1 VMs using it")
     cloud.end(machine)
@@ -264,7 +264,6 @@ def test_persistent_disk_made_larger(cloud):
     cloud.run(machine)
     one.fails("one.vm.diskresize", machine, 0, "4", code=ACTION, text="can only grow")
     one.fails("one.vm.diskresize", machine, 0, "2000000000", code=ACTION, text="Not enough space in datastore")
-    one.fails("one.vm.disksnapshotcreate", machine, 0, "s", code=ACTION, text="CLONE=NO")
     one.control("RESIZEDISK * fail=1")
     one.ok("one.vm.diskresize", machine, 0, "9")
     one.wait(machine, "RUNNING")
@@ -306,6 +305,91 @@ def test_persistent_disk_made_larger_on_its_host(cloud, comes_back):
     cloud.delete(image)
     one.ok("one.host.delete", host)
     one.ok("one.datastore.delete", store)
+
+
+def tree(info):
+    """Snapshots of an image, or of a machine's only disk that has some: (id, parent, the base)."""
+    assert info.find("SNAPSHOTS/ALLOW_ORPHANS").text == "YES"
+    return [(int(s.findtext("ID")), int(s.findtext("PARENT")), s.findtext("ACTIVE") == "YES") for s in info.iter("SNAPSHOT")]
+
+
+@pytest.mark.parametrize("transfer", ["shared", "ssh"])
+def test_snapshots_of_a_persistent_image(cloud, transfer):
+    """In place where the disk is a link, else brought back with it; the next machine has them, and so has the image."""
+    one, image = cloud.one, cloud.image("PERSISTENT=YES")
+    store = one.ok("one.datastore.allocate", f"NAME=snap-{transfer}\nTYPE=SYSTEM_DS\nTM_MAD={transfer}", -1)
+    host = one.host(f"localhost-{transfer}" if transfer == "shared" else "localhost")
+    source, began = cloud.source(image), cloud.source(image).read_bytes()
+    kept = source.with_name(source.name + ".snap")
+
+    def start():
+        machine = cloud.machine(image)
+        one.ok("one.vm.deploy", machine, host, False, store)
+        one.wait(machine, "RUNNING")
+        one.action("poweroff-hard", machine)
+        one.wait(machine, "POWEROFF")
+        return machine, one.var / f"datastores/{store}/{machine}/disk.0"
+
+    def do(what, machine, *arguments):
+        result = one.ok(f"one.vm.disksnapshot{what}", machine, 0, *arguments)
+        one.wait(machine, "POWEROFF")
+        return result
+
+    machine, disk = start()
+    assert do("create", machine, "first") == 0
+    disk.write_bytes(b"later")  # behind the link, if it is one
+    assert do("create", machine, "second") == 1
+    do("revert", machine, 0)
+    assert disk.read_bytes() == began
+    assert disk.is_symlink() == (transfer == "shared")
+    if transfer == "shared":
+        assert tree(cloud.info(image)) == tree(one.vm(machine)) == [(0, -1, True), (1, 0, False)]
+        assert (kept / "1").read_bytes() == b"later" and source.read_bytes() == began
+    else:
+        assert cloud.info(image).find("SNAPSHOTS/SNAPSHOT") is None and not kept.exists()
+    cloud.end(machine)
+    assert cloud.state(image) == "READY" and tree(cloud.info(image)) == [(0, -1, True), (1, 0, False)]
+    assert (kept / "0").read_bytes() == source.read_bytes() == began and (kept / "1").read_bytes() == b"later"
+    # Another machine has them, too.
+    machine, disk = start()
+    assert tree(one.vm(machine)) == [(0, -1, True), (1, 0, False)]
+    do("revert", machine, 1)
+    assert disk.read_bytes() == b"later" and do("create", machine, "third") == 2
+    do("delete", machine, 0)
+    saved = one.ok("one.vm.disksaveas", machine, 0, f"saved-{transfer}", "", 1)
+    cloud.wait_image(saved, "READY")
+    assert cloud.source(saved).read_bytes() == b"later"
+    one.wait(machine, "POWEROFF")
+    cloud.end(machine)
+    assert tree(cloud.info(image)) == [(1, -1, False), (2, 1, True)] and sorted(path.name for path in kept.iterdir()) == ["1", "2"]
+    # And without one.
+    source.write_bytes(b"new")
+    one.fails("one.image.snapshotrevert", image, 0, code=ACTION, text="0")
+    for call, left in (("revert", [(1, -1, True), (2, 1, False)]), ("delete", [(1, -1, True)]), ("flatten", [])):
+        one.ok(f"one.image.snapshot{call}", image, 2 if call == "delete" else 1)
+        cloud.wait_image(image, "READY")
+        assert tree(cloud.info(image)) == left and source.read_bytes() == b"later"
+    assert not kept.exists()
+    for gone in (image, saved):
+        cloud.delete(gone)
+    one.ok("one.host.delete", host)
+    one.ok("one.datastore.delete", store)
+
+
+def test_snapshot_that_must_not_be_an_orphan(cloud):
+    """With ALLOW_ORPHANS = NO of the image's datastore neither the base of a disk nor a parent goes."""
+    one, image = cloud.one, cloud.image()
+    one.ok("one.datastore.update", 1, "ALLOW_ORPHANS=NO", 1)
+    machine = cloud.machine(image)
+    cloud.run(machine)
+    for number in range(2):
+        assert one.ok("one.vm.disksnapshotcreate", machine, 0, "s") == number
+        one.wait(machine, "RUNNING")
+    one.fails("one.vm.disksnapshotdelete", machine, 0, 0, code=ACTION, text="has children")
+    one.fails("one.vm.disksnapshotdelete", machine, 0, 1, code=ACTION, text="stands on")
+    one.ok("one.datastore.update", 1, "ALLOW_ORPHANS=YES", 1)
+    cloud.end(machine)
+    cloud.delete(image)
 
 
 def test_growth_of_another_owner_s_image(cloud):
