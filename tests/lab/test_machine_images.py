@@ -4,7 +4,7 @@ import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
-from lab.cloud import DONE, RUNNING, Cloud, disk_count, wait_for
+from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, disk_count, wait_for
 from lab.heartbeat import text_of
 
 TEMPLATE = """NAME = {name}
@@ -99,6 +99,28 @@ class TestByImage:
         assert "backing file" not in said
         subprocess.run(["qemu-img", "convert", "-O", "raw", source, raw], check=True)
         assert disk_count(raw)[0] == 1
+
+    def test_snapshots_of_a_persistent_image(self, cloud, guest):
+        """One of a guest that writes, beside the image; back to it when the machine is off, and the boot after it is forgotten."""
+        identity = start(cloud, guest, "snap", "own")
+        source = outside(cloud, image(cloud, "own").findtext("SOURCE"))
+        wait_for("the boot is counted", 60, lambda: disk_count(source)[0] == 3)
+        cloud.cli("onevm", "disk-snapshot-create", "snap", "0", "third")
+        wait_for("the snapshot is there", 120, lambda: image(cloud, "own").findtext("SNAPSHOTS/SNAPSHOT/NAME") == "third")
+        cloud.wait("snap", RUNNING)
+        assert disk_count(source.with_name(source.name + ".snap") / "0")[0] == 3
+        for boots in (4, 5):
+            cloud.cli("onevm", "poweroff", "--hard", "snap")
+            cloud.wait("snap", POWEROFF, 120)
+            if boots == 5:
+                cloud.cli("onevm", "disk-snapshot-revert", "snap", "0", "0")
+                wait_for("the disk is as it was", 120, lambda: disk_count(source)[0] == 3)
+                cloud.wait("snap", POWEROFF, 120)
+            cloud.cli("onevm", "resume", "snap")
+            cloud.wait("snap", RUNNING, 120)
+            wait_for("the boot is counted", 120, lambda: disk_count(source)[0] == 4)
+        end(cloud, identity)
+        assert image(cloud, "own").findtext("SNAPSHOTS/SNAPSHOT/NAME") == "third"
 
     def test_nothing_is_left(self, cloud, lab):
         for machine in ET.fromstring(cloud.cli("onevm", "list", "-x")).findall("VM"):
