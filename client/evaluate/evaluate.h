@@ -92,6 +92,7 @@ typedef struct Evaluation {
     char *name;
     gint64 memory; /* MiB */
     char *cpus;
+    gboolean by_power;     /* moves are not live: the driver cannot */
     char *migrate;         /* MIGRATE of its template, or NULL */
     gint32 home;           /* host where all began */
     gboolean known;        /* the destination had the machine before all this */

@@ -94,13 +94,47 @@ static gboolean call_migrate(Run *run, WireClient *wire, gint32 vm, gint32 to, g
     return wire_call(wire, NULL, error, "globule.vm.migrate", "iis", vm, to, text);
 }
 
+/* Power off, move, start: what every hypervisor can. */
+static gboolean call_by_power(Run *run, WireClient *wire, gint32 vm, gint32 to, gboolean enforce,
+                              GError **error)
+{
+    return wire_call(wire, NULL, error, "one.vm.migrate", "iibbii", vm, to, FALSE, enforce, -1, 1);
+}
+
+/* What the server says of a driver that cannot. */
+static gboolean cannot_live(const GError *reason)
+{
+    return strstr(reason->message, "cannot move a machine while it runs") != NULL;
+}
+
+/* Live; where that is not to be had, by the best way that is, and the report says so. */
+static gboolean call_any(Run *run, WireClient *wire, gint32 vm, gint32 to, gboolean enforce,
+                         GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    if (run->found.by_power)
+        return call_by_power(run, wire, vm, to, enforce, error);
+    if (call_migrate(run, wire, vm, to, enforce, &reason))
+        return TRUE;
+    if (!cannot_live(reason)) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return FALSE;
+    }
+    run->found.by_power = TRUE;
+    run_note(run,
+             "NOT LIVE: each move powered the machine off, took it to the other host and "
+             "started it there. The server says of a live one: %s",
+             reason->message);
+    return call_by_power(run, wire, vm, to, enforce, error);
+}
+
 static gboolean order(Run *run, Move *move, gint32 to, GError **error)
 {
     WireClient *wire = cli_wire(run->cli, error);
     move->ordered = run_now(run);
     /* Machines made by the way must fit; the user's own goes where its user says. */
     gboolean enforce = move->vm != run->found.vm;
-    gboolean good = wire != NULL && call_migrate(run, wire, move->vm, to, enforce, error) &&
+    gboolean good = wire != NULL && call_any(run, wire, move->vm, to, enforce, error) &&
                     machine_wait(run, move->vm, "RUNNING", to, TRUE, error);
     move->ended = run_now(run);
     return good;
@@ -141,5 +175,9 @@ Move *move_run(Run *run, gint32 vm, gint64 memory, gint32 to, MoveRole role)
         return NULL;
     }
     ask_figures(run, move);
+    if (run->found.by_power) {
+        g_free(move->mode);
+        move->mode = g_strdup("power");
+    }
     return move;
 }

@@ -205,6 +205,12 @@ static void row_of_host(GString *out, const char *what, const HostFacts *host)
     row_of(out, what, g_strchomp(text));
 }
 
+static void row_of_way(GString *out, const Evaluation *found)
+{
+    row_of(out, "way of moving",
+           found->by_power ? "NOT live: powered off, moved, and started there" : "live");
+}
+
 static void row_of_storage(GString *out, const Evaluation *found)
 {
     for (guint i = 0; i < found->moves->len; i++) {
@@ -242,6 +248,7 @@ void section_setting(GString *out, const Plan *plan, const Evaluation *found)
     row_of(out, "machine", machine);
     row_of_host(out, "from", &found->hosts[0]);
     row_of_host(out, "to", &found->hosts[1]);
+    row_of_way(out, found);
     row_of_storage(out, found);
     if (plan->migrate != NULL && plan->migrate[0] != '\0')
         row_of(out, "asked for with the command", plan->migrate);

@@ -11,6 +11,7 @@
 
 #define CALL_SECONDS 60
 #define LOOK_MS      200
+#define SHORT_MS     50 /* what ends so soon was never a machine */
 
 /* ---- orders ---- */
 
@@ -99,7 +100,7 @@ static gboolean start(DriverJob *job, GError **error)
     const SshWatch watch = container_watch(job, CALL_SECONDS);
     if (!container_give(action, action->host, CONTAINER_START, &watch, error))
         return FALSE;
-    g_usleep(LOOK_MS * 1000);
+    g_usleep(SHORT_MS * 1000);
     g_auto(ContainerSight) sight = container_look(action, action->host);
     if (sight.presence == VMM_RUNNING || sight.presence == VMM_UNKNOWN)
         return TRUE;

@@ -42,6 +42,31 @@ static void add_flag(JsonObject *config, const VmmAction *action, const char *na
         set(config, key, vmm_is_yes(value) ? "true" : "false");
 }
 
+/* Words as for a shell, NAME=VALUE each. */
+static gboolean add_environment(JsonObject *config, const VmmAction *action, GError **error)
+{
+    g_autofree char *value = container_value(action, "ENVIRONMENT");
+    g_auto(GStrv) words = NULL;
+    g_autoptr(GError) reason = NULL;
+    if (value && !g_shell_parse_argv(value, NULL, &words, &reason)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API, "CONTAINER/ENVIRONMENT=\"%s\" %s", value,
+                    reason->message);
+        return FALSE;
+    }
+    for (guint i = 0; words && words[i]; i++) {
+        char *text = strchr(words[i], '=');
+        if (!text || text == words[i]) {
+            g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                        "CONTAINER/ENVIRONMENT: \"%s\" is not NAME=VALUE", words[i]);
+            return FALSE;
+        }
+        *text = '\0';
+        g_autofree char *name = g_strconcat("environment.", words[i], NULL);
+        set(config, name, text + 1);
+    }
+    return TRUE;
+}
+
 static JsonObject *build_config(const VmmAction *action)
 {
     JsonObject *config = json_object_new();
@@ -176,13 +201,16 @@ static void add_profiles(JsonObject *instance, const VmmAction *action)
 
 JsonObject *lxd_build_change(const VmmAction *action, GError **error)
 {
+    g_autoptr(JsonObject) config = build_config(action);
+    if (!add_environment(config, action, error))
+        return NULL;
     JsonObject *devices = build_devices(action, error);
     if (!devices)
         return NULL;
     JsonObject *change = json_object_new();
     g_autofree char *name = xml_get(action->vm, "NAME");
     set(change, "description", name);
-    json_object_set_object_member(change, "config", build_config(action));
+    json_object_set_object_member(change, "config", json_object_ref(config));
     json_object_set_object_member(change, "devices", devices);
     return change;
 }

@@ -276,6 +276,15 @@ def test_snapshots(vmm, lxd):
     assert mine["status"] == "Running", "it goes on when there was nothing to go back to"
 
 
+def test_environment(vmm, lxd):
+    pairs = "<CONTAINER><IMAGE>debian</IMAGE><ENVIRONMENT>{}</ENVIRONMENT></CONTAINER>"
+    vmm.ok("DEPLOY", 12, machine("h1", template=pairs.format("A=1 \"B=two words\" C=")))
+    config = lxd.instances["one-12"]["config"]
+    assert (config["environment.A"], config["environment.B"], config["environment.C"]) == ("1", "two words", "")
+    for wrong in ("A", "=1", "A='1"):
+        vmm.fails("DEPLOY", 13, machine("h1", vid=13, template=pairs.format(wrong)), "CONTAINER/ENVIRONMENT")
+
+
 # ---- images ----
 
 def archive(path, files):

@@ -2,6 +2,7 @@
 where one is not installed."""
 import os
 import shutil
+import subprocess
 
 import pytest
 from lab.cloud import wait_for
@@ -12,17 +13,52 @@ storage_pools: [ { name: default, driver: dir } ]
 profiles: [ { name: default, devices: { root: { path: /, pool: default, type: disk } } } ]
 """
 
+# Counts its starts on its disk, says again what it hears on its console, obeys LXD's word to end.
+INIT = """#!/bin/busybox sh
+trap 'exit 0' TERM PWR
+starts=$(($(/bin/busybox cat /starts 2>/dev/null || echo 0) + 1))
+echo $starts >/starts
+exec 2>&1
+while :; do
+    if read -t 1 line </dev/console; then echo "heard: $line (start $starts)" >/dev/console; else /bin/busybox sleep 0.2; fi
+done
+"""
+
+
+def make_image(lab):
+    """An image of LXD's: a description and a root with busybox."""
+    top = lab.dir / "lxd-image"
+    for name in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "root", "var"):
+        (top / "rootfs" / name).mkdir(parents=True, exist_ok=True)
+    shutil.copy(shutil.which("busybox"), top / "rootfs/bin/busybox")
+    (top / "rootfs/sbin/init").write_text(INIT)
+    (top / "rootfs/sbin/init").chmod(0o755)
+    (top / "metadata.yaml").write_text("architecture: x86_64\ncreation_date: 1700000000\nproperties: { os: busybox }\n")
+    path = lab.shared / "box.tar.gz"
+    subprocess.run(["tar", "-C", top, "-czf", path, "metadata.yaml", "rootfs"], check=True)
+    return path
+
+
+def make_root(lab):
+    """The files of a root with busybox, for Docker."""
+    top = lab.dir / "docker-image"
+    shutil.rmtree(top, ignore_errors=True)
+    (top / "bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox"), top / "bin/busybox")
+    for name in ("sh", "sleep", "echo", "cat"):
+        (top / "bin" / name).symlink_to("busybox")
+    subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
+
 
 class Lxd:
     def __init__(self, name, daemon, client, admin, variable):
         self.name, self.daemon, self.lxc, self.admin, self.variable = name, daemon, client, admin, variable
         self.directory = f"/srv/local/{name}"
+        self.program = shutil.which(daemon, path=f"{os.environ['PATH']}:/usr/libexec/incus")
 
     def require(self):
-        paths = f"{os.environ['PATH']}:/usr/libexec/incus"
-        if not shutil.which(self.daemon, path=paths) or not shutil.which(self.lxc):
+        if not self.program or not shutil.which(self.lxc):
             pytest.skip(f"{self.daemon} is not installed (share/doc/containers.md says from where)")
-        self.program = shutil.which(self.daemon, path=paths)
 
     def client(self, lab, host, *words, **options):
         return lab.on(host, "env", f"{self.variable}={self.directory}", self.lxc, *words, **options)
@@ -57,6 +93,14 @@ class Engine:
         lab.on(host, "sh", "-c", f"mkdir -p /srv/local/{self.name} {os.path.dirname(self.socket)}; setsid {self.command} "
                                  f"</dev/null >/srv/local/{self.name}.log 2>&1 & echo $! >/run/{self.name}-test.pid")
         wait_for(self.name, 60, lambda: "OK" in lab.on(host, "curl", "-s", "--unix-socket", self.socket, "http://d/_ping", check=False))
+
+    def ask(self, lab, host, method, path, *more):
+        return lab.on(host, "curl", "-sS", "--unix-socket", self.socket, "-X", method, *more, f"http://d{path}")
+
+    def bring(self, lab, host):
+        """The root of make_root() as the image box:1. Podman wants the tag behind the name."""
+        self.ask(lab, host, "POST", "/images/create?fromSrc=-&repo=box:1", "-H", "Content-Type: application/x-tar",
+                 "--data-binary", "@/var/lib/one/datastores/box.tar")
 
     def stop(self, lab, host):
         lab.on(host, "sh", "-c", f"kill $(cat /run/{self.name}-test.pid)", check=False)

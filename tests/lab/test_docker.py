@@ -1,6 +1,4 @@
 """Real engines of Docker and Podman on the lab's hosts, reached by ssh."""
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -16,27 +14,20 @@ CONTAINER = [ IMAGE = "box:1", NETWORK = "none", COMMAND = "/bin/sh -c \\"{PROGR
 
 
 def engine(lab, host, method, path, *more):
-    return lab.on(host, "curl", "-sS", "--unix-socket", lab.engine.socket, "-X", method, *more, f"http://d{path}")
+    return lab.engine.ask(lab, host, method, path, *more)
 
 
 @pytest.fixture(scope="module", params=["docker", "podman"])
 def engines(lab, request):
     lab.engine = daemons.ENGINES[request.param]
     lab.engine.require()
-    top = lab.dir / "docker-image"
-    shutil.rmtree(top, ignore_errors=True)
-    (top / "bin").mkdir(parents=True)
-    shutil.copy(shutil.which("busybox"), top / "bin/busybox")
-    for name in ("sh", "sleep", "echo", "cat"):
-        (top / "bin" / name).symlink_to("busybox")
-    subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
+    daemons.make_root(lab)
     for host in lab.hosts:
         try:
             lab.engine.start(lab, host)
         except AssertionError:
             pytest.skip(f"{lab.engine.name} does not start in a namespace of this machine: {lab.engine.said(lab, host)}")
-        engine(lab, host, "POST", "/images/create?fromSrc=-&repo=box:1", "-H", "Content-Type: application/x-tar",
-               "--data-binary", "@/var/lib/one/datastores/box.tar")
+        lab.engine.bring(lab, host)
     yield
     for host in lab.hosts:
         lab.engine.stop(lab, host)

@@ -1,24 +1,12 @@
 """Real LXD and real Incus on the lab's hosts, reached by ssh: from an image to the move between two daemons."""
 import json
 import re
-import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
 import pytest
 from lab import daemons as lab_daemons
 from lab.cloud import DONE, POWEROFF, RUNNING, SUSPENDED, Cloud, Failed, wait_for
 
-# Counts its starts on its disk, says again what it hears on its console, obeys LXD's word to end.
-INIT = """#!/bin/busybox sh
-trap 'exit 0' TERM PWR
-starts=$(($(/bin/busybox cat /starts 2>/dev/null || echo 0) + 1))
-echo $starts >/starts
-exec 2>&1
-while :; do
-    if read -t 1 line </dev/console; then echo "heard: $line (start $starts)" >/dev/console; else /bin/busybox sleep 0.2; fi
-done
-"""
 TEMPLATE = """NAME = "box"
 CPU = 0.5
 MEMORY = 64
@@ -26,20 +14,6 @@ CONTAINER = [ IMAGE = "box", PRIVILEGED = "YES" ]
 NIC = [ BRIDGE = "br0", MAC = "02:00:0a:00:00:07" ]
 CONTEXT = [ SET_HOSTNAME = "box" ]
 """
-
-
-def make_image(lab):
-    """An image of LXD's: a description and a root with busybox."""
-    top = lab.dir / "lxd-image"
-    for name in ("bin", "dev", "etc", "proc", "run", "sbin", "sys", "tmp", "root", "var"):
-        (top / "rootfs" / name).mkdir(parents=True, exist_ok=True)
-    shutil.copy(shutil.which("busybox"), top / "rootfs/bin/busybox")
-    (top / "rootfs/sbin/init").write_text(INIT)
-    (top / "rootfs/sbin/init").chmod(0o755)
-    (top / "metadata.yaml").write_text("architecture: x86_64\ncreation_date: 1700000000\nproperties: { os: busybox }\n")
-    path = lab.shared / "box.tar.gz"
-    subprocess.run(["tar", "-C", top, "-czf", path, "metadata.yaml", "rootfs"], check=True)
-    return path
 
 
 def lxc(lab, host, *words, **options):
@@ -50,7 +24,7 @@ def lxc(lab, host, *words, **options):
 def daemons(lab, request):
     lab.daemon = lab_daemons.LXDS[request.param]
     lab.daemon.require()
-    image = make_image(lab)
+    image = lab_daemons.make_image(lab)
     for host in lab.hosts:
         try:
             lab.daemon.start(lab, host)
