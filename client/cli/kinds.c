@@ -2,19 +2,11 @@
 
 #include <string.h>
 
-/* Kinds of which only names are needed, until they get their own program. */
-static const CliKind zone = {.word = "zone",
-                             .noun = "zone",
-                             .plural = "zones",
-                             .element = "ZONE",
-                             .info = "one.zone.info",
-                             .pool = "one.zonepool.info"};
-
 const CliKind *const cli_kinds[] = {
     &cli_vm,       &cli_host,    &cli_user, &cli_template, &cli_network,   &cli_vntemplate,
     &cli_secgroup, &cli_group,   &cli_acl,  &cli_cluster,  &cli_datastore, &cli_vdc,
     &cli_image,    &cli_vmgroup, &cli_acct, &cli_showback, &cli_vrouter,   &cli_hook,
-    &cli_market,   &cli_app,     &zone,     NULL,
+    &cli_market,   &cli_app,     &cli_zone, NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

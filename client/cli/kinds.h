@@ -25,3 +25,4 @@ extern const CliKind cli_market;
 extern const CliKind cli_app;
 extern const CliKind cli_hook;
 extern const CliKind cli_vrouter;
+extern const CliKind cli_zone;

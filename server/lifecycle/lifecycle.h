@@ -163,6 +163,9 @@ gboolean vm_backup_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GE
  * `only_failed`: those that did not take them before. */
 void lifecycle_group_changed(Lifecycle *lifecycle, Object *group, gboolean only_failed);
 
+/* The security groups of the machine's cards are others now: its host is told. */
+void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm);
+
 /* Such a driver is configured. */
 gboolean lifecycle_knows(Lifecycle *lifecycle, DriverClass class, const char *driver);
 

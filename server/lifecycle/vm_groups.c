@@ -66,6 +66,22 @@ void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only
     object_changed(world, object);
 }
 
+/* Noted with a group that the machine is in, so that whatever stands in the way now, it is told. */
+void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
+    for (guint i = 0; vm->state == VM_ACTIVE && i < ids->len; i++) {
+        Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
+        if (!group)
+            continue;
+        (void)ids_remove(SECGROUP(group)->failed, vm->head.id);
+        ids_add(SECGROUP(group)->outdated, vm->head.id);
+        object_changed(lifecycle->world, group);
+    }
+    if (runs(vm))
+        tell(lifecycle, vm);
+}
+
 /* Of all groups of the machine. TRUE: there was something. */
 static gboolean forget(Lifecycle *lifecycle, const Vm *vm)
 {

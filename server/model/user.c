@@ -68,6 +68,7 @@ Group *group_create(World *world, gint32 id, const char *name)
     object_init(&group->head, KIND_GROUP, id, name, NULL);
     group->head.gid = id;
     group->admins = g_array_new(FALSE, FALSE, sizeof(gint32));
+    group->vlan_rules = template_new();
     pool_add(world, &group->head);
     return group;
 }
@@ -300,12 +301,21 @@ static void render_group(World *world, Object *object, GString *xml)
     xml_ids(xml, "ADMINS", GROUP(object)->admins);
 }
 
+static void render_vlan_rules(const Object *object, GString *xml)
+{
+    const TemplateAttribute *rule;
+    g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID>", object->id);
+    for (guint i = 0; (rule = template_vector(GROUP(object)->vlan_rules, "RULE", i)); i++)
+        template_attribute_append_xml(rule, xml);
+    g_string_append(xml, "</VLAN_RULES>");
+}
+
 static void group_render(World *world, Object *object, GString *xml)
 {
     g_string_append(xml, "<GROUP>");
     render_group(world, object, xml);
     quota_render(world, QUOTA_GROUP, object->id, xml);
-    g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID></VLAN_RULES>", object->id);
+    render_vlan_rules(object, xml);
     quota_render_defaults(world, QUOTA_GROUP, xml);
     g_string_append(xml, "</GROUP>");
 }
@@ -316,7 +326,7 @@ static void group_render_brief(World *world, Object *object, GString *xml)
     render_group(world, object, xml);
     g_string_append(xml, "</GROUP>");
     render_quotas(world, QUOTA_GROUP, object->id, xml);
-    g_string_append_printf(xml, "<VLAN_RULES><ID>%d</ID></VLAN_RULES>", object->id);
+    render_vlan_rules(object, xml);
 }
 
 static const StoreColumn user_columns[] = {
@@ -368,11 +378,9 @@ static void user_free(Object *object)
     g_free(user);
 }
 
-static const StoreColumn group_columns[] = {{"id", STORE_INT},
-                                            {"name", STORE_TEXT},
-                                            {"template", STORE_TEXT},
-                                            {"admins", STORE_TEXT},
-                                            {NULL, STORE_INT}};
+static const StoreColumn group_columns[] = {{"id", STORE_INT},          {"name", STORE_TEXT},
+                                            {"template", STORE_TEXT},   {"admins", STORE_TEXT},
+                                            {"vlan_rules", STORE_TEXT}, {NULL, STORE_INT}};
 static const StoreTable group_table = {"groups", 1, group_columns};
 
 static StoreWrite *group_row(World *world, const Object *object)
@@ -382,16 +390,20 @@ static StoreWrite *group_row(World *world, const Object *object)
     store_set_text(row, 1, object->name);
     store_take_text(row, 2, template_to_text(object->template));
     store_take_text(row, 3, ids_print(((const Group *)object)->admins));
+    store_take_text(row, 4, template_to_text(((const Group *)object)->vlan_rules));
     return row;
 }
 
 static gboolean group_load(World *world, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[2].text, TEMPLATE_MODERN, error);
-    if (!template)
+    g_autoptr(Template) template = template_parse(values[2].text, TEMPLATE_MODERN, error);
+    Template *rules = template ? template_parse(values[4].text, TEMPLATE_MODERN, error) : NULL;
+    if (!rules)
         return FALSE;
     Group *group = g_new0(Group, 1);
-    object_init(&group->head, KIND_GROUP, (gint32)values[0].number, values[1].text, template);
+    object_init(&group->head, KIND_GROUP, (gint32)values[0].number, values[1].text,
+                g_steal_pointer(&template));
+    group->vlan_rules = rules;
     group->head.gid = group->head.id;
     group->admins = ids_parse(values[3].text);
     pool_add(world, &group->head);
@@ -401,6 +413,7 @@ static gboolean group_load(World *world, const StoreValue *values, GError **erro
 static void group_free(Object *object)
 {
     g_array_unref(GROUP(object)->admins);
+    template_free(GROUP(object)->vlan_rules);
     object_clear(object);
     g_free(object);
 }

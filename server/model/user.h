@@ -32,6 +32,7 @@ typedef struct User {
 typedef struct Group {
     Object head;
     GArray *admins;
+    Template *vlan_rules; /* RULE = [ ID, SCOPE, VNTEMPLATE ] each */
 } Group;
 
 #define USER(object)  ((User *)(object))

@@ -289,7 +289,9 @@ void world_bootstrap(World *world, const char *admin, const char *admin_verifier
 {
     g_autofree char *endpoint = g_strdup_printf("http://localhost:%" G_GINT64_FORMAT "/RPC2",
                                                 config_int(world->config, "PORT"));
-    zone_create(world, 0, "OpenNebula", endpoint);
+    Template *zone = template_new();
+    template_set(zone, "ENDPOINT", endpoint);
+    zone_create(world, THIS_ZONE, "OpenNebula", zone);
     group_create(world, GROUP_ONEADMIN, "oneadmin");
     group_create(world, GROUP_USERS, "users");
     user_create(world, USER_ONEADMIN, admin, admin_verifier, "core", one_group(GROUP_ONEADMIN));

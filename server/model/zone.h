@@ -1,15 +1,28 @@
-/* The zone: one installation. In this version there is the one zone of this server. */
+/* Zones: installations, of which this server is one. Others are known by their address only:
+ * nothing is sent there, and clients go there themselves. Shape: OpenNebula's zone.xsd. */
 #pragma once
 
 #include "server/model/object.h"
 
 #define THIS_ZONE 0
 
+typedef enum { ZONE_ENABLED = 0, ZONE_DISABLED = 1 } ZoneState;
+
 typedef struct Zone {
     Object head;
-    gint state; /* 0 enabled */
+    ZoneState state;
+    Template *servers; /* SERVER = [ ID, NAME, ENDPOINT ] each: what is told of them */
+    gint32 next_server;
 } Zone;
 
-Zone *zone_create(World *world, gint32 id, const char *name, const char *endpoint);
+#define ZONE(object) ((Zone *)(object))
+
+/* The template is taken; it has ENDPOINT. */
+Zone *zone_create(World *world, gint32 id, const char *name, Template *template);
+/* Adds a server of that name and address; its id. */
+gint32 zone_add_server(World *world, Zone *zone, const char *name, const char *endpoint);
+/* FALSE: there is none of that id. */
+gboolean zone_remove_server(World *world, Zone *zone, gint32 id);
+gboolean zone_has_server(const Zone *zone, gint32 id);
 
 extern const KindOperations zone_operations;

@@ -2,6 +2,7 @@
 #include "server/rpc/context.h"
 #include "server/rpc/server_private.h"
 #include "server/rpc/template_rules.h"
+#include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_devices.h"
 #include "server/rpc/vm_template.h"
 
@@ -140,6 +141,92 @@ RpcReply *vm_method_updatenic(Request *request)
     return reply_to(request,
                     vm_update_nic(request->lifecycle, VM(request->object), arg_int(request, 2, -1),
                                   nic, append == 1, &asker, &request->error));
+}
+
+/* ---- security groups of a card ---- */
+
+/* The card that the call names, of a machine whose cards can be changed now. NULL with the error.
+ */
+static TemplateAttribute *card_of_call(Request *request)
+{
+    Vm *vm = VM(request->object);
+    gint32 id = arg_int(request, 2, -1);
+    TemplateAttribute *card = NULL;
+    gint64 number;
+    gboolean rests = vm->state == VM_PENDING || vm->state == VM_HOLD || vm->state == VM_POWEROFF ||
+                     vm->state == VM_UNDEPLOYED || vm->state == VM_STOPPED ||
+                     vm->state == VM_SUSPENDED;
+    if (vm->operation || !(rests || (vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING)))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Security groups of machine %d cannot be changed in state %s",
+                           vm->head.id, vm_shown_state(vm)),
+               NULL;
+    if (!(card = vm_device(vm, "NIC", id)))
+        for (guint i = 0; (card = template_vector(vm->head.template, "NIC_ALIAS", i)); i++)
+            if (attribute_get_int(card, "NIC_ID", &number) && number == id)
+                break;
+    if (!card)
+        return reply_error(request, ONE_ERROR_ACTION, "NIC with NIC_ID %d does not exist.", id),
+               NULL;
+    return card;
+}
+
+static RpcReply *set_groups(Request *request, TemplateAttribute *card, const GArray *ids)
+{
+    Vm *vm = VM(request->object);
+    g_autofree char *text = ids_print(ids);
+    attribute_set(card, "SECURITY_GROUPS", text);
+    secgroup_count(request->world, vm);
+    secgroup_write_rules(request->world, vm->head.template);
+    object_changed(request->world, &vm->head);
+    lifecycle_vm_groups_changed(request->lifecycle, vm);
+    return reply_int(request, vm->head.id);
+}
+
+/* Arguments: machine, card, security group. */
+RpcReply *vm_method_attachsg(Request *request)
+{
+    gint32 group = arg_int(request, 3, -1);
+    Object *object = request_object(request, KIND_SECGROUP, group);
+    if (!object || !request_may(request, RIGHT_USE, KIND_SECGROUP, object))
+        return NULL;
+    TemplateAttribute *card = card_of_call(request);
+    if (!card)
+        return NULL;
+    g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+    if (ids_contain(ids, group))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "NIC %d of machine %d is in security group %d already",
+                           arg_int(request, 2, -1), request->object->id, group);
+    ids_add(ids, group);
+    g_autofree char *text = ids_print(ids);
+    g_autoptr(Template) more = template_new();
+    TemplateAttribute *probe = template_add_vector(more, "NIC");
+    attribute_set(probe, "SECURITY_GROUPS", text);
+    if (!cards_groups_fit(VM(request->object)->head.template, probe, &request->error))
+        return NULL;
+    return set_groups(request, card, ids);
+}
+
+RpcReply *vm_method_detachsg(Request *request)
+{
+    gint32 group = arg_int(request, 3, -1);
+    TemplateAttribute *card = card_of_call(request);
+    g_autoptr(GArray) ids = card ? ids_parse(attribute_get(card, "SECURITY_GROUPS")) : NULL;
+    if (!ids)
+        return NULL;
+    if (!ids_remove(ids, group))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "NIC %d of machine %d is not in security group %d",
+                           arg_int(request, 2, -1), request->object->id, group);
+    /* Groups only let through: with fewer of them less comes by, with none of them all. */
+    if (ids->len == 0 && !user_is_admin(request->caller))
+        return reply_error(
+            request, ONE_ERROR_ACTION,
+            "Security group %d is the last one of NIC %d, which would not be filtered "
+            "at all without it; attach another first",
+            group, arg_int(request, 2, -1));
+    return set_groups(request, card, ids);
 }
 
 /* ---- snapshots ---- */

@@ -44,6 +44,48 @@ RpcReply *group_delete(Request *request)
     return reply_int(request, id);
 }
 
+/* RULE = [ ID, SCOPE, VNTEMPLATE ] of a template, with these three and nothing else. NULL with the
+ * error. (owned) */
+static Template *vlan_rules(Request *request, const Template *given)
+{
+    static const char *const members[] = {"ID", "SCOPE", "VNTEMPLATE"};
+    g_autoptr(Template) rules = template_new();
+    const TemplateAttribute *rule;
+    for (guint i = 0; (rule = template_vector(given, "RULE", i)); i++) {
+        TemplateAttribute *copy = template_add_vector(rules, "RULE");
+        for (guint k = 0; k < G_N_ELEMENTS(members); k++) {
+            const char *text = attribute_get(rule, members[k]);
+            if (!text || !*text)
+                return reply_error(request, ONE_ERROR_ACTION,
+                                   "RULE %u has no %s: a rule is RULE = [ ID = ..., SCOPE = ..., "
+                                   "VNTEMPLATE = ... ]",
+                                   i, members[k]),
+                       NULL;
+            attribute_set(copy, members[k], text);
+        }
+    }
+    if (template_count(given) != template_count(rules))
+        return reply_error(request, ONE_ERROR_ACTION,
+                           "Rules of VLANs are RULE = [ ID = ..., SCOPE = ..., VNTEMPLATE = ... ] "
+                           "each, and nothing else"),
+               NULL;
+    return g_steal_pointer(&rules);
+}
+
+/* Arguments: group, its rules: they take the place of those before. */
+RpcReply *group_vlan(Request *request)
+{
+    Group *group = GROUP(request->object);
+    g_autoptr(Template) given = request_template(request, 2);
+    Template *rules = given ? vlan_rules(request, given) : NULL;
+    if (!rules)
+        return NULL;
+    template_free(group->vlan_rules);
+    group->vlan_rules = rules;
+    object_changed(request->world, &group->head);
+    return reply_int(request, group->head.id);
+}
+
 RpcReply *group_info(Request *request)
 {
     return reply_object(request, request->object);
@@ -178,6 +220,12 @@ RpcReply *vdc_change_member(Request *request)
     VdcSort sort = sort_of(request->method->name);
     gboolean add = strstr(request->method->name, ".add") != NULL;
     Object *zone = request_object(request, KIND_ZONE, zone_id);
+    if (zone && zone_id != THIS_ZONE)
+        return reply_error(
+            request, ONE_ERROR_ACTION,
+            "Zone %d is another installation: what it has cannot be put into VDCs of "
+            "zone %d",
+            zone_id, THIS_ZONE);
     Object *member = zone && id != VDC_ALL ? request_object(request, vdc_kind(sort), id) : NULL;
     if (!zone || (id != VDC_ALL && !member))
         return NULL;

@@ -408,6 +408,8 @@ static gboolean has_rights(Request *request)
 {
     const RpcMethod *method = request->method;
     AccessNeed need = {RIGHT_USE, method->kind, request->object, FALSE};
+    if (!zone_lets(request))
+        return FALSE;
     switch (method->need) {
     case NEED_NOTHING:
     case NEED_SESSION:

@@ -98,6 +98,8 @@ HANDLER(vm_method_diskresize);
 HANDLER(vm_method_attachnic);
 HANDLER(vm_method_detachnic);
 HANDLER(vm_method_updatenic);
+HANDLER(vm_method_attachsg);
+HANDLER(vm_method_detachsg);
 HANDLER(vm_method_snapshotcreate);
 HANDLER(vm_method_snapshotrevert);
 HANDLER(vm_method_snapshotdelete);
@@ -151,6 +153,7 @@ HANDLER(user_login);
 /* methods_group.c */
 HANDLER(group_addadmin);
 HANDLER(group_deladmin);
+HANDLER(group_vlan);
 HANDLER(vdc_allocate);
 HANDLER(vdc_delete);
 HANDLER(vdc_addgroup);
@@ -193,6 +196,20 @@ HANDLER(hook_delete);
 HANDLER(hook_update);
 HANDLER(hook_method_retry);
 HANDLER(hooklog_info);
+/* methods_zone.c */
+/* Nothing is changed in a zone that is disabled. FALSE with the error. */
+gboolean zone_lets(Request *request);
+HANDLER(zone_allocate);
+HANDLER(zone_delete);
+HANDLER(zone_update);
+HANDLER(zone_enable);
+HANDLER(zone_addserver);
+HANDLER(zone_delserver);
+HANDLER(zone_resetserver);
+HANDLER(zone_updatedb);
+HANDLER(zone_replicate);
+HANDLER(zone_fedreplicate);
+HANDLER(zone_voterequest);
 /* methods_vmgroup.c */
 HANDLER(vmgroup_allocate);
 HANDLER(vmgroup_delete);

@@ -17,7 +17,7 @@ RANGE = {"AR_ID", "ALLOCATED", "GLOBAL_PREFIX", "IP", "MAC", "NEXT_INDEX", "PARE
 IN_HOOK = {"ARGUMENTS", "ARGUMENTS_STDIN", "CALL", "COMMAND", "LCM_STATE", "REMOTE", "RESOURCE", "STATE"}
 
 # Files of theirs that are not called after the root of their documents.
-NAMES = {"history_records": "acct", "showback_records": "showback"}
+NAMES = {"raft": "raftstatus", "history_records": "acct", "showback_records": "showback"}
 
 
 @lru_cache(maxsize=None)
@@ -56,8 +56,12 @@ def for_their_schema(root):
         for child in list(hook.find("TEMPLATE")):
             if child.tag not in IN_HOOK:
                 hook.find("TEMPLATE").remove(child)
-    for rule in copy.iter("RULE"):  # of which it knows two members
-        for child in list(rule):
+    for zone in copy.iter("ZONE"):
+        for child in zone.findall("TEMPLATE/*"):
+            if child.tag != "ENDPOINT":
+                zone.find("TEMPLATE").remove(child)
+    for rule in copy.iter("RULE"):  # of security groups, of which it knows two members
+        for child in list(rule) if rule.getparent().tag != "VLAN_RULES" else []:
             if child.tag not in ("PROTOCOL", "RULE_TYPE"):
                 rule.remove(child)
     for element in copy.iter():

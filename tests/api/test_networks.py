@@ -526,3 +526,33 @@ def test_what_hosts_do_is_the_networks_own(one):
     assert (first["VN_MAD"], first["TARGET"]) == ("dummy", f"one-{vm}-0")
     assert not {"PHYDEV", "KEEP_EMPTY_BRIDGE"} & set(first) and not {"VN_MAD", "PHYDEV", "VXLAN_TTL"} & set(second)
     one.ok("one.vm.recover", vm, 3)
+
+
+def test_groups_of_a_card_come_and_go(one):
+    network = one.ok("one.vn.allocate", "NAME = sgnet\nVN_MAD = dummy\nFILTER_IP_SPOOFING = YES\nAR = [ TYPE = IP4, IP = 10.77.0.1, SIZE = 5 ]", -1)
+    web = one.ok("one.secgroup.allocate", "NAME = sgweb\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, RANGE = 80 ]")
+    vm = one.running(template=f"NIC = [ NETWORK_ID = {network} ]")
+
+    def told():
+        group = one.xml("one.secgroup.info", web)
+        return group.findtext("UPDATED_VMS/ID") == str(vm) and not group.findall("UPDATING_VMS/ID") + group.findall("OUTDATED_VMS/ID")
+    assert one.ok("one.vm.attachsg", vm, 0, web) == vm
+    one.until(told, "the host to be told")
+    document = one.vm(vm)
+    assert document.findtext("TEMPLATE/NIC/SECURITY_GROUPS") == f"0,{web}"
+    assert f"{web}" in [rule.findtext("SECURITY_GROUP_ID") for rule in document.findall("TEMPLATE/SECURITY_GROUP_RULE")]
+    one.fails("one.vm.attachsg", vm, 0, web, code=ACTION, text="already")
+    one.fails("one.vm.attachsg", vm, 7, web, code=ACTION, text="NIC_ID 7 does not exist")
+    one.fails("one.secgroup.delete", web, code=ACTION)
+    one.ok("one.vm.detachsg", vm, 0, 0)
+    assert one.vm(vm).findtext("TEMPLATE/NIC/SECURITY_GROUPS") == str(web)
+    one.fails("one.vm.detachsg", vm, 0, 0, code=ACTION, text="is not in")
+    ann = one.user("sgann")
+    one.ok("one.vm.chown", vm, ann.uid, -1)
+    ann.fails("one.vm.detachsg", vm, 0, web, code=ACTION, text="not be filtered")
+    checked = one.command("--check")
+    assert checked.returncode == 0, checked.stdout
+    one.ok("one.vm.action", "terminate-hard", vm)
+    one.wait(vm, "DONE")
+    one.ok("one.secgroup.delete", web)
+    one.ok("one.vn.delete", network)

@@ -16,7 +16,7 @@ PAIRS = [
     ("grouppool-info", "group_pool"), ("cluster-info_0", "cluster"), ("clusterpool-info", "cluster_pool"),
     ("image-info_0", "image"), ("imagepool-info_m2_m1_m1", "image_pool"),
     ("datastore-info_1", "datastore"), ("datastorepool-info", "datastore_pool"), ("acl-info", "acl_pool"),
-    ("zone-info_0", "zone"), ("zonepool-info", "zone_pool"), ("vdc-info_0", "vdc"), ("vdcpool-info", "vdc_pool"),
+    ("zone-info_0", "zone"), ("zonepool-info", "zone_pool"), ("zone-raftstatus", "raft"), ("vdc-info_0", "vdc"), ("vdcpool-info", "vdc_pool"),
     ("system-config", "opennebula_configuration"),
     ("template-info_0", "vmtemplate"), ("templatepool-info_m2_m1_m1", "vmtemplate_pool"),
     ("vn-info_0", "vnet"), ("vnpool-info_m2_m1_m1", "vnet_pool"), ("secgroup-info_0", "security_group"),

@@ -120,6 +120,11 @@ CREATE TABLE marketplace_app (
 ALTER TABLE vm ADD COLUMN backups TEXT NOT NULL DEFAULT '';
 ALTER TABLE image ADD COLUMN backup TEXT NOT NULL DEFAULT '';
 
+-- Servers of a zone: SERVER = [ ID, NAME, ENDPOINT ] each. Rules of VLANs of a group.
+ALTER TABLE zone   ADD COLUMN servers     TEXT    NOT NULL DEFAULT '';
+ALTER TABLE zone   ADD COLUMN next_server INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE groups ADD COLUMN vlan_rules  TEXT    NOT NULL DEFAULT '';
+
 -- A virtual router. Its cards stand in the template with their NIC_ID; its machines name it in
 -- theirs.
 CREATE TABLE vrouter (
