@@ -1,6 +1,8 @@
+#include "client/cli/format.h"
 #include "client/cli/kinds.h"
 #include "client/cli/rows.h"
 #include "client/cli/xml.h"
+#include "lib/base/xml.h"
 
 static char *hosts_text(const Cli *cli, xmlNode *cluster)
 {
@@ -26,12 +28,47 @@ static const CliColumn columns[] = {
     CLI_COLUMNS_END,
 };
 
+/* ---- plans ---- */
+
+static char *plan_state_text(const Cli *cli, xmlNode *action)
+{
+    static const char *const names[] = {"READY", "APPLYING", "DONE", "ERROR", "TIMEOUT"};
+    gint64 state = cli_xml_int(action, "STATE", -1);
+    return g_strdup(state >= 0 && state < (gint64)G_N_ELEMENTS(names) ? names[state] : "-");
+}
+
+static char *plan_time_text(const Cli *cli, xmlNode *action)
+{
+    return cli_time(cli_xml_int(action, "TIMESTAMP", 0));
+}
+
+static const CliColumn plan_columns[] = {
+    {"ID", 3, "ID", NULL, NULL},
+    {"VM", 6, "VM_ID", NULL, NULL},
+    {"OPERATION", -14, "OPERATION", NULL, NULL},
+    {"HOST", 5, "HOST_ID", NULL, NULL},
+    {"STATE", -9, NULL, plan_state_text, NULL},
+    {"TIME", 14, NULL, plan_time_text, NULL},
+    CLI_COLUMNS_END,
+};
+
+static void plan_page(Cli *cli, xmlNode *cluster, GString *page)
+{
+    xmlNode *plan = xml_find(cluster, "PLAN");
+    if (plan == NULL)
+        return;
+    g_autofree char *state = plan_state_text(cli, plan);
+    g_autofree char *title = g_strdup_printf("PLAN (%s)", state);
+    cli_page_table(cli, page, title, plan_columns, plan, "ACTION");
+}
+
 static void cluster_page(Cli *cli, xmlNode *cluster, GString *page)
 {
     cli_page_head(cli, cluster, page, "CLUSTER");
     cli_page_members(cli, cluster, page, "HOSTS", &cli_host, "HOSTS/ID");
     cli_page_members(cli, cluster, page, "VNETS", &cli_network, "VNETS/ID");
     cli_page_members(cli, cluster, page, "DATASTORES", &cli_datastore, "DATASTORES/ID");
+    plan_page(cli, cluster, page);
     cli_page_template(cli, cluster, page, "CLUSTER TEMPLATE");
 }
 
@@ -55,6 +92,14 @@ static const CliCommand commands[] = {
             "Lets a cluster use a network."),
     CLI_ROW("delvnet", "cluster network", NULL, "one.cluster.delvnet", "id $1", NULL,
             "Lets a cluster not use a network any more."),
+    CLI_GROUP("Plans", "optimize", "cluster...", NULL, "one.cluster.optimize", "id", NULL,
+              "Makes a plan of which machines to move. So that the hosts are used as ONE_DRS of "
+              "the cluster says: evenly, or as few as possible. `show` shows it; there is none "
+              "when nothing would get better."),
+    CLI_ROW("execute", "cluster...", NULL, "one.cluster.planexecute", "id", NULL,
+            "Carries a plan out."),
+    CLI_ROW("delete-plan", "cluster...", NULL, "one.cluster.plandelete", "id", NULL,
+            "Deletes a plan. Moves under way go on."),
     CLI_ROWS_END,
 };
 
@@ -67,9 +112,11 @@ const CliKind cli_cluster = {
     .info = "one.cluster.info",
     .pool = "one.clusterpool.info",
     .about = "Clusters: hosts with the datastores and networks that they share.",
-    .examples = "  onecluster create rack2\n"
-                "  onecluster addhost rack2 node02\n"
-                "  onecluster addvnet rack2 lan\n",
+    .examples =
+        "  onecluster create rack2\n"
+        "  onecluster addhost rack2 node02\n"
+        "  onecluster addvnet rack2 lan\n"
+        "  onecluster optimize rack2 && onecluster show rack2 && onecluster execute rack2\n",
     .commands = commands,
     .columns = columns,
     .list = "ID,NAME,HOSTS,VNETS,DATASTORES",

@@ -345,14 +345,15 @@ const ConfigRow config_rows[] = {
      "How the scheduler migrates: see etc/sched.conf."},
     {"LIVE_RESCHEDS", CONFIG_INT, "0", 0, 1, .flags = CONFIG_IDLE, .help =
      "Whether it migrates live: see etc/sched.conf."},
-    {"MAX_ACTIONS_PER_HOST", CONFIG_INT, "1", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
-     "Limit of plans."},
-    {"MAX_ACTIONS_PER_CLUSTER", CONFIG_INT, "30", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =
-     "Limit of plans."},
-    {"ACTION_TIMEOUT", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_IDLE, .help =
-     "Time limit of plans; for actions of drivers see ACTION_TIMEOUTS."},
-    {"DRS_INTERVAL", CONFIG_INT, "600", -1, G_MAXINT32, .flags = CONFIG_IDLE, .help =
-     "Seconds between plans."},
+    {"MAX_ACTIONS_PER_HOST", CONFIG_INT, "1", 0, G_MAXINT32, .flags = CONFIG_RELOAD, .help =
+     "Moves of a cluster's plan at a time from or to one host; 0: no limit."},
+    {"MAX_ACTIONS_PER_CLUSTER", CONFIG_INT, "30", 0, G_MAXINT32, .flags = CONFIG_RELOAD, .help =
+     "Moves of a cluster's plan at a time in all; 0: no limit."},
+    {"ACTION_TIMEOUT", CONFIG_INT, "300", 1, 30 * DAY, .flags = CONFIG_RELOAD, .help =
+     "Seconds until a plan gives up on a move; for actions of drivers see ACTION_TIMEOUTS."},
+    {"DRS_INTERVAL", CONFIG_INT, "600", -1, 30 * DAY, .help =
+     "Seconds between plans of clusters whose ONE_DRS says AUTOMATION = PARTIAL or FULL; 0 or -1: "
+     "none are made."},
     {"SCHED_MAX_WND_TIME", CONFIG_INT, "10", 0, DAY, .flags = CONFIG_IDLE, .help =
      "Window of the scheduler of 7.x."},
     {"SCHED_MAX_WND_LENGTH", CONFIG_INT, "7", 0, G_MAXINT32, .flags = CONFIG_IDLE, .help =

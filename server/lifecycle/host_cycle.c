@@ -1,6 +1,7 @@
 /* Watching hosts: when they are asked, what their answers change, when they are lost.
  * Datastores are asked for their room here too. */
 #include "server/lifecycle/internal.h"
+#include "server/lifecycle/plan.h"
 
 #include "lib/base/error.h"
 #include "server/model/cluster.h"
@@ -396,5 +397,6 @@ void lifecycle_start(Lifecycle *lifecycle)
     images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);
     sched_begin(lifecycle);
+    plans_begin(lifecycle);
     markets_start(lifecycle);
 }

@@ -52,6 +52,7 @@ struct Lifecycle {
     GHashTable *checks;   /* number -> Check: calls that wait for a driver */
     GHashTable *consoles; /* number -> calls that wait for a console */
     GHashTable *stats;    /* number -> Stat: calls that wait for the size of an image */
+    guint64 plan_timer;   /* until plans are looked at; 0: none is carried out */
     guint64 sched_timer;  /* until scheduled actions are looked at; 0: none waits */
     gint64 sched_due;     /* when that is, by the wall clock */
     SchedStart sched_starts[KIND_COUNT];

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "server/lifecycle/outside.h"
+#include "server/model/cluster.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
 #include "server/model/sched_action.h"
@@ -213,6 +214,14 @@ void host_start_monitoring(Lifecycle *lifecycle, Host *host);
 void host_stop_monitoring(Lifecycle *lifecycle, Host *host);
 
 void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
+
+/* ---- plans of clusters: server/lifecycle/plan.h ---- */
+
+/* Makes a plan in the place of the one it has; none when nothing would get better. */
+gboolean cluster_plan_optimize(Lifecycle *lifecycle, Cluster *cluster, GError **error);
+gboolean cluster_plan_execute(Lifecycle *lifecycle, Cluster *cluster, GError **error);
+/* Moves under way go on; no others follow them. */
+gboolean cluster_plan_delete(Lifecycle *lifecycle, Cluster *cluster, GError **error);
 
 /* ---- scheduled actions ---- */
 

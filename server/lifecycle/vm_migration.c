@@ -1,5 +1,6 @@
 /* The records of migrations: opened by the order, closed by the state it ends in. */
 #include "server/lifecycle/internal.h"
+#include "server/lifecycle/plan.h"
 
 #include "server/model/datastore.h"
 
@@ -137,4 +138,5 @@ void vm_migration_follow(Lifecycle *lifecycle, Vm *vm, const char *reason)
     else
         return;
     migration_changed(lifecycle->world, vm, migration);
+    plans_look_soon(lifecycle);
 }

@@ -75,6 +75,31 @@ guint cluster_members(World *world, gint32 id)
     return hosts->len + datastores->len + networks->len;
 }
 
+void cluster_set_plan(World *world, Cluster *cluster, Template *plan)
+{
+    template_free(cluster->plan);
+    cluster->plan = plan;
+    object_changed(world, &cluster->head);
+}
+
+/* PLAN, in the order of OpenNebula's cluster.xsd. */
+static void render_plan(const Cluster *cluster, GString *xml)
+{
+    static const char *const members[] = {"ID",      "VM_ID", "STATE",    "OPERATION",
+                                          "HOST_ID", "DS_ID", "TIMESTAMP"};
+    const TemplateAttribute *action;
+    g_string_append(xml, "<PLAN>");
+    xml_int(xml, "ID", cluster->head.id);
+    xml_text(xml, "STATE", template_get(cluster->plan, "STATE"));
+    for (guint i = 0; (action = template_vector(cluster->plan, "ACTION", i)); i++) {
+        g_string_append(xml, "<ACTION>");
+        for (guint j = 0; j < G_N_ELEMENTS(members); j++)
+            xml_text(xml, members[j], attribute_get(action, members[j]));
+        g_string_append(xml, "</ACTION>");
+    }
+    g_string_append(xml, "</PLAN>");
+}
+
 static void cluster_render(World *world, Object *object, GString *xml)
 {
     g_autoptr(GArray) hosts = member_hosts(world, object->id);
@@ -87,11 +112,16 @@ static void cluster_render(World *world, Object *object, GString *xml)
     xml_ids(xml, "DATASTORES", datastores);
     xml_ids(xml, "VNETS", networks);
     template_append_xml_element(object->template, "TEMPLATE", xml);
+    if (CLUSTER(object)->plan)
+        render_plan(CLUSTER(object), xml);
     g_string_append(xml, "</CLUSTER>");
 }
 
-static const StoreColumn columns[] = {
-    {"id", STORE_INT}, {"name", STORE_TEXT}, {"template", STORE_TEXT}, {NULL, STORE_INT}};
+static const StoreColumn columns[] = {{"id", STORE_INT},
+                                      {"name", STORE_TEXT},
+                                      {"template", STORE_TEXT},
+                                      {"plan", STORE_TEXT},
+                                      {NULL, STORE_INT}};
 static const StoreTable table = {"cluster", 1, columns};
 
 static StoreWrite *cluster_row(World *world, const Object *object)
@@ -100,22 +130,32 @@ static StoreWrite *cluster_row(World *world, const Object *object)
     store_set_int(row, 0, object->id);
     store_set_text(row, 1, object->name);
     store_take_text(row, 2, template_to_text(object->template));
+    if (((const Cluster *)object)->plan)
+        store_take_text(row, 3, template_to_text(((const Cluster *)object)->plan));
+    else
+        store_set_text(row, 3, "");
     return row;
 }
 
 static gboolean cluster_load(World *world, const StoreValue *values, GError **error)
 {
-    Template *template = template_parse(values[2].text, TEMPLATE_MODERN, error);
-    if (!template)
+    g_autoptr(Template) template = template_parse(values[2].text, TEMPLATE_MODERN, error);
+    gboolean planned = values[3].text && *values[3].text;
+    Template *plan =
+        template && planned ? template_parse(values[3].text, TEMPLATE_MODERN, error) : NULL;
+    if (!template || (planned && !plan))
         return FALSE;
     Cluster *cluster = g_new0(Cluster, 1);
-    object_init(&cluster->head, KIND_CLUSTER, (gint32)values[0].number, values[1].text, template);
+    cluster->plan = plan;
+    object_init(&cluster->head, KIND_CLUSTER, (gint32)values[0].number, values[1].text,
+                g_steal_pointer(&template));
     pool_add(world, &cluster->head);
     return TRUE;
 }
 
 static void cluster_free(Object *object)
 {
+    template_free(CLUSTER(object)->plan);
     object_clear(object);
     g_free(object);
 }

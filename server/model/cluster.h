@@ -6,12 +6,17 @@
 
 typedef struct Cluster {
     Object head;
+    Template *plan; /* server/lifecycle/plan.h; NULL: none */
 } Cluster;
+
+#define CLUSTER(object) ((Cluster *)(object))
 
 Cluster *cluster_create(World *world, gint32 id, const char *name);
 const char *cluster_name(World *world, gint32 id); /* borrowed; "" when there is none */
 /* Members came or went: the rendering is made anew. */
 void cluster_members_changed(World *world, gint32 id);
+/* Takes the plan; NULL: none any more. */
+void cluster_set_plan(World *world, Cluster *cluster, Template *plan);
 guint cluster_members(World *world, gint32 id);
 
 extern const KindOperations cluster_operations;

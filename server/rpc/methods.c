@@ -247,6 +247,13 @@ static const RpcMethod methods[] = {
            "Lets a cluster use a datastore."),
     OBJECT("one.cluster.deldatastore", "ii", "int", CLUSTER, OWN_CHECK, 1, cluster_deldatastore,
            "Ends that."),
+    OBJECT("one.cluster.optimize", "i", "int", CLUSTER, ADMIN, 1, cluster_optimize,
+           "Makes a plan for a cluster: which machines move, so that its hosts are used as ONE_DRS "
+           "of its template says."),
+    OBJECT("one.cluster.planexecute", "i", "int", CLUSTER, ADMIN, 1, cluster_planexecute,
+           "Carries the plan of a cluster out."),
+    OBJECT("one.cluster.plandelete", "i", "int", CLUSTER, ADMIN, 1, cluster_plandelete,
+           "Deletes the plan of a cluster; moves under way go on."),
     METHOD("one.clusterpool.info", "", "string", CLUSTER, LISTED, pool_info, "All clusters."),
     METHOD("one.datastore.allocate", "s|i", "int", DATASTORE, CREATE, datastore_allocate,
            "Makes a datastore from a template, in a cluster."),

@@ -35,6 +35,27 @@ RpcReply *cluster_delete(Request *request)
     return reply_int(request, id);
 }
 
+RpcReply *cluster_optimize(Request *request)
+{
+    return cluster_plan_optimize(request->lifecycle, CLUSTER(request->object), &request->error)
+               ? reply_int(request, request->object->id)
+               : NULL;
+}
+
+RpcReply *cluster_planexecute(Request *request)
+{
+    return cluster_plan_execute(request->lifecycle, CLUSTER(request->object), &request->error)
+               ? reply_int(request, request->object->id)
+               : NULL;
+}
+
+RpcReply *cluster_plandelete(Request *request)
+{
+    return cluster_plan_delete(request->lifecycle, CLUSTER(request->object), &request->error)
+               ? reply_int(request, request->object->id)
+               : NULL;
+}
+
 /* Cluster and member of a call, both with the right ADMIN. */
 static Object *member_of_call(Request *request, Kind kind)
 {

@@ -139,6 +139,9 @@ HANDLER(acl_info);
 /* methods_place.c */
 HANDLER(cluster_allocate);
 HANDLER(cluster_delete);
+HANDLER(cluster_optimize);
+HANDLER(cluster_planexecute);
+HANDLER(cluster_plandelete);
 HANDLER(cluster_addhost);
 HANDLER(cluster_delhost);
 HANDLER(datastore_allocate);

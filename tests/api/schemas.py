@@ -64,6 +64,9 @@ def for_their_schema(root):
         for child in list(rule) if rule.getparent().tag != "VLAN_RULES" else []:
             if child.tag not in ("PROTOCOL", "RULE_TYPE"):
                 rule.remove(child)
+    for plan in copy.iter("PLAN"):  # of which it has one action only
+        for action in plan.findall("ACTION")[1:]:
+            plan.remove(action)
     for element in copy.iter():
         element.tag = f"{{{NAMESPACE}}}{element.tag}"
     return etree.fromstring(etree.tostring(copy))

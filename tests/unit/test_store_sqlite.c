@@ -394,6 +394,7 @@ static void upgrade_from_two(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE name = 'web'"), ==, 1);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM image WHERE name = 'disk'"), ==, 1);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM sched_action"), ==, 0);
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM cluster WHERE plan != ''"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM hook_run"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vrouter"), ==, 0);
