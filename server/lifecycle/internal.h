@@ -182,7 +182,7 @@ void vm_doubt_step(Lifecycle *lifecycle, Vm *vm, VmStep step);
 /* A driver said that the step is done: the doubt about that host is over. */
 void vm_doubt_answered(Lifecycle *lifecycle, Vm *vm, VmStep step);
 
-/* ---- vm_steps.c ---- */
+/* ---- vm_scripts.c ---- */
 
 /* Text of a user's as one word of a script: a blank stands as %20, which the driver reads back.
  * Other bytes that would end the word or the line are written the same way, and name no file.
@@ -190,6 +190,20 @@ void vm_doubt_answered(Lifecycle *lifecycle, Vm *vm, VmStep step);
 char *script_word(const char *text);
 /* The computer that oned runs on, as scripts name it. */
 #define FRONT_END "localhost"
+/* Directory of the machine on its host (and, at the same path, on the front-end). (owned) */
+char *vm_directory(Lifecycle *lifecycle, const Vm *vm, const VmRecord *record);
+/* The transfer driver's part of a step; NULL when there is nothing to do. (owned) */
+DriverRequest *vm_transfer_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* A disk is saved that nobody writes to, so nothing has to be copied for that before. */
+gboolean vm_saves_as_it_is(const Vm *vm);
+/* Removes a machine's directory from `host`, where it is not; `keeper` is the host where it is
+ * (NULL: it is gone), whose directory stays when both are the same. (owned) */
+DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datastore,
+                                   const char *tm_mad, const char *keeper, const char *host);
+/* Storage that every host sees needs nothing done before and after a live migration. */
+gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record);
+
+/* ---- vm_steps.c ---- */
 
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
@@ -200,10 +214,6 @@ DriverRequest *vm_hypervisor_request(Lifecycle *lifecycle, Vm *vm, const VmRecor
  */
 DriverRequest *vm_check_request(Lifecycle *lifecycle, Vm *vm, const char *destination,
                                 const char *options);
-/* Removes a machine's directory from `host`, where it is not; `keeper` is the host where it is
- * (NULL: it is gone), whose directory stays when both are the same. (owned) */
-DriverRequest *vm_leftover_request(Lifecycle *lifecycle, gint32 vm, gint32 datastore,
-                                   const char *tm_mad, const char *keeper, const char *host);
 /* Asks for the serial console; `options` as above. (owned) */
 DriverRequest *vm_console_request(Lifecycle *lifecycle, Vm *vm, const char *options);
 /* The machine runs, and not on `host`: a copy that stands still there is removed. (owned) */
@@ -212,8 +222,6 @@ DriverRequest *vm_settle_request(Lifecycle *lifecycle, Vm *vm, const Host *host)
 gboolean vm_record_is_offline(Lifecycle *lifecycle, const VmRecord *record);
 /* Monitoring gets no answer from the record's host. */
 gboolean vm_record_is_lost(Lifecycle *lifecycle, const VmRecord *record);
-/* Storage that every host sees needs nothing done before and after a live migration. */
-gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record);
 /* Host that the step at hand concerns first. */
 const VmRecord *vm_step_record(const Vm *vm, VmStep step);
 /* The record whose host the step tidies up after a migration; NULL for other steps. */
