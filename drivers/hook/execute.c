@@ -145,16 +145,23 @@ static char *send_program(const HookRequest *request, const char *path, Ssh *ssh
     return said ? g_steal_pointer(&directory) : NULL;
 }
 
+/* Descriptor 3 is what the hook says on standard error, 4 our standard output: of both only the
+ * beginning is sent, and the rest is read, so that a hook that says much is not ended by that. */
 static char *remote_command(const char *directory, char **words)
 {
-    GString *command = g_string_new(NULL);
-    g_string_append_printf(command, "%s/hook", directory);
+    g_autoptr(GString) hook = g_string_new(NULL);
+    g_string_append_printf(hook, "%s/hook", directory);
     for (guint i = 1; words[i]; i++) {
         g_autofree char *quoted = ssh_quote(words[i]);
-        g_string_append_printf(command, " %s", quoted);
+        g_string_append_printf(hook, " %s", quoted);
     }
-    g_string_append_printf(command, " < %s/input", directory);
-    return g_string_free(command, FALSE);
+    g_autofree char *keep =
+        g_strdup_printf("{ head -c %" G_GSIZE_FORMAT "; cat >/dev/null; }", HOOK_OUTPUT_MAX + 1);
+    return g_strdup_printf("exec 4>&1\n"
+                           "{ { %s < %s/input; echo $? > %s/code; } 2>&3 3>&- 4>&- | %s >&4 3>&- "
+                           "4>&-; } 3>&1 | %s >&2 4>&-\n"
+                           "exit $(cat %s/code)",
+                           hook->str, directory, directory, keep, keep, directory);
 }
 
 static gboolean execute_there(const HookRequest *request, char **words, Ssh *ssh,
@@ -167,8 +174,7 @@ static gboolean execute_there(const HookRequest *request, char **words, Ssh *ssh
     if (!directory)
         return FALSE;
     g_autofree char *command = remote_command(directory, words);
-    g_autofree char *guarded = ssh_guarded(command);
-    (void)ssh_run(ssh, request->host, guarded, NULL, 0, watch, &heard, &why);
+    (void)ssh_attend(ssh, request->host, command, watch, &heard, &why);
     g_autofree char *remove = g_strdup_printf("rm -rf %s", directory);
     (void)ssh_run(ssh, request->host, remove, NULL, 0, &patience, &removed, NULL);
     take(result, &heard, why);

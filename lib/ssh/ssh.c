@@ -582,14 +582,20 @@ gboolean ssh_result_check(const SshResult *result, const char *host, GError **er
     return FALSE;
 }
 
+gboolean ssh_attend(Ssh *ssh, const char *host, const char *command, const SshWatch *watch,
+                    SshResult *result, GError **error)
+{
+    g_autofree char *guarded = ssh_guarded(command);
+    /* Standard input stays open until the end: its end means that the caller is gone. */
+    Talk talk = {.input = -1, .output = -1};
+    return run(ssh, host, guarded, &talk, watch, result, error);
+}
+
 gboolean ssh_do(Ssh *ssh, const char *host, const char *command, const SshWatch *watch, char **out,
                 GError **error)
 {
     g_auto(SshResult) result = {0};
-    g_autofree char *guarded = ssh_guarded(command);
-    /* Standard input stays open until the end: its end means that the caller is gone. */
-    Talk talk = {.input = -1, .output = -1};
-    if (!run(ssh, host, guarded, &talk, watch, &result, error) ||
+    if (!ssh_attend(ssh, host, command, watch, &result, error) ||
         !ssh_result_check(&result, host, error))
         return FALSE;
     if (out != NULL)

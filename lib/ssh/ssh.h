@@ -58,6 +58,10 @@ gboolean ssh_stream(Ssh *ssh, const char *host, const char *command, int input, 
 
 /* An exit code other than 0 as an error: "host HOST: what the command said". */
 gboolean ssh_result_check(const SshResult *result, const char *host, GError **error);
+/* Runs a command that reads nothing; it is ended, with its children, when the call is cut. TRUE: it
+ * ran, `result` tells how it ended. */
+gboolean ssh_attend(Ssh *ssh, const char *host, const char *command, const SshWatch *watch,
+                    SshResult *result, GError **error);
 /* Runs a command that reads nothing, and expects exit code 0. It is ended, with its children,
  * when the call is cut. `out`, if given, gets its standard output. (owned) */
 gboolean ssh_do(Ssh *ssh, const char *host, const char *command, const SshWatch *watch, char **out,
