@@ -122,6 +122,7 @@ static const char *take_app(Lifecycle *lifecycle, Market *market, GHashTable *kn
     for (guint i = 0; i < G_N_ELEMENTS(own); i++)
         (void)template_remove(given, own[i]);
     if (app) {
+        (void)template_remove(given, "IMPORT_ID"); /* by which it is known stays where it is */
         template_free(app->head.template);
         app->head.template = g_steal_pointer(&given);
     } else {

@@ -48,10 +48,10 @@ def test_machines(cloud):
     cloud.action("terminate-hard", gone)
     cloud.wait(gone, "DONE")
     listed = {row["oid"]: row for row in database.select("vm_pool", "state <> 6")}
-    assert set(listed) == {running, held}
-    vm = listed[running]
-    assert (vm["state"], vm["lcm_state"], vm["memory"], vm["cpu"], vm["etime"]) == (3, 3, 128 * 1024, 50, 0)
-    assert vm["deploy_id"] and vm["stime"] > 0 and listed[held]["state"] == 2
+    assert set(listed) == {str(running), str(held)}
+    vm = listed[str(running)]
+    assert (vm["state"], vm["lcm_state"], vm["memory"], vm["cpu"], vm["etime"]) == (3, 3, 128 * 1024, 50, "0")
+    assert vm["deploy_id"] and vm["stime"] > 0 and listed[str(held)]["state"] == 2
     # NAME, as `onevm list` shows it, and the rest of the template.
     template = {row["name"]: row for row in database.select("vm_attributes", f"id={vm['template_id']}")}
     assert (template["NAME"]["value"], template["NAME"]["type"]) == ("web", "0")
@@ -59,9 +59,9 @@ def test_machines(cloud):
     assert template["DISK"]["type"] == "1" and "TYPE=fs" in template["DISK"]["value"].split(",")
     # A name becomes an id, in the words of get_vm_from_name(), where "NAME" is the column itself.
     found = [row["id"] for row in database.select("vm_attributes", 'name="NAME" AND value="web"')]
-    assert [row["oid"] for i in found for row in database.select("vm_pool", f"template_id={i} AND state<>6")] == [running]
+    assert [row["oid"] for i in found for row in database.select("vm_pool", f"template_id={i} AND state<>6")] == [str(running)]
     records = database.select("history", f"vid={running}")
-    assert (records[-1]["host_name"], records[-1]["hid"], records[-1]["etime"]) == ("h2", 1, 0)
+    assert (records[-1]["host_name"], records[-1]["hid"], records[-1]["etime"]) == ("h2", 1, "0")
 
 
 @pytest.mark.parametrize("word, back, wanted", [("poweroff", "resume", 5), ("undeploy", "resume", 4), ("suspend", "resume", 5)])
@@ -92,7 +92,7 @@ def test_hosts(cloud):
     cloud.running(host=0, template="CPU = 1\nMEMORY = 64", name="there")
     cloud.until(lambda: cloud.xml("one.host.info", 0).findtext("STATE") == "2", "the host to be monitored")
     host = database.select("host_pool", 'host_name="h1"')[0]
-    assert (host["oid"], host["state"], host["im_mad"], host["managed"]) == (0, 2, "dummy", 1)
+    assert (host["oid"], host["state"], host["im_mad"], host["managed"]) == ("0", 2, "dummy", 1)
     share = database.select("host_shares", "hid=0")[0]
     assert (share["running_vms"], share["cpu_usage"], share["mem_usage"], share["max_cpu"]) == (1, 100, 64 * 1024, 800)
     told = {row["name"]: row["value"] for row in database.select("host_attributes", "id=0")}
@@ -108,11 +108,11 @@ def test_networks(cloud):
     network = cloud.ok("one.vn.allocate", "NAME = lan\nVN_MAD = bridge\nBRIDGE = br7\nAR = [ TYPE = IP4, IP = 10.1.2.3, SIZE = 9 ]")
     single = cloud.ok("one.vn.allocate", "NAME = few\nVN_MAD = bridge\nBRIDGE = br8\nAR = [ TYPE = IP4, IP = 10.9.2.3, SIZE = 1 ]")
     rows = {row["oid"]: row for row in database.select("network_pool")}
-    assert [(rows[i]["name"], rows[i]["type"], rows[i]["bridge"]) for i in (network, single)] == [("lan", 0, "br7"), ("few", 1, "br8")]
+    assert [(rows[i]["name"], rows[i]["type"], rows[i]["bridge"]) for i in (str(network), str(single))] == [("lan", "0", "br7"), ("few", "1", "br8")]
     machine = cloud.allocate(f"NIC = [ NETWORK_ID = {network} ]", hold=True)
     assert database.select("leases", f"oid={network}") == [
         {"oid": network, "ip": 0x0a010203, "mac_prefix": 0x200, "mac_suffix": 0x0a010203, "vid": machine, "used": 1}]
-    assert {"id": network, "name": "BRIDGE", "type": "0", "value": "br7"} in database.select("vn_template", f"id={network}")
+    assert {"id": str(network), "name": "BRIDGE", "type": "0", "value": "br7"} in database.select("vn_template", f"id={network}")
 
 
 def test_nothing_can_be_written_there(cloud):

@@ -146,14 +146,15 @@ CREATE TABLE vrouter (
 -- ---- What the tools of OpenNebula 1.2 read from the file itself ----
 --
 -- Its tables under its names, with its columns in its order: views, so that they cost nothing when
--- something is written. A table of ours that had such a name is called otherwise.
+-- something is written. A table of ours that had such a name is called otherwise. Ids, types and ends
+-- are texts, as the library of 2009 gave every number: the tools call methods of texts on them.
 ALTER TABLE history RENAME TO vm_history;
 
 -- States are those that 1.2 knows. Within ACTIVE its command line has no name for PROLOG_RESUME, so
 -- that the numbers behind it are one less there. Memory (KiB) and processors (percent) are what a
 -- machine was given: what it uses of them is not in this file.
 CREATE VIEW vm_pool AS
-SELECT id AS oid, uid, last_poll, id AS template_id,
+SELECT CAST(id AS TEXT) AS oid, uid, last_poll, CAST(id AS TEXT) AS template_id,
        CASE state WHEN 8 THEN 5 WHEN 9 THEN 4 WHEN 10 THEN 1 WHEN 11 THEN 7 ELSE state END AS state,
        CASE WHEN lcm_state <= 8 THEN lcm_state
             WHEN lcm_state IN (9, 31, 33, 39, 49, 50) THEN 1
@@ -164,7 +165,7 @@ SELECT id AS oid, uid, last_poll, id AS template_id,
             WHEN lcm_state IN (12, 18, 29) THEN 11
             WHEN lcm_state IN (15, 23) THEN 12
             ELSE 3 END AS lcm_state,
-       stime, etime, deploy_id,
+       stime, CAST(etime AS TEXT) AS etime, deploy_id,
        1024 * CAST(substr(template, instr(char(10) || template, char(10) || 'MEMORY="') + 8)
                    AS INTEGER) AS memory,
        CAST(100 * CAST(substr(template, instr(char(10) || template, char(10) || 'CPU="') + 5)
@@ -173,20 +174,20 @@ SELECT id AS oid, uid, last_poll, id AS template_id,
 FROM vm;
 
 CREATE VIEW history AS
-SELECT vm AS vid, seq, host_name, '' AS vm_dir, host AS hid, vm_mad, tm_mad, stime, etime, pstime,
-       petime, rstime, retime, estime, eetime,
+SELECT CAST(vm AS TEXT) AS vid, seq, host_name, '' AS vm_dir, host AS hid, vm_mad, tm_mad, stime,
+       CAST(etime AS TEXT) AS etime, pstime, petime, rstime, retime, estime, eetime,
        CASE WHEN action = 0 THEN 0 WHEN action IN (9, 10, 11) THEN 2 ELSE 3 END AS reason
 FROM vm_history;
 
 -- A template by its lines, each a row: "type" 1 for NAME=[ K="v", ... ], whose value is "K=v,...".
 -- A backslash is carried through json_each as another character.
 CREATE VIEW vm_attributes AS
-SELECT id, 'NAME' AS name, '0' AS type, name AS value FROM vm
+SELECT CAST(id AS TEXT) AS id, 'NAME' AS name, '0' AS type, name AS value FROM vm
 UNION ALL
 SELECT id, name, CASE WHEN text LIKE '[%' THEN '1' ELSE '0' END AS type,
        CASE WHEN text LIKE '[%' THEN replace(replace(trim(text, '[]'), ', ', ','), '"', '')
             ELSE replace(substr(text, 2, length(text) - 2), '\"', '"') END AS value
-FROM (SELECT vm.id AS id, substr(value, 1, instr(value, '=') - 1) AS name,
+FROM (SELECT CAST(vm.id AS TEXT) AS id, substr(value, 1, instr(value, '=') - 1) AS name,
              replace(substr(value, instr(value, '=') + 1), char(1), '\') AS text
       FROM vm, json_each('[' || replace(json_quote(replace(template, '\', char(1))), '\n', '","') || ']'))
 WHERE name <> '' AND name <> 'NAME' AND name NOT GLOB '*[^A-Z0-9_]*';
@@ -207,7 +208,7 @@ FROM host LEFT JOIN
 GROUP BY host.id;
 
 CREATE VIEW host_pool AS
-SELECT id AS oid, name AS host_name,
+SELECT CAST(id AS TEXT) AS oid, name AS host_name,
        CASE state WHEN 5 THEN 3 WHEN 6 THEN 0 WHEN 7 THEN 4 WHEN 8 THEN 4 ELSE state END AS state,
        im_mad, vm_mad, coalesce((SELECT tm_mad FROM vm_history WHERE host = host.id
                                  ORDER BY stime DESC LIMIT 1), '') AS tm_mad,
@@ -215,23 +216,23 @@ SELECT id AS oid, name AS host_name,
 FROM host;
 
 CREATE VIEW host_attributes AS
-SELECT hid AS id, 'USEDCPU' AS name, '0' AS type, CAST(cpu_usage AS TEXT) AS value FROM host_shares
+SELECT CAST(hid AS TEXT) AS id, 'USEDCPU' AS name, '0' AS type, CAST(cpu_usage AS TEXT) AS value FROM host_shares
 UNION ALL
-SELECT hid, 'FREEMEMORY', '0', CAST(max(max_mem - mem_usage, 0) AS TEXT) FROM host_shares
+SELECT CAST(hid AS TEXT), 'FREEMEMORY', '0', CAST(max(max_mem - mem_usage, 0) AS TEXT) FROM host_shares
 UNION ALL
 SELECT id, name, CASE WHEN text LIKE '[%' THEN '1' ELSE '0' END AS type,
        CASE WHEN text LIKE '[%' THEN replace(replace(trim(text, '[]'), ', ', ','), '"', '')
             ELSE replace(substr(text, 2, length(text) - 2), '\"', '"') END AS value
-FROM (SELECT host.id AS id, substr(value, 1, instr(value, '=') - 1) AS name,
+FROM (SELECT CAST(host.id AS TEXT) AS id, substr(value, 1, instr(value, '=') - 1) AS name,
              replace(substr(value, instr(value, '=') + 1), char(1), '\') AS text
       FROM host, json_each('[' || replace(json_quote(replace(template, '\', char(1))), '\n', '","') || ']'))
 WHERE name <> '' AND name <> 'NAME' AND name NOT GLOB '*[^A-Z0-9_]*';
 
 -- "type": 0 with ranges of addresses, 1 with single ones.
 CREATE VIEW network_pool AS
-SELECT id AS oid, uid, name,
-       CASE WHEN (SELECT max(attributes NOT LIKE '%SIZE="1"%') FROM address_range
-                  WHERE network = network.id) = 0 THEN 1 ELSE 0 END AS type,
+SELECT CAST(id AS TEXT) AS oid, uid, name,
+       CASE WHEN (SELECT max(attributes NOT LIKE '%SIZE="1"%') FROM address_range AS range
+                  WHERE range.network = network.id) = 0 THEN '1' ELSE '0' END AS type,
        CASE WHEN instr(char(10) || template, char(10) || 'BRIDGE="') = 0 THEN ''
             ELSE substr(substr(template, instr(char(10) || template, char(10) || 'BRIDGE="') + 8), 1,
                         instr(substr(template, instr(char(10) || template, char(10) || 'BRIDGE="')
@@ -242,7 +243,7 @@ CREATE VIEW vn_template AS
 SELECT id, name, CASE WHEN text LIKE '[%' THEN '1' ELSE '0' END AS type,
        CASE WHEN text LIKE '[%' THEN replace(replace(trim(text, '[]'), ', ', ','), '"', '')
             ELSE replace(substr(text, 2, length(text) - 2), '\"', '"') END AS value
-FROM (SELECT network.id AS id, substr(value, 1, instr(value, '=') - 1) AS name,
+FROM (SELECT CAST(network.id AS TEXT) AS id, substr(value, 1, instr(value, '=') - 1) AS name,
              replace(substr(value, instr(value, '=') + 1), char(1), '\') AS text
       FROM network, json_each('[' || replace(json_quote(replace(template, '\', char(1))), '\n', '","') || ']'))
 WHERE name <> '' AND name <> 'NAME' AND name NOT GLOB '*[^A-Z0-9_]*';
