@@ -322,6 +322,8 @@ static const RpcMethod methods[] = {
            "A virtual data center."),
 
     /* pools of kinds that clients list and of which nothing can exist yet */
+    OLDER("one.vnpool.info", "i", NET, LISTED, 0, pool_info_old, "As 1.4 to 2.2 call it: filter.",
+          ROW_EXACT | ROW_HIDDEN),
     METHOD("one.vnpool.info", "|iii", "string", NET, LISTED, pool_info_filtered, "All networks."),
     METHOD("one.templatepool.info", "|iii", "string", TEMPLATE, LISTED, pool_info_filtered,
            "All templates of machines."),
@@ -355,6 +357,8 @@ static const RpcMethod methods[] = {
            "Makes an image what a snapshot holds, and removes all of them."),
     OBJECT("one.image.restore", "iis", "string", IMAGE, USE, 1, image_restore,
            "Makes images from a backup: image, datastore, options."),
+    OLDER("one.imagepool.info", "i", IMAGE, LISTED, 0, pool_info_old, "As 2.x calls it: filter.",
+          ROW_EXACT | ROW_HIDDEN),
     METHOD("one.imagepool.info", "|iii", "string", IMAGE, LISTED, pool_info_filtered,
            "All images: filter, start, end."),
 
@@ -563,6 +567,32 @@ static const RpcMethod methods[] = {
            "What this server can do beyond XML-RPC."),
     STATELESS("system.getCapabilities", "", "struct", NOTHING, system_capabilities,
            "The same."),
+
+    /* 1.4 to 5.4 */
+    OLDER("one.cluster.add", "ii", CLUSTER, OWN_CHECK, 2, cluster_add_old,
+          "2.x: adds a host, the first argument, to a cluster.", ROW_HIDDEN),
+    OLDER("one.cluster.remove", "i", HOST, OWN_CHECK, 1, cluster_remove_old,
+          "2.x: takes a host out of its cluster.", ROW_HIDDEN),
+    OLDER("one.image.allocate", "s", IMAGE, CREATE, 0, image_allocate,
+          "As 2.x calls it: into the default datastore.", ROW_EXACT | ROW_HIDDEN),
+    OLDER("one.image.update", "iss", IMAGE, MANAGE, 1, image_update_old,
+          "As 2.x calls it: one attribute, its name and its value.", ROW_EXACT | ROW_HIDDEN),
+    OLDER("one.image.rmattr", "is", IMAGE, MANAGE, 1, image_rmattr_old,
+          "2.x: removes an attribute.", ROW_HIDDEN),
+    OLDER("one.image.publish", "ib", IMAGE, MANAGE, 1, object_publish_old,
+          "2.x: lets everybody use an image, or not.", ROW_HIDDEN),
+    OLDER("one.vn.publish", "ib", NET, MANAGE, 1, object_publish_old,
+          "2.x: lets everybody use a network, or not.", ROW_HIDDEN),
+    OLDER("one.vn.addleases", "is", NET, ADMIN, 1, network_addleases_old,
+          "2.2 to 4.6: adds an address, LEASES = [ IP, MAC ].", ROW_HIDDEN),
+    OLDER("one.vn.rmleases", "is", NET, ADMIN, 1, network_rmleases_old,
+          "2.2 to 4.6: removes an address that nobody uses.", ROW_HIDDEN),
+    OLDER("one.vm.savedisk", "iis|sb", VM, MANAGE, 1, vm_method_disksaveas,
+          "3.x and 4.x: saves a disk as a new image: machine, disk, name, type.", ROW_HIDDEN),
+    OLDER("one.vm.savedisk", "iii", VM, MANAGE, 1, vm_savedisk_old,
+          "2.x: machine, disk, image.", ROW_HIDDEN),
+    OLDER("one.document.lock", "is", DOCUMENT, MANAGE_LOCKED, 1, document_lock_old,
+          "As 4.14 to 5.4 call it: with a word for who locks.", ROW_EXACT | ROW_HIDDEN),
 
     /* 1.2 */
     OLDER("one.vmallocate", "s", VM, CREATE, 0, old_vmallocate, "1.2: makes a machine.", ROW_OLD),

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* 2.x knew one place for images, and names none. */
+#define DATASTORE_OF_2009 1
+
 /* What a new image will be. The texts are those of the template, which keeps them. */
 typedef struct Order {
     Template *template;
@@ -206,10 +209,10 @@ static gboolean read_order(Request *request, Order *order)
     World *world = request->world;
     ImageDraft *draft = &order->draft;
     order->template = request_template(request, 1);
-    order->datastore =
-        order->template
-            ? DATASTORE(request_object(request, KIND_DATASTORE, arg_int(request, 2, -1)))
-            : NULL;
+    order->datastore = order->template
+                           ? DATASTORE(request_object(request, KIND_DATASTORE,
+                                                      arg_int(request, 2, DATASTORE_OF_2009)))
+                           : NULL;
     if (!order->datastore ||
         !request_may(request, RIGHT_USE, KIND_DATASTORE, &order->datastore->head) ||
         !request_app_becomes_image(request, order->template) ||

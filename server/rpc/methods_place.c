@@ -67,7 +67,7 @@ static Object *member_of_call(Request *request, Kind kind)
     return access_check(request->world, request->caller, needs, 2, &request->error) ? member : NULL;
 }
 
-static void move_host(Request *request, Host *host, gint32 cluster)
+void cluster_move_host(Request *request, Host *host, gint32 cluster)
 {
     gint32 before = host->cluster;
     host->cluster = cluster;
@@ -82,7 +82,7 @@ RpcReply *cluster_addhost(Request *request)
     Object *host = member_of_call(request, KIND_HOST);
     if (!host)
         return NULL;
-    move_host(request, HOST(host), request->object->id);
+    cluster_move_host(request, HOST(host), request->object->id);
     return reply_int(request, request->object->id);
 }
 
@@ -94,7 +94,7 @@ RpcReply *cluster_delhost(Request *request)
     if (HOST(host)->cluster != request->object->id)
         return reply_error(request, ONE_ERROR_ACTION, "Host %d is not in cluster %d", host->id,
                            request->object->id);
-    move_host(request, HOST(host), 0);
+    cluster_move_host(request, HOST(host), 0);
     return reply_int(request, request->object->id);
 }
 

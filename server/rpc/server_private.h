@@ -153,6 +153,8 @@ HANDLER(user_addgroup);
 HANDLER(user_delgroup);
 HANDLER(user_chauth);
 HANDLER(user_login);
+/* The host goes to the cluster, whose room and members follow. */
+void cluster_move_host(Request *request, Host *host, gint32 cluster);
 /* methods_group.c */
 HANDLER(group_addadmin);
 HANDLER(group_deladmin);
@@ -297,6 +299,17 @@ HANDLER(system_method_signature);
 HANDLER(system_method_help);
 HANDLER(system_capabilities);
 HANDLER(sched_wait);
+/* methods_old.c */
+HANDLER(pool_info_old);
+HANDLER(cluster_add_old);
+HANDLER(cluster_remove_old);
+HANDLER(image_update_old);
+HANDLER(image_rmattr_old);
+HANDLER(object_publish_old);
+HANDLER(network_addleases_old);
+HANDLER(network_rmleases_old);
+HANDLER(vm_savedisk_old);
+HANDLER(document_lock_old);
 /* methods_2009.c */
 HANDLER(old_vmallocate);
 HANDLER(old_vmdeploy);

@@ -195,3 +195,67 @@ def test_networks_of_1_2(one):
     assert ask("one.vninfo", fixed[1]) == [False, f"Error getting Virtual Network with NID = {fixed[1]}"]
     assert ask("one.vnallocate", "NAME = n1\nTYPE = RANGED\n")[1].startswith("Error allocating VN with template: ")
     one.action("terminate-hard", machine)
+
+
+# ---- 2.x to 5.4: what only those call ----
+
+def test_clusters_of_2_x_name_the_host_first(one):
+    cluster = one.ok("one.cluster.allocate", "of-2-x")
+    assert one.call("one.cluster.add", 1, cluster)[0] is True
+    assert one.xml("one.host.info", 1).findtext("CLUSTER_ID") == str(cluster)
+    assert one.call("one.cluster.remove", 1)[0] is True
+    assert one.xml("one.host.info", 1).findtext("CLUSTER_ID") == "0"
+    assert one.user("of-nobody").call("one.cluster.add", 1, cluster)[0] is False
+    one.ok("one.cluster.delete", cluster)
+
+
+def test_images_of_2_x(one):
+    image = one.call("one.image.allocate", "NAME = of-2-x\nSOURCE = there\nSIZE = 1")[1]
+    assert one.xml("one.image.info", image).findtext("DATASTORE_ID") == "1"
+    assert one.call("one.image.update", image, "DESCRIPTION", "a \"b\"")[0] is True
+    assert one.xml("one.image.info", image).findtext("TEMPLATE/DESCRIPTION") == 'a "b"'
+    assert one.call("one.image.rmattr", image, "DESCRIPTION")[0] is True
+    assert one.xml("one.image.info", image).find("TEMPLATE/DESCRIPTION") is None
+    assert one.call("one.image.rmattr", image, "DESCRIPTION")[0] is False
+    for name in ("", "a b", "A=1\nB", "PATH"):
+        assert one.call("one.image.update", image, name, "b")[0] is False, name
+    other = one.user("of-images")
+    assert one.call("one.image.publish", image, True)[0] is True and other.call("one.image.info", image)[0] is True
+    assert one.call("one.image.publish", image, False)[0] is True and other.call("one.image.info", image)[0] is False
+    assert other.call("one.image.publish", image, True)[0] is False
+    for filter_flag, seen in ((-2, True), (-9, True), (-1, True), (other.uid, False)):
+        reply = one.call("one.imagepool.info", filter_flag)
+        assert reply[0] is True and (f"<ID>{image}</ID>" in reply[1]) == seen, (filter_flag, reply)
+    one.ok("one.image.delete", image)
+
+
+def test_addresses_of_2_2(one):
+    network = one.ok("one.vn.allocate", "NAME = of-2-2\nTYPE = FIXED\nBRIDGE = vbr1\nLEASES = [ IP = 10.7.0.1 ]")
+    assert one.call("one.vn.addleases", network, "LEASES = [ IP = 10.7.0.9, MAC = 02:00:00:00:00:09 ]")[0] is True
+    machine = one.allocate(f"NIC = [ NETWORK_ID = {network}, IP = 10.7.0.9 ]", hold=True)
+    for text, why in (("LEASES = [ IP = 10.7.0.9 ]", "in use"), ("LEASES = [ IP = 10.7.0.8 ]", "has no address"), ("A = 1", "is needed")):
+        reply = one.call("one.vn.rmleases", network, text)
+        assert reply[0] is False and why in reply[1], reply
+    one.action("terminate-hard", machine)
+    one.wait(machine, "DONE")
+    assert one.call("one.vn.rmleases", network, "LEASES = [ IP = 10.7.0.9 ]")[0] is True
+    assert one.call("one.vn.publish", network, True)[0] is True
+    assert one.xml("one.vn.info", network).findtext("PERMISSIONS/OTHER_U") == "1"
+    assert f"<ID>{network}</ID>" in one.call("one.vnpool.info", -1)[1]
+    one.ok("one.vn.delete", network)
+
+
+def test_documents_are_locked_with_a_word(one):
+    document = one.ok("one.document.allocate", "NAME = of-5-4", 100)
+    assert one.call("one.document.lock", document, "oneflow")[0] is True
+    assert one.xml("one.document.info", document).findtext("LOCK/LOCKED") == "2"
+    assert one.call("one.document.unlock", document, "oneflow")[0] is True
+    assert one.xml("one.document.info", document).find("LOCK") is None
+
+
+def test_disks_saved_as_3_x_does(one):
+    machine = one.running(template="DISK = [ TYPE = fs, SIZE = 1 ]")
+    for arguments in ((0, 5), (7, "of-3-x"), (7, "of-3-x", "OS"), (7, "of-3-x", "OS", True)):
+        reply = one.call("one.vm.savedisk", machine, *arguments)
+        assert reply[0] is False and "savedisk" in reply[1], reply
+    one.action("terminate-hard", machine)
