@@ -587,11 +587,16 @@ trouble_of() { # PID INIT
     ! grep -qE "^[0-9]+: .* $1 [0-9a-f]+:" /proc/locks || echo "lock of a file is held by $(cat "/proc/$1/comm")"
 }
 
-troubles() { # NAME INIT
+# The control group whose processes are all of a container's.
+group_of() { # NAME
     for top in /sys/fs/cgroup /sys/fs/cgroup/pids; do
         payload $top "$1"
         [ -z "$group" ] || break
     done
+}
+
+troubles() { # NAME INIT
+    group_of "$1"
     find "${group:-/nowhere}" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
         trouble_of "$pid" "$2" 2>/dev/null
     done
@@ -630,4 +635,67 @@ inspect() { # NAME UUID DIRECTORY BRIDGES DISKS
     echo "memory $memory"
     ! grep -qs '^lxc.console.path = none' "$base/$1/config" || echo 'plain yes'
     troubles "$1" "$(lxc-info -n "$1" -pH)" | sort -u | head -n 12 | sed 's/^/trouble /'
+}
+
+# ---- inside ----
+
+# Its own terminal when it has one; else a shell of root inside, which ends with the connection.
+console() { # NAME UUID
+    begin
+    now=$(state "$1" "$2")
+    [ "$now" = running ] || fail "$1 is $now, so it has no console"
+    stty_off='stty -echo -icanon 2>/dev/null;'
+    if grep -qs '^lxc.console.path = none' "$base/$1/config"; then
+        exec script -q -e -c "exec lxc-attach -n $1 --clear-env -v TERM=vt220 -v HOME=/root -- /bin/sh -c 'cd; [ ! -x /bin/bash ] || exec /bin/bash -l; exec /bin/sh -l'" /dev/null
+    fi
+    exec script -q -e -c "$stty_off exec lxc-console -n $1 -t 0" /dev/null
+}
+
+jobs=/run/globule-lxc-exec
+
+# Begins a command inside and says by which word it is known.
+execute() { # NAME UUID COMMAND INPUT
+    begin
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    [ "$now" = running ] || fail "$1 is $now: commands can be run in running containers alone"
+    mkdir -p -m 700 "$jobs" || exit 1
+    find "$jobs" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} + 2>/dev/null
+    word=$1:$(cat /proc/sys/kernel/random/uuid)
+    mkdir -m 700 "$jobs/$word" && printf '%s' "$4" >"$jobs/$word/in" || fail "cannot write to $jobs"
+    # shellcheck disable=SC2016 # for the shell inside
+    setsid -f /bin/sh -c 'cd "$1" || exit; echo $$ >pid
+        lxc-attach -n "$2" --clear-env -v GLOBULE_EXEC="${1##*/}" -v PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin -v HOME=/root -- /bin/sh -c "$3" <in >out 2>err
+        echo $? >code.part; mv code.part code' sh "$jobs/$word" "$1" "$3" </dev/null >/dev/null 2>&1
+    echo "$word"
+}
+
+known_word() { # WORD
+    case $1 in "" | .* | */*) fail "\"$1\" is no word of a command" ;; esac
+}
+
+# "running", "lost", or lines "code N", "out BASE64", "err BASE64", "more".
+executed() { # WORD
+    known_word "$1"
+    place=$jobs/$1
+    [ -d "$place" ] || { echo lost; return; }
+    if [ ! -e "$place/code" ]; then
+        if [ ! -s "$place/pid" ] || kill -0 "$(cat "$place/pid")" 2>/dev/null; then echo running; elif [ ! -e "$place/code" ]; then echo lost; fi
+        [ -e "$place/code" ] || return 0
+    fi
+    echo "code $(cat "$place/code")"
+    echo "out $(head -c 65536 "$place/out" | base64 -w 0)"
+    echo "err $(head -c 65536 "$place/err" | base64 -w 0)"
+    [ -z "$(find "$place" \( -name out -o -name err \) -size +65536c)" ] || echo more
+}
+
+# All that it began carries its word in the environment.
+end_command() { # WORD
+    known_word "$1"
+    [ -s "$jobs/$1/pid" ] && [ ! -e "$jobs/$1/code" ] || return 0
+    kill -KILL -- "-$(cat "$jobs/$1/pid")" 2>/dev/null
+    group_of "${1%%:*}"
+    find "${group:-/nowhere}" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
+        ! grep -qsz "^GLOBULE_EXEC=$1\$" "/proc/$pid/environ" || kill -KILL "$pid"
+    done
 }

@@ -57,3 +57,12 @@ void lxc_save(DriverJob *job);
 void lxc_restore(DriverJob *job);
 void lxc_freeze(DriverJob *job);
 void lxc_thaw(DriverJob *job);
+
+/* ---- inside (lxc_inside.c) ---- */
+
+void lxc_console(DriverJob *job);
+void lxc_exec(DriverJob *job);
+void lxc_exec_poll(DriverJob *job);
+void lxc_exec_cancel(DriverJob *job);
+/* What a host printed of a command, as EXECPOLL answers it. (owned) */
+char *lxc_read_exec(const char *text);

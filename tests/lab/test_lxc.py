@@ -1,12 +1,14 @@
 """Containers by liblxc on the lab's hosts, reached by ssh: from a template to the move by power."""
-import os
+import base64
 import re
 import shutil
-import subprocess
 import xml.etree.ElementTree as ET
 
+from xml.sax.saxutils import escape
+
 import pytest
-from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, Failed, wait_for
+from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, wait_for
+from lab.driver import Driver, Machine
 from lab.containers import TEMPLATE, end_all, lxc, make_image, need_lxc, starts
 
 
@@ -35,11 +37,6 @@ def told(cloud):
     print(cloud.logs()[-5000:])
 
 
-def root(lab, host, name="one-0"):
-    """The container's files, seen from outside."""
-    return lab.root(host) / f"var/lib/lxc/{name}/rootfs"
-
-
 class TestContainer:
     story = True  # each step stands on those before
 
@@ -66,6 +63,54 @@ class TestContainer:
     def test_figures(self, cloud):
         wait_for("its memory", 30, lambda: int(cloud.vm("box").findtext("MONITORING/MEMORY") or 0) > 0)
 
+    def test_console(self, lab, cloud):
+        said = lab.front("sh", "-c", f"(sleep 1; printf 'cat /starts; echo so-$((40+2))\\nexit\\n'; sleep 3) | {' '.join(cloud.environment())} timeout 20 onevm console box", check=False)
+        assert "so-42" in said, said
+
+    def test_commands_inside(self, lab, cloud):
+        """EXEC, EXECPOLL and EXEC_CANCEL, by the driver alone: it finds the container by its name."""
+        driver = Driver(lab, "lxc")
+        try:
+            machine = Machine(lab, "node01")
+            machine.vid = machine.name = None
+            document = machine.document().encode()
+            text = base64.b64decode(document).decode()
+
+            def ask(action, **order):
+                pairs = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in order.items())
+                uuid = re.search("one.uuid = (.*)", (lab.root("node01") / "var/lib/lxc/one-0/config").read_text()).group(1)
+                whole = text.replace("<ID>None</ID>", "<ID>0</ID>").replace(
+                    "<DEPLOY_ID>None</DEPLOY_ID>", "<DEPLOY_ID>one-0</DEPLOY_ID>").replace(
+                    "<TEMPLATE>", f"<TEMPLATE><OS><UUID>{uuid}</UUID></OS><QEMU_GA_EXEC>{pairs}</QEMU_GA_EXEC>", 1)
+                driver.send(f"{action} 0 {base64.b64encode(whole.encode()).decode()}")
+                return driver.result(action, 0)
+
+            good, word = ask("EXEC", COMMAND="cat; echo oh >&2; exit 3", STDIN="it's here")
+            assert good, word
+
+            def told():
+                return base64.b64decode(ask("EXECPOLL", PID=word)[1]).decode()
+            wait_for("its end", 20, lambda: "DONE" in told())
+            said = told()
+            coded = base64.b64encode
+            assert 'RETURN_CODE="3"' in said and coded(b"it's here").decode() in said and coded(b"oh\n").decode() in said, said
+            good, word = ask("EXEC", COMMAND="sleep 100", STDIN="")
+            assert good and "EXECUTING" in told()
+            assert ask("EXEC_CANCEL", PID=word)[0]
+            wait_for("nothing of it", 20, lambda: "sleep 100" not in lxc(lab, "node01", "lxc-attach", "-n", "one-0", "--", "/bin/busybox", "ps"))
+            assert "EXECUTING" not in told()
+            assert not ask("EXECPOLL", PID="../../etc")[0]
+        finally:
+            driver.stop()
+
+    def test_freeze(self, lab, cloud):
+        lxc(lab, "node01", "lxc-freeze", "-n", "one-0")
+        cloud.cli("onevm", "poweroff", "box")
+        cloud.wait("box", POWEROFF, 60)
+        cloud.cli("onevm", "resume", "box")
+        cloud.wait("box", RUNNING, 60)
+        wait_for("its start", 20, lambda: starts(lab, "node01") == 2)
+
     def test_off_and_on(self, lab, cloud):
         cloud.cli("onevm", "poweroff", "box")
         cloud.wait("box", POWEROFF, 60)
@@ -73,13 +118,13 @@ class TestContainer:
         assert not [line for line in lab.on("node01", "cat", "/proc/mounts").splitlines() if "one-0" in line]
         cloud.cli("onevm", "resume", "box")
         cloud.wait("box", RUNNING, 60)
-        wait_for("its start", 20, lambda: starts(lab, "node01") == 2)
+        wait_for("its start", 20, lambda: starts(lab, "node01") == 3)
 
     def test_reboot_and_reset(self, lab, cloud):
         cloud.cli("onevm", "reboot", "box")
-        wait_for("its start", 30, lambda: starts(lab, "node01") == 3)
-        cloud.cli("onevm", "reboot", "--hard", "box")
         wait_for("its start", 30, lambda: starts(lab, "node01") == 4)
+        cloud.cli("onevm", "reboot", "--hard", "box")
+        wait_for("its start", 30, lambda: starts(lab, "node01") == 5)
         cloud.wait("box", RUNNING, 30)
 
     def test_it_dies_by_itself(self, lab, cloud):

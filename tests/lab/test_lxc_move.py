@@ -1,12 +1,11 @@
 """Containers by liblxc moved live by CRIU between the lab's hosts: they end running in exactly one place, with their
 memory, whatever is broken on the way."""
+import os
 import re
-import subprocess
-import threading
 import time
 
 import pytest
-from lab.cloud import DONE, RUNNING, SUSPENDED, Cloud, Failed, wait_for
+from lab.cloud import DONE, RUNNING, SUSPENDED, Cloud, wait_for
 from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, starts
 
 
@@ -63,18 +62,46 @@ def last_move(cloud):
     return re.findall(r"<MODE>(\w+)</MODE>", said)[-1], int(re.findall(r"<DOWNTIME_MS>(-?\d+)</DOWNTIME_MS>", said)[-1])
 
 
-class Broken:
-    """A program that a test puts in front of one of the host's, which its driver finds first."""
+# Stands before the real one on each host. /run/hold.dump: waits at the beginning, and says so by /run/in.dump;
+# /run/fail.dump: fails; /run/full.dump: what it writes does not fit on the disk. The same with .restore and .check.
+CRIU = """#!/bin/sh
+act=other
+for word in "$@"; do case $word in dump | restore | check) act=$word; break ;; esac; done
+if [ -e /run/hold.$act ]; then
+    touch /run/in.$act
+    while [ -e /run/hold.$act ]; do sleep 0.05; done
+fi
+[ ! -e /run/fail.$act ] || { echo "broken by a test" >&2; exit 1; }
+[ ! -e /run/full.$act ] || { trap "" XFSZ; ulimit -f 4; }
+exec REAL "$@"
+"""
 
-    def __init__(self, lab, host, name, text):
-        self.lab, self.host, self.path = lab, host, f"/usr/local/sbin/{name}"
-        lab.on(host, "sh", "-c", f"mount -t tmpfs tmpfs /usr/local/sbin && printf '%s' '{text}' >{self.path} && chmod 755 {self.path}")
 
-    def __enter__(self):
-        return self
+@pytest.fixture(scope="module")
+def criu(lab, cloud):
+    """Makes CRIU of a host do as a test wants."""
+    for host in lab.hosts:
+        real = lab.on(host, "sh", "-c", "PATH=/usr/local/sbin:$PATH; readlink -f $(command -v criu)").strip()
+        path = lab.root(host) / "run/criu"
+        path.write_text(CRIU.replace("REAL", real))
+        path.chmod(0o755)
+        lab.on(host, "sh", "-c", "mountpoint -q /usr/local/sbin || mount -t tmpfs tmpfs /usr/local/sbin; ln -sf /run/criu /usr/local/sbin/criu")
 
-    def __exit__(self, *_):
-        self.lab.on(self.host, "umount", "-l", "/usr/local/sbin")
+    class Criu:
+        @staticmethod
+        def does(host, what, act):
+            (lab.root(host) / f"run/{what}.{act}").touch()
+
+        @staticmethod
+        def is_in(host, act):
+            wait_for(f"CRIU in {act}", 30, (lab.root(host) / f"run/in.{act}").exists)
+
+        @staticmethod
+        def ends(host, what, act):
+            (lab.root(host) / f"run/{what}.{act}").unlink()
+            (lab.root(host) / f"run/in.{act}").unlink(missing_ok=True)
+
+    return Criu
 
 
 class TestMove:
@@ -111,28 +138,83 @@ class TestMove:
         wait_for("the move", 60, lambda: cloud.host_of("box") == "node01")
         goes_on(lab, cloud, "node01")
 
-    def test_restore_fails(self, lab, cloud):
+    def test_restore_fails(self, lab, cloud, criu):
         """Nothing is lost: it goes on where it was."""
-        real = lab.on("node02", "sh", "-c", "PATH=/usr/local/sbin:$PATH; readlink -f $(command -v criu)").strip()
-        text = f'#!/bin/sh\ncase " $* " in *" restore "*) echo broken >&2; exit 1;; esac\nexec {real} "$@"\n'
-        with Broken(lab, "node02", "criu", text):
-            cloud.cli("onevm", "migrate", "--live", "box", "node02")
-            wait_for("the failure", 60, lambda: "goes on running on node01" in cloud.vm_log("box"))
-            goes_on(lab, cloud, "node01")
+        criu.does("node02", "fail", "restore")
+        cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        wait_for("the failure", 60, lambda: "goes on running on node01" in cloud.vm_log("box"))
+        criu.ends("node02", "fail", "restore")
+        goes_on(lab, cloud, "node01")
 
-    def test_without_criu_it_is_stopped_or_refused(self, lab, cloud):
-        text = "#!/bin/sh\nexit 1\n"
-        with Broken(lab, "node02", "criu", text):
-            said = cloud.cli("onevm", "migrate", "box", "node02", "--check", check=False)
-            assert "stopped: it is ended, and started anew there" in said, said
-            said = cloud.cli("onevm", "migrate", "--live", "--live-only", "box", "node02", check=False)
-            wait_for("the refusal", 30, lambda: "LIVE_ONLY forbids" in cloud.vm_log("box"))
-            goes_on(lab, cloud, "node01")
-            cloud.cli("onevm", "migrate", "--live", "box", "node02")
-            wait_for("the move", 60, lambda: cloud.host_of("box") == "node02")
-            cloud.wait("box", RUNNING, 60)
-            wait_for("its second start", 20, lambda: starts(lab, "node02") == 2)
-            assert last_move(cloud)[0] == "stopped"
+    def test_no_room_for_its_memory(self, lab, cloud, criu):
+        criu.does("node01", "full", "dump")
+        cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        wait_for("the failure", 60, lambda: "the memory of one-0 cannot be written" in cloud.vm_log("box"))
+        criu.ends("node01", "full", "dump")
+        goes_on(lab, cloud, "node01")
+
+    def test_the_driver_dies_while_memory_is_written(self, lab, cloud, criu):
+        criu.does("node01", "hold", "dump")
+        cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        criu.is_in("node01", "dump")
+        lab.kill("fe", "one_vmm")
+        criu.ends("node01", "hold", "dump")
+        wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
+        goes_on(lab, cloud, cloud.host_of("box"))
+
+    def test_the_driver_dies_while_memory_is_read(self, lab, cloud, criu):
+        here = cloud.host_of("box")
+        there = "node02" if here == "node01" else "node01"
+        criu.does(there, "hold", "restore")
+        cloud.cli("onevm", "migrate", "--live", "box", there)
+        criu.is_in(there, "restore")
+        lab.kill("fe", "one_vmm")
+        criu.ends(there, "hold", "restore")
+        wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
+        goes_on(lab, cloud, cloud.host_of("box"))
+
+    def test_lxc_is_killed_at_the_destination(self, lab, cloud, criu):
+        here = cloud.host_of("box")
+        there = "node02" if here == "node01" else "node01"
+        criu.does(there, "hold", "restore")
+        cloud.cli("onevm", "migrate", "--live", "box", there)
+        criu.is_in(there, "restore")
+        lab.kill(there, "lxc-checkpoint")
+        criu.ends(there, "hold", "restore")
+        wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
+        goes_on(lab, cloud, cloud.host_of("box"))
+
+    @pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="takes a minute or two: tests/lab/run-all")
+    def test_the_destination_is_cut_off(self, lab, cloud, criu):
+        """Nobody knows whether it runs there: it stands still until that host is back, and then runs in one place."""
+        here = cloud.host_of("box")
+        there = "node02" if here == "node01" else "node01"
+        criu.does(there, "hold", "restore")
+        cloud.cli("onevm", "migrate", "--live", "box", there)
+        criu.is_in(there, "restore")
+        lab.call("cut", there)
+        criu.ends(there, "hold", "restore")
+        time.sleep(60)
+        assert "one-0" not in lxc(lab, here, "lxc-ls", "-1", "--running").split()
+        lab.call("join", there)
+        wait_for("an end", 240, lambda: cloud.state("box") == RUNNING)
+        goes_on(lab, cloud, cloud.host_of("box"))
+
+    def test_without_criu_it_is_stopped_or_refused(self, lab, cloud, criu):
+        here = cloud.host_of("box")
+        there = "node02" if here == "node01" else "node01"
+        criu.does(there, "fail", "check")
+        said = cloud.cli("onevm", "migrate", "box", there, "--check", check=False)
+        assert "stopped: it is ended, and started anew there" in said, said
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "box", there)
+        wait_for("the refusal", 30, lambda: "LIVE_ONLY forbids" in cloud.vm_log("box"))
+        goes_on(lab, cloud, here)
+        cloud.cli("onevm", "migrate", "--live", "box", there)
+        wait_for("the move", 60, lambda: cloud.host_of("box") == there)
+        cloud.wait("box", RUNNING, 60)
+        wait_for("its second start", 20, lambda: starts(lab, there) == 2)
+        assert last_move(cloud)[0] == "stopped"
+        criu.ends(there, "fail", "check")
 
     def test_it_ends(self, lab, cloud):
         cloud.cli("onevm", "terminate", "--hard", "box")
