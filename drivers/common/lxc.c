@@ -17,6 +17,8 @@ extern const char lxc_host_text[] __attribute__((visibility("hidden")));
 
 /* A host that is silent for so long is given up, in seconds. */
 #define PATIENCE 20
+/* Bytes of one command; the guard of lib/ssh takes some more. */
+#define PROGRAM_MAX 31000
 
 static Ssh *ssh;
 static char *before; /* "root@" of the pattern, or "" */
@@ -70,14 +72,53 @@ char *lxc_call(const char *function, ...)
     return g_string_free(call, FALSE);
 }
 
-char *lxc_program(const char *call)
+/* Without comments and indentation: a command of ssh has room for some 32 KiB (RFC 4254 with the
+ * packets of RFC 4253). */
+static char *shorten(const char *text)
 {
-    g_autofree char *text = g_strconcat(lxc_host_text, call, "\n", NULL);
+    GString *out = g_string_new(NULL);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++) {
+        const char *rest = g_strchug(*line);
+        if (*rest && *rest != '#')
+            g_string_append_printf(out, "%s\n", rest);
+    }
+    return g_string_free(out, FALSE);
+}
+
+/* The call, quoted once, in $program; $run then is who runs it. (owned) */
+static char *prepared(const char *call)
+{
+    static gsize once;
+    static char *functions;
+    if (g_once_init_enter(&once)) {
+        functions = shorten(lxc_host_text);
+        g_once_init_leave(&once, 1);
+    }
+    g_autofree char *text = g_strconcat(functions, call, "\n", NULL);
     g_autofree char *quoted = ssh_quote(text);
     return g_strdup_printf("program=%s\n"
-                           "if [ \"$(id -u)\" = 0 ]; then exec /bin/sh -c \"$program\"\n"
-                           "else exec sudo -n /bin/sh -c \"$program\"; fi\n",
+                           "if [ \"$(id -u)\" = 0 ]; then run=; else run='sudo -n'; fi\n",
                            quoted);
+}
+
+char *lxc_program(const char *call)
+{
+    g_autofree char *text = prepared(call);
+    return g_strconcat(text, "exec $run /bin/sh -c \"$program\"\n", NULL);
+}
+
+static gboolean fits(const char *host, const char *program, GError **error)
+{
+    if (strlen(program) <= PROGRAM_MAX)
+        return TRUE;
+    g_set_error(
+        error, ONE_ERROR, ONE_ERROR_ACTION,
+        "host %s: what is to be done there takes %" G_GSIZE_FORMAT
+        " bytes, and a command of ssh has room for %d: shorten the input of the command, or "
+        "RAW/DATA",
+        host, strlen(program), PROGRAM_MAX);
+    return FALSE;
 }
 
 static gboolean run(const char *host, const char *program, int input, int output,
@@ -85,7 +126,8 @@ static gboolean run(const char *host, const char *program, int input, int output
 {
     g_autofree char *who = lxc_who(host);
     const char *const argv[] = {"/bin/sh", "-c", program, NULL};
-    return (who ? ssh_stream(ssh, who, program, input, output, watch, result, error)
+    return fits(host, program, error) &&
+           (who ? ssh_stream(ssh, who, program, input, output, watch, result, error)
                 : program_run(argv, input, output, watch, result, error)) &&
            ssh_result_check(result, host, error);
 }
@@ -106,6 +148,8 @@ gboolean lxc_do(const char *host, const char *call, const SshWatch *watch, char 
 {
     g_autofree char *program = lxc_program(call);
     g_autofree char *who = lxc_who(host);
+    if (!fits(host, program, error))
+        return FALSE;
     return who ? ssh_do(ssh, who, program, watch, out, error)
                : run_quietly(host, program, watch, out, error);
 }
@@ -115,14 +159,13 @@ gboolean lxc_do(const char *host, const char *call, const SshWatch *watch, char 
 gboolean lxc_do_firmly(const char *host, const char *call, const SshWatch *watch, char **out,
                        GError **error)
 {
-    g_autofree char *program = lxc_program(call);
-    g_autofree char *quoted = ssh_quote(program);
+    g_autofree char *program = prepared(call);
     g_autofree char *firm =
-        g_strdup_printf("said=$(mktemp) && why=$(mktemp) || exit\n"
-                        "setsid -w /bin/sh -c %s </dev/null >\"$said\" 2>\"$why\"\n"
+        g_strdup_printf("%ssaid=$(mktemp) && why=$(mktemp) || exit\n"
+                        "setsid -w $run /bin/sh -c \"$program\" </dev/null >\"$said\" 2>\"$why\"\n"
                         "status=$?\ncat \"$said\"\ncat \"$why\" >&2\nrm -f \"$said\" \"$why\"\n"
                         "exit $status\n",
-                        quoted);
+                        program);
     return run_quietly(host, firm, watch, out, error);
 }
 

@@ -568,23 +568,27 @@ freeze() { # NAME UUID freeze|unfreeze
 
 # What CRIU 4.1 cannot write or restore, of one process; the kinds are told once each.
 trouble_of() { # PID INIT
+    name=$(cat "/proc/$1/comm") || return
     for kind in pid net mnt ipc user; do
         own=$(readlink "/proc/$1/ns/$kind") || return
         # Services of systemd have mounts of their own: CRIU can restore these.
-        [ $kind = mnt ] || [ "$own" = "$(readlink "/proc/$2/ns/$kind")" ] || echo "namespace $kind of $(cat "/proc/$1/comm")"
+        [ $kind = mnt ] || [ "$own" = "$(readlink "/proc/$2/ns/$kind")" ] || echo "namespace $kind of $name"
     done
+    # One that ended meanwhile has no parent to be read; nor has one that is being made.
     parent=$(sed -n 's/^PPid:\t//p' "/proc/$1/status")
-    [ "$1" = "$2" ] || [ "$(readlink "/proc/$parent/ns/pid")" = "$(readlink "/proc/$2/ns/pid")" ] ||
-        echo "attached $(cat "/proc/$1/comm"), which was started from outside (onevm console, lxc-attach)"
+    from=$(readlink "/proc/$parent/ns/pid")
+    [ "$1" = "$2" ] || [ -z "$from" ] || [ "$from" = "$(readlink "/proc/$2/ns/pid")" ] || [ ! -e "/proc/$1/root/proc" ] ||
+        [ "$parent" != "$(sed -n 's/^PPid:\t//p' "/proc/$1/status")" ] ||
+        echo "attached $name, which was started from outside (onevm console, lxc-attach)"
     # shellcheck disable=SC2012 # names of ours: numbers
     ls -l "/proc/$1/fd" 2>/dev/null | sed -n 's/.* -> //p' | while read -r file; do
         case $file in
         /dev/null | /dev/zero | /dev/full | /dev/random | /dev/urandom | /dev/tty | /dev/ptmx | /dev/pts/* | /dev/shm/* | /dev/mqueue/* | /dev/net/tun) ;;
-        /dev/*) echo "device $file is open in $(cat "/proc/$1/comm")" ;;
-        anon_inode:\[io_uring\] | anon_inode:*bpf* | anon_inode:\[perf_event\] | anon_inode:\[fanotify\] | anon_inode:\[userfaultfd\] | anon_inode:kvm*) echo "file $file is open in $(cat "/proc/$1/comm")" ;;
+        /dev/*) echo "device $file is open in $name" ;;
+        anon_inode:\[io_uring\] | anon_inode:*bpf* | anon_inode:\[perf_event\] | anon_inode:\[fanotify\] | anon_inode:\[userfaultfd\] | anon_inode:kvm*) echo "file $file is open in $name" ;;
         esac
     done
-    ! grep -qE "^[0-9]+: .* $1 [0-9a-f]+:" /proc/locks || echo "lock of a file is held by $(cat "/proc/$1/comm")"
+    ! grep -qE "^[0-9]+: .* $1 [0-9a-f]+:" /proc/locks || echo "lock of a file is held by $name"
 }
 
 # The control group whose processes are all of a container's.

@@ -219,3 +219,45 @@ class TestMove:
     def test_it_ends(self, lab, cloud):
         cloud.cli("onevm", "terminate", "--hard", "box")
         wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
+
+
+@pytest.fixture(scope="module")
+def apart(lab, cloud):
+    """A cloud whose hosts have their disks for themselves."""
+    cloud.stop()
+    end_all(lab)
+    apart = Cloud(lab, "lxcapart", "/srv/local/datastores", 'DEFAULT_TM_MAD = "ssh"\nMONITORING_INTERVAL_HOST = 2')
+    apart.start()
+    for host in lab.hosts:
+        apart.cli("onehost", "create", host, "-i", "lxc", "-v", "lxc")
+    for host in lab.hosts:
+        apart.wait_host(host, "on")
+    yield apart
+    end_all(lab)
+    apart.stop()
+
+
+class TestDisksOfTheirOwn:
+    """Disks and memory are sent to the other host while it stands still."""
+
+    def test_it_moves_with_its_disks(self, lab, criu, apart):
+        apart.create("box", TEMPLATE, "--hold")
+        apart.cli("onevm", "deploy", "box", "node01")
+        apart.wait("box", RUNNING, 60)
+        wait_for("its start", 20, lambda: starts(lab, "node01") == 1)
+        said = apart.cli("onevm", "migrate", "box", "node02", "--check", check=False)
+        assert "checkpointed: its memory and disks are sent" in said, said
+        apart.cli("onevm", "migrate", "--live", "box", "node02")
+        wait_for("the move", 90, lambda: apart.host_of("box") == "node02")
+        goes_on(lab, apart, "node02")
+        assert last_move(apart)[0] == "checkpointed"
+        assert not list((lab.local("node01") / "datastores/0").glob("*"))
+        assert sorted(path.name for path in (lab.local("node02") / "datastores/0/0").iterdir()) == ["disk.0"]
+        criu.does("node01", "fail", "restore")
+        apart.cli("onevm", "migrate", "--live", "box", "node01")
+        wait_for("the failure", 60, lambda: "goes on running on node02" in apart.vm_log("box"))
+        criu.ends("node01", "fail", "restore")
+        goes_on(lab, apart, "node02")
+        assert not list((lab.local("node01") / "datastores/0").glob("*/*"))
+        apart.cli("onevm", "terminate", "--hard", "box")
+        wait_for("the end", 60, lambda: apart.vm("0").findtext("STATE") == str(DONE[0]))
