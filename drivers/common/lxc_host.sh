@@ -577,7 +577,7 @@ trouble_of() { # PID INIT
     # One that ended meanwhile has no parent to be read; nor has one that is being made.
     parent=$(sed -n 's/^PPid:\t//p' "/proc/$1/status")
     from=$(readlink "/proc/$parent/ns/pid")
-    [ "$1" = "$2" ] || [ -z "$from" ] || [ "$from" = "$(readlink "/proc/$2/ns/pid")" ] || [ ! -e "/proc/$1/root/proc" ] ||
+    [ "$1" = "$2" ] || [ -z "$from" ] || [ "$from" = "$(readlink "/proc/$2/ns/pid")" ] ||
         [ "$parent" != "$(sed -n 's/^PPid:\t//p' "/proc/$1/status")" ] ||
         echo "attached $name, which was started from outside (onevm console, lxc-attach)"
     # shellcheck disable=SC2012 # names of ours: numbers
