@@ -1,7 +1,7 @@
 /* Watching hosts: when they are asked, what their answers change, when they are lost.
  * Datastores are asked for their room here too. */
 #include "server/lifecycle/internal.h"
-#include "server/lifecycle/plan.h"
+#include "server/lifecycle/cluster_plan.h"
 
 #include "lib/base/error.h"
 #include "server/model/cluster.h"

@@ -215,7 +215,7 @@ void host_stop_monitoring(Lifecycle *lifecycle, Host *host);
 
 void lifecycle_host_removed(Lifecycle *lifecycle, gint32 host);
 
-/* ---- plans of clusters: server/lifecycle/plan.h ---- */
+/* ---- plans of clusters: server/lifecycle/cluster_plan.h ---- */
 
 /* Makes a plan in the place of the one it has; none when nothing would get better. */
 gboolean cluster_plan_optimize(Lifecycle *lifecycle, Cluster *cluster, GError **error);

@@ -1,6 +1,6 @@
 /* The records of migrations: opened by the order, closed by the state it ends in. */
 #include "server/lifecycle/internal.h"
-#include "server/lifecycle/plan.h"
+#include "server/lifecycle/cluster_plan.h"
 
 #include "server/model/datastore.h"
 

@@ -6,7 +6,7 @@
 
 typedef struct Cluster {
     Object head;
-    Template *plan; /* server/lifecycle/plan.h; NULL: none */
+    Template *plan; /* server/lifecycle/cluster_plan.h; NULL: none */
 } Cluster;
 
 #define CLUSTER(object) ((Cluster *)(object))

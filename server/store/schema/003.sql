@@ -22,7 +22,7 @@ CREATE TABLE sched_action (
     tried_at  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- Machines to be moved, in the template language: server/lifecycle/plan.h.
+-- Machines to be moved, in the template language: server/lifecycle/cluster_plan.h.
 ALTER TABLE cluster ADD COLUMN plan TEXT NOT NULL DEFAULT '';
 
 -- What a machine cost in a month: server/model/showback.h.

@@ -20,7 +20,7 @@ typedef enum {
 
 PlanState plan_state(const Template *plan);
 
-/* ---- plan_make.c ---- */
+/* ---- cluster_plan_make.c ---- */
 
 /* What is to be moved; NULL: nothing would get better. Errors: ONE_DRS says something wrong.
  * (owned) */
@@ -28,7 +28,7 @@ Template *plan_make(Lifecycle *lifecycle, const Cluster *cluster, GError **error
 /* AUTOMATION of the cluster: 0 none and manual, 1 plans are made, 2 and carried out. */
 gint plan_automation(const Cluster *cluster);
 
-/* ---- plan.c; for callers see lifecycle.h ---- */
+/* ---- cluster_plan.c; for callers see lifecycle.h ---- */
 
 /* A migration ended: plans that wait for it go on, after this. */
 void plans_look_soon(Lifecycle *lifecycle);

@@ -1,5 +1,5 @@
 /* Carries plans out: so many moves at a time as the configuration allows, none after a failure. */
-#include "server/lifecycle/plan.h"
+#include "server/lifecycle/cluster_plan.h"
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"

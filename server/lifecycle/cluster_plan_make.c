@@ -1,5 +1,5 @@
 /* Makes plans: greedy, so that each move is the best next one, and can be explained. */
-#include "server/lifecycle/plan.h"
+#include "server/lifecycle/cluster_plan.h"
 
 #include "lib/base/error.h"
 #include "lib/expr/expr.h"
