@@ -58,6 +58,18 @@ static gboolean passes_filter(Request *request, const Object *object, gint32 fil
     }
 }
 
+/* By id upwards? As the user's template says, else that of the primary group, else oned.conf. */
+static gboolean is_ascending(const Request *request)
+{
+    const Object *group = pool_get(request->world, KIND_GROUP, request->caller->head.gid);
+    const char *order = template_get(request->caller->head.template, "API_LIST_ORDER");
+    if (!order && group)
+        order = template_get(group->template, "API_LIST_ORDER");
+    if (!order)
+        order = config_text(request->world->config, "API_LIST_ORDER");
+    return !g_ascii_strcasecmp(order, "ASC");
+}
+
 GPtrArray *request_visible(Request *request, Kind kind, gint32 filter)
 {
     if (filter < -4) {
@@ -67,7 +79,7 @@ GPtrArray *request_visible(Request *request, Kind kind, gint32 filter)
     const GPtrArray *all = request->world->pools[kind].order;
     GPtrArray *visible = g_ptr_array_sized_new(all->len);
     g_auto(AccessView) view = access_view(request->world, request->caller, RIGHT_USE, kind);
-    gboolean ascending = !strcmp(config_text(request->world->config, "API_LIST_ORDER"), "ASC");
+    gboolean ascending = is_ascending(request);
     for (guint i = 0; i < all->len; i++) {
         Object *object = all->pdata[ascending ? i : all->len - 1 - i];
         if (passes_filter(request, object, filter) && access_view_has(&view, object))

@@ -4,6 +4,7 @@
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_screen.h"
+#include "server/rpc/vm_search.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_template.h"
 
@@ -249,19 +250,30 @@ static void keep_state(GPtrArray *vms, gint32 state)
     g_ptr_array_set_size(vms, (gint)kept);
 }
 
+static void keep_found(Request *request, GPtrArray *vms, VmSearch *search)
+{
+    guint kept = 0;
+    for (guint i = 0; i < vms->len; i++)
+        if (vm_search_matches(search, request->world, vms->pdata[i]))
+            vms->pdata[kept++] = vms->pdata[i];
+    g_ptr_array_set_size(vms, (gint)kept);
+}
+
 static RpcReply *list_vms(Request *request, gboolean full)
 {
     gint32 state = arg_int(request, 4, -1);
     const char *pairs = arg_text(request, 5, "");
     if (state < -2 || state >= VM_STATES)
         return reply_error(request, ONE_ERROR_RPC_API, "Incorrect state filter %d", state);
-    if (*pairs)
-        return reply_error(request, ONE_ERROR_INTERNAL,
-                           "Search by \"%s\" is not possible with this database", pairs);
+    g_autoptr(VmSearch) search = *pairs ? vm_search_parse(pairs, &request->error) : NULL;
+    if (*pairs && !search)
+        return NULL;
     GPtrArray *vms = request_visible(request, KIND_VM, arg_int(request, 1, -2));
     if (!vms)
         return NULL;
     keep_state(vms, state);
+    if (search)
+        keep_found(request, vms, search);
     request_page(vms, arg_int(request, 2, -1), arg_int(request, 3, -1));
     return reply_pool(request, KIND_VM, vms, full, NULL);
 }

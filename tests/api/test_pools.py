@@ -1,6 +1,6 @@
 """Lists: who sees what, pages, states, and every document against the schemas."""
 import pytest
-from api.states import RPC_API
+from api.states import INTERNAL, RPC_API
 
 ALL, MINE, GROUPS, PRIMARY = -2, -3, -1, -4
 
@@ -191,3 +191,46 @@ def test_cluster_and_datastores_know_each_other(one):
     cluster = one.xml("one.cluster.info", 0)
     assert sorted(e.text for e in cluster.findall("HOSTS/ID")) == ["0", "1"]
     assert sorted(e.text for e in cluster.findall("DATASTORES/ID")) == ["0", "1", "2"]
+
+
+# -- the search string --
+
+def found(client, text, state=-1, full=False):
+    document = client.xml("one.vmpool.infoextended" if full else "one.vmpool.info", -2, -1, -1, state, text)
+    return [int(vm.findtext("ID")) for vm in document.findall("VM")]
+
+
+def test_search(one):
+    first = one.allocate('CITY = "Rome & <Paris>"\nNIC = [ BRIDGE = br7 ]\nNIC = [ BRIDGE = br8 ]', hold=True, name="searched1")
+    second = one.allocate("CITY = Rome", hold=True, name="searched2")
+    assert found(one, "VM.NAME=searched") == [second, first] == found(one, "NAME=searched", full=True)
+    assert found(one, "VM.NAME=searched1") == [first] and found(one, "VM.NAME=searched&VM.USER_TEMPLATE.CITY=Rome") == [second, first]
+    assert found(one, "VM.USER_TEMPLATE.CITY=<Paris>") == [first] == found(one, "<Paris>")
+    assert found(one, "VM.TEMPLATE.NIC[*].BRIDGE=br8") == [first] == found(one, "VM.TEMPLATE.NIC[1].BRIDGE=br8&searched")
+    assert found(one, "VM.TEMPLATE.CITY=Rome") == [] == found(one, "VM.USER_TEMPLATE=Rome&searched") and found(one, "searched&nowhere") == []
+    assert found(one, "VM.NAME=searched", state=1) == []
+    page = one.xml("one.vmpool.info", -2, 1, -1, -1, "VM.NAME=searched").findall("VM")
+    assert all(int(vm.findtext("ID")) >= 1 for vm in page)
+    for wrong in ("=x", "VM.NAME=", "a&&b", "&".join("x" * 33)):
+        one.fails("one.vmpool.info", -2, -1, -1, -1, wrong, code=INTERNAL, text="is no list")
+
+
+def test_search_finds_no_secrets(one):
+    secret = one.allocate('GRAPHICS = [ TYPE = vnc, PASSWD = "Xyzzy7" ]', hold=True)
+    reader = one.user("searcher")
+    one.ok("one.vm.chmod", secret, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    assert found(reader, "Xyzzy7") == [] == found(one, "VM.TEMPLATE.GRAPHICS.PASSWD=Xyz") and found(reader, "VM.TEMPLATE.GRAPHICS.TYPE=vnc") == [secret]
+
+
+def test_order_of_lists_is_a_persons_own(one):
+    ann = one.user("ordered")
+    mine = [ann.allocate(hold=True) for _ in range(3)]
+    listed = lambda: [int(vm.findtext("ID")) for vm in ann.xml("one.vmpool.info", -3, -1, -1, -1).findall("VM")]
+    assert listed() == mine[::-1]
+    one.ok("one.user.update", ann.uid, 'API_LIST_ORDER = "ASC"', 1)
+    assert listed() == mine
+    one.ok("one.user.update", ann.uid, "OTHER = 1", 0)
+    one.ok("one.group.update", 1, 'API_LIST_ORDER = "ASC"', 1)
+    assert listed() == mine
+    one.ok("one.group.update", 1, 'API_LIST_ORDER = "DESC"', 1)
+    assert listed() == mine[::-1]
