@@ -261,6 +261,39 @@ static CliExit run_clone(Cli *cli)
     return cli_option(cli, "wait") != NULL ? cli_wait_after(cli, cli->ids) : CLI_DONE;
 }
 
+/* Text of what image.restore shall do. (owned) */
+static char *restore_options(Cli *cli)
+{
+    static const char *const options[][2] = {
+        {"image-name", "NAME"}, {"disk-id", "DISK_ID"}, {"increment", "INCREMENT_ID"}};
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        if (cli_option(cli, options[i][0]) != NULL)
+            g_string_append_printf(text, "%s=\"%s\"\n", options[i][1],
+                                   cli_option(cli, options[i][0]));
+    g_string_append(text, cli_option(cli, "no-ip") != NULL ? "NO_IP=\"YES\"\n" : "");
+    g_string_append(text, cli_option(cli, "no-nic") != NULL ? "NO_NIC=\"YES\"\n" : "");
+    return g_string_free(text, FALSE);
+}
+
+static CliExit run_restore(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) reply = {0};
+    gint32 datastore = -1;
+    g_autofree char *text = restore_options(cli);
+    WireClient *wire = datastore_of(cli, &datastore, &error) ? cli_wire(cli, &error) : NULL;
+    if (wire == NULL || !wire_call(wire, &reply, &error, "one.image.restore", "iis",
+                                   g_array_index(cli->ids, gint32, 0), datastore, text))
+        return cli_fail(cli, error);
+    g_auto(GStrv) ids = g_strsplit(reply.text, " ", 2);
+    if (ids[0] != NULL && strcmp(ids[0], "-1") != 0)
+        printf("VM Template: %s\n", ids[0]);
+    if (ids[0] != NULL && ids[1] != NULL)
+        printf("Images: %s\n", ids[1]);
+    return CLI_DONE;
+}
+
 /* ---- orphans ---- */
 
 static CliExit run_orphans(Cli *cli)
@@ -334,8 +367,11 @@ static const CliCommand commands[] = {
             "id $1", NULL, "Puts the image back to a snapshot."),
     CLI_ROW("snapshot-flatten", "image number:SNAPSHOT_ID", NULL, "one.image.snapshotflatten",
             "id $1", NULL, "Makes the image what a snapshot holds, and removes all snapshots."),
-    CLI_GROUP("Backups", "restore", "image", "datastore", "one.image.restore", "id =datastore ''",
-              NULL, "Makes images from a backup, in the datastore that -d names."),
+    {"Backups", "restore", "image", "datastore image-name no-ip no-nic disk-id increment", NULL,
+     NULL, NULL, 0, run_restore,
+     "Makes images and a template from a backup, in the datastore that -d names. With --disk-id "
+     "one "
+     "image and no template. Prints the ids."},
     CLI_ROWS_END,
 };
 

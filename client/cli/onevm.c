@@ -206,6 +206,18 @@ static const CliCommand commands[] = {
      "Changes a scheduled action. From a file or from standard input; what it does not say stays."},
     {NULL, "sched-delete delete-chart", "vm number:sched_id", NULL, "one.vm.scheddelete", "id $1",
      NULL, 0, NULL, "Deletes a scheduled action."},
+    {"Backups", "backup", "vm...", "datastore reset-series " CLI_WAIT, "one.vm.backup",
+     "id =datastore ?reset-series", CLI_AT_REST, 0, NULL,
+     "Backs a machine up. To the datastore that -d names, or that of its last backup; with --reset "
+     "a new series of increments begins."},
+    {NULL, "backup-cancel", "vm...", CLI_WAIT, "one.vm.backupcancel", "id", CLI_AT_REST, 0, NULL,
+     "Gives up the backup that is being made of a machine."},
+    {NULL, "backup-mode backupmode", "vm text:mode", NULL, NULL, NULL, NULL, 0, cli_vm_backup_mode,
+     "Sets how a machine is backed up: FULL or INCREMENT."},
+    {NULL, "restore", "vm image", "disk-id increment " CLI_WAIT, "one.vm.restore",
+     "id $1 %increment:-1 %disk-id:-1", "POWEROFF", 0, NULL,
+     "Puts disks of a machine that is off back to a backup. All that the backup holds unless "
+     "--disk-id names one; the newest increment unless --increment names another."},
     {NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL},
 };
 

@@ -157,6 +157,13 @@ static const CliOption all[] = {
     {"user-inputs", 0, "user-inputs", "NAME=VALUE,...", "Answers to what the template asks for."},
     {"user-inputs", 0, "user_inputs", "NAME=VALUE,...", "The same as --user-inputs."},
 
+    /* Backups. */
+    {"reset-series", 0, "reset", NULL, "Begin a new series of increments."},
+    {"disk-id", 0, "disk-id", "ID", "Only this disk of the backup."},
+    {"increment", 0, "increment", "ID", "This increment of the backup, not the newest."},
+    {"no-ip", 0, "no_ip", NULL, "The template shall not ask for the addresses of then."},
+    {"no-nic", 0, "no_nic", NULL, "The template shall have no network cards."},
+
     /* Images. */
     {"datastore", 'd', "datastore", "DATASTORE", "Datastore to put it into, by id or name."},
     {"image-name", 0, "name", "NAME", "Name of the image."},

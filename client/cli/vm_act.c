@@ -218,3 +218,16 @@ CliExit cli_vm_nic_attach(Cli *cli)
 {
     return cli_each(cli, attach_nic);
 }
+
+static gboolean set_backup_mode(Cli *cli, gint32 id, GError **error)
+{
+    g_autofree char *mode = g_ascii_strup(cli_word(cli, 1), -1);
+    g_autofree char *text = g_strdup_printf("BACKUP_CONFIG=[MODE=\"%s\"]", mode);
+    WireClient *wire = cli_wire(cli, error);
+    return wire != NULL && wire_call(wire, NULL, error, "one.vm.updateconf", "isi", id, text, 1);
+}
+
+CliExit cli_vm_backup_mode(Cli *cli)
+{
+    return cli_each(cli, set_backup_mode);
+}

@@ -21,6 +21,7 @@ CliExit cli_vm_ssh(Cli *cli);
 CliExit cli_vm_disk_attach(Cli *cli);
 CliExit cli_vm_nic_attach(Cli *cli);
 CliExit cli_vrouter_nic_attach(Cli *cli);
+CliExit cli_vm_backup_mode(Cli *cli);
 
 /* The template that the options tell, added to `base` (NULL: none); `number` replaces %i
  * in the name. (owned) */

@@ -46,6 +46,11 @@ void vmm_snapshot_create(DriverJob *job);
 void vmm_snapshot_revert(DriverJob *job);
 void vmm_snapshot_delete(DriverJob *job);
 void vmm_disk_snapshot_create(DriverJob *job);
+/* vmm_backup.c */
+void vmm_backup(DriverJob *job);
+void vmm_backup_cancel(DriverJob *job);
+/* What is written to the disks is not noted any more: libvirt takes no snapshots meanwhile. */
+void vmm_backup_forget(virDomainPtr domain);
 /* vmm_resize.c */
 void vmm_resize(DriverJob *job);
 void vmm_resize_disk(DriverJob *job);

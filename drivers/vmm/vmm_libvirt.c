@@ -616,6 +616,8 @@ const DriverAction vmm_libvirt_actions[] = {
     {"SNAPSHOTREVERT", vmm_snapshot_revert, 4000},
     {"SNAPSHOTDELETE", vmm_snapshot_delete, 4000},
     {"DISKSNAPSHOTCREATE", vmm_disk_snapshot_create, 90000},
+    {"BACKUP", vmm_backup, 90000},
+    {"BACKUPCANCEL", vmm_backup_cancel, 240},
     {"RESIZE", vmm_resize, 180},
     {"RESIZEDISK", vmm_resize_disk, 180},
     {"CONSOLE", vmm_console, 60, DRIVER_URGENT},

@@ -131,6 +131,7 @@ void vmm_snapshot_create(DriverJob *job)
     }
     g_autofree char *text =
         g_strdup_printf("<domainsnapshot><name>%s</name></domainsnapshot>", name);
+    vmm_backup_forget(guest.sight.domain);
     VmmWatch *watch = vmm_watch_start(job, guest.sight.domain, (VmmWatchOptions){0});
     made = virDomainSnapshotCreateXML(guest.sight.domain, text, 0);
     if (!made)

@@ -316,6 +316,11 @@ gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError
         return refuse(error,
                       "Cannot delete image. A disk of machine %s is being saved to it; wait.",
                       template_get(image->head.template, "SAVED_VM_ID"));
+    const Vm *vm =
+        image->type == IMAGE_BACKUP ? vm_get(lifecycle->world, image_backup_vm(image)) : NULL;
+    if (vm && vm_restores_from(vm, image))
+        return refuse(error, "Cannot delete image. Machine %d is being restored from it; wait.",
+                      vm->head.id);
     if (image->work == IMAGE_WORK_BACKUP)
         return refuse(error,
                       "Cannot delete image. Machine %d is being backed up to it; wait, or cancel "

@@ -343,6 +343,14 @@ gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const
 /* A request of the datastore driver that is a step of the machine's; NULL: nothing to do. (owned)
  */
 DriverRequest *vm_backup_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* What that driver is told of a restore, XML. (owned) */
+char *vm_restore_document(Lifecycle *lifecycle, const Vm *vm, const Image *image);
+/* Adds the lines that put the disks in their places, or (STEP_RESTORE_ERASE) remove what was
+ * written for that. FALSE: there are none. */
+gboolean vm_restore_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const char *directory,
+                           GString *text);
+/* The machine is being restored from that image. */
+gboolean vm_restores_from(const Vm *vm, const Image *image);
 /* What the work at hand of an image needs to know of a backup, XML; NULL: it is about none. (owned)
  */
 char *image_backup_document(World *world, const Image *image);

@@ -158,6 +158,12 @@ Datastore *vm_backup_datastore(Lifecycle *lifecycle, const Vm *vm, gint32 id, GE
 /* Backs a machine up to an image of its owner. */
 gboolean vm_backup(Lifecycle *lifecycle, Vm *vm, const VmBackupOrder *order, const VmAsker *asker,
                    GError **error);
+/* Disks of a machine that is off become what the increment (-1 the newest) of a backup of it holds:
+ * all of them (-1), or one. */
+gboolean vm_restore(Lifecycle *lifecycle, Vm *vm, Image *image, gint32 increment, gint32 disk,
+                    const VmAsker *asker, GError **error);
+/* PATH of an image that image_begin() makes of a disk of a backup. (owned) */
+char *image_backup_path(const Image *backup, gint32 increment, gint32 disk);
 gboolean vm_backup_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
 
 /* The rules of a security group were changed, and written into the machines: hosts are told.

@@ -19,6 +19,10 @@
 
 #include <string.h>
 
+/* What the hypervisor writes lies where a snapshot of that number would; none ever has it. The
+ * drivers know it, too: drivers/vmm/vmm_backup.c. */
+#define BACKUP_SNAPSHOT    G_MAXINT32
+
 #define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)
 
 /* ---- where to ---- */
@@ -254,33 +258,34 @@ gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const
     for (guint i = 0; i < disks->len; i++) {
         gint32 id = g_array_index(disks, gint32, i);
         const TemplateAttribute *disk = vm_device(vm, "DISK", id);
-        const char *format = disk ? attribute_get(disk, "DRIVER") : NULL;
         g_autofree char *plain = g_strdup_printf("%s.disk.%d", image->source, id);
         g_autofree char *part = script_word(plain);
-        if (step == STEP_BACKUP_ERASE)
+        if (step == STEP_BACKUP_READY)
+            g_string_append_printf(text, "SNAP_CREATE_LIVE %s %s/disk.%d %d%s", tm, place, id,
+                                   BACKUP_SNAPSHOT, end);
+        else if (step == STEP_BACKUP_ERASE)
             g_string_append_printf(text, "DELETE %s " FRONT_END ":%s%s", tm, part, end);
         else if (live)
-            g_string_append_printf(text, "MV %s %s/backup/disk.%d " FRONT_END ":%s%s", tm, place,
-                                   id, part, end);
+            g_string_append_printf(text, "MV %s %s/disk.%d.snap/%d " FRONT_END ":%s%s", tm, place,
+                                   id, BACKUP_SNAPSHOT, part, end);
         else
             g_string_append_printf(text, "CPDS %s %s/disk.%d " FRONT_END ":%s -1 %s%s", tm, place,
-                                   id, part, !g_strcmp0(format, "qcow2") ? "qcow2" : "raw", end);
+                                   id, part, vm_backups_format(disk), end);
+        if (live && step != STEP_BACKUP_READY)
+            g_string_append_printf(text, "SNAP_DELETE %s %s/disk.%d %d%s", tm, place, id,
+                                   BACKUP_SNAPSHOT, end);
     }
-    if (live && disks->len)
-        g_string_append_printf(text, "DELETE %s %s/backup%s", tm, place, end);
     return disks->len > 0;
 }
 
-/* How the disks lie on the front-end: what a hypervisor wrote is qcow2. (owned) */
+/* How the disks lie on the front-end: as on their host. (owned) */
 static char *formats_of(const Vm *vm, const Image *image)
 {
     g_autoptr(GArray) disks = image_backup_disks(image);
     GString *formats = g_string_new(NULL);
     for (guint i = 0; i < disks->len; i++) {
         const TemplateAttribute *disk = vm_device(vm, "DISK", g_array_index(disks, gint32, i));
-        const char *driver = disk ? attribute_get(disk, "DRIVER") : NULL;
-        gboolean qcow2 = vm->lcm == LCM_BACKUP || !g_strcmp0(driver, "qcow2");
-        g_string_append_printf(formats, "%s%s", i ? "," : "", qcow2 ? "qcow2" : "raw");
+        g_string_append_printf(formats, "%s%s", i ? "," : "", vm_backups_format(disk));
     }
     return g_string_free(formats, FALSE);
 }
@@ -301,8 +306,14 @@ DriverRequest *vm_backup_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     attribute_set(about, "FORMATS", formats);
     attribute_set(about, "TAKEN",
                   vm->lcm == LCM_BACKUP && !g_strcmp0(taken, "increment") ? "increment" : "full");
-    template_append_xml(order, more);
-    object_render(world, &vm->head, more);
+    g_autofree char *restore =
+        step == STEP_RESTORE_MAKE ? vm_restore_document(lifecycle, vm, image) : NULL;
+    if (restore) {
+        g_string_append(more, restore);
+    } else {
+        template_append_xml(order, more);
+        object_render(world, &vm->head, more);
+    }
     DriverRequest *request = g_new0(DriverRequest, 1);
     request->class = DRIVER_DATASTORE;
     request->driver = g_strdup(datastore->ds_mad);
@@ -312,8 +323,39 @@ DriverRequest *vm_backup_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     return request;
 }
 
+/* PATH of an image that is made of a backup: "backup://<image>/<increment>/<disk>". (owned) */
+char *image_backup_path(const Image *backup, gint32 increment, gint32 disk)
+{
+    return g_strdup_printf("backup://%d/%d/%d", backup->head.id, increment, disk);
+}
+
+static char *restore_document(World *world, const Image *image)
+{
+    g_auto(GStrv) words = g_strsplit(image->path, "/", -1);
+    if (g_strv_length(words) != 5 || strcmp(words[0], "backup:") != 0)
+        return NULL;
+    const Image *backup = image_get(world, (gint32)g_ascii_strtoll(words[2], NULL, 10));
+    gint32 number = (gint32)g_ascii_strtoll(words[3], NULL, 10);
+    const Datastore *datastore = backup ? datastore_get(world, backup->datastore) : NULL;
+    if (!datastore)
+        return NULL;
+    g_autofree char *chain = image_backup_chain(backup, number);
+    GString *xml = g_string_new("<BACKUP>");
+    xml_int(xml, "NUMBER", number);
+    xml_text(xml, "CHAIN", chain);
+    xml_text(xml, "DISKS", words[4]);
+    xml_int(xml, "DATASTORE_ID", backup->datastore);
+    xml_text(xml, "SOURCE", backup->source);
+    xml_text(xml, "RSYNC_HOST", template_get(datastore->head.template, "RSYNC_HOST"));
+    xml_text(xml, "RSYNC_USER", template_get(datastore->head.template, "RSYNC_USER"));
+    g_string_append(xml, "</BACKUP>");
+    return g_string_free(xml, FALSE);
+}
+
 char *image_backup_document(World *world, const Image *image)
 {
+    if (image->work == IMAGE_WORK_RESTORE)
+        return restore_document(world, image);
     if (image->work != IMAGE_WORK_INCREMENT_FLATTEN)
         return NULL;
     g_autofree char *chain = image_backup_chain(image, image->target_snapshot);

@@ -409,6 +409,10 @@ static gboolean write_change(Lifecycle *lifecycle, Vm *vm, VmStep step, Script *
     case STEP_DISK_SNAPSHOT_ERASE:
         return vm_saves_as_it_is(vm) ? FALSE
                                      : script_snapshot(lifecycle, script, vm, host, "SNAP_DELETE");
+    case STEP_RESTORE_PUT:
+    case STEP_RESTORE_ERASE:
+        return vm_restore_script(lifecycle, vm, step, script->directory, script->text);
+    case STEP_BACKUP_READY:
     case STEP_BACKUP_FETCH:
     case STEP_BACKUP_ERASE:
         return vm_backup_script(lifecycle, vm, step, script->directory, script->text);

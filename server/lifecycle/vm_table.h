@@ -44,11 +44,15 @@ typedef enum {
     STEP_RESIZE,
     STEP_DISK_RESIZE,      /* of a disk that is not in use */
     STEP_DISK_RESIZE_LIVE, /* of one that is */
+    STEP_BACKUP_READY,     /* files that the next fills */
     STEP_BACKUP_TAKE,      /* the hypervisor writes what disks in use hold at one moment */
     STEP_BACKUP_FETCH,     /* that, or disks not in use, come to the front-end */
     STEP_BACKUP_KEEP,      /* the backup's datastore takes them */
     STEP_BACKUP_DROP,      /* undo: the hypervisor ends that and forgets it */
     STEP_BACKUP_ERASE,     /* undo: what was written on the way goes */
+    STEP_RESTORE_MAKE,     /* disks of a backup come to the front-end */
+    STEP_RESTORE_PUT,      /* and from there into their places */
+    STEP_RESTORE_ERASE,    /* undo */
     STEP_COUNT
 } VmStep;
 
@@ -81,7 +85,7 @@ typedef struct VmTarget {
 /* A phase: an active state in which drivers work. */
 typedef struct VmPhase {
     VmLcm lcm;
-    VmStep steps[3];
+    VmStep steps[4];
     VmStep undo; /* best effort, before the failure is entered */
     VmTarget success;
     VmTarget failure;

@@ -182,6 +182,14 @@ GArray *vm_backups_disks(const Vm *vm, const Template *backups)
     return disks;
 }
 
+const char *vm_backups_format(const TemplateAttribute *disk)
+{
+    const char *format = disk ? attribute_get(disk, "DRIVER") : NULL;
+    if (!format && disk)
+        format = attribute_get(disk, "FORMAT");
+    return format && !g_ascii_strcasecmp(format, "qcow2") ? "qcow2" : "raw";
+}
+
 /* ---- XML ---- */
 
 void vm_backups_render(const Vm *vm, GString *xml)

@@ -30,4 +30,6 @@ void vm_backups_add(World *world, Vm *vm, gint32 image);
 void vm_backups_forget(World *world, Vm *vm, gint32 image);
 /* Numbers of the disks that a backup of the machine holds. (owned, of gint32) */
 GArray *vm_backups_disks(const Vm *vm, const Template *settings);
+/* What the disk is in its file: "qcow2" or "raw". NULL is raw. */
+const char *vm_backups_format(const TemplateAttribute *disk);
 void vm_backups_render(const Vm *vm, GString *xml);

@@ -96,6 +96,7 @@ static const struct {
     {"one.vm.backup", "id datastore reset"},
     {"one.vm.backupcancel", "id"},
     {"one.vm.restore", "id image increment disk"},
+    {"one.vm.restore", "id image increment disk"},
     {"one.vm.exec", "id command input"},
     {"one.vm.retryexec", "id"},
     {"one.vm.cancelexec", "id"},

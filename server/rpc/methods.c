@@ -119,6 +119,8 @@ static const RpcMethod methods[] = {
     ACTION("one.vm.attachsg", "iii", MANAGE, "sg-attach", vm_method_attachsg,
            "Puts a network card into a security group: machine, card, group."),
     ACTION("one.vm.detachsg", "iii", MANAGE, "sg-attach", vm_method_detachsg, "Ends that."),
+    ACTION("one.vm.restore", "iiii", ADMIN, "restore", vm_method_restore,
+           "Puts disks of a machine that is off back to a backup: machine, image, increment (-1 the newest), disk (-1 all)."),
     ACTION("one.vm.vmgroupadd", "iis", MANAGE, "vmgroup", vm_method_vmgroupadd,
            "Gives a machine a role in a group of machines: machine, group, role."),
     ACTION("one.vm.vmgroupdel", "i", MANAGE, "vmgroup", vm_method_vmgroupdel,
@@ -359,6 +361,7 @@ static const RpcMethod methods[] = {
            "Makes images from a backup: image, datastore, options."),
     OLDER("one.imagepool.info", "i", IMAGE, LISTED, 0, pool_info_old, "As 2.x calls it: filter.",
           ROW_EXACT | ROW_HIDDEN),
+           "Makes images and a template from a backup: image, datastore, options; answers with their ids, the template's first."),
     METHOD("one.imagepool.info", "|iii", "string", IMAGE, LISTED, pool_info_filtered,
            "All images: filter, start, end."),
 

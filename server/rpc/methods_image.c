@@ -665,20 +665,3 @@ RpcReply *image_snapshotflatten(Request *request)
 {
     return change_snapshot(request, IMAGE_WORK_SNAP_FLATTEN);
 }
-
-RpcReply *image_restore(Request *request)
-{
-    const Image *image = IMAGE(request->object);
-    Object *datastore = request_object(request, KIND_DATASTORE, arg_int(request, 2, -1));
-    if (!datastore || !request_may(request, RIGHT_USE, KIND_DATASTORE, datastore) ||
-        !request_may(request, RIGHT_CREATE, KIND_IMAGE, NULL))
-        return NULL;
-    if (image->type != IMAGE_BACKUP)
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Can only restore from backup images: image %d is of type %s",
-                           image->head.id, image_type_name(image->type));
-    return reply_error(request, ONE_ERROR_ACTION,
-                       "Image %d cannot be restored: this version makes no backups, and does not "
-                       "know how this one was made",
-                       image->head.id);
-}

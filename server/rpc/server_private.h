@@ -110,6 +110,8 @@ HANDLER(vm_method_disksnapshotrename);
 /* methods_backup.c */
 HANDLER(vm_method_backup);
 HANDLER(vm_method_backupcancel);
+HANDLER(vm_method_restore);
+HANDLER(image_restore);
 /* methods_console.c */
 HANDLER(vm_method_console);
 /* methods_host.c */
@@ -274,7 +276,6 @@ HANDLER(image_chtype);
 HANDLER(image_snapshotdelete);
 HANDLER(image_snapshotrevert);
 HANDLER(image_snapshotflatten);
-HANDLER(image_restore);
 /* An update may write that into the template of an image. FALSE with the request's error. */
 gboolean image_may_write(Request *request, const Template *change);
 /* methods_template.c */

@@ -285,3 +285,110 @@ def test_a_backup_is_no_image_for_machines(one, store, machine):
     one.fails("one.image.chtype", image, "OS", code=ACTION)
     one.ok("one.image.delete", image)
     no_backup_image(one, store)
+
+
+# ---- restoring ----
+
+def test_restore_in_place(one, store, machine):
+    vm = machine(", MODE = INCREMENT", state="POWEROFF")
+    image = back_up(one, vm, store, state="POWEROFF")
+    back_up(one, vm, state="POWEROFF")
+    one.control("RESTOREVM datastore-* latency=0.5")
+    assert one.ok("one.vm.restore", vm, image, -1, -1) == vm
+    assert one.vm(vm).findtext("LCM_STATE") == "71"
+    one.fails("one.image.delete", image, code=ACTION, text=f"Machine {vm} is being restored from it")
+    one.wait(vm, "POWEROFF")
+    assert one.vm(vm).find("USER_TEMPLATE/ERROR") is None and actions(one.vm(vm))[-1] == 60
+    one.control()
+    one.ok("one.vm.restore", vm, image, 0, 0)
+    one.wait(vm, "POWEROFF")
+    one.fails("one.vm.restore", vm, image, 7, -1, code=ACTION, text="has no increment 7")
+    one.fails("one.vm.restore", vm, image, -1, 3, code=ACTION, text="does not hold disk 3")
+    other = machine(state="POWEROFF")
+    one.fails("one.vm.restore", other, image, -1, -1, code=ACTION, text=f"holds backups of VM {vm}, not of VM {other}")
+    one.ok("one.vm.disksnapshotcreate", vm, 0, "s")
+    one.wait(vm, "POWEROFF")
+    one.fails("one.vm.restore", vm, image, -1, -1, code=ACTION, text="has snapshots; delete them first")
+    one.ok("one.vm.disksnapshotdelete", vm, 0, 0)
+    one.wait(vm, "POWEROFF")
+    one.action("resume", vm)
+    one.wait(vm, "RUNNING")
+    one.fails("one.vm.restore", vm, image, -1, -1, code=ACTION, text="wrong state RUNNING")
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
+@pytest.mark.parametrize("broken", ["RESTOREVM datastore-*", "TRANSFER h1"])
+def test_restore_that_fails(one, store, machine, broken):
+    vm = machine(state="POWEROFF")
+    image = back_up(one, vm, store, state="POWEROFF")
+    one.control(f"{broken} fail=1")
+    one.ok("one.vm.restore", vm, image, -1, -1)
+    one.until(lambda: one.vm(vm).find("USER_TEMPLATE/ERROR") is not None, "the failure")
+    one.wait(vm, "POWEROFF")
+    one.control()
+    one.ok("one.vm.restore", vm, image, -1, -1)
+    one.wait(vm, "POWEROFF")
+    assert one.vm(vm).find("USER_TEMPLATE/ERROR") is None
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
+@pytest.fixture(scope="module")
+def images(one):
+    identity = one.ok("one.datastore.allocate", 'NAME = "restored"\nTYPE = IMAGE_DS\nDS_MAD = dummy\nTM_MAD = dummy', -1)
+    one.until(lambda: one.xml("one.datastore.info", identity).findtext("TOTAL_MB") != "0", "the datastore's figures")
+    return identity
+
+
+def test_images_of_a_backup(one, store, images):
+    disks = DISK.format(size=10) + 'DISK = [ TYPE = swap, SIZE = 10 ]\n' + DISK.format(size=20)
+    vm = one.running(0, disks + VOLATILE.format(more=", MODE = INCREMENT") + 'NIC = [ BRIDGE = br0, IP = "10.0.0.9" ]\n')
+    image = back_up(one, vm, store)
+    back_up(one, vm)
+    one.control("RESTORE datastore-* latency=0.5")
+    template, first, second = map(int, one.ok("one.image.restore", image, images, 'NAME = "again"').split())
+    assert image_of(one, image)[0] == "CLONE" and image_of(one, first)[0] == "LOCKED"
+    one.fails("one.image.delete", image, code=ACTION, text="2 images are being copied from it")
+    for each, name, size in ((first, "again-disk-0", 10), (second, "again-disk-2", 20)):
+        one.until(lambda: image_of(one, each)[0] == "READY", "the image")
+        info = one.xml("one.image.info", each)
+        assert (info.findtext("NAME"), info.findtext("SIZE")) == (name, str(size))
+    assert one.xml("one.image.info", first).findtext("PATH") == f"backup://{image}/1/0"
+    one.control()
+    made = one.xml("one.template.info", template)
+    assert [disk.findtext("IMAGE_ID") for disk in made.findall("TEMPLATE/DISK")] == [str(first), str(second)]
+    assert made.findtext("TEMPLATE/NIC/IP") == "10.0.0.9" and made.find("TEMPLATE/VMID") is None
+    assert made.find("TEMPLATE/OS/UUID") is None and made.findtext("TEMPLATE/MEMORY") == one.vm(vm).findtext("TEMPLATE/MEMORY")
+    again = one.ok("one.template.instantiate", template, "again", True, "", False)
+    assert [disk.findtext("IMAGE_ID") for disk in one.vm(again).findall("TEMPLATE/DISK")] == [str(first), str(second)]
+    one.action("terminate-hard", again)
+    one.fails("one.image.restore", image, images, 'NAME = "again"', text="NAME is already taken by IMAGE")
+    plain = int(one.ok("one.image.restore", image, images, 'NAME = "bare"\nNO_IP = YES').split()[0])
+    assert one.xml("one.template.info", plain).findtext("TEMPLATE/NIC/BRIDGE") == "br0"
+    assert one.xml("one.template.info", plain).find("TEMPLATE/NIC/IP") is None
+    bare = int(one.ok("one.image.restore", image, images, 'NAME = "barer"\nNO_NIC = YES').split()[0])
+    assert one.xml("one.template.info", bare).find("TEMPLATE/NIC") is None
+    none, single = map(int, one.ok("one.image.restore", image, images, 'NAME = "one"\nDISK_ID = 2\nINCREMENT_ID = 0').split())
+    assert none == -1 and one.xml("one.image.info", single).findtext("PATH") == f"backup://{image}/0/2"
+    for options, text in (("DISK_ID = 1", "does not hold disk 1"), ("INCREMENT_ID = 9", "has no increment 9")):
+        one.fails("one.image.restore", image, images, f'NAME = "x"\n{options}', code=ACTION, text=text)
+    one.fails("one.image.restore", image, store, 'NAME = "x"', code=ACTION, text="is of type BACKUP_DS")
+    one.until(lambda: image_of(one, image)[0] == "READY", "the copies")
+    one.ok("one.image.delete", image)
+    one.ok("one.vm.recover", vm, 3)
+    no_backup_image(one, store)
+
+
+def test_restored_image_is_gone_on_with_after_a_kill(one, store, images, machine):
+    vm = machine()
+    image = back_up(one, vm, store)
+    one.control("RESTORE datastore-* latency=2")
+    made = int(one.ok("one.image.restore", image, images, 'NAME = "late"').split()[1])
+    one.kill()
+    one.control()
+    one.start()
+    one.until(lambda: image_of(one, made)[0] == "READY", "the image")
+    assert image_of(one, image)[0] == "READY"
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)

@@ -36,6 +36,7 @@ METHODS = [
     ("one.vm.disksnapshotdelete", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.disksnapshotrename", [("id", 0), ("int", 0), ("int", 0), ("string", "s")], "virtual machine"),
     ("one.vm.backup", [("id", 0), ("int?", -1), ("boolean?", False)], "virtual machine"),
+    ("one.vm.restore", [("id", 0), ("int", 0), ("int", -1), ("int", -1)], "virtual machine"),
     ("one.vm.backupcancel", [("id", 0)], "virtual machine"),
     ("one.vm.attachsg", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
     ("one.vm.detachsg", [("id", 0), ("int", 0), ("int", 0)], "virtual machine"),
