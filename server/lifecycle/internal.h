@@ -205,6 +205,8 @@ gboolean vm_storage_is_shared(Lifecycle *lifecycle, const VmRecord *record);
 
 /* ---- vm_steps.c ---- */
 
+/* Adds HOST_TEMPLATE to a document, when the record's host says something. (vm_host_settings.c) */
+void vm_add_host_settings(Lifecycle *lifecycle, const VmRecord *record, GString *xml);
 /* The request that does this step; NULL when there is nothing to do for this machine. (owned) */
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
 /* A request of the hypervisor's driver outside the steps, on the record's host. (owned) */

@@ -22,47 +22,6 @@ const VmRecord *vm_left_record(const Vm *vm, VmStep step)
 
 /* ---- documents of the hypervisor's driver ---- */
 
-/* What a host's template may say about the machines on it, as the driver's defaults do. */
-static const char *const host_settings[] = {"CGROUPS_VERSION",
-                                            "CPU_MODEL",
-                                            "DISK",
-                                            "EMULATOR",
-                                            "EMULATOR_CPUS",
-                                            "FEATURES",
-                                            "GRAPHICS",
-                                            "HYPERV_OPTIONS",
-                                            "HYPERV_TIMERS",
-                                            "MEMORY_SLOTS",
-                                            "MEMORY_TUNE_OFFSET",
-                                            "MIGRATE",
-                                            "NIC",
-                                            "OS",
-                                            "OVMF_UEFIS",
-                                            "Q35_NUMA_PCIE",
-                                            "Q35_ROOT_PORTS",
-                                            "RAW",
-                                            "SPICE_OPTIONS",
-                                            "TPM",
-                                            "VCPU",
-                                            "VIDEO",
-                                            NULL};
-
-static void add_host_settings(Lifecycle *lifecycle, const VmRecord *record, GString *xml)
-{
-    const Host *host = host_get(lifecycle->world, record->host);
-    guint count = host ? template_count(host->head.template) : 0, added = 0;
-    for (guint i = 0; i < count; i++) {
-        const TemplateAttribute *attribute = template_nth(host->head.template, i);
-        if (!g_strv_contains(host_settings, attribute->name))
-            continue;
-        if (added++ == 0)
-            g_string_append(xml, "<HOST_TEMPLATE>");
-        template_attribute_append_xml(attribute, xml);
-    }
-    if (added)
-        g_string_append(xml, "</HOST_TEMPLATE>");
-}
-
 /* What this one order asks for; the driver puts it before the machine's and the host's own. */
 static void add_order(const char *order, GString *xml)
 {
@@ -87,7 +46,7 @@ static char *action_document(Lifecycle *lifecycle, Vm *vm, const VmRecord *recor
     xml_text(xml, "HOST", record->host_name);
     xml_text(xml, "MIGR_HOST", other_host);
     add_order(options, xml);
-    add_host_settings(lifecycle, record, xml);
+    vm_add_host_settings(lifecycle, record, xml);
     xml_text(xml, "DEPLOY_ID", vm->deploy_id);
     xml_text(xml, "LOCAL_DEPLOYMENT_FILE", local);
     xml_text(xml, "REMOTE_DEPLOYMENT_FILE", remote);
