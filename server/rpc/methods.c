@@ -358,10 +358,9 @@ static const RpcMethod methods[] = {
     OBJECT("one.image.snapshotflatten", "ii", "int", IMAGE, MANAGE, 1, image_snapshotflatten,
            "Makes an image what a snapshot holds, and removes all of them."),
     OBJECT("one.image.restore", "iis", "string", IMAGE, USE, 1, image_restore,
-           "Makes images from a backup: image, datastore, options."),
+           "Makes images and a template from a backup: image, datastore, options; answers with their ids, the template's first."),
     OLDER("one.imagepool.info", "i", IMAGE, LISTED, 0, pool_info_old, "As 2.x calls it: filter.",
           ROW_EXACT | ROW_HIDDEN),
-           "Makes images and a template from a backup: image, datastore, options; answers with their ids, the template's first."),
     METHOD("one.imagepool.info", "|iii", "string", IMAGE, LISTED, pool_info_filtered,
            "All images: filter, start, end."),
 
