@@ -121,11 +121,11 @@ guint64 ds_parse_rate(const char *text)
 static gboolean read_speed(char *text, const char *name, guint64 *speed, GError **error)
 {
     g_autofree char *owned = text;
-    *speed = text != NULL ? ds_parse_rate(text) : 0;
-    if (text == NULL || *speed > 0)
+    *speed = owned != NULL ? ds_parse_rate(owned) : 0;
+    if (owned == NULL || *speed > 0)
         return TRUE;
     g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
-                "%s is \"%s\"; give bytes a second, such as 500K or 10M", name, text);
+                "%s is \"%s\"; give bytes a second, such as 500K or 10M", name, owned);
     return FALSE;
 }
 
