@@ -1,5 +1,6 @@
 #include "server/model/object.h"
 
+#include "server/model/names.h"
 #include "server/model/quota.h"
 #include "server/model/world.h"
 
@@ -95,6 +96,7 @@ void pool_add(World *world, Object *object)
     g_hash_table_insert(pool->by_id, GINT_TO_POINTER(object->id), object);
     if (pool->by_name)
         g_hash_table_insert(pool->by_name, object->name, object);
+    names_add(pool->names, object);
     pool->last_id = MAX(pool->last_id, object->id);
     object_changed(world, object);
 }
@@ -111,6 +113,7 @@ void pool_remove(World *world, Object *object)
         g_ptr_array_remove_fast(world->unsaved, object);
     if (pool->by_name)
         g_hash_table_remove(pool->by_name, object->name);
+    names_drop(pool->names, object);
     g_hash_table_remove(pool->by_id, GINT_TO_POINTER(object->id));
     g_ptr_array_remove(pool->order, object);
     pool->operations->free(object);
@@ -127,15 +130,21 @@ Object *pool_find(World *world, Kind kind, const char *name)
     return pool->by_name && name ? g_hash_table_lookup(pool->by_name, name) : NULL;
 }
 
+const GPtrArray *pool_all_own(World *world, Kind kind, gint32 uid, const char *name)
+{
+    return name ? names_find(world->pools[kind].names, uid, name) : NULL;
+}
+
 Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name)
 {
-    const GPtrArray *all = world->pools[kind].order;
-    for (guint i = 0; name && i < all->len; i++) {
+    const GPtrArray *all = pool_all_own(world, kind, uid, name);
+    Object *oldest = NULL;
+    for (guint i = 0; all && i < all->len; i++) {
         Object *object = all->pdata[i];
-        if (object->uid == uid && strcmp(object->name, name) == 0)
-            return object;
+        if (!oldest || object->id < oldest->id)
+            oldest = object;
     }
-    return NULL;
+    return oldest;
 }
 
 guint pool_count(World *world, Kind kind)
@@ -152,6 +161,7 @@ void object_changed(World *world, Object *object)
 {
     Pool *pool = &world->pools[object->kind];
     drop_renderings(object);
+    names_follow(pool->names, object);
     if (world->loading)
         return;
     object->changed = pool->changed = core_batch(world->core);
@@ -173,8 +183,10 @@ void object_set_name(World *world, Object *object, const char *name)
     Pool *pool = &world->pools[object->kind];
     if (pool->by_name)
         g_hash_table_remove(pool->by_name, object->name);
+    names_drop(pool->names, object);
     g_free(object->name);
     object->name = g_strdup(name);
+    names_add(pool->names, object);
     if (pool->by_name)
         g_hash_table_insert(pool->by_name, object->name, object);
     object_changed(world, object);

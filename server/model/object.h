@@ -28,6 +28,8 @@ typedef struct ObjectLock {
     gint64 request;
 } ObjectLock;
 
+typedef struct OwnName OwnName;
+
 struct Object {
     Kind kind;
     gint32 id;
@@ -44,6 +46,7 @@ struct Object {
      */
     Fragment *covered[2];
     gboolean uncounted;     /* quotas look at it again before the next question */
+    OwnName *own_name;      /* where the index of its pool has it; see names.h */
     struct QuotaUse *takes; /* what it is charged for now; NULL: nothing */
 };
 
@@ -61,6 +64,7 @@ typedef struct Pool {
     GHashTable *by_id;
     GPtrArray *order;    /* ascending ids */
     GHashTable *by_name; /* only for KIND_UNIQUE_NAME */
+    GHashTable *names;   /* of each owner: see names.h */
     gint32 last_id;
     guint64 changed;                  /* the batch of the last change of any member */
     const KindOperations *operations; /* NULL: nothing of this kind can exist yet */
@@ -97,8 +101,10 @@ void pool_add(World *world, Object *object);                  /* takes ownership
 void pool_remove(World *world, Object *object);               /* frees it and deletes its row */
 Object *pool_get(World *world, Kind kind, gint32 id);         /* NULL when there is none */
 Object *pool_find(World *world, Kind kind, const char *name); /* unique names only */
-/* Of those that this user owns, one of that name; NULL: there is none, or no name. */
+/* Of those that this user owns, the oldest of that name; NULL: there is none, or no name. */
 Object *pool_find_own(World *world, Kind kind, gint32 uid, const char *name);
+/* All of them, in any order, or NULL (borrowed until any of the kind changes). */
+const GPtrArray *pool_all_own(World *world, Kind kind, gint32 uid, const char *name);
 guint pool_count(World *world, Kind kind);
 
 /* Changed: renderings dropped, row to be written with this batch. */

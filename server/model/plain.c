@@ -34,12 +34,10 @@ Plain *plain_create(World *world, Kind kind, const char *name, gint32 uid, gint3
 
 Object *plain_find(World *world, Kind kind, gint32 uid, const char *name, gint32 type)
 {
-    const GPtrArray *all = world->pools[kind].order;
-    for (guint i = 0; name && i < all->len; i++) {
-        Object *object = all->pdata[i];
-        if (object->uid == uid && PLAIN(object)->type == type && strcmp(object->name, name) == 0)
-            return object;
-    }
+    const GPtrArray *all = pool_all_own(world, kind, uid, name);
+    for (guint i = 0; all && i < all->len; i++)
+        if (PLAIN(all->pdata[i])->type == type)
+            return all->pdata[i];
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 #include "server/model/image.h"
 #include "server/model/market.h"
 #include "server/model/migration.h"
+#include "server/model/names.h"
 #include "server/model/network.h"
 #include "server/model/plain.h"
 #include "server/model/quota.h"
@@ -68,6 +69,7 @@ World *world_new(Core *core, Config *config, const char *var)
         pool->by_id = g_hash_table_new(NULL, NULL);
         pool->order = g_ptr_array_new();
         pool->by_name = flags & KIND_UNIQUE_NAME ? g_hash_table_new(g_str_hash, g_str_equal) : NULL;
+        pool->names = names_new();
         pool->last_id = flags & KIND_FROM_100 ? 99 : -1;
     }
     for (guint i = 0; i < G_N_ELEMENTS(present); i++)
@@ -86,6 +88,7 @@ void world_free(World *world)
         g_ptr_array_unref(pool->order);
         g_hash_table_unref(pool->by_id);
         g_clear_pointer(&pool->by_name, g_hash_table_unref);
+        g_hash_table_unref(pool->names);
     }
     g_ptr_array_unref(world->unsaved);
     quotas_free(world->quotas);

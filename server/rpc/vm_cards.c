@@ -42,12 +42,9 @@ static Network *network_of(World *world, const User *owner, const TemplateAttrib
     if (!name || !*name)
         return NULL;
     gint32 uid = network_owner(world, owner, card);
-    const GPtrArray *all = world->pools[KIND_NET].order;
-    for (guint i = 0; i < all->len; i++) {
-        Object *object = all->pdata[i];
-        if (object->uid == uid && strcmp(object->name, name) == 0)
-            return NETWORK(object);
-    }
+    Object *found = pool_find_own(world, KIND_NET, uid, name);
+    if (found)
+        return NETWORK(found);
     (void)wrong(error,
                 "User %d does not own a network with name: %s . Set NETWORK_UNAME or NETWORK_UID "
                 "of owner in NIC.",

@@ -5,6 +5,7 @@
 #include "server/model/host.h"
 #include "server/model/image.h"
 #include "server/model/migration.h"
+#include "server/model/plain.h"
 #include "server/model/vdc.h"
 #include "server/model/zone.h"
 #include "server/store/store_sqlite.h"
@@ -422,9 +423,40 @@ static void test_ids(void)
     g_assert_true(ids_remove(none, 3));
 }
 
+/* What an owner has of a name is found at once, whatever was renamed, given away or removed. */
+static void test_names(void)
+{
+    SmallWorld *small = small_world_new("");
+    World *world = small->world;
+    Object *first = &plain_create(world, KIND_TEMPLATE, "web", 2, 1, template_new(), 0)->head;
+    Object *second = &plain_create(world, KIND_TEMPLATE, "web", 2, 1, template_new(), 0)->head;
+    Object *other = &plain_create(world, KIND_TEMPLATE, "web", 3, 1, template_new(), 0)->head;
+    Object *paper = &plain_create(world, KIND_DOCUMENT, "web", 2, 1, template_new(), 7)->head;
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 2, "web") == first);
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 3, "web") == other);
+    g_assert_null(pool_find_own(world, KIND_TEMPLATE, 4, "web"));
+    g_assert_null(pool_find_own(world, KIND_TEMPLATE, 2, "Web"));
+    g_assert_null(pool_find_own(world, KIND_TEMPLATE, 2, NULL));
+    g_assert_true(plain_find(world, KIND_DOCUMENT, 2, "web", 7) == paper);
+    g_assert_null(plain_find(world, KIND_DOCUMENT, 2, "web", 8));
+    object_set_name(world, first, "mail");
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 2, "web") == second);
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 2, "mail") == first);
+    second->uid = 3;
+    object_changed(world, second);
+    g_assert_null(pool_find_own(world, KIND_TEMPLATE, 2, "web"));
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 3, "web") == second); /* the oldest */
+    pool_remove(world, second);
+    g_assert_true(pool_find_own(world, KIND_TEMPLATE, 3, "web") == other);
+    pool_remove(world, other);
+    g_assert_null(pool_find_own(world, KIND_TEMPLATE, 3, "web"));
+    small_world_free(small);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/world/names", test_names);
     g_test_add_func("/world/new", test_new);
     g_test_add_func("/world/round-trip", test_round_trip);
     for (guint i = 0; i < G_N_ELEMENTS(damages); i++) {
