@@ -67,6 +67,8 @@ static const struct {
     {"one.group.vlan", "id template"},
     {"one.system.version", ""},
     {"one.system.config", ""},
+    {"one.system.sql", "sql federate"},
+    {"one.system.sqlquery", "sql"},
     {"system.listMethods", ""},
     {"system.capabilities", ""},
     {"system.getCapabilities", ""},

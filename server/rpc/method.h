@@ -138,6 +138,8 @@ void request_page(GPtrArray *objects, gint32 start, gint32 end);
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
                      const char *tail);
 RpcReply *reply_object(Request *request, Object *object);
+/* Asks the database in a worker, and answers then with a SQL_COMMAND or why not. */
+RpcReply *reply_query(Request *request, const char *sql);
 /* Reads monitoring history in a worker and answers then. */
 RpcReply *reply_history(Request *request, HistoryKind kind, GArray *ids, gint64 since,
                         gboolean last_only);

@@ -22,6 +22,32 @@ RpcReply *system_config(Request *request)
     return reply_text(request, xml->str);
 }
 
+/* User 0 alone: the database has what opens doors. */
+static gboolean is_first_user(Request *request)
+{
+    if (request->caller->head.id == USER_ONEADMIN)
+        return TRUE;
+    reply_error(request, ONE_ERROR_AUTHORIZATION, "User [%d] : Only oneadmin may use SQL.",
+                request->caller->head.id);
+    return FALSE;
+}
+
+RpcReply *system_sql(Request *request)
+{
+    if (!is_first_user(request))
+        return NULL;
+    return reply_error(
+        request, ONE_ERROR_ACTION,
+        "SQL command failed: oned keeps in memory what the database has, and would "
+        "not see the change. Use the methods; or stop oned, make a copy with \"oned "
+        "--backup\", change the file with sqlite3 and look at it with \"oned --check\"");
+}
+
+RpcReply *system_sqlquery(Request *request)
+{
+    return is_first_user(request) ? reply_query(request, arg_text(request, 1, "")) : NULL;
+}
+
 /* What onezone and Sunstone ask before they list zones. */
 RpcReply *zone_raftstatus(Request *request)
 {

@@ -4,6 +4,8 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/log.h"
+#include "lib/base/xml.h"
+#include "server/store/query.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -311,7 +313,7 @@ VmAsker request_asker(const Request *request)
     return (VmAsker){request->caller->head.id, request->caller->head.gid, request->call->number};
 }
 
-/* ---- history, read in a worker ---- */
+/* ---- what is read in a worker: history, and the database ---- */
 
 typedef struct HistoryJob {
     RpcCall *call;
@@ -319,12 +321,44 @@ typedef struct HistoryJob {
     GArray *ids;
     gint64 since;
     gboolean last_only;
+    char *sql, *database; /* a question to the database instead */
 } HistoryJob;
+
+static RpcReply *answer_query(HistoryJob *job)
+{
+    static const RpcMethod of_today = {0};
+    Request request = {.call = job->call, .method = &of_today};
+    g_autoptr(GError) error = NULL;
+    GString *rows = store_query(job->database, job->sql, &error);
+    if (!rows)
+        return failure_reply(&request, error, -1);
+    g_autoptr(GString) xml = g_string_new("<SQL_COMMAND>");
+    FragmentList *list = fragment_list_new(1);
+    xml_append_element_cdata(xml, "QUERY", job->sql);
+    g_string_append_printf(xml, "<RESULT>%s</RESULT></SQL_COMMAND>", rows->str);
+    g_string_free(rows, TRUE);
+    fragment_list_add(list, fragment_new_escaped(xml->str, xml->len));
+    return rpc_reply_text(list);
+}
+
+static void read_database(HistoryJob *job)
+{
+    RpcReply *reply = answer_query(job);
+    log_answer(job->call, reply);
+    job->call->finish(job->call, reply);
+    g_free(job->sql);
+    g_free(job->database);
+    g_free(job);
+}
 
 static void read_history(gpointer data, gpointer user_data)
 {
     HistoryJob *job = data;
     RpcServer *server = user_data;
+    if (job->sql) {
+        read_database(job);
+        return;
+    }
     const gint32 *ids = (const gint32 *)(gpointer)job->ids->data;
     FragmentList *list = fragment_list_new(3);
     fragment_list_add_text(list, "&lt;MONITORING_DATA&gt;");
@@ -353,6 +387,16 @@ RpcReply *reply_history(Request *request, HistoryKind kind, GArray *ids, gint64 
     job->ids = ids;
     job->since = since;
     job->last_only = last_only;
+    g_thread_pool_push(request->server->readers, job, NULL);
+    return NULL;
+}
+
+RpcReply *reply_query(Request *request, const char *sql)
+{
+    HistoryJob *job = g_new0(HistoryJob, 1);
+    job->call = request->call;
+    job->sql = g_strdup(sql);
+    job->database = g_build_filename(request->world->var, "one.db", NULL);
     g_thread_pool_push(request->server->readers, job, NULL);
     return NULL;
 }

@@ -295,6 +295,8 @@ HANDLER(documentpool_info);
 HANDLER(system_version);
 HANDLER(zone_raftstatus);
 HANDLER(system_config);
+HANDLER(system_sql);
+HANDLER(system_sqlquery);
 HANDLER(system_list_methods);
 HANDLER(system_method_signature);
 HANDLER(system_method_help);

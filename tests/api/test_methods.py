@@ -294,6 +294,8 @@ METHODS = [
     ("one.vrouterpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.system.version", SESSION_ONLY, None),
     ("one.system.config", SESSION_ONLY, None),
+    ("one.system.sqlquery", [("string", "SELECT id FROM vm")], None),
+    ("one.system.sql", [("string", "DELETE FROM vm"), ("boolean?", False)], None),
 ]
 BY_NAME = {row[0]: row for row in METHODS}
 WRONG = {"id": "text", "int": [1], "string": 5, "boolean": 1, "array": "text"}
