@@ -408,6 +408,8 @@ static void happen_now(Request *request)
     } else if (request->request->class == DRIVER_DATASTORE) {
         request->success =
             images_act(hosts->sim->images, request->request, request->xml, &request->info);
+    } else if (request->request->class == DRIVER_HOOK) {
+        request->info = hook_runs_act(hosts->sim->hooks, request->request, request->xml);
     } else if (!strcmp(action, "POLL")) {
         request->info = poll_info(request, vm);
     } else if (!strcmp(action, "MONITOR") && request->request->class == DRIVER_INFORMATION) {
@@ -511,11 +513,14 @@ static void hosts_send(Outside *outside, DriverRequest *request)
     check_explained(hosts, request);
     open->hosts = hosts;
     open->request = request;
-    if (request->class == DRIVER_VIRTUALIZATION || request->class == DRIVER_DATASTORE) {
+    if (request->class == DRIVER_VIRTUALIZATION || request->class == DRIVER_DATASTORE ||
+        request->class == DRIVER_HOOK) {
         gsize length;
         g_autofree guchar *bytes = g_base64_decode(request->payload, &length);
         open->xml = g_strndup((const char *)bytes, length);
     }
+    if (request->class == DRIVER_HOOK)
+        hook_runs_explain(hosts->sim->hooks, request, open->xml);
     if (request->class == DRIVER_VIRTUALIZATION) {
         open->host = element(open->xml, "HOST");
         open->other = element(open->xml, "MIGR_HOST");

@@ -180,6 +180,15 @@ gint64 memory_store_number(MemoryStore *memory, const char *table, gint64 id, gu
     return row ? row->values[column].number : otherwise;
 }
 
+gint64 memory_store_number_of(MemoryStore *memory, const char *table, gint64 id, gint64 second,
+                              guint column, gint64 otherwise)
+{
+    g_autofree char *key =
+        g_strdup_printf("%012" G_GINT64_FORMAT "/%012" G_GINT64_FORMAT "/", id, second);
+    Row *row = g_tree_lookup(table_of(memory, table), key);
+    return row ? row->values[column].number : otherwise;
+}
+
 void memory_store_free(MemoryStore *memory)
 {
     memory_store_crash(memory);

@@ -121,6 +121,7 @@ static void start_oned(Sim *sim)
     if (world_is_empty(sim->world)) {
         world_bootstrap(sim->world, "oneadmin", "-", "-");
         add_people(sim->world);
+        hook_runs_bootstrap(sim->world);
     }
     sim->lifecycle = lifecycle_new(sim->world, hosts_outside(sim->hosts));
     sim->rpc = rpc_server_new(sim->world, sim->lifecycle, NULL, NULL);
@@ -314,6 +315,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
         sim_wrong(&sim, "%s", error->message);
     sim.hosts = hosts_new(&sim);
     sim.images = images_new(&sim);
+    sim.hooks = hook_runs_new(&sim);
     sim.client = client_new(&sim);
     start_oned(&sim);
     client_add_hosts(sim.client, HOSTS);
@@ -333,6 +335,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     client_free(sim.client);
     hosts_free(sim.hosts);
     images_free(sim.images);
+    hook_runs_free(sim.hooks);
     memory_store_free(sim.memory);
     config_free(sim.config);
     g_rand_free(sim.random);

@@ -26,6 +26,9 @@ void memory_store_crash(MemoryStore *memory);
  */
 gint64 memory_store_number(MemoryStore *memory, const char *table, gint64 id, guint column,
                            gint64 otherwise);
+/* The same of a row with two keys. */
+gint64 memory_store_number_of(MemoryStore *memory, const char *table, gint64 id, gint64 second,
+                              guint column, gint64 otherwise);
 void memory_store_free(MemoryStore *memory);
 
 /* ---- hosts.c: what is true, and the drivers that act on it ---- */
@@ -75,6 +78,17 @@ void images_check_truth(Images *images);
 gboolean images_rest(const Images *images);
 gint32 images_some(const Images *images); /* the id of one of the last, 0 when there is none */
 
+/* ---- hooks.c: programs of the administrator ---- */
+
+typedef struct HookRuns HookRuns;
+HookRuns *hook_runs_new(Sim *sim);
+void hook_runs_free(HookRuns *runs);
+void hook_runs_bootstrap(World *world);
+/* The execution is committed as one under way. */
+void hook_runs_explain(HookRuns *runs, const DriverRequest *request, const char *xml);
+/* It is run, for the first time. What the driver answers. (owned) */
+char *hook_runs_act(HookRuns *runs, const DriverRequest *request, const char *xml);
+
 /* ---- client.c: what people do ---- */
 
 typedef struct Client Client;
@@ -106,6 +120,7 @@ struct Sim {
     RpcServer *rpc;
     Hosts *hosts;
     Images *images;
+    HookRuns *hooks;
     Client *client;
     GTree *events; /* of what will happen outside the core */
     guint64 event_count, steps, crashes, calls, lost;
