@@ -4,6 +4,7 @@
  * so that ten thousand machines cost no threads.
  */
 #include "drivers/common/dummy.h"
+#include "drivers/vmm/vmm_command.h"
 #include "drivers/vmm/console.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
@@ -400,6 +401,40 @@ static gboolean nothing(const VmmAction *action, char **info, GError **error)
     return TRUE;
 }
 
+/* ---- commands: "exit N" ends with that, "sleep" does not end, "lost" was never heard of; any
+ * other says itself and what it is told ---- */
+
+static gboolean start_command(const VmmAction *action, char **info, GError **error)
+{
+    g_auto(DummyDomain) domain = {0};
+    if (!read_existing(action, &domain, error))
+        return FALSE;
+    *info = g_strdup_printf("sim-%u", g_random_int());
+    return TRUE;
+}
+
+static gboolean poll_command(const VmmAction *action, char **info, GError **error)
+{
+    g_autofree char *command = xml_get(action->vm, "TEMPLATE/QEMU_GA_EXEC/COMMAND");
+    g_autofree char *input = xml_get(action->vm, "TEMPLATE/QEMU_GA_EXEC/STDIN");
+    g_autofree char *said = g_strdup_printf("%s\n%s", command ? command : "", input ? input : "");
+    VmmCommand result = {.status = "DONE", .out = said, .errors = ""};
+    if (command && g_str_has_prefix(command, "exit "))
+        result = (VmmCommand){
+            .status = "DONE", .code = g_ascii_strtoll(command + 5, NULL, 10), .errors = ""};
+    else if (command && g_str_has_prefix(command, "sleep"))
+        result = (VmmCommand){.status = "EXECUTING"};
+    else if (command && g_str_equal(command, "lost"))
+        result = (VmmCommand){.status = "ERROR", .errors = "nobody knows it (simulated)"};
+    *info = vmm_command_text(&result);
+    return TRUE;
+}
+
+static gboolean end_command(const VmmAction *action, char **info, GError **error)
+{
+    return TRUE;
+}
+
 static const struct {
     const char *name;
     Deed deed;
@@ -430,6 +465,9 @@ static const struct {
     {"RESIZE", resize},
     {"RESIZEDISK", change_inside},
     {"CONSOLE", open_console},
+    {"EXEC", start_command},
+    {"EXECPOLL", poll_command},
+    {"EXEC_CANCEL", end_command},
     {"BACKUP", backup},
     {"BACKUPCANCEL", nothing},
 };
@@ -472,33 +510,20 @@ static void run(DriverJob *job)
 }
 
 const DriverAction vmm_dummy_actions[] = {
-    {"DEPLOY", run, 0, DRIVER_AT_ONCE},
-    {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
-    {"CANCEL", run, 0, DRIVER_AT_ONCE},
-    {"REBOOT", run, 0, DRIVER_AT_ONCE},
-    {"RESET", run, 0, DRIVER_AT_ONCE},
-    {"SAVE", run, 0, DRIVER_AT_ONCE},
-    {"RESTORE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATE", run, 0, DRIVER_AT_ONCE},
-    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE},
-    {"POLL", run, 0, DRIVER_AT_ONCE},
-    {"CLEANUP", run, 0, DRIVER_AT_ONCE},
-    {"SETTLE", run, 0, DRIVER_AT_ONCE},
-    {"ATTACHDISK", run, 0, DRIVER_AT_ONCE},
-    {"DETACHDISK", run, 0, DRIVER_AT_ONCE},
-    {"ATTACHNIC", run, 0, DRIVER_AT_ONCE},
-    {"DETACHNIC", run, 0, DRIVER_AT_ONCE},
-    {"UPDATENIC", run, 0, DRIVER_AT_ONCE},
-    {"UPDATECONF", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
-    {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE},
-    {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
-    {"BACKUP", run, 0, DRIVER_AT_ONCE},
-    {"BACKUPCANCEL", run, 0, DRIVER_AT_ONCE},
-    {"RESIZE", run, 0, DRIVER_AT_ONCE},
-    {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
-    {"CONSOLE", run, 0, DRIVER_AT_ONCE},
-    {"UPDATESG", run, 0, DRIVER_AT_ONCE},
-    {NULL},
+    {"DEPLOY", run, 0, DRIVER_AT_ONCE},         {"SHUTDOWN", run, 0, DRIVER_AT_ONCE},
+    {"CANCEL", run, 0, DRIVER_AT_ONCE},         {"REBOOT", run, 0, DRIVER_AT_ONCE},
+    {"RESET", run, 0, DRIVER_AT_ONCE},          {"SAVE", run, 0, DRIVER_AT_ONCE},
+    {"RESTORE", run, 0, DRIVER_AT_ONCE},        {"MIGRATE", run, 0, DRIVER_AT_ONCE},
+    {"MIGRATECHECK", run, 0, DRIVER_AT_ONCE},   {"POLL", run, 0, DRIVER_AT_ONCE},
+    {"CLEANUP", run, 0, DRIVER_AT_ONCE},        {"SETTLE", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHDISK", run, 0, DRIVER_AT_ONCE},     {"DETACHDISK", run, 0, DRIVER_AT_ONCE},
+    {"ATTACHNIC", run, 0, DRIVER_AT_ONCE},      {"DETACHNIC", run, 0, DRIVER_AT_ONCE},
+    {"UPDATENIC", run, 0, DRIVER_AT_ONCE},      {"UPDATECONF", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE}, {"SNAPSHOTREVERT", run, 0, DRIVER_AT_ONCE},
+    {"SNAPSHOTDELETE", run, 0, DRIVER_AT_ONCE}, {"DISKSNAPSHOTCREATE", run, 0, DRIVER_AT_ONCE},
+    {"BACKUP", run, 0, DRIVER_AT_ONCE},         {"BACKUPCANCEL", run, 0, DRIVER_AT_ONCE},
+    {"RESIZE", run, 0, DRIVER_AT_ONCE},         {"RESIZEDISK", run, 0, DRIVER_AT_ONCE},
+    {"CONSOLE", run, 0, DRIVER_AT_ONCE},        {"UPDATESG", run, 0, DRIVER_AT_ONCE},
+    {"EXEC", run, 0, DRIVER_AT_ONCE},           {"EXECPOLL", run, 0, DRIVER_AT_ONCE},
+    {"EXEC_CANCEL", run, 0, DRIVER_AT_ONCE},    {NULL},
 };

@@ -621,5 +621,8 @@ const DriverAction vmm_libvirt_actions[] = {
     {"RESIZE", vmm_resize, 180},
     {"RESIZEDISK", vmm_resize_disk, 180},
     {"CONSOLE", vmm_console, 60, DRIVER_URGENT},
+    {"EXEC", vmm_exec, 60, DRIVER_URGENT},
+    {"EXECPOLL", vmm_exec_poll, 60, DRIVER_URGENT},
+    {"EXEC_CANCEL", vmm_exec_cancel, 60, DRIVER_URGENT},
     {NULL},
 };

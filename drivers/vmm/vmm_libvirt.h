@@ -50,3 +50,6 @@ void vmm_check(DriverJob *job);
 void vmm_save(DriverJob *job);
 void vmm_restore(DriverJob *job);
 void vmm_console(DriverJob *job);
+void vmm_exec(DriverJob *job);
+void vmm_exec_poll(DriverJob *job);
+void vmm_exec_cancel(DriverJob *job);

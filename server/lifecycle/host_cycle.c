@@ -393,6 +393,7 @@ void lifecycle_start(Lifecycle *lifecycle)
         resume_work(lifecycle, vms->pdata[i]);
         vm_groups_follow(lifecycle, vms->pdata[i]);
     }
+    vm_exec_resume(lifecycle);
     hooks_resume(lifecycle);
     images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);

@@ -15,6 +15,7 @@ typedef enum {
     ASKED_CHECK,     /* MIGRATECHECK: somebody waits for what it says */
     ASKED_CONSOLE,   /* CONSOLE: the same */
     ASKED_LEFTOVER,  /* what a host has of a machine that is not there, and is to go */
+    ASKED_EXEC,      /* a command in the guest: vm_exec.c */
     ASKED_GROUPS,    /* UPDATESG: rules of security groups */
     ASKED_HOST,      /* MONITOR of a host */
     ASKED_DATASTORE, /* MONITOR of a datastore */
@@ -247,6 +248,17 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
                        const char *info);
 /* The host does not answer: what ran there is unknown. */
 void vm_host_lost(Lifecycle *lifecycle, Vm *vm, const Host *host, const char *reason);
+
+/* ---- vm_exec.c ---- */
+
+void vm_exec_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
+                      const char *info);
+/* The machine is in another state: its command is over when it is off. */
+void vm_exec_follow(Lifecycle *lifecycle, Vm *vm);
+/* After the start: what was executing is asked for again. */
+void vm_exec_resume(Lifecycle *lifecycle);
+/* A template from before gets what is known of the command now. */
+void vm_exec_carry(Template *now, Template *before);
 
 /* ---- vm_groups.c ---- */
 

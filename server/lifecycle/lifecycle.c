@@ -206,6 +206,10 @@ static void dispatch_lost(Lifecycle *lifecycle, const Asked *asked, const char *
         if (vm)
             vm_aside_answered(lifecycle, vm, asked, FALSE, why);
         break;
+    case ASKED_EXEC:
+        if (vm)
+            vm_exec_answered(lifecycle, vm, asked, FALSE, why);
+        break;
     case ASKED_GROUPS:
         if (vm)
             vm_groups_answered(lifecycle, vm, FALSE, why);
@@ -424,6 +428,10 @@ void lifecycle_answer(Lifecycle *lifecycle, guint64 number, gboolean success, co
     case ASKED_GROUPS:
         if (vm)
             vm_groups_answered(lifecycle, vm, success, info);
+        break;
+    case ASKED_EXEC:
+        if (vm)
+            vm_exec_answered(lifecycle, vm, asked, success, info);
         break;
     case ASKED_CHECK:
         vm_check_answered(lifecycle, asked, success, info);

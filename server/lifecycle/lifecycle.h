@@ -81,6 +81,12 @@ typedef void (*VmConsoleDone)(const char *socket, const GError *error, gpointer 
  * it on the host. `done` comes once, unless FALSE is returned. */
 gboolean vm_console(Lifecycle *lifecycle, Vm *vm, gboolean force, VmConsoleDone done, gpointer data,
                     GError **error);
+/* Runs a command in the guest of a machine, with that standard input; what becomes of it stands in
+ * QEMU_GA_EXEC of its template. Runs the last one once more; ends the one that is executing. */
+gboolean vm_exec(Lifecycle *lifecycle, Vm *vm, const char *command, const char *input,
+                 const VmAsker *asker, GError **error);
+gboolean vm_exec_retry(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
+gboolean vm_exec_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
 /* `word`: any of share/doc/states.md, old words included. */
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
                    GError **error);

@@ -314,6 +314,7 @@ static void put_back(World *world, Vm *vm)
         clear_marks(vm);
         return;
     }
+    vm_exec_carry(vm->head.template, template);
     template_free(vm->head.template);
     vm->head.template = g_steal_pointer(&template);
     template_free(vm->snapshots);

@@ -133,6 +133,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     object_entered(world, &vm->head);
     leftovers_clean_of(lifecycle, vm);
     vm_groups_follow(lifecycle, vm);
+    vm_exec_follow(lifecycle, vm);
     const VmPhase *phase = state == VM_ACTIVE ? vm_phase(lcm) : NULL;
     if (!phase)
         return;

@@ -140,6 +140,9 @@ typedef enum {
     VM_ACTION_NIC_UPDATE = 51,
     VM_ACTION_BACKUP_CANCEL = 52,
     VM_ACTION_RESTORE = 60,
+    VM_ACTION_EXEC = 61,
+    VM_ACTION_EXEC_RETRY = 62,
+    VM_ACTION_EXEC_CANCEL = 63,
 } VmActionNumber;
 
 /* One stay on one host. Times are seconds since the epoch, 0 for not yet. */

@@ -112,6 +112,10 @@ HANDLER(vm_method_backup);
 HANDLER(vm_method_backupcancel);
 HANDLER(vm_method_restore);
 HANDLER(image_restore);
+/* methods_guest.c */
+HANDLER(vm_method_exec);
+HANDLER(vm_method_retryexec);
+HANDLER(vm_method_cancelexec);
 /* methods_console.c */
 HANDLER(vm_method_console);
 /* methods_host.c */
