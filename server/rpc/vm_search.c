@@ -89,18 +89,24 @@ static void look_at_value(VmSearch *search)
     g_string_truncate(search->value, 0);
 }
 
-/* What xml_text() and its like write for one character. */
-static const char *take_character(const char *at, GString *value)
+/* Text up to the next tag or entity, and the entity: what xml_text() and its like write for one
+ * character. */
+static const char *take_text(const char *at, GString *value)
 {
     static const struct {
         const char *written;
         char meant;
     } entities[] = {{"&lt;", '<'}, {"&gt;", '>'}, {"&amp;", '&'}, {"&quot;", '"'}, {"&#13;", '\r'}};
-    for (guint i = 0; i < G_N_ELEMENTS(entities); i++)
+    gsize plain = strcspn(at, "&<");
+    g_string_append_len(value, at, (gssize)plain);
+    at += plain;
+    for (guint i = 0; *at == '&' && i < G_N_ELEMENTS(entities); i++)
         if (g_str_has_prefix(at, entities[i].written)) {
             g_string_append_c(value, entities[i].meant);
             return at + strlen(entities[i].written);
         }
+    if (*at != '&')
+        return at;
     g_string_append_c(value, *at);
     return at + 1;
 }
@@ -109,10 +115,11 @@ static const char *take_character(const char *at, GString *value)
 static const char *take_tag(VmSearch *search, const char *at)
 {
     static const char cdata[] = "<![CDATA[";
-    const char *end = g_str_has_prefix(at, cdata) ? strstr(at, "]]>") : strchr(at, '>');
+    gboolean verbatim = at[1] == '!' && g_str_has_prefix(at, cdata);
+    const char *end = verbatim ? strstr(at, "]]>") : strchr(at, '>');
     if (!end)
         return at + strlen(at);
-    if (g_str_has_prefix(at, cdata)) {
+    if (verbatim) {
         at += strlen(cdata);
         g_string_append_len(search->value, at, end - at);
         return end + strlen("]]>");
@@ -122,8 +129,9 @@ static const char *take_tag(VmSearch *search, const char *at)
         char *dot = strrchr(search->path->str, '.');
         g_string_truncate(search->path, dot ? (gsize)(dot - search->path->str) : 0);
     } else if (end[-1] != '/') {
-        g_string_append_printf(search->path, "%s%.*s", search->path->len ? "." : "",
-                               (gint)(end - at - 1), at + 1);
+        if (search->path->len)
+            g_string_append_c(search->path, '.');
+        g_string_append_len(search->path, at + 1, end - at - 1);
         g_string_truncate(search->value, 0);
     }
     return end + 1;
@@ -140,7 +148,7 @@ gboolean vm_search_matches(VmSearch *search, World *world, Vm *vm)
     for (guint i = 0; i < search->terms->len; i++)
         g_array_index(search->terms, Term, i).found = FALSE;
     for (const char *at = search->xml->str; *at;)
-        at = *at == '<' ? take_tag(search, at) : take_character(at, search->value);
+        at = *at == '<' ? take_tag(search, at) : take_text(at, search->value);
     for (guint i = 0; i < search->terms->len; i++)
         if (!g_array_index(search->terms, Term, i).found)
             return FALSE;
