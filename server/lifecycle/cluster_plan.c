@@ -50,6 +50,15 @@ static PlanState judge(Lifecycle *lifecycle, const TemplateAttribute *action)
     return rests && last->host == number(action, "HOST_ID") ? PLAN_DONE : PLAN_ERROR;
 }
 
+/* In the record that the move ended. */
+static void note_plan(World *world, Vm *vm, gint32 plan, gint32 action)
+{
+    VmRecord *record = vm_previous_record(vm);
+    record->plan = plan;
+    record->plan_action = action;
+    vm_record_changed(world, vm, record);
+}
+
 static gboolean start(Lifecycle *lifecycle, Cluster *cluster, TemplateAttribute *action)
 {
     Vm *vm = vm_get(lifecycle->world, (gint32)number(action, "VM_ID"));
@@ -61,8 +70,8 @@ static gboolean start(Lifecycle *lifecycle, Cluster *cluster, TemplateAttribute 
     /* What it was planned for: one that was switched off since is not moved as one that runs. */
     if (!vm || off == order.live)
         (void)refuse(&error, "the machine is %s", vm ? vm_shown_state(vm) : "gone");
-    else
-        (void)vm_migrate(lifecycle, vm, &place, &order, &asker, &error);
+    else if (vm_migrate(lifecycle, vm, &place, &order, &asker, &error))
+        note_plan(lifecycle->world, vm, cluster->head.id, (gint32)number(action, "ID"));
     if (error)
         log_warning("PLN",
                     "cluster %d: action %" G_GINT64_FORMAT " of its plan, machine %" G_GINT64_FORMAT

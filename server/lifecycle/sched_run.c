@@ -35,27 +35,37 @@ void lifecycle_sched_changed(Lifecycle *lifecycle, const SchedAction *action)
         look_in(lifecycle, wait);
 }
 
+/* In oned's log, and in that of a machine. */
+static void tell(Lifecycle *lifecycle, const Object *owner, gint32 id, const char *word,
+                 const char *why)
+{
+    if (!owner)
+        return; /* it ended its owner */
+    const char *kind = kind_row(owner->kind)->words, *result = why ? "failed: " : "started";
+    log_write(why ? LOG_WARNING : LOG_INFO, "SCH", "%s %d: scheduled action %d, %s, %s%s", kind,
+              owner->id, id, word, result, why ? why : "");
+    if (owner->kind == KIND_VM)
+        vm_log(lifecycle, (const Vm *)owner, why ? LOG_WARNING : LOG_INFO,
+               "scheduled action %d, %s, %s%s", id, word, result, why ? why : "");
+}
+
 /* The action may be gone afterwards: it may have ended its owner. */
 static void run(Lifecycle *lifecycle, SchedAction *action)
 {
     World *world = lifecycle->world;
     SchedStart start = lifecycle->sched_starts[action->kind];
     gint32 id = action->id, owner = action->owner;
-    const char *kind = kind_row(action->kind)->words;
+    Kind kind = action->kind;
     g_autofree char *word = g_strdup(action->action);
     g_autoptr(GError) error = NULL;
     gboolean done = start && start(lifecycle, action, lifecycle->sched_data[action->kind], &error);
-    if (done)
-        log_info("SCH", "%s %d: scheduled action %d, %s, started", kind, owner, id, word);
-    else
-        log_warning("SCH", "%s %d: scheduled action %d, %s, failed: %s", kind, owner, id, word,
-                    error ? error->message : "nothing here can run it");
+    const char *why = done ? NULL : error ? error->message : "nothing here can run it";
+    tell(lifecycle, pool_get(world, kind, owner), id, word, why);
     action = sched_action_get(world, id);
     if (action && done)
         sched_action_succeeded(world, action, core_now(world->core));
     else if (action)
-        sched_action_failed(world, action, core_now(world->core),
-                            error ? error->message : "nothing here can run it");
+        sched_action_failed(world, action, core_now(world->core), why);
 }
 
 static gint by_time(gconstpointer one, gconstpointer other)

@@ -223,7 +223,7 @@ VmRecord *vm_add_record(World *world, Vm *vm)
     record->seq = last ? last->seq + 1 : 0;
     record->stime = core_now(world->core);
     record->uid = record->gid = -1;
-    record->datastore = -1;
+    record->datastore = record->plan = record->plan_action = -1;
     g_ptr_array_add(vm->records, record);
     return record;
 }
@@ -384,13 +384,14 @@ static const StoreColumn vm_columns[] = {
 const StoreTable vm_table = {"vm", 1, vm_columns};
 
 static const StoreColumn history_columns[] = {
-    {"vm", STORE_INT},         {"seq", STORE_INT},      {"host", STORE_INT},
-    {"host_name", STORE_TEXT}, {"cluster", STORE_INT},  {"stime", STORE_INT},
-    {"etime", STORE_INT},      {"vm_mad", STORE_TEXT},  {"tm_mad", STORE_TEXT},
-    {"datastore", STORE_INT},  {"pstime", STORE_INT},   {"petime", STORE_INT},
-    {"rstime", STORE_INT},     {"retime", STORE_INT},   {"estime", STORE_INT},
-    {"eetime", STORE_INT},     {"action", STORE_INT},   {"uid", STORE_INT},
-    {"gid", STORE_INT},        {"request", STORE_TEXT}, {NULL, STORE_INT},
+    {"vm", STORE_INT},          {"seq", STORE_INT},      {"host", STORE_INT},
+    {"host_name", STORE_TEXT},  {"cluster", STORE_INT},  {"stime", STORE_INT},
+    {"etime", STORE_INT},       {"vm_mad", STORE_TEXT},  {"tm_mad", STORE_TEXT},
+    {"datastore", STORE_INT},   {"pstime", STORE_INT},   {"petime", STORE_INT},
+    {"rstime", STORE_INT},      {"retime", STORE_INT},   {"estime", STORE_INT},
+    {"eetime", STORE_INT},      {"action", STORE_INT},   {"uid", STORE_INT},
+    {"gid", STORE_INT},         {"request", STORE_TEXT}, {"plan", STORE_INT},
+    {"plan_action", STORE_INT}, {NULL, STORE_INT},
 };
 const StoreTable history_table = {"vm_history", 2, history_columns};
 
@@ -484,6 +485,8 @@ void vm_record_changed(World *world, Vm *vm, VmRecord *record)
     store_set_int(row, i++, record->uid);
     store_set_int(row, i++, record->gid);
     store_set_text(row, i++, record->request);
+    store_set_int(row, i++, record->plan);
+    store_set_int(row, i++, record->plan_action);
     core_write(world->core, row);
     object_changed(world, &vm->head);
 }
@@ -518,6 +521,8 @@ gboolean vm_load_record(World *world, const StoreValue *values, GError **error)
     record->uid = (gint32)values[17].number;
     record->gid = (gint32)values[18].number;
     record->request = g_strdup(values[19].text);
+    record->plan = (gint32)values[20].number;
+    record->plan_action = (gint32)values[21].number;
     g_ptr_array_add(vm->records, record);
     return TRUE;
 }

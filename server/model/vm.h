@@ -160,6 +160,7 @@ typedef struct VmRecord {
     gint action;      /* VmActionNumber that ended it */
     gint32 uid, gid;  /* who asked for that */
     char *request;
+    gint32 plan, plan_action; /* the plan of a cluster that ended it, or -1 */
 } VmRecord;
 
 /* What a host gives to a machine: percent of CPU, KiB of memory and MiB of its own disks. */

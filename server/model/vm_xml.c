@@ -25,8 +25,8 @@ void vm_render_record_open(const Vm *vm, const VmRecord *record, GString *xml)
     xml_cdata(xml, "VM_MAD", record->vm_mad);
     xml_cdata(xml, "TM_MAD", record->tm_mad);
     xml_int(xml, "DS_ID", record->datastore);
-    xml_int(xml, "PLAN_ID", -1);
-    xml_int(xml, "ACTION_ID", -1);
+    xml_int(xml, "PLAN_ID", record->plan);
+    xml_int(xml, "ACTION_ID", record->plan_action);
     xml_int(xml, "PSTIME", record->pstime);
     xml_int(xml, "PETIME", record->petime);
     xml_int(xml, "RSTIME", record->rstime);

@@ -50,6 +50,7 @@ def test_balance(cloud):
     assert plan(one) is None  # nothing would get better
     history = one.vm(int(actions[0]["VM_ID"])).findall("HISTORY_RECORDS/HISTORY")
     assert [record.findtext("HID") for record in history] == ["0", actions[0]["HOST_ID"]]
+    assert [(record.findtext("PLAN_ID"), record.findtext("ACTION_ID")) for record in history] == [("0", "0"), ("-1", "-1")]
 
 
 def test_never_more_than_allowed_at_a_time(cloud):

@@ -89,6 +89,8 @@ def test_failure_says_why_and_is_tried_again(one):
     one.until(lambda: actions(one, machine)[action]["MESSAGE"] or None, "the failure")
     failed = actions(one, machine)[action]
     assert "not available for state HOLD" in failed["MESSAGE"] and failed["DONE"] == "-1"
+    log = one.var / "vms" / str(machine) / "vm.log"
+    one.until(lambda: "suspend, failed: " in log.read_text(), "the machine's log to tell")
     # What was wrong is set right: an update tries it anew, and the message goes.
     one.ok("one.vm.schedupdate", machine, action, "SCHED_ACTION = [ ACTION = release, TIME = 2 ]")
     one.until(lambda: int(actions(one, machine)[action]["DONE"]) > 0, "the action to run")

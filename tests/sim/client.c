@@ -26,6 +26,7 @@ struct Client {
     GPtrArray *open;   /* of Waiting: calls without an answer */
     GArray *made;      /* ids of machines whose making was acknowledged */
     GHashTable *moves; /* id -> Moves */
+    guint plans;       /* orders to carry one out: each may move a machine once more */
     guint64 number;
 };
 
@@ -380,6 +381,21 @@ static void limit(Client *client, gint32 vm)
     send_call(waiting);
 }
 
+/* The hosts are evened out; now and then in the middle of it the plan is dropped. */
+static void plan(Client *client, gint32 vm)
+{
+    static const char *const words[] = {"optimize", "planexecute", "plandelete"};
+    gint which = sim_pick(client->sim, 8);
+    g_autofree char *method = g_strdup_printf("one.cluster.%s", words[which < 4   ? 0
+                                                                      : which < 7 ? 1
+                                                                                  : 2]);
+    Waiting *waiting = new_call(client, method);
+    sim_say(client->sim, "%s", method);
+    client->plans += which >= 4 && which < 7;
+    add_int(waiting, 0);
+    send_call(waiting);
+}
+
 /* Something for soon; of snapshots the names tell whether one was taken twice. */
 static void schedule(Client *client, gint32 vm)
 {
@@ -446,9 +462,22 @@ static void arrange_routers(Client *client, gint32 vm)
 static const struct {
     void (*what)(Client *client, gint32 vm);
     gint weight;
-} habits[] = {{deploy, 30},         {migrate, 25},        {act, 35}, {recover, 8}, {give_up, 2},
-              {change, 3},          {resize, 4},          {list, 2}, {check, 12},  {plug, 40},
-              {arrange_network, 6}, {arrange_images, 40}, {give, 6}, {limit, 4},   {schedule, 10},
+} habits[] = {{deploy, 30},
+              {migrate, 25},
+              {act, 35},
+              {recover, 8},
+              {give_up, 2},
+              {change, 3},
+              {resize, 4},
+              {list, 2},
+              {check, 12},
+              {plug, 40},
+              {arrange_network, 6},
+              {arrange_images, 40},
+              {give, 6},
+              {limit, 4},
+              {schedule, 10},
+              {plan, 8},
               {arrange_routers, 15}};
 
 void client_act(Client *client)
@@ -516,7 +545,7 @@ static void check_moves(Client *client, gint32 id)
     guint records = last ? (guint)last->number + 1 : 0, open = 0;
     for (guint i = 0; i < client->open->len; i++)
         open += ((const Waiting *)client->open->pdata[i])->moves_vm == id;
-    if (records < moves->given || records > moves->given + moves->uncertain + open)
+    if (records < moves->given || records > moves->given + moves->uncertain + open + client->plans)
         sim_wrong(client->sim,
                   "machine %d was ordered to move %u times (%u more are not sure), and has %u "
                   "records of that",
@@ -570,6 +599,10 @@ void client_check(Client *client)
 
 void client_check_answered(Client *client)
 {
+    const Cluster *cluster = CLUSTER(pool_get(client->sim->world, KIND_CLUSTER, 0));
+    gint64 state = -1;
+    if (cluster->plan && template_get_int(cluster->plan, "STATE", &state) && state == 1)
+        sim_wrong(client->sim, "the plan of cluster 0 does not come to its end");
     if (client->open->len)
         sim_wrong(client->sim, "%u calls were never answered, such as %s", client->open->len,
                   ((const Waiting *)client->open->pdata[0])->call.method);

@@ -24,6 +24,9 @@ CREATE TABLE sched_action (
 
 -- Machines to be moved, in the template language: server/lifecycle/cluster_plan.h.
 ALTER TABLE cluster ADD COLUMN plan TEXT NOT NULL DEFAULT '';
+-- The plan, which is its cluster, and the action of it that ended a stay.
+ALTER TABLE history ADD COLUMN plan INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE history ADD COLUMN plan_action INTEGER NOT NULL DEFAULT -1;
 
 -- What a machine cost in a month: server/model/showback.h.
 CREATE TABLE showback (
