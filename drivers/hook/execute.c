@@ -1,4 +1,5 @@
 /* Runs one hook, here or over ssh. */
+#include "drivers/common/libvirt_pool.h"
 #include "drivers/common/program.h"
 #include "drivers/hook/hook.h"
 
@@ -188,6 +189,7 @@ gboolean hook_execute(const HookRequest *request, Ssh *ssh, const SshWatch *watc
     g_auto(GStrv) words = result->path ? words_of(request, result->path, error) : NULL;
     if (!words)
         return FALSE;
-    return request->host ? execute_there(request, words, ssh, watch, result, error)
-                         : execute_here(request, words, watch, result, error);
+    return request->host && !libvirt_host_is_local(request->host)
+               ? execute_there(request, words, ssh, watch, result, error)
+               : execute_here(request, words, watch, result, error);
 }

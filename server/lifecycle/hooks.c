@@ -11,6 +11,7 @@
 /* Executions of one hook that are waited for; more are not begun. A hook whose program makes the
  * call that it waits for would else fill the memory. */
 #define UNDER_WAY_MAX 1000
+#define WAITING_MAX   ((gsize)64 * 1024 * 1024) /* bytes of what they get */
 /* What a program gets must fit into a line to the driver, with room. */
 #define ARGUMENTS_MAX ((gsize)2 * 1024 * 1024)
 /* The driver keeps to a hook's TIMEOUT, but may have many before it: only one that has lost the
@@ -56,7 +57,7 @@ static gint32 execute(Lifecycle *lifecycle, Hook *hook, const char *arguments, c
     if (too_long) {
         end_without_code(lifecycle, hook, run,
                          "not begun: what it would be given is longer than 2 MiB");
-    } else if (hook->under_way > UNDER_WAY_MAX) {
+    } else if (hook->under_way > UNDER_WAY_MAX || hook->waiting > WAITING_MAX) {
         end_without_code(lifecycle, hook, run,
                          "not begun: as many executions of this hook as oned keeps waiting are "
                          "under way already");

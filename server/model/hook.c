@@ -391,6 +391,8 @@ gboolean hook_run_load(World *world, const StoreValue *values, GError **error)
     run->errors = g_strdup(values[10].text);
     g_ptr_array_add(HOOK(object)->runs, run);
     HOOK(object)->under_way += run->under_way;
+    if (run->under_way)
+        HOOK(object)->waiting += strlen(run->arguments);
     return TRUE;
 }
 
@@ -420,6 +422,7 @@ HookRun *hook_begin_run(World *world, Hook *hook, const char *arguments, const c
     run->errors = g_strdup("");
     g_ptr_array_add(hook->runs, run);
     hook->under_way++;
+    hook->waiting += strlen(run->arguments);
     write_run(world, hook, run);
     object_changed(world, &hook->head);
     return run;
@@ -455,6 +458,8 @@ void hook_end_run(World *world, Hook *hook, HookRun *run, const char *command, g
     run->errors = g_strdup(errors);
     run->code = code;
     hook->under_way -= run->under_way;
+    if (run->under_way)
+        hook->waiting -= strlen(run->arguments);
     run->under_way = FALSE;
     write_run(world, hook, run);
     keep_latest(world, hook);

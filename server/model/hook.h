@@ -38,6 +38,7 @@ typedef struct Hook {
     HookWhen when;
     gint32 next_run;
     guint under_way;
+    gsize waiting;   /* bytes of arguments of those */
     GPtrArray *runs; /* of HookRun, oldest first */
 } Hook;
 

@@ -260,6 +260,17 @@ static void test_flood(Fixture *fixture, gconstpointer data)
     hooks_called(fixture->lifecycle, "one.vm.resize", info);
     expect_no_code(hook, "longer than 2 MiB");
     hooks_resume(fixture->lifecycle);
+    g_assert_cmpuint(hook->waiting, ==, 0);
+    /* What waits is bounded in bytes, too: 1.5 MiB are 2 MiB as base64. */
+    g_autofree char *large = g_strnfill((gsize)1536 * 1024, 'x');
+    for (guint i = 0; i < 32; i++)
+        hooks_called(fixture->lifecycle, "one.vm.resize", large);
+    g_assert_cmpuint(hook->under_way, ==, 32);
+    hooks_called(fixture->lifecycle, "one.vm.resize", large);
+    expect_no_code(hook, "not begun: as many executions");
+    small_settle(fixture->small);
+    hooks_resume(fixture->lifecycle);
+    g_assert_cmpuint(hook->waiting, ==, 0);
 }
 
 static void test_deleted(Fixture *fixture, gconstpointer data)
