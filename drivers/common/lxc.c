@@ -161,7 +161,7 @@ gboolean lxc_do_firmly(const char *host, const char *call, const SshWatch *watch
 {
     g_autofree char *program = prepared(call);
     g_autofree char *firm =
-        g_strdup_printf("%ssaid=$(mktemp) && why=$(mktemp) || exit\n"
+        g_strdup_printf("%ssaid=$(mktemp) && why=$said.why || exit\n"
                         "setsid -w $run /bin/sh -c \"$program\" </dev/null >\"$said\" 2>\"$why\"\n"
                         "status=$?\ncat \"$said\"\ncat \"$why\" >&2\nrm -f \"$said\" \"$why\"\n"
                         "exit $status\n",

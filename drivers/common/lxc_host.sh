@@ -43,7 +43,7 @@ raw_state() { # NAME
 # One word: absent off running paused moving other; what else LXC says is told as it is. While it
 # starts or ends, what becomes of it is waited for.
 state() { # NAME UUID
-    tries=100
+    tries=500
     while :; do
         raw=$(raw_state "$1")
         case $raw in
@@ -51,7 +51,7 @@ state() { # NAME UUID
         *) break ;;
         esac
         [ $((tries = tries - 1)) -gt 0 ] || break
-        sleep 0.1
+        sleep 0.02
     done
     own=$(uuid_of "$1")
     if [ "$raw" != ABSENT ] && [ -n "$2" ] && [ "$own" != "$2" ]; then
@@ -127,6 +127,8 @@ mount_disk() { # FILE DIRECTORY MIB
     mkdir -p "$2"
     ! mountpoint -q "$2" || return 0
     [ -e "$1" ] || fail "there is no $1 on this host: the transfer driver should have brought it"
+    # Most are file systems, of which mount itself finds out the type; the rest is looked into.
+    [ -d "$1" ] || ! mount -o loop,nodev "$1" "$2" 2>/dev/null || return 0
     kind=$(kind_of "$1")
     if [ "$kind" = tar ]; then
         unpack "$1" "$3"
@@ -146,11 +148,11 @@ mount_disk() { # FILE DIRECTORY MIB
 
 unmount_all() { # NAME
     for place in "$base/$1"/rootfs "$base/$1"/disk.*; do
-        tries=20
+        tries=100
         while mountpoint -q "$place" 2>/dev/null; do
             umount "$place" 2>/dev/null && continue
             [ $((tries = tries - 1)) -gt 0 ] || fail "$place is still in use by something on this host"
-            sleep 0.1
+            sleep 0.02
         done
     done
 }
@@ -360,7 +362,11 @@ containers() {
             traffic "$vid"
             is=RUNNING
             [ "$frozen" = 0 ] || is=PAUSED ;;
-        *) ! grep -qs "^/" "$base/$name/move" || is=PAUSED ;;
+        *)
+            if [ -e "$base/$name/move" ]; then
+                read -r images <"$base/$name/move"
+                case $images in /*) is=PAUSED ;; esac
+            fi ;;
         esac
         echo "container $name ${vid:--1} $uuid $is $cpu $memory $most $receives $sends $reads $writes"
     done
@@ -394,7 +400,7 @@ sweep() { # NAME
     for top in /sys/fs/cgroup /sys/fs/cgroup/*; do
         for group in "$top/lxc.payload.$1" "$top/lxc.payload.$1"-[0-9]* "$top/lxc.monitor.$1" "$top/lxc.monitor.$1"-[0-9]*; do
             tries=50
-            while [ -s "$group/cgroup.procs" ] 2>/dev/null && [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; do
+            while [ -e "$group/cgroup.procs" ] && [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; do
                 # shellcheck disable=SC2046 # a list
                 kill -9 $(cat "$group/cgroup.procs") 2>/dev/null
                 [ $((tries = tries - 1)) -gt 0 ] || fail "processes of $1 do not end on this host: $(tr '\n' ' ' <"$group/cgroup.procs")"
@@ -433,14 +439,15 @@ checkpoint() { # NAME UUID DIRECTORY
     echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -s -D "$3" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
     status=$?
-    now=$(state "$1" "$2")
-    if [ $status = 0 ] && [ "$now" = off ]; then
+    # That its disk can be unmounted proves that nothing of it runs.
+    if [ $status = 0 ]; then
         echo "$3" >"$base/$1/move"
         unmount_all "$1"
-        chown -R --reference="$(dirname "$3")" "$3"
+        [ -O "${3%/*}" ] || chown -R --reference="${3%/*}" "$3"
         echo $((($(date +%s%N) - begun) / 1000000))
         return
     fi
+    now=$(state "$1" "$2")
     rm -f "$base/$1/move"
     said=$(complaints "$3/dump.log" "$1")
     rm -rf "$3"
