@@ -15,6 +15,11 @@ void container_use(const ContainerEngine *used)
     engine = used;
 }
 
+const ContainerEngine *container_engine(void)
+{
+    return engine;
+}
+
 /* ---- seeing ---- */
 
 void container_sight_clear(ContainerSight *sight)

@@ -27,6 +27,8 @@ typedef enum {
     CONTAINER_ORDERS
 } ContainerOrder;
 
+struct ContainerRun;
+
 typedef struct ContainerEngine {
     const char *name;           /* of the row, for messages: "LXD" */
     const char *folder, *self;  /* of its path: folder, name, self */
@@ -47,10 +49,13 @@ typedef struct ContainerEngine {
     gboolean (*start)(DriverJob *job, const ContainerSight *sight, GError **error);
     /* What POLL tells beside the state; NULL: nothing. */
     void (*figures)(const VmmAction *action, GString *text);
+    /* Runs a command to its end (container_exec.h). FALSE: what became of it is not known. */
+    gboolean (*run)(struct ContainerRun *run, int *code, GError **error);
 } ContainerEngine;
 
 /* Once, before the first request. */
 void container_use(const ContainerEngine *engine);
+const ContainerEngine *container_engine(void);
 
 /* ---- seeing ---- */
 

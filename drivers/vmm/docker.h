@@ -13,3 +13,6 @@ JsonObject *docker_build_limits(const VmmAction *action);
 /* Sees to it that the host has the machine's image (docker_image.c): what it is called there.
  * (owned) */
 char *docker_have_image(DriverJob *job, GError **error);
+
+/* Of the row of its daemon (docker_exec.c). */
+gboolean docker_run_command(struct ContainerRun *run, int *code, GError **error);

@@ -3,6 +3,7 @@
  * is off stays on its host; on another host it is made anew from its image, and only what it keeps
  * in volumes goes with it.
  */
+#include "drivers/vmm/container_exec.h"
 #include "drivers/vmm/docker.h"
 #include "drivers/vmm/stream_console.h"
 #include "lib/base/error.h"
@@ -225,6 +226,7 @@ const ContainerEngine docker_engine = {
     .give = give,
     .end = end,
     .start = start_absent,
+    .run = docker_run_command,
 };
 
 const DriverAction docker_actions[] = {
@@ -235,6 +237,9 @@ const DriverAction docker_actions[] = {
     {"FREEZE", container_freeze, 120},
     {"THAW", container_thaw, 120},
     {"POLL", container_poll, 60, DRIVER_URGENT},
+    {"EXEC", container_exec, 60, DRIVER_URGENT},
+    {"EXECPOLL", container_exec_poll, 60, DRIVER_URGENT},
+    {"EXEC_CANCEL", container_exec_cancel, 60, DRIVER_URGENT},
     {"CLEANUP", container_clean_up, 230, DRIVER_URGENT},
     {"RESIZE", resize, 180},
     {"CONSOLE", open_console, 60, DRIVER_URGENT},

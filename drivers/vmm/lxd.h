@@ -41,3 +41,6 @@ void lxd_set_source(JsonObject *instance, const VmmAction *action, const char *i
 JsonObject *lxd_build_change(const VmmAction *action, GError **error);
 /* One network card as a device. NULL with the error. (owned) */
 JsonObject *lxd_build_nic(const xmlNode *nic, GError **error);
+
+/* Of the row of its daemon (lxd_exec.c). */
+gboolean lxd_run_command(struct ContainerRun *run, int *code, GError **error);

@@ -1,4 +1,5 @@
 /* The life of a container of LXD or Incus, as far as it is not that of all containers. */
+#include "drivers/vmm/container_exec.h"
 #include "drivers/vmm/lxd.h"
 #include "lib/base/error.h"
 #include "lib/base/xml.h"
@@ -138,6 +139,7 @@ const ContainerEngine lxd_engine = {
     .give = give,
     .end = end,
     .start = start_absent,
+    .run = lxd_run_command,
     .figures = append_figures,
 };
 
@@ -151,6 +153,9 @@ const DriverAction lxd_actions[] = {
     {"FREEZE", container_freeze, 120},
     {"THAW", container_thaw, 120},
     {"POLL", container_poll, 60, DRIVER_URGENT},
+    {"EXEC", container_exec, 60, DRIVER_URGENT},
+    {"EXECPOLL", container_exec_poll, 60, DRIVER_URGENT},
+    {"EXEC_CANCEL", container_exec_cancel, 60, DRIVER_URGENT},
     {"CLEANUP", container_clean_up, 230, DRIVER_URGENT},
     {"RESIZE", lxd_apply, 180},
     {"UPDATECONF", lxd_apply, 120},

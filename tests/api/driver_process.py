@@ -1,9 +1,11 @@
 """A driver program by itself: lines in, lines out, as oned has it."""
 import base64
+import html
 import os
 import re
 import subprocess
 import threading
+import time
 from queue import Empty, Queue
 
 from api.server import BUILD, PATIENCE, SANITIZED, end_with_the_tests
@@ -97,3 +99,26 @@ def machine(host, vid=12, template="", destination="", history=(), deploy_id="",
         f"<VMM_DRIVER_ACTION_DATA><HOST>{host}</HOST><MIGR_HOST>{destination}</MIGR_HOST><DEPLOY_ID>{deploy_id}</DEPLOY_ID>"
         f"<DISK_TARGET_PATH>{directory}</DISK_TARGET_PATH>{extra}<VM><ID>{vid}</ID><NAME>{name}</NAME><STIME>7</STIME>"
         f"<TEMPLATE>{template}</TEMPLATE><USER_TEMPLATE>{container}</USER_TEMPLATE><HISTORY_RECORDS>{records}</HISTORY_RECORDS></VM></VMM_DRIVER_ACTION_DATA>")
+
+
+# ---- commands in machines ----
+
+def commanded(host, command, stdin="", word="", vid=12):
+    pairs = "".join(f"<{name}>{html.escape(text)}</{name}>" for name, text in (("COMMAND", command), ("STDIN", stdin), ("PID", word)) if text)
+    return machine(host, vid=vid, template=f"<QEMU_GA_EXEC>{pairs}</QEMU_GA_EXEC>")
+
+
+def polled(driver, vid, host, word):
+    text = decoded(driver.ok("EXECPOLL", vid, commanded(host, "", word=word, vid=vid)))
+    found = dict(re.findall('(\\w+)="(.*?)"', text))
+    return {name: decoded(value) if name in ("STDOUT", "STDERR", "ERROR") else value for name, value in found.items()}
+
+
+def ran(driver, vid, host, command, stdin=""):
+    """What became of a command."""
+    word = driver.ok("EXEC", vid, commanded(host, command, stdin, vid=vid))
+    end = time.monotonic() + PATIENCE
+    while (found := polled(driver, vid, host, word))["STATUS"] == "EXECUTING":
+        assert time.monotonic() < end, command
+        time.sleep(0.02)
+    return found

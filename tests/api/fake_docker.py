@@ -1,6 +1,8 @@
 """The Engine API as far as the drivers use it, in the memory of the tests."""
 import io
 import json
+import struct
+import subprocess
 import tarfile
 import threading
 import time
@@ -12,6 +14,7 @@ class FakeDocker(FakeDaemon):
     def __init__(self, path, name="docker1"):
         self.name, self.containers, self.images, self.listeners = name, {}, {"nginx:1.25"}, []
         self.registry = {"web:latest": "web", "web:2": "web:2"}
+        self.commands, self.codes = [], {}
         self.stubborn, self.short_lived = False, False
         super().__init__(path)
 
@@ -162,7 +165,38 @@ class FakeDocker(FakeDaemon):
         while block := handler.connection.recv(4096):
             handler.wfile.write(b"<" + block + b">")
 
+    def prepare_command(self, handler, name):
+        if self.known(handler, name):
+            self.commands.append(json.loads(handler.content)["Cmd"])
+            handler.answer(201, {"Id": f"command{len(self.commands) - 1}"})
+
+    def run_command(self, handler, number):
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/vnd.docker.raw-stream")
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        ran = subprocess.Popen(self.commands[int(number)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+
+        def tell(stream, kind):
+            while block := stream.read1(3000):
+                with self.lock:
+                    handler.wfile.write(struct.pack(">BxxxI", kind, len(block)) + block)
+                    handler.wfile.flush()
+        errors = threading.Thread(target=tell, args=(ran.stderr, 2))
+        errors.start()
+        tell(ran.stdout, 1)
+        errors.join()
+        code = ran.wait()
+        self.codes[number] = code if code >= 0 else 128 - code
+        handler.close_connection = True
+
+    def show_command(self, handler, number):
+        handler.answer(200, {"ExitCode": self.codes[number], "Running": False})
+
     ROUTES = [
+        ("POST", "/containers/([^/]+)/exec", prepare_command),
+        ("POST", "/exec/command([0-9]+)/start", run_command),
+        ("GET", "/exec/command([0-9]+)/json", show_command),
         ("GET", "/info", info),
         ("GET", "/containers/json", list),
         ("GET", "/containers/([^/]+)/stats", stats),

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import re
+import subprocess
 import tarfile
 import threading
 
@@ -16,6 +17,7 @@ CODES = {"Running": 103, "Stopped": 102, "Frozen": 110, "Error": 112}
 class FakeLxd(FakeDaemon):
     def __init__(self, path, name="lxd1"):
         self.name, self.instances, self.operations, self.numbers = name, {}, {}, itertools.count(1)
+        self.files = {}
         self.images, self.brought = {"debian": "f" * 64}, []
         self.stubborn = False  # containers that do not end when they are asked
         self.controls, self.listeners, self.addresses, self.peers, self.backups = [], [], [], {}, {}
@@ -291,6 +293,30 @@ class FakeLxd(FakeDaemon):
             del self.instances[name]
         self.later(handler, work)
 
+    def execute(self, handler, name):
+        """Runs it here; the files are known by their paths at the end."""
+        if not self.known(handler, name):
+            return
+        wanted = json.loads(handler.content)
+        assert wanted["record-output"] and not wanted["interactive"] and not wanted["wait-for-websocket"]
+        metadata, files = {}, [f"/1.0/instances/{name}/logs/exec_{next(self.numbers)}.std{kind}" for kind in ("out", "err")]
+
+        def work():
+            ran = subprocess.run(wanted["command"], capture_output=True, start_new_session=True)
+            metadata.update({"return": ran.returncode if ran.returncode >= 0 else 128 - ran.returncode, "output": {"1": files[0], "2": files[1]}})
+            self.files.update(zip(files, (ran.stdout, ran.stderr)))
+        self.later(handler, work, metadata)
+
+    def show_file(self, handler, path):
+        if path in self.files:
+            handler.answer(200, self.files[path], "application/octet-stream")
+        else:
+            self.refuse(handler, 404, "not found")
+
+    def remove_file(self, handler, path):
+        self.files.pop(path, None)
+        self.sync(handler, {})
+
     def wait(self, handler, identity):
         operation = self.operations.get(identity)
         if not operation:
@@ -324,4 +350,7 @@ class FakeLxd(FakeDaemon):
         ("GET", "/1.0/instances/([^/]+)/state", show_state),
         ("PUT", "/1.0/instances/([^/]+)/state", change_state),
         ("GET", "/1.0/operations/([^/]+)/wait", wait),
+        ("POST", "/1.0/instances/([^/]+)/exec", execute),
+        ("GET", "(/1.0/instances/[^/]+/logs/.*)", show_file),
+        ("DELETE", "(/1.0/instances/[^/]+/logs/.*)", remove_file),
     ]

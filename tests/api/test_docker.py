@@ -6,7 +6,7 @@ import socket
 import tarfile
 
 import pytest
-from api.driver_process import DriverProcess, decoded, machine
+from api.driver_process import DriverProcess, commanded, decoded, machine, polled, ran
 from api.fake_docker import FakeDocker
 from api.fake_rest import dying, status, wait_for
 from api.states import AUTHORIZATION
@@ -263,6 +263,25 @@ def test_console(vmm, docker):
         assert line.recv(2, socket.MSG_WAITALL) == b"# "
         line.sendall(b"ls\r")
         assert line.recv(5, socket.MSG_WAITALL) == b"<ls\r>"
+
+
+# ---- commands ----
+
+def test_commands(vmm, docker):
+    web = machine("h1", template=WEB)
+    vmm.fails("EXEC", 12, commanded("h1", "true"), "so it cannot run commands")
+    vmm.ok("DEPLOY", 12, web)
+    found = ran(vmm, 12, "h1", "echo out; echo err >&2; exit 3")
+    assert found == {"STATUS": "DONE", "RETURN_CODE": "3", "STDOUT": "out\n", "STDERR": "err\n"}
+    assert ran(vmm, 12, "h1", "cat; echo 'two  words'", "in 'put'")["STDOUT"] == "in 'put'\ntwo  words\n"
+    found = ran(vmm, 12, "h1", "head -c 100000 /dev/zero | tr '\\0' x; cat")
+    assert found["STDOUT"] == "x" * 65536 and found["TRUNCATED"] == "YES"
+    assert "started anew" in polled(vmm, 12, "h1", "x0000")["ERROR"]
+    word = vmm.ok("EXEC", 12, commanded("h1", "sleep 600"))
+    assert polled(vmm, 12, "h1", word) == {"STATUS": "EXECUTING"}
+    vmm.ok("EXEC_CANCEL", 12, commanded("h1", "", word=word))
+    wait_for(lambda: polled(vmm, 12, "h1", word).get("RETURN_CODE") == "137", "its end")
+    vmm.ok("EXEC_CANCEL", 12, commanded("h1", "", word="x0000"))
 
 
 # ---- with oned ----

@@ -8,7 +8,7 @@ import socket
 import tarfile
 
 import pytest
-from api.driver_process import DriverProcess, decoded, machine
+from api.driver_process import DriverProcess, commanded, decoded, machine, polled, ran
 from api.fake_lxd import FakeLxd
 from api.fake_rest import dying, endless, silent, status, wait_for
 
@@ -430,6 +430,21 @@ def test_console(vmm, lxd):
     wait_for(lambda: not lxd.controls, "the end of the console")
     lxd.spoil("POST .*/console", status(200, {"type": "async", "metadata": {}}))
     vmm.fails("CONSOLE", 12, web, "offers no console")
+
+
+# ---- commands ----
+
+def test_commands(vmm, lxd):
+    web = machine("h1", template=WEB)
+    vmm.fails("EXEC", 12, commanded("h1", "true"), "so it cannot run commands")
+    vmm.ok("DEPLOY", 12, web)
+    found = ran(vmm, 12, "h1", "echo out; echo err >&2; exit 3")
+    assert found == {"STATUS": "DONE", "RETURN_CODE": "3", "STDOUT": "out\n", "STDERR": "err\n"}
+    assert ran(vmm, 12, "h1", "cat; echo 'two  words'", "in 'put'")["STDOUT"] == "in 'put'\ntwo  words\n"
+    found = ran(vmm, 12, "h1", "head -c 100000 /dev/zero | tr '\\0' x; cat")
+    assert found["STDOUT"] == "x" * 65536 and found["TRUNCATED"] == "YES"
+    assert "started anew" in polled(vmm, 12, "h1", "x0000")["ERROR"]
+    vmm.ok("EXEC_CANCEL", 12, commanded("h1", "", word="x0000"))
 
 
 # ---- with oned ----
