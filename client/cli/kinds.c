@@ -3,10 +3,10 @@
 #include <string.h>
 
 const CliKind *const cli_kinds[] = {
-    &cli_vm,       &cli_host,    &cli_user, &cli_template, &cli_network,   &cli_vntemplate,
-    &cli_secgroup, &cli_group,   &cli_acl,  &cli_cluster,  &cli_datastore, &cli_vdc,
-    &cli_image,    &cli_vmgroup, &cli_acct, &cli_showback, &cli_vrouter,   &cli_hook,
-    &cli_market,   &cli_app,     &cli_zone, NULL,
+    &cli_vm,       &cli_host,    &cli_user, &cli_template,  &cli_network,   &cli_vntemplate,
+    &cli_secgroup, &cli_group,   &cli_acl,  &cli_cluster,   &cli_datastore, &cli_vdc,
+    &cli_image,    &cli_vmgroup, &cli_acct, &cli_showback,  &cli_vrouter,   &cli_hook,
+    &cli_market,   &cli_app,     &cli_zone, &cli_backupjob, NULL,
 };
 
 const CliKind *cli_kind_of_word(const char *word)

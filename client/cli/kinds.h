@@ -19,6 +19,7 @@ extern const CliKind cli_datastore;
 extern const CliKind cli_vdc;
 extern const CliKind cli_image;
 extern const CliKind cli_vmgroup;
+extern const CliKind cli_backupjob;
 extern const CliKind cli_acct;
 extern const CliKind cli_showback;
 extern const CliKind cli_market;

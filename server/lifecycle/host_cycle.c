@@ -399,5 +399,6 @@ void lifecycle_start(Lifecycle *lifecycle)
     datastores_start_monitoring(lifecycle);
     sched_begin(lifecycle);
     plans_begin(lifecycle);
+    backupjobs_begin(lifecycle);
     markets_start(lifecycle);
 }

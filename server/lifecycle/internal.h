@@ -54,8 +54,11 @@ struct Lifecycle {
     GHashTable *consoles; /* number -> calls that wait for a console */
     GHashTable *stats;    /* number -> Stat: calls that wait for the size of an image */
     guint64 plan_timer;   /* until plans are looked at; 0: none is carried out */
-    guint64 sched_timer;  /* until scheduled actions are looked at; 0: none waits */
-    gint64 sched_due;     /* when that is, by the wall clock */
+    guint64 jobs_timer;   /* until backup jobs are looked at; 0: none waits */
+    BackupJobStart job_start;
+    gpointer job_data;
+    guint64 sched_timer; /* until scheduled actions are looked at; 0: none waits */
+    gint64 sched_due;    /* when that is, by the wall clock */
     SchedStart sched_starts[KIND_COUNT];
     gpointer sched_data[KIND_COUNT];
 };
@@ -357,6 +360,16 @@ gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const
 /* A request of the datastore driver that is a step of the machine's; NULL: nothing to do. (owned)
  */
 DriverRequest *vm_backup_request(Lifecycle *lifecycle, Vm *vm, VmStep step);
+/* ---- backupjobs.c ---- */
+
+/* After the start: runs go on. */
+void backupjobs_begin(Lifecycle *lifecycle);
+/* A backup that was made for that job (-1: for none) has ended; `reason`: why it failed, or NULL.
+ */
+void backupjob_machine_done(Lifecycle *lifecycle, gint32 id, const Vm *vm, const char *reason);
+
+/* ---- vm_restore.c ---- */
+
 /* What that driver is told of a restore, XML. (owned) */
 char *vm_restore_document(Lifecycle *lifecycle, const Vm *vm, const Image *image);
 /* Adds the lines that put the disks in their places, or (STEP_RESTORE_ERASE) remove what was

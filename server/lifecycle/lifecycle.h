@@ -6,6 +6,7 @@
 
 #include "server/lifecycle/outside.h"
 #include "server/model/cluster.h"
+#include "server/model/backupjob.h"
 #include "server/model/host.h"
 #include "server/model/image.h"
 #include "server/model/sched_action.h"
@@ -171,6 +172,17 @@ gboolean vm_restore(Lifecycle *lifecycle, Vm *vm, Image *image, gint32 increment
 /* PATH of an image that image_begin() makes of a disk of a backup. (owned) */
 char *image_backup_path(const Image *backup, gint32 increment, gint32 disk);
 gboolean vm_backup_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
+
+/* Starts the backup of one machine of a job in the name of the job's owner. FALSE with the error.
+ */
+typedef gboolean (*BackupJobStart)(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpointer data,
+                                   GError **error);
+void lifecycle_backupjobs_connect(Lifecycle *lifecycle, BackupJobStart start, gpointer data);
+/* All machines of the job are backed up; or those whose backup failed. */
+gboolean backupjob_run(Lifecycle *lifecycle, BackupJob *job, GError **error);
+gboolean backupjob_retry(Lifecycle *lifecycle, BackupJob *job, GError **error);
+/* Gives up what is under way. */
+void backupjob_cancel(Lifecycle *lifecycle, BackupJob *job, const VmAsker *asker);
 
 /* The rules of a security group were changed, and written into the machines: hosts are told.
  * `only_failed`: those that did not take them before. */

@@ -422,24 +422,33 @@ static void forget_oldest(Lifecycle *lifecycle, Vm *vm, Image *image, gint64 kee
     }
 }
 
-void vm_backup_ended(Lifecycle *lifecycle, Vm *vm, gboolean success)
+/* The image, and the machine, know of it. FALSE: there is none. */
+static gboolean keep(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *why)
 {
-    World *world = lifecycle->world;
-    Image *image = image_get(world, (gint32)vm_change_number(vm, "IMAGE_ID"));
+    Image *image = image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"));
     BackupIncrement made;
     gboolean is_there = success && image && read_made(lifecycle, vm, &made);
-    const char *why = vm->work.reason ? vm->work.reason : "the machine did not come to that";
-    if (!image)
-        return;
-    image_backed_up(lifecycle, image, is_there ? &made : NULL,
-                    success ? "its driver did not say what it made" : why);
+    if (image)
+        image_backed_up(lifecycle, image, is_there ? &made : NULL, why);
     if (!is_there)
-        return;
+        return FALSE;
     g_autoptr(Template) settings = unpack(template_get(vm->operation, "SETTINGS"));
     vm_log(lifecycle, vm, LOG_INFO, "%s backup %d of image %d holds %" G_GINT64_FORMAT " MiB",
            made.parent < 0 ? "full" : "incremental", made.id, image->head.id, made.size);
-    vm_backups_add(world, vm, image->head.id);
+    vm_backups_add(lifecycle->world, vm, image->head.id);
     note(vm, image, &made);
     forget_oldest(lifecycle, vm, image, vm_backups_number(settings, "KEEP_LAST"));
-    object_changed(world, &vm->head);
+    object_changed(lifecycle->world, &vm->head);
+    return TRUE;
+}
+
+void vm_backup_ended(Lifecycle *lifecycle, Vm *vm, gboolean success)
+{
+    const char *why = success           ? "its driver did not say what it made"
+                      : vm->work.reason ? vm->work.reason
+                                        : "the machine did not come to that";
+    g_autofree char *reason = g_strdup(why);
+    gboolean kept = keep(lifecycle, vm, success, reason);
+    backupjob_machine_done(lifecycle, (gint32)vm_change_number(vm, "JOB_ID"), vm,
+                           kept ? NULL : reason);
 }

@@ -1,6 +1,7 @@
 #include "server/model/world.h"
 
 #include "server/model/acl.h"
+#include "server/model/backupjob.h"
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/hook.h"
@@ -45,6 +46,7 @@ static const struct {
     {KIND_VNTEMPLATE, &vntemplate_operations},
     {KIND_DOCUMENT, &document_operations},
     {KIND_VMGROUP, &vmgroup_operations},
+    {KIND_BACKUPJOB, &backupjob_operations},
     {KIND_MARKETPLACE, &market_operations},
     {KIND_MARKETPLACEAPP, &app_operations},
     {KIND_VROUTER, &vrouter_operations},

@@ -3,6 +3,7 @@
  * rest of the state says what is right. Counters are proved by counting again: capacity of hosts,
  * leases of networks, quotas, members of groups and clusters.
  */
+#include "server/model/backupjob.h"
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/host.h"
@@ -233,8 +234,8 @@ static const struct {
     {check_members, repair_members}, {check_vms, repair_vms},     {check_hosts, repair_hosts},
     {network_check, network_repair}, {secgroup_check, NULL},      {vm_group_check, NULL},
     {images_check, images_repair},   {vm_images_check, NULL},     {check_ids, NULL},
-    {quota_check, quota_repair},     {sched_actions_check, NULL}, {markets_check, NULL},
-    {vrouter_check, NULL},
+    {vrouter_check, NULL},           {quota_check, quota_repair}, {sched_actions_check, NULL},
+    {backupjobs_check, NULL},        {markets_check, NULL},
 };
 
 GPtrArray *world_check(World *world)

@@ -41,8 +41,10 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->agreements = agreements_new();
     server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
     world->rpc = server;
-    if (lifecycle)
+    if (lifecycle) {
         sched_actions_connect(server);
+        backupjobs_connect(server);
+    }
     return server;
 }
 

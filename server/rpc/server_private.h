@@ -116,6 +116,19 @@ HANDLER(image_restore);
 HANDLER(vm_method_exec);
 HANDLER(vm_method_retryexec);
 HANDLER(vm_method_cancelexec);
+/* methods_backupjob.c */
+HANDLER(backupjob_allocate);
+HANDLER(backupjob_delete);
+HANDLER(backupjob_update);
+HANDLER(backupjob_method_backup);
+HANDLER(backupjob_method_retry);
+HANDLER(backupjob_method_cancel);
+HANDLER(backupjob_priority);
+HANDLER(backupjob_schedadd);
+HANDLER(backupjob_schedupdate);
+HANDLER(backupjob_scheddelete);
+/* Has the life cycles start backups for jobs, in the names of their owners. */
+void backupjobs_connect(RpcServer *server);
 /* methods_console.c */
 HANDLER(vm_method_console);
 /* methods_host.c */

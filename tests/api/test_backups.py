@@ -392,3 +392,141 @@ def test_restored_image_is_gone_on_with_after_a_kill(one, store, images, machine
     assert image_of(one, image)[0] == "READY"
     one.ok("one.image.delete", image)
     no_backup_image(one, store)
+
+
+# ---- jobs ----
+
+def job_of(one, identity):
+    """Updated, outdated, being backed up, failed."""
+    info = one.xml("one.backupjob.info", identity)
+    return tuple([int(i.text) for i in info.findall(f"{name}_VMS/ID")] for name in ("UPDATED", "OUTDATED", "BACKING_UP", "ERROR"))
+
+
+@pytest.fixture
+def job(one, store):
+    made = []
+
+    def make(machines, more=""):
+        text = f'NAME = "job{len(made)}"\nBACKUP_VMS = "{",".join(map(str, machines))}"\nDATASTORE_ID = {store}\n{more}'
+        made.append(one.ok("one.backupjob.allocate", text))
+        return made[-1]
+    yield make
+    one.control()
+    for identity in made:
+        if one.call("one.backupjob.info", identity)[0]:
+            one.ok("one.backupjob.cancel", identity)
+            one.until(lambda: not job_of(one, identity)[2], "the job to end")
+            one.ok("one.backupjob.delete", identity)
+    for image in [int(i.text) for i in one.xml("one.datastore.info", store).findall("IMAGES/ID")]:
+        one.until(lambda: (image_of(one, image) or [None])[0] in (None, "READY"), "the image to rest")
+        one.call("one.image.delete", image)
+    no_backup_image(one, store)
+
+
+def test_a_job(one, store, machine, job):
+    """Its machines one after the other, in their order; its settings go before theirs."""
+    second, first = machine(", MODE = FULL"), machine()
+    identity = job([first, second], "MODE = INCREMENT\nKEEP_LAST = 3")
+    assert job_of(one, identity) == ([], sorted([first, second]), [], [])
+    one.control("BACKUP h1 latency=0.5")
+    assert one.ok("one.backupjob.backup", identity) == identity
+    one.until(lambda: job_of(one, identity)[2] == [first], "the first to be backed up alone")
+    one.fails("one.backupjob.backup", identity, code=ACTION, text="is under way")
+    one.fails("one.backupjob.delete", identity, code=ACTION, text="are being backed up for it")
+    one.until(lambda: job_of(one, identity)[2] == [second], "the second")
+    one.until(lambda: job_of(one, identity) == (sorted([first, second]), [], [], []), "the job to be done")
+    info = one.xml("one.backupjob.info", identity)
+    assert int(info.findtext("LAST_BACKUP_TIME")) > 1e9 and info.find("TEMPLATE/ERROR") is None
+    for vm in (first, second):
+        assert settings(one, vm)["BACKUP_JOB_ID"] == str(identity) and "INCREMENTAL_BACKUP_ID" in settings(one, vm)
+    one.control()
+    one.ok("one.backupjob.backup", identity)
+    one.until(lambda: len(image_of(one, backups(one, first)[0])[3]) == 2, "an increment")
+    one.until(lambda: job_of(one, identity)[0] == sorted([first, second]), "the job to be done")
+
+
+def test_limits_of_jobs(one, store, machine, job):
+    """At most two on a host (MAX_BACKUPS_HOST), of all jobs; who is of higher priority is first."""
+    vms = [machine() for _ in range(4)]
+    low, high = job(vms[:2], "EXECUTION = PARALLEL\nPRIORITY = 1"), job(vms[2:], "EXECUTION = PARALLEL\nPRIORITY = 9")
+    blocker = machine()
+    one.control("BACKUP h1 latency=1")
+    one.ok("one.vm.backup", blocker, store)
+    one.ok("one.backupjob.backup", low)
+    one.ok("one.backupjob.backup", high)
+
+    def done():
+        busy = [vm for vm in one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM") if vm.findtext("LCM_STATE") == "69"]
+        assert len(busy) <= 2
+        return job_of(one, low)[0] == vms[:2] and job_of(one, high)[0] == vms[2:]
+    one.until(done, "both jobs")
+    one.ok("one.image.delete", backups(one, blocker)[0])
+
+
+def test_a_job_that_fails_is_tried_again(one, store, machine, job):
+    good, bad, gone = machine(), machine(), machine()
+    one.action("terminate-hard", gone)
+    one.wait(gone, "DONE")
+    one.action("suspend", bad)
+    one.wait(bad, "SUSPENDED")
+    identity = job([bad, good])
+    one.ok("one.backupjob.backup", identity)
+    one.until(lambda: job_of(one, identity) == ([good], [], [], [bad]), "the job to end")
+    assert "wrong state SUSPENDED" in one.xml("one.backupjob.info", identity).findtext("TEMPLATE/ERROR")
+    one.action("resume", bad)
+    one.wait(bad, "RUNNING")
+    assert one.ok("one.backupjob.retry", identity) == identity
+    one.until(lambda: job_of(one, identity) == (sorted([good, bad]), [], [], []), "the second try")
+    one.fails("one.backupjob.retry", identity, code=ACTION, text="no machine whose backup failed")
+    one.control("BACKUP h1 fail=1")
+    one.ok("one.backupjob.backup", identity)
+    one.until(lambda: job_of(one, identity) == ([], [], [], sorted([good, bad])), "both to fail")
+
+
+def test_a_job_is_cancelled_and_survives(one, store, machine, job):
+    vms = [machine() for _ in range(3)]
+    identity = job(vms)
+    one.control("BACKUP h1 latency=600")
+    one.ok("one.backupjob.backup", identity)
+    one.until(lambda: job_of(one, identity)[2] == vms[:1], "the first")
+    one.ok("one.backupjob.cancel", identity)
+    one.until(lambda: not job_of(one, identity)[2], "the end")
+    assert job_of(one, identity) == ([], vms[1:], [], vms[:1])
+    one.control("BACKUP h1 latency=1")
+    one.ok("one.backupjob.backup", identity)
+    one.kill()
+    one.control()
+    one.start()
+    one.until(lambda: job_of(one, identity)[0] == vms, "the run to go on")
+
+
+def test_what_a_job_may_be(one, store, machine, job):
+    vm = machine()
+    for text, wrong in (("BACKUP_VMS = a", "ids of machines"), (f"BACKUP_VMS = \"{vm},{vm}\"", "twice"), ("EXECUTION = SOON", "SEQUENTIAL or PARALLEL"),
+                        ("MODE = X", "must be FULL or INCREMENT"), ("DATASTORE_ID = 1", "is of type IMAGE_DS"), ("PRIORITY = 101", "from 0 to 100"),
+                        ("SCHED_ACTION = [ TIME = x ]", "TIME")):
+        one.fails("one.backupjob.allocate", f'NAME = "wrong"\n{text}', text=wrong)
+    identity = job([vm])
+    one.ok("one.backupjob.update", identity, 'BACKUP_VMS = ""', 1)
+    assert job_of(one, identity) == ([], [], [], [])
+    one.fails("one.backupjob.backup", identity, code=ACTION, text="has no machines")
+    client = one.user("carl")
+    client.fails("one.backupjob.allocate", f'NAME = "his"\nBACKUP_VMS = {vm}', code=AUTHORIZATION)
+    own = client.ok("one.backupjob.allocate", 'NAME = "his"')
+    client.fails("one.backupjob.priority", own, 60, code=AUTHORIZATION)
+    assert client.ok("one.backupjob.priority", own, 50) == own
+    client.ok("one.backupjob.delete", own)
+
+
+def test_a_job_at_its_time(one, store, machine, job):
+    vm = machine()
+    identity = job([vm], "SCHED_ACTION = [ TIME = 4000000000 ]")
+    [first] = [int(i.text) for i in one.xml("one.backupjob.info", identity).findall("SCHED_ACTIONS/ID")]
+    second = one.ok("one.backupjob.schedadd", identity, "SCHED_ACTION = [ TIME = 1000 ]")
+    one.until(lambda: job_of(one, identity)[0] == [vm], "the scheduled run")
+    one.ok("one.backupjob.schedupdate", identity, first, "SCHED_ACTION = [ TIME = 4000000001 ]")
+    shown = {i.findtext("ID"): i.findtext("TIME") for i in one.xml("one.backupjob.info", identity).findall("TEMPLATE/SCHED_ACTION")}
+    assert shown[str(first)] == "4000000001"
+    assert one.ok("one.backupjob.scheddelete", identity, first) == identity
+    one.fails("one.backupjob.scheddelete", identity, first, code=ACTION)
+    assert second != first

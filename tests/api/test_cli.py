@@ -17,7 +17,7 @@ from conftest import ROOT
 ONECLI = BUILD / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
 PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onevntemplate", "onesecgroup", "onegroup", "oneacl",
-            "onecluster", "onedatastore", "onevdc", "oneimage", "onevmgroup", "oneacct", "oneshowback", "onevrouter", "onezone", "onehook",
+            "onecluster", "onedatastore", "onevdc", "oneimage", "onevmgroup", "onebackupjob", "oneacct", "oneshowback", "onevrouter", "onezone", "onehook",
             "onemarket", "onemarketapp"]
 DONE, FAILED, USAGE, UNREACHABLE, TIMEOUT, NO_OBJECT, FORBIDDEN = range(7)
 

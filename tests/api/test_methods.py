@@ -234,6 +234,23 @@ METHODS = [
     ("one.image.delete", [("id", 2), ("boolean?", False)], "image"),
     ("one.imagepool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     # Pools of kinds that come with a later step: empty, so that clients that list everything go on.
+    ("one.backupjob.allocate", [("string", "NAME=m1")], None),
+    ("one.backupjob.info", [("id", 0), ("boolean?", False)], "backup job"),
+    ("one.backupjob.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "backup job"),
+    ("one.backupjob.rename", [("id", 0), ("string", "m2")], "backup job"),
+    ("one.backupjob.chmod", [("id", 0)] + [("int", -1)] * 9, "backup job"),
+    ("one.backupjob.chown", [("id", 0), ("int", -1), ("int", -1)], "backup job"),
+    ("one.backupjob.lock", [("id", 0), ("int", 2), ("boolean?", False)], "backup job"),
+    ("one.backupjob.unlock", [("id", 0)], "backup job"),
+    ("one.backupjob.backup", [("id", 0)], "backup job"),
+    ("one.backupjob.cancel", [("id", 0)], "backup job"),
+    ("one.backupjob.retry", [("id", 0)], "backup job"),
+    ("one.backupjob.priority", [("id", 0), ("int", 10)], "backup job"),
+    ("one.backupjob.schedadd", [("id", 0), ("string", "SCHED_ACTION=[TIME=4000000000]")], "backup job"),
+    ("one.backupjob.schedupdate", [("id", 0), ("int", 999), ("string", "SCHED_ACTION=[TIME=4000000000]")], "backup job"),
+    ("one.backupjob.scheddelete", [("id", 0), ("int", 999)], "backup job"),
+    ("one.backupjob.delete", [("id", 2)], "backup job"),
+    ("one.backupjobpool.info", [("int?", -2), ("int?", -1), ("int?", -1)], None),
     ("one.vmgroup.allocate", [("string", "NAME=m1\nROLE=[NAME=a]")], None),
     ("one.vmgroup.info", [("id", 0), ("boolean?", False)], "vm group"),
     ("one.vmgroup.update", [("id", 0), ("string", "A=1"), ("int?", 1)], "vm group"),
@@ -322,7 +339,7 @@ def stage(one):
     assert one.user("m0").uid == 2
     assert one.ok("one.vn.allocate", "NAME = stage\nVN_MAD = dummy\nAR = [ TYPE = IP4, IP = 10.9.0.1, SIZE = 50 ]") == 0
     assert one.ok("one.image.allocate", "NAME = stage\nSOURCE = there\nSIZE = 1", 1) == 0
-    for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",), ("vrouter",)):
+    for family, *more in (("template",), ("vntemplate",), ("document", 100), ("vmgroup",), ("vrouter",), ("backupjob",)):
         assert one.ok(f"one.{family}.allocate", "NAME = stage\nCPU = 1\nMEMORY = 64\nROLE = [ NAME = a ]", *more) == 0
     assert one.ok("one.hook.allocate", "NAME = stage\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x") == 0
     assert one.ok("one.market.allocate", "NAME = stage\nMARKET_MAD = dummy") == 100

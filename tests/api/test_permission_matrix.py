@@ -106,6 +106,7 @@ class Cast:
             "document": lambda: self.ok("one.document.allocate", f"NAME = {name}", 100),
             "zone": lambda: 0,
             "secgroup": lambda: self.ok("one.secgroup.allocate", f"NAME = {name}\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]"),
+            "backupjob": lambda: self.ok("one.backupjob.allocate", f"NAME = {name}"),
             "vmgroup": lambda: self.ok("one.vmgroup.allocate", f"NAME = {name}\nROLE = [ NAME = a ]"),
             "hook": lambda: self.ok("one.hook.allocate", f"NAME = {name}\nTYPE = api\nCALL = one.vm.resize\nCOMMAND = x"),
             "vrouter": lambda: self.ok("one.vrouter.allocate", f"NAME = {name}"),
@@ -282,7 +283,7 @@ def test_lists(cast, line):
         reply = asked.cast.call(client, line.method, *asked.arguments())
         assert reply[0] is True, reply
         return f"<ID>{identity}</ID>" in reply[1] or f'<MONITORING><ID>{identity}<' in reply[1] or figures
-    if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "vrouter", "vntemplate", "datastore", "marketplace", "marketplaceapp"):
+    if what in ("vm", "net", "image", "template", "document", "secgroup", "vmgroup", "backupjob", "vrouter", "vntemplate", "datastore", "marketplace", "marketplaceapp"):
         cast.bits(what, "own")
         assert sees(cast.owner)
         if not figures:

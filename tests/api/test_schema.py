@@ -23,7 +23,7 @@ PAIRS = [
     ("secgrouppool-info_m2_m1_m1", "security_group_pool"),
     ("userquota-info", "default_user_quotas"), ("groupquota-info", "default_group_quotas"),
     ("vntemplatepool-info_m2_m1_m1", "vntemplate_pool"), ("documentpool-info_m2_m1_m1_100", "document_pool"),
-    ("vmgrouppool-info_m2_m1_m1", "vm_group_pool"),
+    ("vmgrouppool-info_m2_m1_m1", "vm_group_pool"), ("backupjobpool-info_m2_m1_m1", "backupjob_pool"),
     ("hook-info_0", "hook"), ("hookpool-info_m2_m1_m1", "hook_pool"), ("hooklog-info_m1_m1_m1_m1", "hooklog"),
     ("marketpool-info", "marketplace_pool"), ("marketapppool-info_m2_m1_m1", "marketplaceapp_pool"),
     ("vmpool-accounting_m2_m1_m1", "history_records"), ("vmpool-showback_m2_m1_m1_m1_m1", "showback_records"),
@@ -44,7 +44,7 @@ def test_schema_is_one(name):
 
 def test_no_schema_is_without_a_sample():
     parts = {"common", "samples", "quotas"}
-    parts |= {"vntemplate", "document", "vm_group", "vrouter", "marketplace", "marketplaceapp"}  # the samples have empty pools of these
+    parts |= {"vntemplate", "document", "vm_group", "vrouter", "marketplace", "marketplaceapp", "backupjob"}  # the samples have empty pools of these
     parts |= {"migration_pool", "migration_check"}  # of our own; test_migrations.py checks each answer against them
     assert {path.stem for path in OWN.glob("*.rng")} - parts == {schema for _, schema in PAIRS}
 

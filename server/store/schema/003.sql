@@ -266,3 +266,26 @@ FROM (SELECT lease.network AS oid,
                         FROM address_range)
                   WHERE instr(attributes, ' IP="') > 0)) AS ranges
            ON ranges.network = lease.network AND ranges.id = lease.range);
+
+-- A backup job; lists are ids of machines. "started": of the run under way.
+CREATE TABLE backup_job (
+    id            INTEGER PRIMARY KEY,
+    name          TEXT    NOT NULL DEFAULT '',
+    uid           INTEGER NOT NULL DEFAULT 0,
+    gid           INTEGER NOT NULL DEFAULT 0,
+    permissions   INTEGER NOT NULL DEFAULT 0,
+    lock_level    INTEGER NOT NULL DEFAULT 0,
+    lock_owner    INTEGER NOT NULL DEFAULT -1,
+    lock_time     INTEGER NOT NULL DEFAULT 0,
+    lock_request  INTEGER NOT NULL DEFAULT -1,
+    priority      INTEGER NOT NULL DEFAULT 0,
+    last_time     INTEGER NOT NULL DEFAULT 0,
+    last_duration INTEGER NOT NULL DEFAULT 0,
+    started       INTEGER NOT NULL DEFAULT 0,
+    updated       TEXT    NOT NULL DEFAULT '',
+    outdated      TEXT    NOT NULL DEFAULT '',
+    backing_up    TEXT    NOT NULL DEFAULT '',
+    errors        TEXT    NOT NULL DEFAULT '',
+    waiting       TEXT    NOT NULL DEFAULT '',
+    template      TEXT    NOT NULL DEFAULT ''
+) STRICT;

@@ -1,0 +1,149 @@
+#include "client/cli/kinds.h"
+#include "client/cli/rows.h"
+#include "client/cli/xml.h"
+#include "lib/base/xml.h"
+
+/* ---- Columns ---- */
+
+static char *count_of(xmlNode *object, const char *path)
+{
+    guint count = 0;
+    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
+        count++;
+    return g_strdup_printf("%u", count);
+}
+
+static char *updated_text(const Cli *cli, xmlNode *object)
+{
+    return count_of(object, "UPDATED_VMS/ID");
+}
+
+static char *outdated_text(const Cli *cli, xmlNode *object)
+{
+    return count_of(object, "OUTDATED_VMS/ID");
+}
+
+static char *busy_text(const Cli *cli, xmlNode *object)
+{
+    return count_of(object, "BACKING_UP_VMS/ID");
+}
+
+static char *failed_text(const Cli *cli, xmlNode *object)
+{
+    return count_of(object, "ERROR_VMS/ID");
+}
+
+static char *last_text(const Cli *cli, xmlNode *object)
+{
+    gint64 time = cli_xml_int(object, "LAST_BACKUP_TIME", 0);
+    g_autoptr(GDateTime) then = time > 0 ? g_date_time_new_from_unix_local(time) : NULL;
+    return then != NULL ? g_date_time_format(then, "%m/%d %H:%M:%S") : g_strdup("-");
+}
+
+static const CliColumn columns[] = {
+    CLI_COLUMNS_OWNED("backup job"),
+    {"PRIO", 4, "PRIORITY", NULL, "Priority; the highest runs first"},
+    {"UPDATED", 7, NULL, updated_text, "Machines that were backed up in the last run"},
+    {"OUTDATED", 8, NULL, outdated_text, "Machines whose turn comes"},
+    {"BUSY", 4, NULL, busy_text, "Machines that are being backed up"},
+    {"ERROR", 5, NULL, failed_text, "Machines whose backup failed"},
+    {"LAST", 14, NULL, last_text, "When the last run began"},
+    CLI_COLUMNS_END,
+};
+
+/* ---- The page ---- */
+
+static char *ids_of(xmlNode *object, const char *path)
+{
+    GString *text = g_string_new(NULL);
+    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
+        g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", cli_xml_text(at, "."));
+    return g_string_free(text, FALSE);
+}
+
+static const CliColumn schedule_columns[] = {
+    {"ID", 4, "ID", NULL, NULL},
+    {"TIME", 12, "TIME", NULL, NULL},
+    {"REPEAT", 6, "REPEAT", NULL, NULL},
+    {"DAYS", -16, "DAYS", NULL, NULL},
+    {"DONE", 12, "DONE", NULL, NULL},
+    {"MESSAGE", -30, "MESSAGE", NULL, NULL},
+    CLI_COLUMNS_END,
+};
+
+static void job_page(Cli *cli, xmlNode *object, GString *page)
+{
+    static const char *const lists[][2] = {{"UPDATED", "UPDATED_VMS/ID"},
+                                           {"OUTDATED", "OUTDATED_VMS/ID"},
+                                           {"BACKING UP", "BACKING_UP_VMS/ID"},
+                                           {"ERROR", "ERROR_VMS/ID"}};
+    g_autofree char *last = last_text(cli, object);
+    cli_page_head(cli, object, page, "BACKUP JOB");
+    cli_page_lock(object, page);
+    cli_page_rights(cli, object, page);
+    g_string_append_printf(page, "\nRUNS\nPRIORITY: %s\nLAST: %s, %s s\n",
+                           cli_xml_text(object, "PRIORITY"), last,
+                           cli_xml_text(object, "LAST_BACKUP_DURATION"));
+    for (guint i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autofree char *ids = ids_of(object, lists[i][1]);
+        g_string_append_printf(page, "%s: %s\n", lists[i][0], *ids != '\0' ? ids : "-");
+    }
+    cli_page_table(cli, page, "SCHEDULED", schedule_columns, object, "TEMPLATE/SCHED_ACTION");
+    cli_page_template(cli, object, page, "TEMPLATE CONTENTS");
+}
+
+static const CliCommand commands[] = {
+    CLI_GROUP("Backup jobs", "create add allocate", "file?", "new-name", "one.backupjob.allocate",
+              "@new", cli_run_new,
+              "Makes a backup job. From a file or from standard input: BACKUP_VMS, DATASTORE_ID, "
+              "EXECUTION, MODE, KEEP_LAST, FS_FREEZE, BACKUP_VOLATILE, RESET, SCHED_ACTION."),
+    CLI_ROW_LIST_OF("backup jobs"),
+    CLI_ROW_SHOW("backupjob", "a backup job"),
+    CLI_ROW_DELETE("backupjob", "backupjob", "Removes a backup job. The backups stay."),
+    CLI_GROUP("Run", "backup", "backupjob...", NULL, "one.backupjob.backup", "id", NULL,
+              "Backs up all machines of a job."),
+    CLI_ROW("cancel", "backupjob...", NULL, "one.backupjob.cancel", "id", NULL,
+            "Gives up what a backup job is doing."),
+    CLI_ROW("retry", "backupjob...", NULL, "one.backupjob.retry", "id", NULL,
+            "Backs up again the machines whose backup failed."),
+    CLI_ROW("priority", "backupjob number:priority", NULL, "one.backupjob.priority", "id $1", NULL,
+            "Sets the priority. 0 to 100; above 50 by administrators of the job."),
+    CLI_GROUP("Scheduled actions", "sched-add", "backupjob file?", NULL, "one.backupjob.schedadd",
+              "id @new", NULL,
+              "Schedules a job. From a file or from standard input: SCHED_ACTION = [ TIME = ..., "
+              "REPEAT = ..., DAYS = ... ]."),
+    CLI_ROW("sched-update", "backupjob number:sched_id file?", NULL, "one.backupjob.schedupdate",
+            "id $1 @new", NULL,
+            "Changes a scheduled action. From a file or from standard input; what it does not say "
+            "stays."),
+    CLI_ROW("sched-delete", "backupjob number:sched_id", NULL, "one.backupjob.scheddelete", "id $1",
+            NULL, "Deletes a scheduled action."),
+    CLI_GROUP("Change", "rename", "backupjob text:name", NULL, "one.backupjob.rename", "id $1",
+              NULL, "Renames a backup job."),
+    CLI_ROW_UPDATE("backupjob", "backupjob", "a backup job"),
+    CLI_ROW_CHMOD("backupjob", "a backup job"),
+    CLI_ROW_CHOWN("backupjob", "backupjob", "a backup job"),
+    CLI_ROW_CHGRP("backupjob", "backupjob", "a backup job"),
+    CLI_ROW_LOCK("backupjob", "backupjob", "a backup job"),
+    CLI_ROW_UNLOCK("backupjob", "backupjob"),
+    CLI_ROWS_END,
+};
+
+const CliKind cli_backupjob = {
+    .word = "backupjob",
+    .program = "onebackupjob",
+    .noun = "backup job",
+    .plural = "backup jobs",
+    .element = "BACKUPJOB",
+    .info = "one.backupjob.info",
+    .pool = "one.backupjobpool.info",
+    .pool_arguments = "-2 -1 -1",
+    .about = "Backup jobs: machines that are backed up together, at once or at a time.",
+    .examples = "  onebackupjob create nightly.job\n"
+                "  onebackupjob backup nightly\n"
+                "  onebackupjob retry nightly\n",
+    .commands = commands,
+    .columns = columns,
+    .list = "ID,USER,GROUP,NAME,PRIO,UPDATED,OUTDATED,BUSY,ERROR,LAST",
+    .page = job_page,
+};
