@@ -218,7 +218,6 @@ static void copy_general(Template *to, const Template *from)
 {
     for (guint i = 0; i < template_count(from); i++) {
         const TemplateAttribute *attribute = template_nth(from, i);
-        g_autoptr(Template) one = template_new();
         if (!g_strv_contains(general, attribute->name))
             continue;
         if (!attribute->pairs) {
