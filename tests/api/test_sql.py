@@ -40,6 +40,13 @@ def test_only_the_first_user(one):
             client.fails(method, "SELECT 1", code=AUTHORIZATION)
 
 
+def test_verifiers_are_not_shown(one):
+    users = rows(one, "SELECT id, name, password FROM user")
+    assert "oneadmin" in [user["name"] for user in users] and not any(user.get("password") for user in users)
+    for table in rows(one, "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name LIKE '%user%'"):
+        assert not any("argon2" in (value or "") for row in rows(one, f"SELECT * FROM {table['name']}") for value in row.values())
+
+
 def test_nothing_is_changed(one):
     machine = one.allocate(hold=True, name="kept")
     one.fails("one.system.sql", "DELETE FROM vm", False, code=ACTION, text="oned keeps in memory")
