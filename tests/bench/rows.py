@@ -17,6 +17,7 @@ import time
 import cloud
 import load
 import object_rows
+import storage_rows
 from table import Result
 
 
@@ -440,6 +441,7 @@ ROWS = [
     ("idle", idle_connections, False),
     ("refused", refused, False),
     *object_rows.ROWS,
+    *storage_rows.ROWS,
     ("plan", plan_1000, True),
     ("plan-large", plan_10000, True),
     ("memory", idle_memory, True),
