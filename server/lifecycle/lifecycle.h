@@ -146,6 +146,9 @@ gboolean vm_resize_disk(Lifecycle *lifecycle, Vm *vm, gint32 disk, const char *s
 /* Other CPU, VCPU or MEMORY. `enforce`: refuse when the host has no room. */
 gboolean vm_resize(Lifecycle *lifecycle, Vm *vm, const Template *capacity, gboolean enforce,
                    const VmAsker *asker, GError **error);
+/* Something was changed of a machine without its drivers. While it rests on a host (RUNNING,
+ * POWEROFF, SUSPENDED) its history says what, and by whom; elsewhere nothing happens. */
+void vm_note_change(Lifecycle *lifecycle, Vm *vm, gint number, const VmAsker *asker);
 /* The template of the machine becomes `after` (taken); `context`: what the guest is told differs.
  */
 gboolean vm_update_conf(Lifecycle *lifecycle, Vm *vm, Template *after, gboolean context,

@@ -133,6 +133,20 @@ gboolean vm_change_begin(Lifecycle *lifecycle, Vm *vm, const VmActionRow *row, T
     return TRUE;
 }
 
+void vm_note_change(Lifecycle *lifecycle, Vm *vm, gint number, const VmAsker *asker)
+{
+    VmRecord *last = vm_last_record(vm);
+    gboolean runs = vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+    if (!last || last->etime || (!runs && vm->state != VM_POWEROFF && vm->state != VM_SUSPENDED))
+        return;
+    vm_note_action(lifecycle, vm, last, number, asker);
+    vm_renew_record(lifecycle, vm);
+    if (!runs)
+        return;
+    vm_last_record(vm)->rstime = core_now(lifecycle->world->core);
+    vm_record_changed(lifecycle->world, vm, vm_last_record(vm));
+}
+
 /* ---- under way ---- */
 
 gboolean vm_changes(const Vm *vm, const char *word)

@@ -143,6 +143,8 @@ typedef enum {
     VM_ACTION_EXEC = 61,
     VM_ACTION_EXEC_RETRY = 62,
     VM_ACTION_EXEC_CANCEL = 63,
+    VM_ACTION_VMGROUP_ADD = 64,
+    VM_ACTION_VMGROUP_DEL = 65,
 } VmActionNumber;
 
 /* One stay on one host. Times are seconds since the epoch, 0 for not yet. */

@@ -4,6 +4,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
+#include "server/lifecycle/lifecycle.h"
 #include "server/model/vmgroup.h"
 
 #include <string.h>
@@ -249,6 +250,13 @@ gboolean vm_group_for_machine(World *world, const User *user, Template *template
     return TRUE;
 }
 
+static void note(Request *request, Vm *vm, gint number)
+{
+    VmAsker asker = request_asker(request);
+    vm_note_change(request->lifecycle, vm, number, &asker);
+    object_changed(request->world, &vm->head);
+}
+
 /* Arguments: machine, group, name of the role. */
 RpcReply *vm_method_vmgroupadd(Request *request)
 {
@@ -274,7 +282,7 @@ RpcReply *vm_method_vmgroupadd(Request *request)
     attribute_set(given, "ROLE", arg_text(request, 3, ""));
     attribute_set_int(given, "VMGROUP_ID", id);
     vm_group_count(request->world, vm);
-    object_changed(request->world, &vm->head);
+    note(request, vm, VM_ACTION_VMGROUP_ADD);
     return reply_int(request, vm->head.id);
 }
 
@@ -285,6 +293,6 @@ RpcReply *vm_method_vmgroupdel(Request *request)
         return reply_error(request, ONE_ERROR_ACTION, "Machine %d is in no VM group", vm->head.id);
     vm_group_leave(request->world, vm);
     template_remove(vm->head.template, "VMGROUP");
-    object_changed(request->world, &vm->head);
+    note(request, vm, VM_ACTION_VMGROUP_DEL);
     return reply_int(request, vm->head.id);
 }

@@ -90,6 +90,22 @@ def test_machines_take_roles(one):
     one.ok("one.vmgroup.delete", identity)
 
 
+def test_roles_are_in_the_history(one):
+    """Of a machine that is on a host: what was done, and by whom."""
+    identity, running = group(one, "noted"), machine(one, "")
+    one.ok("one.vm.deploy", running, one.host("noting"), False, -1)
+    one.wait(running, "RUNNING")
+    one.ok("one.vm.vmgroupadd", running, identity, "front")
+    one.ok("one.vm.vmgroupdel", running)
+    records = one.vm(running).findall("HISTORY_RECORDS/HISTORY")
+    assert [(r.findtext("ACTION"), r.findtext("UID"), r.findtext("ETIME") == "0") for r in records] == [
+        ("64", "0", False), ("65", "0", False), ("0", "-1", True)]
+    assert records[-1].findtext("RSTIME") != "0" and one.state(running) == "RUNNING"
+    one.ok("one.vm.action", "terminate-hard", running)
+    one.wait(running, "DONE")
+    one.ok("one.vmgroup.delete", identity)
+
+
 @pytest.mark.parametrize("text, pattern", [
     ("VMGROUP = [ VMGROUP_ID = 4711, ROLE = front ]", "VM group with ID: 4711 does not exist"),
     ("VMGROUP = [ VMGROUP_NAME = nothing, ROLE = front ]", "does not own a VM group with name: nothing"),
