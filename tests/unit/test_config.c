@@ -203,7 +203,7 @@ static void test_said(void)
         "USER_RESTRICTED_ATTR = ONE\nUSER_RESTRICTED_ATTR = TWO\nGROUP_RESTRICTED_ATTR = \"\"\n"
         "ACTION_TIMEOUTS = [ DEPLOY = 5 ]\n"
         "BOGUS = 1\nBOGUS = 2\nLOG = [ COLOUR = red ]\nOTHER = [ A = 1 ]\n"
-        "RAFT = [ LIMIT_PURGE = 3 ]\nNETWORK_SIZE = 254\nDRS_INTERVAL = 1\n");
+        "RAFT = [ LIMIT_PURGE = 3 ]\nNETWORK_SIZE = 254\nSCHED_MAX_WND_TIME = 1\n");
 
     g_assert_cmpint(config_int(config, "PORT"), ==, 2345);
     g_assert_cmpint(config_int(config, "MONITORING_INTERVAL_VM"), ==, 7);
@@ -220,7 +220,7 @@ static void test_said(void)
     g_assert_cmpint(config_int(config, "ACTION_TIMEOUTS/SAVE"), ==, 1800);
     g_assert_cmpstr(config_warning(config), ==,
                     "oned.conf: unknown keys, left out: BOGUS, OTHER, LOG/COLOUR; "
-                    "without effect in this version: DRS_INTERVAL, RAFT/LIMIT_PURGE");
+                    "without effect in this version: RAFT/LIMIT_PURGE, SCHED_MAX_WND_TIME");
 }
 
 static void test_clients(void)
