@@ -261,8 +261,8 @@ gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const
         g_autofree char *plain = g_strdup_printf("%s.disk.%d", image->source, id);
         g_autofree char *part = script_word(plain);
         if (step == STEP_BACKUP_READY)
-            g_string_append_printf(text, "SNAP_CREATE_LIVE %s %s/disk.%d %d%s", tm, place, id,
-                                   BACKUP_SNAPSHOT, end);
+            g_string_append_printf(text, "SNAP_CREATE_LIVE %s %s/disk.%d %d %s%s", tm, place, id,
+                                   BACKUP_SNAPSHOT, vm_backups_format(disk), end);
         else if (step == STEP_BACKUP_ERASE)
             g_string_append_printf(text, "DELETE %s " FRONT_END ":%s%s", tm, part, end);
         else if (live)
