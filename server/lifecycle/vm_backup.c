@@ -371,9 +371,10 @@ char *image_backup_document(World *world, const Image *image)
 /* "<number> <MiB> full" or "... increment"; FALSE: it makes no sense. */
 static gboolean read_made(Lifecycle *lifecycle, const Vm *vm, BackupIncrement *made)
 {
-    g_auto(GStrv) words = g_strsplit(template_get(vm->operation, "INFO"), " ", -1);
+    const char *info = template_get(vm->operation, "INFO"); /* none when it was declared done */
+    g_auto(GStrv) words = g_strsplit(info ? info : "", " ", -1);
     gint64 number = vm_change_number(vm, "NUMBER"), told, size;
-    if (!words || g_strv_length(words) < 3 ||
+    if (g_strv_length(words) < 3 ||
         !g_ascii_string_to_signed(words[0], 10, 0, G_MAXINT32, &told, NULL) || told != number ||
         !g_ascii_string_to_signed(words[1], 10, 0, G_MAXINT32, &size, NULL))
         return FALSE;

@@ -7,6 +7,7 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
+#include "server/model/image_backup.h"
 #include "tests/unit/small_world.h"
 
 typedef struct Fixture {
@@ -178,6 +179,26 @@ static inline void save_to_image(Fixture *fixture, Template *change)
     template_set(change, "LIVE", "YES");
 }
 
+/* A new image that holds, or shall hold, the backup of the disk. */
+static inline void keep_in_image(Fixture *fixture, Template *change)
+{
+    World *world = fixture->small->world;
+    const ImageDraft draft = {.name = "backup",
+                              .source = "/ds/1/0-x",
+                              .type = IMAGE_BACKUP,
+                              .format = "raw",
+                              .template = template_new()};
+    g_autoptr(GArray) disks = g_array_new(FALSE, TRUE, sizeof(gint32));
+    g_array_set_size(disks, 1); /* disk 0 */
+    Image *image = image_create(world, datastore_get(world, 1), &draft);
+    image_backup_describe(image, fixture->vm, disks);
+    template_set_int(change, "NUMBER", image_backup_begin(world, image, 1));
+    image_begin(fixture->lifecycle, image, IMAGE_WORK_BACKUP);
+    template_set_int(change, "IMAGE_ID", image->head.id);
+    template_set_int(change, "PARENT", -1);
+    template_set(change, "DISKS", "0");
+}
+
 /* The first change that leads to that phase is under way. */
 static inline void begin_change(Fixture *fixture, VmLcm lcm)
 {
@@ -192,6 +213,8 @@ static inline void begin_change(Fixture *fixture, VmLcm lcm)
         template_set_int(change, "SNAPSHOT_ID", 0);
         if (strcmp(row->word, "disk-saveas") == 0)
             save_to_image(fixture, change);
+        if (strcmp(row->word, "backup") == 0 || strcmp(row->word, "restore") == 0)
+            keep_in_image(fixture, change);
         fixture->vm->operation = change;
         return;
     }

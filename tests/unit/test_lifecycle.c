@@ -52,7 +52,7 @@ static void phase_fails(Fixture *fixture, const VmPhase *phase)
 /* Nobody ever answers anything: no phase is for ever. */
 static void phase_in_silence(Fixture *fixture, const VmPhase *phase)
 {
-    small_wait(fixture->small, 48 * 3600);
+    small_wait(fixture->small, 14 * 24 * 3600); /* a backup has four steps of a day, twice */
     g_assert_null(fixture->vm->state == VM_ACTIVE ? vm_phase(fixture->vm->lcm) : NULL);
 }
 
