@@ -58,12 +58,21 @@ static gboolean rule_covers(const AclRule *rule, const Object *object)
     return in_cluster(object, id);
 }
 
+/* What is made will belong to the user's own group. */
+static gboolean rule_covers_new(const AclRule *rule, const User *user)
+{
+    return rule->resource & ACL_ALL ||
+           (rule->resource & ACL_GROUP && (gint32)(rule->resource & 0xffffffff) == user->head.gid);
+}
+
 static gboolean rules_grant(World *world, const User *user, Right right, Kind kind,
                             const Object *object)
 {
     GPtrArray *rules = world->pools[KIND_ACL].order;
+    gboolean new = right == RIGHT_CREATE && !object;
     for (guint i = 0; i < rules->len; i++)
-        if (rule_speaks(rules->pdata[i], user, right, kind) && rule_covers(rules->pdata[i], object))
+        if (rule_speaks(rules->pdata[i], user, right, kind) &&
+            (new ? rule_covers_new(rules->pdata[i], user) : rule_covers(rules->pdata[i], object)))
             return TRUE;
     return FALSE;
 }

@@ -131,7 +131,8 @@ static GArray *wanted_groups(Request *request)
         const RpcValue *item = value->items->pdata[i];
         gint32 gid = item->type == RPC_INT ? (gint32)item->number : -1;
         Object *group = request_object(request, KIND_GROUP, gid);
-        if (!group || !request_may(request, RIGHT_MANAGE, KIND_GROUP, group) ||
+        gboolean own = gid == request->caller->head.gid; /* the right to make users is enough */
+        if (!group || !(own || request_may(request, RIGHT_MANAGE, KIND_GROUP, group)) ||
             !request_may_give_group(request, gid)) {
             g_array_unref(groups);
             return NULL;
@@ -139,8 +140,8 @@ static GArray *wanted_groups(Request *request)
         g_array_append_val(groups, gid);
     }
     if (groups->len == 0) {
-        gint32 users = GROUP_USERS;
-        g_array_append_val(groups, users);
+        gint32 own = user_is_admin(request->caller) ? GROUP_USERS : request->caller->head.gid;
+        g_array_append_val(groups, own);
     }
     return groups;
 }

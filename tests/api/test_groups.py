@@ -81,6 +81,24 @@ def test_group_administrator(one):
     assert not [rule for rule in rules(one) if rule.startswith(f"#{boss.uid} ")]
 
 
+def test_group_administrator_makes_users(one):
+    gid, other = group(one), group(one)
+    boss = person(one, gid)
+    boss.fails("one.user.allocate", "made-too-early", "pw", "core", code=AUTHORIZATION)
+    one.ok("one.group.addadmin", gid, boss.uid)
+    for groups in ([], [[gid]]):
+        made = boss.ok("one.user.allocate", f"made-by-the-boss-{len(groups)}", "pw", "core", *groups)
+        user = one.xml("one.user.info", made)
+        assert user.findtext("GID") == str(gid) and [x.text for x in user.findall("GROUPS/ID")] == [str(gid)]
+        boss.ok("one.user.passwd", made, "another")
+    for forbidden in ([other], [gid, other], [0], [1]):
+        boss.fails("one.user.allocate", "made-elsewhere", "pw", "core", forbidden, code=AUTHORIZATION)
+    # An administrator of a group that is not the primary one makes nobody: new users would be in the primary one.
+    one.ok("one.user.chgrp", boss.uid, other)
+    one.ok("one.user.addgroup", boss.uid, gid)
+    boss.fails("one.user.allocate", "made-elsewhere", "pw", "core", code=AUTHORIZATION)
+
+
 # -- virtual data centers --
 
 def test_new_groups_are_in_the_default_one(one):

@@ -231,7 +231,7 @@ def test_rights(cast, line):
         case("other").expect(cast.stranger, owner.met(lambda kind, zero: {"USE"} if kind in OWNED and not zero else set()), "other")
 
     def of_chief(kind, zero):
-        return {"USE", "MANAGE", "ADMIN"} if kind == "USER" else {"USE", "MANAGE"} if kind in OF_A_GROUP and not zero else set()
+        return {"USE", "MANAGE", "ADMIN", "CREATE"} if kind == "USER" else {"USE", "MANAGE"} if kind in OF_A_GROUP and not zero else set()
     chief = case("own")
     chief.expect(cast.chief, chief.met(of_chief), "group admin")
 
