@@ -73,7 +73,8 @@ gboolean docker_run_command(ContainerRun *run, int *code, GError **error)
     if (!rest_call(host, &call, &reply, error))
         return FALSE;
     if (reply.status >= 300) {
-        g_autoptr(JsonObject) answer = docker_read_answer(host, &reply, error);
+        JsonObject *answer = docker_read_answer(host, &reply, error); /* only for the error */
+        g_clear_pointer(&answer, json_object_unref);
         return FALSE;
     }
     g_autoptr(JsonObject) ended = docker_do(host, "GET", state, NULL, NULL, error);
