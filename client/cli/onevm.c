@@ -181,6 +181,12 @@ static const CliCommand commands[] = {
      NULL, "Puts a network card into a security group."},
     {NULL, "sg-detach", "vm number:nicid secgroup", NULL, "one.vm.detachsg", "id $1 $2", NULL, 0,
      NULL, "Takes a network card out of a security group."},
+    {NULL, "pci-attach", "vm", "file pci-short-address pci-device pci-vendor pci-class", NULL, NULL,
+     NULL, 0, cli_vm_pci_attach,
+     "Gives a PCI device of its host to a machine that is off. One that is free and is what the "
+     "options say; of an undeployed machine the host is chosen to have one."},
+    {NULL, "pci-detach", "vm number:pciid", NULL, "one.vm.detachpci", "id $1", NULL, 0, NULL,
+     "Takes a PCI device from a machine that is off."},
     {NULL, "exec", "vm... text:command", NULL, "one.vm.exec", "id $1 ''", NULL, 0, NULL,
      "Runs a command in the guest, by its agent. What becomes of it is shown by `onevm show`."},
     {NULL, "exec-retry", "vm...", NULL, "one.vm.retryexec", "id", NULL, 0, NULL,

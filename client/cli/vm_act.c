@@ -194,6 +194,20 @@ static gboolean attach_nic(Cli *cli, gint32 id, GError **error)
     return attach(cli, id, "one.vm.attachnic", "NIC", pairs, G_N_ELEMENTS(pairs), error);
 }
 
+static gboolean attach_pci(Cli *cli, gint32 id, GError **error)
+{
+    static const Pair pairs[] = {{"pci-short-address", "SHORT_ADDRESS"},
+                                 {"pci-device", "DEVICE"},
+                                 {"pci-vendor", "VENDOR"},
+                                 {"pci-class", "CLASS"}};
+    return attach(cli, id, "one.vm.attachpci", "PCI", pairs, G_N_ELEMENTS(pairs), error);
+}
+
+CliExit cli_vm_pci_attach(Cli *cli)
+{
+    return cli_each(cli, attach_pci);
+}
+
 static gboolean attach_router_nic(Cli *cli, gint32 id, GError **error)
 {
     static const Pair pairs[] = {{"network", "NETWORK_ID"},

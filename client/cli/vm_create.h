@@ -20,6 +20,7 @@ CliExit cli_vm_vnc(Cli *cli);
 CliExit cli_vm_ssh(Cli *cli);
 CliExit cli_vm_disk_attach(Cli *cli);
 CliExit cli_vm_nic_attach(Cli *cli);
+CliExit cli_vm_pci_attach(Cli *cli);
 CliExit cli_vrouter_nic_attach(Cli *cli);
 CliExit cli_vm_backup_mode(Cli *cli);
 

@@ -17,7 +17,7 @@ typedef struct Knob {
     double minimum, maximum;
 } Knob;
 
-enum { LATENCY, FAIL, LOST, TOTALCPU, TOTALMEMORY, DOWN, KNOBS };
+enum { LATENCY, FAIL, LOST, TOTALCPU, TOTALMEMORY, PCI, DOWN, KNOBS };
 
 static const Knob knobs[KNOBS] = {
     [LATENCY] = {"latency", 0, 86400},
@@ -25,6 +25,7 @@ static const Knob knobs[KNOBS] = {
     [LOST] = {"lost", 0, 1},
     [TOTALCPU] = {"TOTALCPU", 0, 1e9},
     [TOTALMEMORY] = {"TOTALMEMORY", 0, 1e15},
+    [PCI] = {"PCI", 0, 64},
     [DOWN] = {"down", 0, 1},
 };
 
@@ -139,7 +140,8 @@ DummyHost dummy_host(const char *host)
 {
     double values[KNOBS] = {[TOTALCPU] = 800, [TOTALMEMORY] = 16 * 1024 * 1024};
     apply_rules("HOST", host, values);
-    return (DummyHost){(gint64)values[TOTALCPU], (gint64)values[TOTALMEMORY], values[DOWN] != 0};
+    return (DummyHost){(gint64)values[TOTALCPU], (gint64)values[TOTALMEMORY], (guint)values[PCI],
+                       values[DOWN] != 0};
 }
 
 /* ---- machines ---- */

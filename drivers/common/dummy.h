@@ -9,7 +9,8 @@
  * Lines of the control file, of which later ones win, setting by setting; "*" and "?"
  * in ACTION and host match as in a shell, host may be left out:
  *   ACTION [host] latency=SECONDS fail=0..1 lost=0..1
- *   HOST   name   TOTALCPU=800 TOTALMEMORY=16777216 down=0|1
+ *   HOST   name   TOTALCPU=800 TOTALMEMORY=16777216 PCI=0 down=0|1
+ * PCI devices have the buses 01, 02, ...; each second one is a network card.
  */
 #pragma once
 
@@ -25,6 +26,7 @@ typedef struct DummyOdds {
 typedef struct DummyHost {
     gint64 total_cpu;    /* percent; 100 is a core */
     gint64 total_memory; /* KiB */
+    guint pci;           /* how many devices it has for machines */
     gboolean down;       /* does not answer */
 } DummyHost;
 

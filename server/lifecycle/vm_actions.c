@@ -3,6 +3,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/datastore.h"
+#include "server/model/host_pci.h"
 #include "server/model/quota.h"
 #include "server/model/vm_room.h"
 
@@ -144,6 +145,11 @@ gboolean vm_deploy(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmA
         return FALSE;
     if (!datastore || !may_be(world, vm, (VmTarget){VM_ACTIVE, phase}, host->cluster, error))
         return FALSE;
+    g_autoptr(Template) after = template_copy(vm->head.template);
+    if (!host_pci_choose(world, host, vm, after, FALSE, error))
+        return FALSE;
+    template_free(vm->head.template);
+    vm->head.template = g_steal_pointer(&after);
     vm_new_record(lifecycle, vm, host, datastore);
     if (template_get(vm->user_template, "SCHED_MESSAGE"))
         template_set(vm->user_template, "SCHED_MESSAGE", NULL);

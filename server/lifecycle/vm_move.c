@@ -6,6 +6,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/datastore.h"
+#include "server/model/host_pci.h"
 #include "server/model/quota.h"
 
 #include <string.h>
@@ -23,7 +24,14 @@ typedef struct Move {
     Host *host;           /* the destination */
     Datastore *datastore; /* where the files are, and stay */
     VmLcm phase;          /* that the order begins with */
+    Template *after;      /* the machine's, with its PCI devices at the destination; NULL: none */
 } Move;
+
+static void move_clear(Move *move)
+{
+    template_free(move->after);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Move, move_clear)
 
 typedef enum { MOVE_OK, MOVE_WARNING, MOVE_NO } MoveResult;
 
@@ -189,6 +197,36 @@ static MoveResult driver_moves(Move *move, char **text, GError **error)
     return MOVE_OK;
 }
 
+/* What a guest's memory knows of a device is true of that one only; so a machine is off while it
+ * changes its devices. */
+static MoveResult has_devices(Move *move, char **text, GError **error)
+{
+    guint count = 0;
+    gboolean live = move->phase == LCM_MIGRATE;
+    while (template_vector(move->vm->head.template, "PCI", count))
+        count++;
+    if (count == 0)
+        return MOVE_OK;
+    if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND)
+        return refuse(error,
+                      "Cannot migrate a suspended machine with %u PCI devices of its host, which "
+                      "its memory knows; resume it first, then migrate --poff",
+                      count);
+    if (live || (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0))
+        return refuse(error,
+                      "Cannot migrate %s: the machine has %u PCI devices of host %s, which stay "
+                      "there; migrate --poff powers it off, moves it and gives it devices of the "
+                      "new host",
+                      live ? "live" : "with the memory saved", count,
+                      vm_last_record(move->vm)->host_name);
+    template_free(move->after);
+    move->after = template_copy(move->vm->head.template);
+    if (!host_pci_choose(move->lifecycle->world, move->host, move->vm, move->after, TRUE, error))
+        return MOVE_NO;
+    *text = g_strdup_printf("%u PCI devices are free on %s", count, move->host->head.name);
+    return MOVE_OK;
+}
+
 /* Only a check says more about the way than that it can be gone. */
 static MoveResult live_as_wished(Move *move, char **text, GError **error)
 {
@@ -210,7 +248,8 @@ static const struct {
     {"host", host_ready, TRUE},      {"capacity", has_room},
     {"quota", within_quota},         {"datastore", same_datastore},
     {"way", other_host, TRUE},       {"driver", same_driver, TRUE},
-    {"ability", driver_moves, TRUE}, {"snapshots", no_snapshots},
+    {"ability", driver_moves, TRUE}, {"devices", has_devices},
+    {"snapshots", no_snapshots},
 };
 
 /* ---- orders ---- */
@@ -220,7 +259,7 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const Vm
 {
     static const gint numbers[] = {VM_ACTION_MIGRATE, VM_ACTION_POWEROFF_MIGRATE,
                                    VM_ACTION_POWEROFF_HARD_MIGRATE};
-    Move move = {lifecycle, vm, place, order};
+    g_auto(Move) move = {lifecycle, vm, place, order};
     for (guint i = 0; i < G_N_ELEMENTS(conditions); i++) {
         g_autofree char *text = NULL;
         if (!conditions[i].check_only && conditions[i].look(&move, &text, error) == MOVE_NO)
@@ -232,6 +271,10 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const Vm
                    asker);
     vm_log(lifecycle, vm, LOG_INFO, "%s migration from host %s to host %s", live ? "live" : "cold",
            last->host_name, move.host->head.name);
+    if (move.after) {
+        template_free(vm->head.template);
+        vm->head.template = g_steal_pointer(&move.after);
+    }
     vm_new_record(lifecycle, vm, move.host, move.datastore);
     vm_migration_ordered(lifecycle, vm, move.phase, order);
     vm->resched = FALSE;
@@ -322,7 +365,7 @@ gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, co
                     CHECKS_MAX);
         return FALSE;
     }
-    Move move = {lifecycle, vm, place, order};
+    g_auto(Move) move = {lifecycle, vm, place, order};
     const VmRecord *last = vm_last_record(vm);
     const Host *host = host_get(lifecycle->world, place->host);
     struct Check *check = g_new0(struct Check, 1);

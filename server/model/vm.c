@@ -10,6 +10,7 @@
 #include "server/model/vm_snapshots.h"
 #include "server/model/vmgroup.h"
 #include "server/model/vrouter.h"
+#include "server/model/host_pci.h"
 #include "server/model/vm_room.h"
 #include "server/model/world.h"
 
@@ -236,6 +237,7 @@ void vm_drop_record(World *world, Vm *vm)
     store_set_int(write, 1, record->seq);
     core_write(world->core, write);
     g_ptr_array_set_size(vm->records, (gint)vm->records->len - 1);
+    host_pci_return(vm->head.template);
     object_changed(world, &vm->head);
 }
 
@@ -257,6 +259,8 @@ void vm_set_state(World *world, Vm *vm, VmState state, VmLcm lcm)
         vm_images_release(world, vm->head.id, vm->head.template);
     }
     vm_recharge(world, vm);
+    if (vm->charges[0].host < 0 && state != VM_DONE)
+        host_pci_forget(vm->head.template);
     object_changed(world, &vm->head);
 }
 

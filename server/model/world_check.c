@@ -7,6 +7,7 @@
 #include "server/model/cluster.h"
 #include "server/model/datastore.h"
 #include "server/model/host.h"
+#include "server/model/host_pci.h"
 #include "server/model/image.h"
 #include "server/model/market.h"
 #include "server/model/migration.h"
@@ -235,7 +236,7 @@ static const struct {
     {network_check, network_repair}, {secgroup_check, NULL},      {vm_group_check, NULL},
     {images_check, images_repair},   {vm_images_check, NULL},     {check_ids, NULL},
     {vrouter_check, NULL},           {quota_check, quota_repair}, {sched_actions_check, NULL},
-    {backupjobs_check, NULL},        {markets_check, NULL},
+    {backupjobs_check, NULL},        {markets_check, NULL},       {host_pci_check, NULL},
 };
 
 GPtrArray *world_check(World *world)

@@ -116,6 +116,9 @@ HANDLER(image_restore);
 HANDLER(vm_method_exec);
 HANDLER(vm_method_retryexec);
 HANDLER(vm_method_cancelexec);
+/* methods_pci.c */
+HANDLER(vm_method_attachpci);
+HANDLER(vm_method_detachpci);
 /* methods_backupjob.c */
 HANDLER(backupjob_allocate);
 HANDLER(backupjob_delete);

@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
+#include "server/model/host_pci.h"
 #include "server/model/vm_backups.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_devices.h"
@@ -160,6 +161,7 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
         !devices_number_nics(template, draft->router != NULL, error) ||
         !context_files_allowed(world, template, error))
         return FALSE;
+    host_pci_number(template);
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
                                     config_bool(world->config, "VM_SUBMIT_ON_HOLD"));
     read_import(given, draft);

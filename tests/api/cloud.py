@@ -201,6 +201,6 @@ one.vm.deploy globule.host.forceupdate one.vm.action one.vm.migrate globule.vm.m
 one.vm.lock one.vm.unlock one.vm.chmod one.vm.chown one.host.status one.host.delete one.host.rename one.host.update
 one.user.delete one.user.passwd one.user.update one.user.chgrp one.user.addgroup one.user.delgroup one.user.chauth
 one.user.enable one.vm.detach one.vm.snapshotcreate one.vm.attach
-one.vm.attachnic one.vm.detachnic one.vm.disksaveas one.vm.diskresize one.vm.snapshotrevert one.vm.snapshotdelete
+one.vm.attachpci one.vm.detachpci one.vm.attachnic one.vm.detachnic one.vm.disksaveas one.vm.diskresize one.vm.snapshotrevert one.vm.snapshotdelete
 one.vm.disksnapshotcreate one.vm.disksnapshotrevert one.vm.disksnapshotdelete one.vm.disksnapshotrename
 """.split())

@@ -48,6 +48,8 @@ METHODS = [
     ("one.vm.exec", [("id", 0), ("string", "true"), ("string", "")], "virtual machine"),
     ("one.vm.retryexec", [("id", 0)], "virtual machine"),
     ("one.vm.cancelexec", [("id", 0)], "virtual machine"),
+    ("one.vm.attachpci", [("id", 0), ("string", "PCI=[VENDOR=8086]")], "virtual machine"),
+    ("one.vm.detachpci", [("id", 0), ("int", 0)], "virtual machine"),
     ("one.vm.monitoring", [("id", 0)], "virtual machine"),
     ("one.vmpool.info", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
     ("one.vmpool.infoextended", [("int", -2), ("int", -1), ("int", -1), ("int", -1), ("string?", "")], None),
