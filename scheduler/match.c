@@ -318,43 +318,85 @@ static SchedHostTest test_state(gint32 state)
     return SCHED_NOT_MONITORED;
 }
 
+static gboolean is_any(const char *wanted)
+{
+    return wanted == NULL || *wanted == '\0';
+}
+
+/* Numbers in hexadecimal, as oned reads them: "10de" and "0x10DE" are the same. */
 static gboolean same_or_any(const char *wanted, const char *has)
 {
-    return wanted == NULL || (has != NULL && g_ascii_strcasecmp(wanted, has) == 0);
+    char *end = NULL, *other = NULL;
+    if (is_any(wanted) || has == NULL)
+        return is_any(wanted);
+    guint64 first = g_ascii_strtoull(wanted, &end, 16), second = g_ascii_strtoull(has, &other, 16);
+    gboolean numbers = end != wanted && *end == '\0' && other != has && *other == '\0';
+    return numbers ? first == second : g_ascii_strcasecmp(wanted, has) == 0;
 }
 
-/* A device of the host that is free and is what is wanted, or NULL. */
-static SchedPci *free_device(const SchedHost *host, const SchedPci *want)
+/* One that names its device in another way is for oned to look at. */
+static gboolean is_wish(const SchedPci *want)
 {
+    return !is_any(want->vendor) || !is_any(want->device) || !is_any(want->class) ||
+           !is_any(want->address);
+}
+
+/* A device that is free is found for the wish `index`; another wish may give up the one that was
+ * found for it, for another: oned chooses in the same way. */
+static gboolean find_device(const SchedHost *host, const GArray *wanted, guint index, gint *takers,
+                            gboolean *seen)
+{
+    const SchedPci *want = &g_array_index(wanted, SchedPci, index);
     for (guint i = 0; host->pci != NULL && i < host->pci->len; i++) {
-        SchedPci *device = &g_array_index(host->pci, SchedPci, i);
-        if (device->vmid < 0 && same_or_any(want->vendor, device->vendor) &&
-            same_or_any(want->device, device->device) && same_or_any(want->class, device->class) &&
-            same_or_any(want->address, device->address))
-            return device;
+        const SchedPci *device = &g_array_index(host->pci, SchedPci, i);
+        if (seen[i] || device->vmid >= 0 || !same_or_any(want->vendor, device->vendor) ||
+            !same_or_any(want->device, device->device) ||
+            !same_or_any(want->class, device->class) ||
+            !same_or_any(want->address, device->address))
+            continue;
+        seen[i] = TRUE;
+        if (takers[i] >= 0 && !find_device(host, wanted, (guint)takers[i], takers, seen))
+            continue;
+        takers[i] = (gint)index;
+        return TRUE;
     }
-    return NULL;
+    return FALSE;
 }
 
-gboolean sched_take_devices(SchedHost *host, const SchedVm *vm)
+/* A device for each wish: the number of its taker in `takers`, as long as the host's list. */
+static gboolean find_devices(const SchedHost *host, const GArray *wanted, gint *takers)
 {
-    for (guint i = 0; vm->pci != NULL && i < vm->pci->len; i++) {
-        SchedPci *device = free_device(host, &g_array_index(vm->pci, SchedPci, i));
-        if (device == NULL)
+    guint count = host->pci != NULL ? host->pci->len : 0;
+    g_autofree gboolean *seen = g_new(gboolean, count + 1);
+    for (guint i = 0; i < count; i++)
+        takers[i] = -1;
+    for (guint i = 0; i < wanted->len; i++) {
+        memset(seen, 0, (count + 1) * sizeof *seen);
+        if (is_wish(&g_array_index(wanted, SchedPci, i)) &&
+            !find_device(host, wanted, i, takers, seen))
             return FALSE;
-        device->vmid = vm->id;
     }
     return TRUE;
 }
 
-/* Whether each wanted device finds one of its own: they are taken for a moment. */
+gboolean sched_take_devices(SchedHost *host, const SchedVm *vm)
+{
+    guint count = host->pci != NULL ? host->pci->len : 0;
+    g_autofree gint *takers = g_new(gint, count + 1);
+    if (vm->pci == NULL)
+        return TRUE;
+    if (!find_devices(host, vm->pci, takers))
+        return FALSE;
+    for (guint i = 0; i < count; i++)
+        if (takers[i] >= 0)
+            g_array_index(host->pci, SchedPci, i).vmid = vm->id;
+    return TRUE;
+}
+
 static gboolean has_devices(const SchedHost *host, const SchedVm *vm)
 {
-    SchedHost trial = *host;
-    trial.pci = host->pci != NULL ? g_array_copy(host->pci) : NULL;
-    gboolean found = sched_take_devices(&trial, vm);
-    g_clear_pointer(&trial.pci, g_array_unref);
-    return found;
+    g_autofree gint *takers = g_new(gint, (host->pci != NULL ? host->pci->len : 0) + 1);
+    return find_devices(host, vm->pci, takers);
 }
 
 static SchedHostTest test_room(const SchedHost *host, const SchedVm *vm)

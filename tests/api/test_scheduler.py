@@ -92,6 +92,25 @@ def test_freed_capacity_is_used(one, scheduler):
         one.action("terminate-hard", identity)
 
 
+def test_devices_of_hosts(one, scheduler):
+    """A machine goes where one is free, and waits for it."""
+    one.control("HOST gpu PCI=1")
+    host = one.host("gpu")
+    first, second = one.allocate("PCI = [ VENDOR = \"0x10DE\" ]"), one.allocate("PCI = [ CLASS = 302 ]")
+    waiting = one.until(lambda: next((vm for vm in (first, second) if message(one, vm)), None), "the message")
+    vm = first + second - waiting
+    assert "3 of 3 have no such PCI device free" in message(one, waiting)
+    one.wait(vm, "RUNNING")
+    assert host_of(one, vm) == host
+    one.action("terminate-hard", vm)
+    one.wait(waiting, "RUNNING")
+    assert host_of(one, waiting) == host
+    one.action("terminate-hard", waiting)
+    one.wait(waiting, "DONE")
+    one.ok("one.host.delete", host)
+    one.control()
+
+
 def test_moves_on_request(one, scheduler):
     identity = one.allocate()
     one.wait(identity, "RUNNING")

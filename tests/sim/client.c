@@ -134,8 +134,11 @@ static void make_vm(Client *client)
         waiting->call.caller = (RpcCaller){SIM_ANN + sim_pick(client->sim, 2), -1};
     g_autofree char *disk = g_strdup_printf("CPU=1\nMEMORY=128\nDISK=[IMAGE_ID=%d]\n",
                                             images_some(client->sim->images));
-    /* Of the network there are fewer addresses than machines want: some are refused. */
-    add_text(waiting, sim_chance(client->sim, 0.4) ? disk
+    /* Of the network there are fewer addresses than machines want, and of PCI devices fewer than
+     * machines there are: some are refused. */
+    gboolean devices = waiting->call.caller.uid == 0 && sim_chance(client->sim, 0.3);
+    add_text(waiting, devices ? "CPU=1\nMEMORY=128\nPCI=[VENDOR=10de]\nPCI=[CLASS=302]\n"
+                      : sim_chance(client->sim, 0.4) ? disk
                       : sim_chance(client->sim, 0.3)
                           ? "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
                           : "CPU=1\nMEMORY=128\nDISK=[TYPE=\"fs\",SIZE=\"10\"]\n"
@@ -250,6 +253,9 @@ static void plug(Client *client, gint32 vm)
         {"attachnic", "t", "NIC=[BRIDGE=br0]"},
         {"attachnic", "t", "NIC=[NETWORK_ID=0]"},
         {"detachnic", "n"},
+        {"attachpci", "t", "PCI=[VENDOR=10de]"},
+        {"attachpci", "t", "PCI=[SHORT_ADDRESS=\"01:00.0\"]"},
+        {"detachpci", "n"},
         {"snapshotcreate", "t", "snap"},
         {"snapshotdelete", "n"},
         {"snapshotrevert", "n"},

@@ -354,6 +354,12 @@ static char *monitor_info(Request *request, const char *host)
 {
     g_autoptr(GString) text = g_string_new("HYPERVISOR=dummy\nTOTALCPU=800\nTOTALMEMORY=16777216\n"
                                            "USEDCPU=1\nFREECPU=799\nSYNC_STATE=yes\n");
+    for (guint i = 1; i <= 4; i++)
+        g_string_append_printf(
+            text,
+            "PCI=[VENDOR=10de,DEVICE=1db4,CLASS=0302,SHORT_ADDRESS=\"%02x:00.0\","
+            "DOMAIN=0000,BUS=%02x,SLOT=00,FUNCTION=0]\n",
+            i, i);
     GHashTableIter iterator;
     gpointer key;
     g_autofree char *prefix = g_strdup_printf("%s/", host);

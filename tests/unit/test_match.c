@@ -63,7 +63,8 @@ static void test_devices(void)
 {
     g_autoptr(SchedPools) pools = sched_test_pools();
     g_autoptr(SchedMatcher) matcher = matcher_for(pools);
-    SchedPci any = {.class = "0302", .vmid = -1}, taken = {.address = "03:00.0", .vmid = -1};
+    SchedPci any = {.class = "0x302", .vmid = -1}, taken = {.address = "03:00.0", .vmid = -1};
+    SchedPci named = {.vmid = -1}, last = {.vendor = "10DE", .vmid = -1};
     g_autoptr(GArray) one = g_array_new(FALSE, FALSE, sizeof(SchedPci));
     g_autoptr(GArray) two = g_array_new(FALSE, FALSE, sizeof(SchedPci));
     g_autoptr(GArray) other = g_array_new(FALSE, FALSE, sizeof(SchedPci));
@@ -71,10 +72,15 @@ static void test_devices(void)
     g_array_append_val(two, any);
     g_array_append_val(two, any);
     g_array_append_val(other, taken);
-    SchedVm vms[] = {{.id = 1, .host = -1, .pci = one},
-                     {.id = 2, .host = -1, .pci = two},
-                     {.id = 3, .host = -1, .pci = other},
-                     {.id = 4, .host = -1, .pci = one}};
+    g_autoptr(GArray) exact = g_array_new(FALSE, FALSE, sizeof(SchedPci));
+    g_autoptr(GArray) by_itself = g_array_new(FALSE, FALSE, sizeof(SchedPci));
+    SchedPci first = {.address = "02:00.0", .vmid = -1};
+    g_array_append_val(exact, last); /* alone it would take what only the next can have */
+    g_array_append_val(exact, first);
+    g_array_append_val(by_itself, named);
+    SchedVm vms[] = {{.id = 1, .host = -1, .pci = one},   {.id = 2, .host = -1, .pci = two},
+                     {.id = 3, .host = -1, .pci = other}, {.id = 4, .host = -1, .pci = one},
+                     {.id = 5, .host = -1, .pci = exact}, {.id = 6, .host = -1, .pci = by_itself}};
     SchedHost *host = sched_find_host(pools, 0);
     SchedHostTest before[] = {SCHED_FITS, SCHED_NO_PCI, SCHED_NO_PCI};
     for (guint i = 0; i < G_N_ELEMENTS(before); i++)
@@ -85,6 +91,11 @@ static void test_devices(void)
     g_assert_true(sched_take_devices(host, &vms[0]));
     g_assert_cmpint(sched_test_host(matcher, sched_class_of(matcher, &vms[3]), 0), ==,
                     SCHED_NO_PCI);
+    g_assert_cmpint(sched_test_host(matcher, sched_class_of(matcher, &vms[5]), 1), ==, SCHED_FITS);
+    for (guint i = 0; i < host->pci->len; i++)
+        g_array_index(host->pci, SchedPci, i).vmid = -1;
+    g_assert_true(sched_take_devices(host, &vms[4]));
+    g_assert_cmpint(g_array_index(host->pci, SchedPci, 1).vmid, ==, 5);
 }
 
 static void test_room_in_datastores(void)
