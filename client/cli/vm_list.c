@@ -293,11 +293,22 @@ static void add_monitoring(Cli *cli, xmlNode *vm, GString *page)
     }
 }
 
+/* What it asked for, and where on its host the device is that it got. */
+static const CliColumn pci_columns[] = {
+    {"ID", 3, "PCI_ID", NULL, NULL},
+    {"VENDOR", -8, "VENDOR", NULL, NULL},
+    {"DEVICE", -8, "DEVICE", NULL, NULL},
+    {"CLASS", -8, "CLASS", NULL, NULL},
+    {"SLOT", -8, "SHORT_ADDRESS", NULL, NULL},
+    {"ADDRESS", -14, "ADDRESS", NULL, NULL},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 /* The template without what the page already shows in tables. */
 static void add_template(Cli *cli, xmlNode *vm, GString *page)
 {
-    static const char *const shown[] = {"DISK",         "NIC", "SNAPSHOT", "SECURITY_GROUP_RULE",
-                                        "SCHED_ACTION", NULL};
+    static const char *const shown[] = {
+        "DISK", "NIC", "PCI", "SNAPSHOT", "SECURITY_GROUP_RULE", "SCHED_ACTION", NULL};
     xmlNode *copy = xmlCopyNode(xml_find(vm, "TEMPLATE"), 1);
     if (copy == NULL)
         return;
@@ -343,6 +354,7 @@ void cli_vm_page(Cli *cli, xmlNode *vm, GString *page)
     cli_page_rights(cli, vm, page);
     cli_page_table(cli, page, "VM DISKS", disk_columns, vm, "TEMPLATE/DISK");
     cli_page_table(cli, page, "VM NICS", nic_columns, vm, "TEMPLATE/NIC");
+    cli_page_table(cli, page, "VM PCI DEVICES", pci_columns, vm, "TEMPLATE/PCI");
     cli_page_table(cli, page, "SNAPSHOTS", snapshot_columns, vm, "TEMPLATE/SNAPSHOT");
     cli_vm_page_scheduled(cli, vm, page);
     cli_page_table(cli, page, "VIRTUAL MACHINE HISTORY", history_columns, vm,

@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 from api.states import ACTION, AUTHORIZATION
+from api.test_cli import Shell
 
 GPU = "PCI = [ VENDOR = 10de ]\n"
 CARD = "PCI = [ VENDOR = \"0x8086\", CLASS = 200 ]\n"
@@ -105,6 +106,21 @@ def test_only_administrators_give_them(one, hosts):
     one.ok("one.user.quota", ann.uid, "VM = [ PCI_DEV = 1 ]")
     one.ok("one.vm.attachpci", vm, GPU)
     refused(one, "PCI_DEV", "one.vm.attachpci", vm, GPU, code=AUTHORIZATION)
+    ended(one, vm)
+
+
+def test_by_the_command_line(one, hosts, tmp_path):
+    shell = Shell(tmp_path, one.port, one.session)
+    vm = one.running(hosts[0])
+    one.action("poweroff-hard", vm)
+    one.wait(vm, "POWEROFF")
+    shell.run(f"onevm pci-attach {vm} --pci_vendor 10de --pci_device 1db4 --pci_class 0302")
+    shell.run(f"onevm pci-attach {vm} --pci_short_address 04:00.0")
+    assert given(one, vm) == {"0": "0000:01:00:0", "1": "0000:04:00:0"}
+    lines = [line.split() for line in shell.run(f"onevm show {vm}").splitlines()]
+    assert ["0", "10de", "1db4", "0302", "0000:01:00:0"] in lines and ["1", "04:00.0", "0000:04:00:0"] in lines, lines
+    shell.run(f"onevm pci-detach {vm} 0")
+    assert given(one, vm) == {"1": "0000:04:00:0"}
     ended(one, vm)
 
 
