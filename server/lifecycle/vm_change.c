@@ -19,6 +19,7 @@
 #include "server/model/quota.h"
 #include "server/model/vm_images.h"
 #include "server/model/vm_snapshots.h"
+#include "server/model/vrouter.h"
 
 #include <string.h>
 
@@ -244,7 +245,10 @@ static void done_detach_disk(World *world, Vm *vm)
 
 static void done_detach_nic(World *world, Vm *vm)
 {
+    VRouter *router = vrouter_of_vm(world, vm);
     drop_device(world, vm, "NIC", "NIC_ID");
+    if (router)
+        vrouter_settle(world, router);
 }
 
 static void done_snapshot_create(World *world, Vm *vm)

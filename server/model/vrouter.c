@@ -142,15 +142,53 @@ VRouter *vrouter_of_vm(World *world, const Vm *vm)
     return VROUTER(pool_get(world, KIND_VROUTER, (gint32)id));
 }
 
+static gboolean is_in_use(World *world, const VRouter *router, const TemplateAttribute *card)
+{
+    const char *number = attribute_get(card, "NIC_ID");
+    for (guint i = 0; i < router->vms->len; i++) {
+        const Object *vm = pool_get(world, KIND_VM, g_array_index(router->vms, gint32, i));
+        const TemplateAttribute *nic;
+        for (guint k = 0; vm && (nic = template_vector(vm->template, "NIC", k)); k++)
+            if (g_strcmp0(attribute_get(nic, "NIC_ID"), number) == 0)
+                return TRUE;
+    }
+    return FALSE;
+}
+
+static const TemplateAttribute *find_left(World *world, const VRouter *router)
+{
+    const TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(router->head.template, "NIC", i)); i++)
+        if (vrouter_card_says(card, "LEAVING") && !is_in_use(world, router, card))
+            return card;
+    return NULL;
+}
+
+void vrouter_settle(World *world, VRouter *router)
+{
+    Template *template = router->head.template;
+    const TemplateAttribute *card;
+    while ((card = find_left(world, router))) {
+        vrouter_touch_networks(world, router);
+        network_release_held(world, card, (Holder){HOLDER_ROUTER, router->head.id});
+        for (guint i = 0; i < template_count(template); i++)
+            if (template_nth(template, i) == card) {
+                template_attribute_free(template_steal(template, i));
+                break;
+            }
+        object_changed(world, &router->head);
+    }
+}
+
 void vrouter_count(World *world, Vm *vm)
 {
     VRouter *router = vrouter_of_vm(world, vm);
     if (!router)
         return;
-    if (vm->state == VM_DONE)
-        (void)ids_remove(router->vms, vm->head.id);
-    else
+    if (vm->state != VM_DONE)
         ids_add(router->vms, vm->head.id);
+    else if (ids_remove(router->vms, vm->head.id))
+        vrouter_settle(world, router);
     object_touched(world, &router->head);
 }
 

@@ -42,6 +42,9 @@ void vrouter_share_addresses(const TemplateAttribute *card, TemplateAttribute *m
 VRouter *vrouter_of_vm(World *world, const Vm *vm);
 /* Enters a machine in its router, or takes it out when it is DONE. */
 void vrouter_count(World *world, Vm *vm);
+/* Cards that leave (LEAVING=YES) are gone, with their addresses, once no machine has them any more.
+ */
+void vrouter_settle(World *world, VRouter *router);
 /* Adds a line for each machine that a router counts wrongly. */
 void vrouter_check(World *world, GPtrArray *problems);
 

@@ -328,12 +328,14 @@ RpcReply *vrouter_detachnic(Request *request)
     VRouter *router = VROUTER(request->object);
     VmAsker asker = request_asker(request);
     gint32 id = arg_int(request, 2, -1);
-    const TemplateAttribute *card = vrouter_card(router, id);
+    TemplateAttribute *card = vrouter_card(router, id);
     if (!card)
         return reply_error(request, ONE_ERROR_ACTION, "NIC with NIC_ID %d does not exist.", id);
     if (!machines_may_change(request, router, "nic-detach"))
         return NULL;
-    drop_card(request, router, card);
+    /* Its address is nobody else's before the last machine has let go of it. */
+    attribute_set(card, "LEAVING", "YES");
+    object_changed(request->world, &router->head);
     g_autoptr(GArray) vms = g_array_copy(router->vms);
     for (guint i = 0; i < vms->len; i++) {
         Vm *vm = vm_get(request->world, g_array_index(vms, gint32, i));
@@ -341,5 +343,6 @@ RpcReply *vrouter_detachnic(Request *request)
             !vm_detach_nic(request->lifecycle, vm, id, &asker, &request->error))
             return NULL;
     }
+    vrouter_settle(request->world, router);
     return reply_int(request, router->head.id);
 }

@@ -132,6 +132,34 @@ def test_cards_come_and_go_with_the_machines(one, template, nets):
     check(one)
 
 
+def test_an_address_is_the_routers_until_the_last_machine_lets_go(one, template, nets):
+    """A guest that keeps its card keeps the address, too; it can be tried again, and its end settles it."""
+    inside, outside, number = nets
+    router = one.ok("one.vrouter.allocate", f"NAME = stays{number}\nNIC = [ NETWORK_ID = {inside}, FLOATING_IP = YES ]")
+    one.ok("one.vrouter.attachnic", router, f"NIC = [ NETWORK_ID = {outside}, FLOATING_IP = YES ]")
+    one.ok("one.vrouter.instantiate", router, 1, template, "s%i", False, "")
+    (machine,) = vms(one, router)
+    one.ok("one.vm.deploy", machine, 0, False, -1, "")
+    rest(one, [machine], "RUNNING")
+    shared = held(one, inside), held(one, outside)
+    one.control("DETACHNIC * fail=1")
+    for card in (0, 1):
+        one.ok("one.vrouter.detachnic", router, card)
+        rest(one, [machine], "RUNNING")
+    assert list(cards(one, machine)) == [0, 1] and (held(one, inside), held(one, outside)) == shared
+    assert [nic.findtext("LEAVING") for nic in one.xml("one.vrouter.info", router).findall("TEMPLATE/NIC")] == ["YES", "YES"]
+    check(one)
+    one.control()
+    one.ok("one.vrouter.detachnic", router, 0)
+    rest(one, [machine], "RUNNING")
+    assert list(cards(one, machine)) == [1] and held(one, inside) == {} and held(one, outside) == shared[1]
+    one.ok("one.vm.recover", machine, 3)
+    rest(one, [machine], "DONE")
+    assert held(one, outside) == held(one, outside, "VM") == {}
+    assert one.xml("one.vrouter.info", router).find("TEMPLATE/NIC") is None
+    check(one)
+
+
 def test_what_is_refused_changes_nothing(one, template, nets):
     inside, outside, number = nets
     plain = one.ok("one.template.allocate", f"NAME = plain{number}\nCPU = 0.1\nMEMORY = 64")
