@@ -15,7 +15,7 @@ cd "$top"
 
 # What goes where, one place for both layouts.
 programs="oned mm_sched onecli"
-clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup onebackupjob oneacct oneshowback onevrouter onezone onehook onemarket onemarketapp"
+clients="onevm onehost oneuser onetemplate onevnet onevntemplate onesecgroup onegroup oneacl onecluster onedatastore onevdc oneimage onevmgroup oneacct oneshowback onevrouter onehook onemarket onemarketapp onezone onebackupjob"
 drivers="one_im one_vmm one_tm one_datastore one_market one_hem one_auth_mad"
 
 fail() {

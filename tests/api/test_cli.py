@@ -16,9 +16,9 @@ from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
-PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onevntemplate", "onesecgroup", "onegroup", "oneacl",
-            "onecluster", "onedatastore", "onevdc", "oneimage", "onevmgroup", "onebackupjob", "oneacct", "oneshowback", "onevrouter", "onezone", "onehook",
-            "onemarket", "onemarketapp"]
+PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onevntemplate", "onesecgroup", "onegroup",
+            "oneacl", "onecluster", "onedatastore", "onevdc", "oneimage", "onevmgroup", "oneacct", "oneshowback",
+            "onevrouter", "onehook", "onemarket", "onemarketapp", "onezone", "onebackupjob"]
 DONE, FAILED, USAGE, UNREACHABLE, TIMEOUT, NO_OBJECT, FORBIDDEN = range(7)
 
 
