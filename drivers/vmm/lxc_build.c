@@ -284,11 +284,33 @@ static void add_raw(GString *out, const VmmAction *action)
     }
 }
 
+/* They stand in many lines, in the first one before any other. */
+static gboolean names_are_plain(const VmmAction *action, GError **error)
+{
+    const char *uuid = action->uuid, *name = action->domain;
+    if (strspn(uuid, "0123456789abcdefABCDEF-") != strlen(uuid)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "TEMPLATE/OS/UUID = \"%.80s\" is no UUID: it has other characters than "
+                    "hexadecimal digits and \"-\"",
+                    uuid);
+        return FALSE;
+    }
+    for (const char *c = name; *c; c++)
+        if (!g_ascii_isalnum(*c) && !strchr("-_.", *c)) {
+            g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                        "DEPLOY_ID = \"%.80s\" has a character that a container's name cannot have",
+                        name);
+            return FALSE;
+        }
+    return TRUE;
+}
+
 gboolean lxc_build(const VmmAction *action, LxcPlan *plan, GError **error)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     g_autofree char *name = NULL, *init = NULL;
-    if (!take_word(action->vm, "TEMPLATE/CONTEXT/SET_HOSTNAME", "-.", &name, error) ||
+    if (!names_are_plain(action, error) ||
+        !take_word(action->vm, "TEMPLATE/CONTEXT/SET_HOSTNAME", "-.", &name, error) ||
         !take_word(action->vm, "TEMPLATE/OS/INIT", "/-_.+ ", &init, error) ||
         !read_size(action, plan, error))
         return FALSE;

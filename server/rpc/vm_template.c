@@ -138,11 +138,26 @@ static void read_import(const Template *given, VmDraft *draft)
     template_set(draft->template, "IMPORTED", "YES");
 }
 
+/* It goes into what hypervisors are told, so it is nothing but a UUID. Empty: none is given. */
+static gboolean uuids_fit(const Template *given, GError **error)
+{
+    const TemplateAttribute *os;
+    for (guint i = 0; (os = template_vector(given, "OS", i)); i++) {
+        const char *uuid = attribute_get(os, "UUID");
+        if (uuid && *uuid && !g_uuid_string_is_valid(uuid))
+            return wrong(error,
+                         "OS/UUID is \"%.80s\", which is no UUID: write it like "
+                         "01234567-89ab-cdef-0123-456789abcdef, or leave it out",
+                         uuid);
+    }
+    return TRUE;
+}
+
 gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
                        GError **error)
 {
     const char *name = template_get(given, "NAME");
-    if (!template_fits(world, given, error) ||
+    if (!template_fits(world, given, error) || !uuids_fit(given, error) ||
         (!draft->trusted && !vm_check_restricted(world, owner, given, error)) ||
         (!draft->trusted && !user_is_admin(owner) && !vm_screen_fits(world, given, error)) ||
         (name && *name && !name_check(name, error)))
@@ -169,7 +184,8 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     if (!template_vector(template, "OS", 0))
         template_add_vector(template, "OS");
     TemplateAttribute *os = template_vector(template, "OS", 0);
-    if (!attribute_get(os, "UUID")) {
+    const char *chosen = attribute_get(os, "UUID");
+    if (!chosen || !*chosen) {
         g_autofree char *uuid = g_uuid_string_random();
         attribute_set(os, "UUID", uuid);
     }
@@ -241,7 +257,8 @@ static void replace_vectors(Template *after, const Template *given, const char *
 Template *vm_draft_conf(World *world, const User *user, const Template *machine,
                         const Template *given, gboolean append, GError **error)
 {
-    if (!template_fits(world, given, error) || !vm_check_restricted(world, user, given, error))
+    if (!template_fits(world, given, error) || !uuids_fit(given, error) ||
+        !vm_check_restricted(world, user, given, error))
         return NULL;
     g_autoptr(Template) after = template_copy(machine);
     /* What an administrator wrote into the domain is not taken out by others. */

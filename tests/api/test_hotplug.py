@@ -343,6 +343,8 @@ def test_configuration_of_a_waiting_machine(one):
     assert vm.findtext("TEMPLATE/OS/UUID") == uuid and vm.find("TEMPLATE/OS/BOOT") is None
     assert [pair.tag for pair in vm.find("TEMPLATE/CONTEXT")] == ["C", "DISK_ID", "TARGET"]
     one.fails("one.vm.updateconf", held, "A=1", 2, code=RPC_API)
+    one.fails("one.vm.updateconf", held, 'OS=[UUID="0\nlxc.hook.pre-start = /bin/sh"]', 1, text="which is no UUID")
+    one.fails("one.vm.allocate", DISKS + 'OS=[UUID="0\nlxc.hook.pre-start = /bin/sh"]', True, text="which is no UUID")
     one.action("terminate", held)
 
 

@@ -75,6 +75,9 @@ static void test_refusals(void)
          "TEMPLATE/OS/INIT = "},
         {"<DISK><DISK_ID>0</DISK_ID></DISK><CONTEXT><SET_HOSTNAME>a b</SET_HOSTNAME></CONTEXT>",
          "SET_HOSTNAME = "},
+        {"<DISK><DISK_ID>0</DISK_ID></DISK>"
+         "<OS><UUID>0&#10;lxc.hook.pre-start = /bin/sh</UUID></OS>",
+         "TEMPLATE/OS/UUID = "},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(VmmAction) action = action_of(cases[i].template);
