@@ -54,12 +54,12 @@ static gboolean priority_fits(Request *request, const Object *job, gint64 priori
         return reply_error(request, ONE_ERROR_ACTION,
                            "The priority of a backup job is a number from 0 to %d",
                            BACKUPJOB_PRIORITY_MAX) != NULL;
+    if (job && priority > BACKUPJOB_PRIORITY_FREE) /* a lock holds for administrators, too */
+        return request_may(request, RIGHT_ADMIN, KIND_BACKUPJOB, (Object *)job);
     return priority <= BACKUPJOB_PRIORITY_FREE || user_is_admin(request->caller) ||
-           (job && request_may(request, RIGHT_ADMIN, KIND_BACKUPJOB, (Object *)job)) ||
-           (!request->error &&
-            reply_error(request, ONE_ERROR_AUTHORIZATION,
-                        "User [%d] : A priority above %d is given by administrators only",
-                        request->caller->head.id, BACKUPJOB_PRIORITY_FREE) != NULL);
+           reply_error(request, ONE_ERROR_AUTHORIZATION,
+                       "User [%d] : A priority above %d is given by administrators only",
+                       request->caller->head.id, BACKUPJOB_PRIORITY_FREE) != NULL;
 }
 
 static gboolean fits_job(Request *request, const Object *owner, const SchedAction *action)

@@ -322,7 +322,7 @@ METHODS = [
 BY_NAME = {row[0]: row for row in METHODS}
 WRONG = {"id": "text", "int": [1], "string": 5, "boolean": 1, "array": "text"}
 # With fewer arguments these are calls of an older generation (test_old.py), and so no mistake.
-OLDER_SHAPES = {("one.vmpool.info", 1)}
+OLDER_SHAPES = {("one.vmpool.info", 1), ("one.image.allocate", 1)}
 
 
 def needed(arguments):
