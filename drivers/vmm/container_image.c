@@ -108,6 +108,21 @@ char *container_image_read(const ContainerImage *image, const char *member, GErr
     return g_strndup(result.out->str, result.out->len);
 }
 
+char **container_image_names(const ContainerImage *image, GError **error)
+{
+    const SshWatch watch = {.seconds = READ_SECONDS};
+    const char *argv[] = {"tar", "-tf", image->file, "--quoting-style=escape", NULL};
+    g_auto(SshResult) result = {0};
+    if (!program_run(argv, -1, -1, &watch, &result, error))
+        return NULL;
+    if (result.status != 0) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "the archive \"%s\" cannot be read: %s",
+                    image->file, result.errors->str);
+        return NULL;
+    }
+    return g_strsplit(g_strchomp(result.out->str), "\n", -1);
+}
+
 int container_image_open(const ContainerImage *image, GError **error)
 {
     int input = open(image->file, O_RDONLY | O_CLOEXEC);

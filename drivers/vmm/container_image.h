@@ -20,5 +20,8 @@ gboolean container_image_find(const VmmAction *action, ContainerImage *image, GE
 /* What a file at the top of the archive says; "" when there is none, NULL with the error. (owned)
  */
 char *container_image_read(const ContainerImage *image, const char *member, GError **error);
+/* The names of all that is in the archive, folders with a "/" at their end, odd characters escaped.
+ * (owned) */
+char **container_image_names(const ContainerImage *image, GError **error);
 /* The file, for reading; -1 with the error. */
 int container_image_open(const ContainerImage *image, GError **error);

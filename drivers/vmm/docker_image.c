@@ -2,12 +2,10 @@
  * engine. */
 #include "drivers/vmm/container_image.h"
 #include "drivers/vmm/docker.h"
+#include "drivers/vmm/docker_archive.h"
 #include "lib/base/error.h"
 #include <string.h>
 #include <unistd.h>
-
-/* What `docker save` writes at the top of an archive. */
-#define MANIFEST "manifest.json"
 
 /* ---- the engine's own ---- */
 
@@ -39,18 +37,6 @@ static gboolean pull(DriverJob *job, const char *image, GError **error)
 
 /* ---- files ---- */
 
-/* "sha256:..." of the image in an archive of `docker save`; its files are named after it. (owned)
- */
-static char *id_of(const char *manifest)
-{
-    g_autoptr(JsonArray) list = json_read_list(manifest, strlen(manifest), NULL);
-    const char *config = json_text_at(list ? json_nth_object(list, 0) : NULL, "Config");
-    const char *last = config ? strrchr(config, '/') : NULL;
-    const char *digits = last ? last + 1 : config;
-    gsize length = digits ? strspn(digits, "0123456789abcdef") : 0;
-    return length == 64 ? g_strdup_printf("sha256:%.64s", digits) : NULL;
-}
-
 static gboolean upload(DriverJob *job, const ContainerImage *image, const char *path,
                        GError **error)
 {
@@ -70,23 +56,20 @@ static char *bring(DriverJob *job, const ContainerImage *image, const char *name
 {
     const VmmAction *action = vmm_action_of(job);
     g_autoptr(GError) reason = NULL;
-    g_autofree char *manifest = container_image_read(image, MANIFEST, error);
+    g_autofree char *manifest = container_image_read(image, DOCKER_MANIFEST, error);
     if (!manifest)
         return NULL;
     g_autofree char *called = name        ? g_strdup(name)
-                              : *manifest ? id_of(manifest)
+                              : *manifest ? docker_archive_id(image, manifest, error)
                                           : g_strconcat("one-image:", image->key, NULL);
-    if (!called) {
-        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                    "the " MANIFEST " of \"%s\" names no image; it is made by docker save",
-                    image->file);
+    if (!called)
         return NULL;
-    }
     g_autofree char *word = rest_escape(called);
     g_autofree char *path = *manifest ? g_strdup("/images/load?quiet=true")
                                       : g_strconcat("/images/create?fromSrc=-&repo=", word, NULL);
     gboolean there = is_there(action->host, called, &reason);
-    if (there || (!reason && upload(job, image, path, error)))
+    if (there || (!reason && (!*manifest || docker_archive_check(image, manifest, name, error)) &&
+                  upload(job, image, path, error)))
         return g_steal_pointer(&called);
     if (reason)
         g_propagate_error(error, g_steal_pointer(&reason));

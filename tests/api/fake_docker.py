@@ -57,7 +57,7 @@ class FakeDocker(FakeDaemon):
     def load(self, handler):
         with tarfile.open(fileobj=io.BytesIO(handler.content)) as saved:
             for image in json.load(saved.extractfile("manifest.json")):
-                self.images |= {*image["RepoTags"], "sha256:" + image["Config"].removesuffix(".json")}
+                self.images |= {*(image["RepoTags"] or []), "sha256:" + image["Config"].removesuffix(".json").removeprefix("blobs/sha256/")}
         handler.answer(200, b'{"stream":"Loaded image"}\n')
 
     def create(self, handler):

@@ -1,4 +1,5 @@
 """The Docker flavour of both drivers, against a service that speaks the Engine API."""
+import hashlib
 import io
 import json
 import re
@@ -16,9 +17,18 @@ WEB = ("<CPU>0.5</CPU><MEMORY>64</MEMORY><CONTAINER><IMAGE>nginx:1.25</IMAGE><CO
        "<ENVIRONMENT>A=1 \"B=two words\"</ENVIRONMENT><NETWORK>bridge</NETWORK><USER>www</USER></CONTAINER>")
 
 
+CONFIG = '{"architecture":"amd64"}'
+DIGEST = hashlib.sha256(CONFIG.encode()).hexdigest()
+
+
+def archive_of(tags=None, count=1, config=DIGEST + ".json", **more):
+    """The files of an archive of docker save."""
+    return {config: CONFIG, "manifest.json": json.dumps([{"Config": config, "RepoTags": tags, **more}] * count)}
+
+
 def saved(path, files):
     with tarfile.open(path, "w") as archive:
-        for name, text in files.items():
+        for name, text in files.items() if isinstance(files, dict) else files:
             entry = tarfile.TarInfo(name)
             entry.size = len(text)
             archive.addfile(entry, io.BytesIO(text.encode()))
@@ -117,7 +127,7 @@ def test_what_cannot_be_deployed(vmm, docker, template, text):
 def test_images(vmm, docker, tmp_path):
     vmm.ok("DEPLOY", 12, machine("h1", template=container("<IMAGE>web</IMAGE>")))
     vmm.ok("DEPLOY", 13, machine("h1", vid=13, template=container("<IMAGE>web:2</IMAGE>")))
-    saved(tmp_path / "saved.tar", {"manifest.json": json.dumps([{"Config": "c" * 64 + ".json", "RepoTags": ["brought:1"]}])})
+    saved(tmp_path / "saved.tar", archive_of(["brought:1"]))
     vmm.ok("DEPLOY", 14, machine("h1", vid=14, template=container(f"<IMAGE>brought:1</IMAGE><ARCHIVE>{tmp_path}/saved.tar</ARCHIVE>")))
     assert len(docker.told("POST", "/images/create")) == 2 and len(docker.told("POST", "/images/load")) == 1
     assert docker.containers["one-14"]["wanted"]["Image"] == "brought:1"
@@ -126,13 +136,13 @@ def test_images(vmm, docker, tmp_path):
 def test_images_of_datastores(vmm, docker, tmp_path):
     """A disk that is an archive of docker save, or of the files of a root."""
     disk = "<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>7</IMAGE_ID><SOURCE>{}</SOURCE>{}</DISK>"
-    saved(tmp_path / "ds.1", {"manifest.json": json.dumps([{"Config": "d" * 64 + ".json", "RepoTags": ["x:1"]}])})
+    saved(tmp_path / "ds.1", archive_of())
     saved(tmp_path / "ds.2", {"./bin/sh": "#!", "./etc/manifest.json": "[]"})
     for vid in (12, 13):
         vmm.ok("DEPLOY", vid, machine("h1", vid=vid, template=disk.format(tmp_path / "ds.1", "")))
     for vid in (14, 15):
         vmm.ok("DEPLOY", vid, machine("h1", vid=vid, template=disk.format(tmp_path / "ds.2", "") + "<CONTAINER><COMMAND>/bin/sh</COMMAND></CONTAINER>"))
-    assert docker.containers["one-12"]["wanted"]["Image"] == "sha256:" + "d" * 64
+    assert docker.containers["one-12"]["wanted"]["Image"] == "sha256:" + DIGEST
     assert re.fullmatch("one-image:[0-9a-f]{24}", docker.containers["one-15"]["wanted"]["Image"])
     assert len(docker.told("POST", "/images/load")) == 1 and len(docker.told("POST", "/images/create")) == 1, "what is there is not sent again"
     (tmp_path / "ds.3").write_text("no archive" * 1000)
@@ -141,6 +151,44 @@ def test_images_of_datastores(vmm, docker, tmp_path):
                            (disk.format("", "<TYPE>swap</TYPE>"), "disk 0 is empty space"), (disk.format(tmp_path / "ds.1", "") * 2, "is a second image"),
                            (disk.format(tmp_path / "ds.1", "") + container("<IMAGE>web</IMAGE>"), "both name an image")):
         vmm.fails("DEPLOY", 16, machine("h1", vid=16, template=template), text)
+
+
+HOSTILE = [
+    ("a name", archive_of(["nginx:latest"]), 'the name "nginx:latest"'),
+    ("a name in another case", archive_of(repotags=["nginx:latest"]), 'has "repotags", which is not known'),
+    ("names that are no list", archive_of("nginx:latest"), "RepoTags are no list"),
+    ("two images", archive_of(count=2), "must name one image, and names 2"),
+    ("no image", {"manifest.json": "[]"}, "must name one image, and names 0"),
+    ("no JSON", {"manifest.json": "{"}, "must name one image, and names 0"),
+    ("another's image", {"manifest.json": archive_of(config="e" * 64 + ".json")["manifest.json"]}, "e.json is missing"),
+    ("another content", archive_of(config="e" * 64 + ".json"), "has another content than its name says"),
+    ("a configuration elsewhere", archive_of(config="../etc/passwd"), 'Config is "../etc/passwd"'),
+    ("a second manifest", [*archive_of().items(), ("manifest.json", archive_of(["nginx:latest"])["manifest.json"])], "twice"),
+    ("another way to a manifest", {**archive_of(), "x/../manifest.json": "[]"}, "writes no file"),
+    ("a name in the index", {**archive_of(), "index.json": json.dumps({"manifests": [{"annotations": {"io.containerd.image.name": "nginx"}}]})},
+     "gives its image a name (io.containerd.image.name)"),
+    ("two in the index", {**archive_of(), "index.json": json.dumps({"manifests": [{}, {}]})}, "index.json must name one image"),
+    ("an index in another case", {**archive_of(), "index.json": json.dumps({"Manifests": []})}, "has \"Manifests\", which is not known"),
+]
+
+
+@pytest.mark.parametrize("files, text", [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
+def test_archives_that_would_touch_others(vmm, docker, tmp_path, files, text):
+    """The image of another tenant stays what it is, and is not started by its number."""
+    docker.images |= {"nginx:latest", "sha256:" + "e" * 64}
+    saved(tmp_path / "ds.1", files)
+    disk = f"<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>7</IMAGE_ID><SOURCE>{tmp_path}/ds.1</SOURCE></DISK>"
+    vmm.fails("DEPLOY", 12, machine("h1", template=disk), "ds.1", text, "docker save")
+    assert not docker.containers and not docker.told("POST", "/images/load")
+
+
+def test_archive_of_a_newer_engine(vmm, docker, tmp_path):
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+             "manifests": [{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + "a" * 64, "size": 2,
+                            "annotations": {"org.opencontainers.image.created": "2026-01-01T00:00:00Z"}}]}
+    saved(tmp_path / "ds.1", {**archive_of(config="blobs/sha256/" + DIGEST), "blobs/sha256/" + "a" * 64: "{}", "index.json": json.dumps(index), "oci-layout": "{}"})
+    vmm.ok("DEPLOY", 12, machine("h1", template=f"<DISK><DISK_ID>0</DISK_ID><IMAGE_ID>7</IMAGE_ID><SOURCE>{tmp_path}/ds.1</SOURCE></DISK>"))
+    assert docker.containers["one-12"]["wanted"]["Image"] == "sha256:" + DIGEST
 
 
 def test_one_that_ends_at_once(vmm, docker):
