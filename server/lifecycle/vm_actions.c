@@ -304,8 +304,14 @@ static gboolean recover_result(Lifecycle *lifecycle, Vm *vm, gboolean success, G
     if (vm->state != VM_ACTIVE)
         return wrong_recover(vm, "recover", error);
     VmLcm failed = vm_failed_phase(vm->lcm);
+    gboolean prepares = vm->lcm == LCM_MIGRATE && vm_current_step(vm) == STEP_PREMIGRATE;
+    if (prepares && success)
+        return refuse(error,
+                      "VM %d is not at its destination: only its disks are prepared there. Declare "
+                      "the migration failed (recover --failure), and it goes on where it runs",
+                      vm->head.id);
     vm_doubt_declared(lifecycle, vm, success);
-    if (vm->lcm == LCM_MIGRATE && vm_current_step(vm) != STEP_PREMIGRATE) {
+    if (vm->lcm == LCM_MIGRATE && !prepares) {
         recover_live_migration(lifecycle, vm, success);
     } else if (vm_phase(vm->lcm)) {
         vm_phase_ended(lifecycle, vm, success, "declared failed by recover");

@@ -118,9 +118,18 @@ static void phase_recovers_by_retry(Fixture *fixture, const VmPhase *phase)
     g_assert_nonnull(vm_phase(fixture->vm->lcm));
 }
 
-/* People declare it done, or failed. */
+/* People declare it done, or failed. While a destination is only prepared, nothing runs there. */
 static void phase_declared_done(Fixture *fixture, const VmPhase *phase)
 {
+    if (vm_current_step(fixture->vm) == STEP_PREMIGRATE) {
+        g_autoptr(GError) error = NULL;
+        g_assert_false(vm_recover(fixture->lifecycle, fixture->vm, 1, &asker, &error));
+        g_assert_nonnull(strstr(error->message, "recover --failure"));
+        small_settle(fixture->small);
+        expect(fixture, VM_ACTIVE, LCM_MIGRATE);
+        g_assert_cmpint(vm_current_step(fixture->vm), ==, STEP_PREMIGRATE);
+        return;
+    }
     g_assert_true(vm_recover(fixture->lifecycle, fixture->vm, 1, &asker, NULL));
     small_settle(fixture->small);
     expect(fixture, phase->success.state, phase->success.lcm);
