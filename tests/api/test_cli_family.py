@@ -421,7 +421,7 @@ def test_quotas(real):
     real.run("onegroup delete limited")
 
 
-def test_markets(real):
+def test_markets(one, real):
     market = made(real.run("onemarket create", text="NAME = ours\nMARKET_MAD = dummy\n"))
     assert row(real, "onemarket", "ours", "ID,MAD,APPS,STAT") == f"{market},dummy,0,on"
     made(real.run("oneimage create -d default --name origin --source there --size 1"))
@@ -434,7 +434,9 @@ def test_markets(real):
     real.run("onemarketapp update web -a", text=f"VMTEMPLATE64 = \"{base64.b64encode(b'CPU=1').decode()}\"\n")
     assert "into which datastore?" in real.error("onemarketapp export web copy", USAGE)
     assert "into which marketplace?" in real.error("onemarketapp create --image origin --name x", USAGE)
-    said = real.run("onemarketapp export web copy -d default --vmname copies")
+    store = int(made(real.run("onedatastore create", text="NAME = simulated\nDS_MAD = dummy\nTM_MAD = dummy\n")))
+    one.until(lambda: int(one.xml("one.datastore.info", store).findtext("TOTAL_MB")) > 0, "the datastore to be measured")
+    said = real.run("onemarketapp export web copy -d simulated --vmname copies")
     image, template = re.fullmatch(r"IMAGE\n    ID: (\d+)\nVMTEMPLATE\n    ID: (\d+)\n", said).groups()
     assert row(real, "oneimage", "copy", "ID") == image
     assert f'IMAGE_ID="{image}"' in real.run(f"onetemplate show {template}")
