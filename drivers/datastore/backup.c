@@ -314,6 +314,23 @@ static char *source_of(const DsWork *work, GError **error)
     return g_steal_pointer(&named);
 }
 
+/* A disk that was made larger since has its size again. */
+static gboolean grow(const char *path, const char *format, gint64 size, const SshWatch *watch,
+                     GError **error)
+{
+    ImageFacts facts;
+    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT "M", size);
+    const char *const argv[] = {"qemu-img", "resize", "-q", "-f", format, "--", path, text, NULL};
+    if (g_str_equal(format, "raw")) {
+        struct stat about;
+        return stat(path, &about) != 0 || (guint64)about.st_size >= (guint64)size * MIB ||
+               truncate(path, (off_t)((guint64)size * MIB)) == 0 ||
+               fail(error, "%s cannot have %s: %s", path, text, g_strerror(errno));
+    }
+    return image_look(path, &facts, error) &&
+           (facts.size >= (guint64)size * MIB || program_do(argv, watch, error));
+}
+
 gboolean backup_write(const DsWork *work, const char *format, const char *part, GError **error)
 {
     const DsBackup *backup = &work->request->backup;
@@ -332,27 +349,12 @@ gboolean backup_write(const DsWork *work, const char *format, const char *part, 
     g_autofree char *disk =
         g_strdup_printf("%s/%" G_GINT64_FORMAT "/disk.%" G_GINT64_FORMAT,
                         pulled != NULL ? pulled : source, backup->number, nth(backup->disks, 0));
-    gboolean done = convert(disk, "qcow2", part, format, work->watch, error);
+    gboolean done =
+        convert(disk, "qcow2", part, format, work->watch, error) &&
+        (backup->sizes->len == 0 || grow(part, format, nth(backup->sizes, 0), work->watch, error));
     if (pulled != NULL)
         (void)files_remove(pulled, NULL, NULL);
     return done;
-}
-
-/* A disk that was made larger since has its size again. */
-static gboolean grow(const char *path, const char *format, gint64 size, const SshWatch *watch,
-                     GError **error)
-{
-    ImageFacts facts;
-    g_autofree char *text = g_strdup_printf("%" G_GINT64_FORMAT "M", size);
-    const char *const argv[] = {"qemu-img", "resize", "-q", "-f", format, "--", path, text, NULL};
-    if (g_str_equal(format, "raw")) {
-        struct stat about;
-        return stat(path, &about) != 0 || (guint64)about.st_size >= (guint64)size * MIB ||
-               truncate(path, (off_t)((guint64)size * MIB)) == 0 ||
-               fail(error, "%s cannot have %s: %s", path, text, g_strerror(errno));
-    }
-    return image_look(path, &facts, error) &&
-           (facts.size >= (guint64)size * MIB || program_do(argv, watch, error));
 }
 
 char *backup_return(const DsWork *work, GError **error)

@@ -53,9 +53,15 @@ Datastore *vm_backup_datastore(Lifecycle *lifecycle, const Vm *vm, gint32 id, GE
 }
 
 /* Whether the next backup may be an increment in that image. */
-static gboolean continues(const Image *image, const Datastore *datastore, const GArray *disks)
+static gboolean continues(const Image *image, const Vm *vm, const Datastore *datastore,
+                          const GArray *disks)
 {
     g_autoptr(GArray) held = image_backup_disks(image);
+    for (guint i = 0; i < disks->len; i++) {
+        gint32 id = g_array_index(disks, gint32, i);
+        if (!image_backup_is_of(image, id, vm_device(vm, "DISK", id), NULL))
+            return FALSE;
+    }
     g_autofree char *now = ids_print(disks), *then = ids_print(held);
     return image->datastore == datastore->head.id && image->state != IMAGE_ERROR &&
            image->state != IMAGE_DISABLED && image->state != IMAGE_DELETE && !strcmp(now, then);
@@ -140,12 +146,12 @@ static Template *unpack(const char *packed)
 }
 
 /* The series that goes on; NULL: a new image. `busy`: something is done to it. */
-static Image *series_of(World *world, const Template *settings, const Datastore *datastore,
-                        const GArray *disks, gboolean reset)
+static Image *series_of(World *world, const Vm *vm, const Template *settings,
+                        const Datastore *datastore, const GArray *disks, gboolean reset)
 {
     Image *image = image_get(world, (gint32)vm_backups_number(settings, "INCREMENTAL_BACKUP_ID"));
     gboolean goes_on = image && !reset && vm_backups_is(settings, "MODE", "INCREMENT") &&
-                       continues(image, datastore, disks);
+                       continues(image, vm, datastore, disks);
     return goes_on ? image : NULL;
 }
 
@@ -181,7 +187,7 @@ gboolean vm_backup(Lifecycle *lifecycle, Vm *vm, const VmBackupOrder *order, con
                       "VM %d has no disk to back up: CD-ROMs and swap never are, volatile disks "
                       "only with BACKUP_VOLATILE=YES, and DISK_IDS leaves out others",
                       vm->head.id);
-    Image *image = series_of(world, settings, datastore, disks, order->reset);
+    Image *image = series_of(world, vm, settings, datastore, disks, order->reset);
     if (image && image->state != IMAGE_READY)
         return refuse(error, "Image %d, which holds the backups of VM %d, is in state %s; wait",
                       image->head.id, vm->head.id, image_state_name(image->state));
@@ -344,6 +350,7 @@ static char *restore_document(World *world, const Image *image)
     xml_int(xml, "NUMBER", number);
     xml_text(xml, "CHAIN", chain);
     xml_text(xml, "DISKS", words[4]);
+    xml_int(xml, "SIZES", image->size); /* an old increment may be of a smaller disk */
     xml_int(xml, "DATASTORE_ID", backup->datastore);
     xml_text(xml, "SOURCE", backup->source);
     xml_text(xml, "RSYNC_HOST", template_get(datastore->head.template, "RSYNC_HOST"));
@@ -429,6 +436,11 @@ static gboolean keep(Lifecycle *lifecycle, Vm *vm, gboolean success, const char 
     Image *image = image_get(lifecycle->world, (gint32)vm_change_number(vm, "IMAGE_ID"));
     BackupIncrement made;
     gboolean is_there = success && image && read_made(lifecycle, vm, &made);
+    if (is_there && image->work == IMAGE_WORK_BACKUP) {
+        /* Disks grow from one backup of a series to the next. */
+        g_autoptr(GArray) disks = image_backup_disks(image);
+        image_backup_describe(image, vm, disks);
+    }
     if (image)
         image_backed_up(lifecycle, image, is_there ? &made : NULL, why);
     if (!is_there)

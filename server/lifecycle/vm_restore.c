@@ -25,6 +25,8 @@ static gboolean disk_fits(World *world, const Vm *vm, const Image *image, gint32
                       "VM %d has no disk %d any more, which backup image %d holds; name "
                       "another, or make images of the backup (oneimage restore)",
                       vm->head.id, id, image->head.id);
+    if (!image_backup_is_of(image, id, disk, error))
+        return FALSE;
     if (vm_snapshots_size(vm, id) > 0)
         return refuse(error, "Disk %d of VM %d has snapshots; delete them first", id, vm->head.id);
     if (!g_strcmp0(clone, "NO") && !(disk_image(world, disk) && disk_is_persistent(disk)))

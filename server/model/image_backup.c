@@ -1,5 +1,6 @@
 #include "server/model/image_backup.h"
 
+#include "lib/base/error.h"
 #include "server/model/vm.h"
 #include "server/model/world.h"
 
@@ -20,7 +21,8 @@ void image_backup_describe(Image *image, const Vm *vm, const GArray *disks)
     template_set_int(image->backup, "VM_ID", vm->head.id);
     template_set(image->backup, "DISK_IDS", ids);
     template_set(image->backup, "VM_TEMPLATE", packed);
-    template_set_int(image->backup, "NEXT", 0);
+    if (!template_get(image->backup, "NEXT"))
+        template_set_int(image->backup, "NEXT", 0);
 }
 
 /* All increments, and what is being made. */
@@ -145,6 +147,33 @@ Template *image_backup_template(const Image *image)
     g_autofree char *bytes = (char *)g_base64_decode(packed ? packed : "", &length);
     g_autofree char *text = g_strndup(bytes, length);
     return *text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
+}
+
+/* "image 5" (owned) */
+static char *made_of(const TemplateAttribute *disk)
+{
+    gint64 id = disk ? number(disk, "IMAGE_ID") : -1;
+    return !disk    ? g_strdup("no disk")
+           : id < 0 ? g_strdup("a volatile disk")
+                    : g_strdup_printf("image %" G_GINT64_FORMAT, id);
+}
+
+gboolean image_backup_is_of(const Image *image, gint32 id, const TemplateAttribute *disk,
+                            GError **error)
+{
+    g_autoptr(Template) template = image_backup_template(image);
+    const TemplateAttribute *vector = NULL, *held = NULL;
+    for (guint i = 0; template && (vector = template_vector(template, "DISK", i)); i++)
+        if (number(vector, "DISK_ID") == id)
+            held = vector;
+    g_autofree char *then = made_of(held), *now = made_of(disk);
+    if (held && !strcmp(then, now))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                "Disk %d of VM %d is %s now and was %s when it was backed up to image %d; restore "
+                "other disks, or make images of the backup (oneimage restore)",
+                id, image_backup_vm(image), now, then, image->head.id);
+    return FALSE;
 }
 
 void image_backup_render(const Image *image, GString *xml)

@@ -20,7 +20,7 @@ typedef struct BackupIncrement {
     gint64 size, date;
 } BackupIncrement;
 
-/* The image that this machine's backup is kept in is new: what it is about is noted. */
+/* What the machine is now is what the newest backup in the image is about. */
 void image_backup_describe(Image *image, const struct Vm *vm, const GArray *disks);
 /* A number for an increment, which may take so many MiB until it is there. */
 gint32 image_backup_begin(World *world, Image *image, gint64 wanted);
@@ -43,4 +43,9 @@ GArray *image_backup_disks(const Image *image);
 gint32 image_backup_vm(const Image *image);
 /* The machine's template when it was made. (owned; NULL: it cannot be read) */
 Template *image_backup_template(const Image *image);
+/* `disk` of the machine has the number `id`, which a disk in the backup has; numbers are given
+ * again when the last disk goes. TRUE: it is that one, made of the same image or, as it, of none.
+ * The error names both. */
+gboolean image_backup_is_of(const Image *image, gint32 id, const TemplateAttribute *disk,
+                            GError **error);
 void image_backup_render(const Image *image, GString *xml);

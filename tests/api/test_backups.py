@@ -318,6 +318,63 @@ def test_restore_in_place(one, store, machine):
     no_backup_image(one, store)
 
 
+def new_image(one, images, name):
+    identity = one.ok("one.image.allocate", f"NAME = {name}\nTYPE = DATABLOCK\nSIZE = 10\nPERSISTENT = YES", images)
+    one.until(lambda: image_of(one, identity)[0] == "READY", "the image")
+    return identity
+
+
+def test_restore_of_a_disk_that_is_another_now(one, store, images, machine):
+    """Numbers of disks are given again: what has the number now is not written over with what had it then."""
+    vm = machine(", MODE = INCREMENT", state="POWEROFF")
+    first, second = new_image(one, images, "first"), new_image(one, images, "second")
+
+    def change(method, argument):
+        one.ok(method, vm, argument)
+        one.wait(vm, "POWEROFF")
+        return [disk.findtext("IMAGE_ID") for disk in one.vm(vm).findall("TEMPLATE/DISK")]
+    assert change("one.vm.attach", f"DISK = [ IMAGE_ID = {first} ]") == [None, str(first)]
+    image = back_up(one, vm, store, state="POWEROFF")
+    assert image_of(one, image)[2] == [0, 1] and back_up(one, vm, state="POWEROFF") == image
+    change("one.vm.detach", 1)
+    assert change("one.vm.attach", f"DISK = [ IMAGE_ID = {second} ]") == [None, str(second)]
+    for disk in (-1, 1):
+        one.fails("one.vm.restore", vm, image, -1, disk, code=ACTION,
+                  text=f"Disk 1 of VM {vm} is image {second} now and was image {first}")
+    one.ok("one.vm.restore", vm, image, -1, 0)
+    one.wait(vm, "POWEROFF")
+    assert one.vm(vm).find("USER_TEMPLATE/ERROR") is None
+    fresh = back_up(one, vm, state="POWEROFF")
+    assert fresh != image and image_of(one, fresh)[3] == [(0, "FULL", -1, 1)], "it is no increment to another disk"
+    change("one.vm.detach", 1)
+    change("one.vm.attach", "DISK = [ TYPE = fs, SIZE = 10 ]")
+    one.fails("one.vm.restore", vm, fresh, -1, -1, code=ACTION, text=f"is a volatile disk now and was image {second}")
+    change("one.vm.detach", 1)
+    change("one.vm.attach", f"DISK = [ IMAGE_ID = {first} ]")
+    one.ok("one.vm.restore", vm, image, -1, -1)
+    one.wait(vm, "POWEROFF")
+    assert one.vm(vm).find("USER_TEMPLATE/ERROR") is None, "the disk that it was is restored"
+    for each in (image, fresh):
+        one.ok("one.image.delete", each)
+    no_backup_image(one, store)
+
+
+def test_images_of_disks_that_grew(one, store, images, machine):
+    """A series knows how large the disks are that its newest backup holds."""
+    vm = machine(", MODE = INCREMENT", size=10, state="POWEROFF")
+    image = back_up(one, vm, store, state="POWEROFF")
+    one.ok("one.vm.diskresize", vm, 0, "30")
+    one.wait(vm, "POWEROFF")
+    assert back_up(one, vm, state="POWEROFF") == image and back_up(one, vm, state="POWEROFF") == image
+    assert [each[0] for each in image_of(one, image)[3]] == [0, 1, 2]
+    made = int(one.ok("one.image.restore", image, images, 'NAME = "grown"\nDISK_ID = 0').split()[1])
+    one.until(lambda: image_of(one, made)[0] == "READY", "the image")
+    assert image_of(one, made)[1] == 30
+    one.until(lambda: image_of(one, image)[0] == "READY", "the copy to end")
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
 @pytest.mark.parametrize("broken", ["RESTOREVM datastore-*", "TRANSFER h1"])
 def test_restore_that_fails(one, store, machine, broken):
     vm = machine(state="POWEROFF")
