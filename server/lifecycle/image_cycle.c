@@ -310,6 +310,11 @@ gboolean image_delete(Lifecycle *lifecycle, Image *image, gboolean force, GError
                       "Cannot delete image. %u images are being copied from it; wait, or delete "
                       "these first.",
                       image->clones->len);
+    if (image->apps->len)
+        return refuse(error,
+                      "Cannot delete image. It is being copied into a marketplace, as app %d; "
+                      "wait, or delete that first.",
+                      g_array_index(image->apps, gint32, 0));
     if (image->state == IMAGE_DELETE && !force)
         return refuse(error, "Cannot delete image. It is being deleted.");
     if (image->work == IMAGE_WORK_SAVE)

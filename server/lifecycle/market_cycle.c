@@ -173,7 +173,14 @@ static void take_apps(Lifecycle *lifecycle, Market *market, const Template *repo
                     "Marketplace %s (%d): %u apps of its catalogue have no IMPORT_ID, no usable "
                     "NAME or an unknown TYPE; they are left out",
                     market->head.name, market->head.id, senseless);
-    drop_missing(lifecycle, market, seen);
+    if (g_hash_table_size(seen) == 0 && g_hash_table_size(known) > 0)
+        log_warning("MKP",
+                    "Marketplace %s (%d): its catalogue is empty now, and it had %u apps; they are "
+                    "kept, since a catalogue that is broken looks the same. If it really has none, "
+                    "delete the marketplace",
+                    market->head.name, market->head.id, g_hash_table_size(known));
+    else
+        drop_missing(lifecycle, market, seen);
 }
 
 void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info)
@@ -200,29 +207,39 @@ void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
 
 /* ---- images on their way into a marketplace ---- */
 
-static void set_work(Lifecycle *lifecycle, MarketApp *app, AppWork work, AppState state)
-{
-    app->work = work;
-    app->state = state;
-    object_changed(lifecycle->world, &app->head);
-}
-
 static void ended(Lifecycle *lifecycle, MarketApp *app, gboolean success, const char *info);
+
+/* Why the image cannot be copied (any more); NULL: it can, or there is none to copy. (owned) */
+static char *origin_trouble(World *world, const MarketApp *app)
+{
+    const Image *image = image_get(world, app->origin);
+    if (app->work != APP_WORK_IMPORT)
+        return NULL;
+    if (!image)
+        return g_strdup_printf("image %d is gone", app->origin);
+    return image->state == IMAGE_READY || image->state == IMAGE_USED || image->state == IMAGE_CLONE
+               ? NULL
+               : g_strdup_printf("image %d is in state %s now", app->origin,
+                                 image_state_name(image->state));
+}
 
 static void ask_again(Lifecycle *lifecycle, MarketApp *app)
 {
     Market *market = market_get(lifecycle->world, app->market);
-    if (market)
-        app->request = ask(lifecycle, market, app, app_work_name(app->work));
-    else
+    g_autofree char *reason = origin_trouble(lifecycle->world, app);
+    if (!market)
         ended(lifecycle, app, FALSE, "its marketplace is gone");
+    else if (reason)
+        ended(lifecycle, app, FALSE, reason);
+    else
+        app->request = ask(lifecycle, market, app, app_work_name(app->work));
 }
 
 void app_begin(Lifecycle *lifecycle, MarketApp *app, AppWork work)
 {
     lifecycle_cancel(lifecycle, app->request);
     app->tries = 0;
-    set_work(lifecycle, app, work, APP_LOCKED);
+    app_set_work(lifecycle->world, app, work, APP_LOCKED);
     ask_again(lifecycle, app);
 }
 
@@ -262,7 +279,7 @@ static void ended(Lifecycle *lifecycle, MarketApp *app, gboolean success, const 
     if (success && deleted) {
         app_remove(lifecycle->world, app);
     } else {
-        set_work(lifecycle, app, APP_NO_WORK, success ? APP_READY : APP_ERROR);
+        app_set_work(lifecycle->world, app, APP_NO_WORK, success ? APP_READY : APP_ERROR);
         app_set_error(lifecycle->world, app, reason);
     }
     if (market)

@@ -21,8 +21,10 @@
 /* How long the driver may take, in seconds. */
 #define EXEC_SECONDS 60
 /* The first question comes soon, the others further and further apart. */
-#define POLL_FIRST_US      G_TIME_SPAN_SECOND / 2
-#define POLL_MOST_US       (G_TIME_SPAN_SECOND * 10)
+#define POLL_FIRST_US G_TIME_SPAN_SECOND / 2
+#define POLL_MOST_US  (G_TIME_SPAN_SECOND * 10)
+/* So many questions in vain, one after the other: nobody will say what became of it. */
+#define POLL_FAILED_MAX    10
 
 #define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)
 
@@ -54,8 +56,21 @@ typedef struct Known {
     const char *command, *pid, *code, *status, *errors, *input, *output;
 } Known;
 
+/* What is asked and waited for was about what was known before. */
+static void quiet(Lifecycle *lifecycle, Vm *vm)
+{
+    core_timer_cancel(lifecycle->world->core, vm->exec.timer);
+    vm->exec.timer = 0;
+    vm->exec.failed = 0;
+    for (guint i = 0; i < G_N_ELEMENTS(vm->exec.asked); i++) {
+        lifecycle_forget(lifecycle, vm->exec.asked[i]);
+        vm->exec.asked[i] = 0;
+    }
+}
+
 static void set(Lifecycle *lifecycle, Vm *vm, const Known *to)
 {
+    quiet(lifecycle, vm);
     g_autoptr(Template) made = template_new();
     TemplateAttribute *exec = template_add_vector(made, NAME);
     attribute_set(exec, "COMMAND", to->command);
@@ -93,8 +108,8 @@ static void ask(Lifecycle *lifecycle, Vm *vm, guint what)
 {
     DriverRequest *request =
         vm_hypervisor_request(lifecycle, vm, vm_last_record(vm), actions[what]);
-    lifecycle_ask(lifecycle, request, ASKED_EXEC, vm->head.id, what,
-                  lifecycle_timeout(lifecycle, actions[what], EXEC_SECONDS));
+    vm->exec.asked[what] = lifecycle_ask(lifecycle, request, ASKED_EXEC, vm->head.id, what,
+                                         lifecycle_timeout(lifecycle, actions[what], EXEC_SECONDS));
 }
 
 typedef struct Later {
@@ -105,22 +120,25 @@ typedef struct Later {
 
 static void poll_now(Core *core, gpointer data);
 
-static void poll_later(Lifecycle *lifecycle, const Vm *vm, gint64 pause)
+static void poll_later(Lifecycle *lifecycle, Vm *vm, gint64 pause)
 {
     Later *later = g_new0(Later, 1);
     *later = (Later){lifecycle, vm->head.id, pause};
-    core_timer_add(lifecycle->world->core, pause, poll_now, later, g_free);
+    core_timer_cancel(lifecycle->world->core, vm->exec.timer);
+    vm->exec.timer = core_timer_add(lifecycle->world->core, pause, poll_now, later, g_free);
 }
 
 static void poll_now(Core *core, gpointer data)
 {
     const Later *later = data;
     Vm *vm = vm_get(later->lifecycle->world, later->vm);
-    if (!vm || !is_executing(vm) || vm->state != VM_ACTIVE)
+    if (!vm)
+        return;
+    vm->exec.timer = 0;
+    if (!is_executing(vm) || vm->state != VM_ACTIVE)
         return;
     /* While it is moved nobody knows which host to ask; a question under way asks for the next. */
-    if (vm->lcm == LCM_RUNNING && value(vm, "PID") &&
-        !lifecycle_asks(later->lifecycle, ASKED_EXEC, vm->head.id, POLL))
+    if (vm->lcm == LCM_RUNNING && value(vm, "PID") && !vm->exec.asked[POLL])
         ask(later->lifecycle, vm, POLL);
     poll_later(later->lifecycle, vm, MIN(later->pause * 3 / 2, POLL_MOST_US));
 }
@@ -182,7 +200,7 @@ gboolean vm_exec_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GErr
         return refuse(error, "The command of machine %d is being started; cancel it in a moment",
                       vm->head.id);
     vm_note_action(lifecycle, vm, vm_last_record(vm), VM_ACTION_EXEC_CANCEL, asker);
-    if (!lifecycle_asks(lifecycle, ASKED_EXEC, vm->head.id, CANCEL))
+    if (!vm->exec.asked[CANCEL])
         ask(lifecycle, vm, CANCEL);
     return TRUE;
 }
@@ -215,19 +233,46 @@ static void polled(Lifecycle *lifecycle, Vm *vm, const char *info)
         end_with_reason(lifecycle, vm, "the driver's answer about the command cannot be read");
 }
 
+/* A question in vain may have been about a host that is busy; not so many of them. */
+static void poll_failed(Lifecycle *lifecycle, Vm *vm, const char *info)
+{
+    if (++vm->exec.failed < POLL_FAILED_MAX)
+        return;
+    g_autofree char *reason = g_strdup_printf(
+        "what became of the command is not known: %d questions in a row failed, the last one: %s",
+        POLL_FAILED_MAX, info && *info ? info : "no reason");
+    end_with_reason(lifecycle, vm, reason);
+}
+
+/* Nobody waits for it any more, whatever the driver can do about it. */
+static void cancelled(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
+{
+    g_autofree char *reason =
+        success ? NULL
+                : g_strdup_printf("it may still run, since ending it failed: %s",
+                                  info && *info ? info : "the driver gave no reason");
+    g_autofree char *encoded =
+        reason ? g_base64_encode((const guchar *)reason, strlen(reason)) : NULL;
+    end(lifecycle, vm, "CANCELLED", NULL, NULL, encoded);
+    if (reason)
+        vm_note_failure(lifecycle, vm, reason);
+}
+
 void vm_exec_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                       const char *info)
 {
+    if (vm->exec.asked[asked->place] != asked->number)
+        return; /* about a command before */
+    vm->exec.asked[asked->place] = 0;
     if (!is_executing(vm))
         return; /* it was cancelled, or the machine is off */
-    if (asked->place == POLL) {
-        if (success)
-            polled(lifecycle, vm, info);
+    if (asked->place == POLL && success) {
+        vm->exec.failed = 0;
+        polled(lifecycle, vm, info);
+    } else if (asked->place == POLL) {
+        poll_failed(lifecycle, vm, info);
     } else if (asked->place == CANCEL) {
-        if (success)
-            end(lifecycle, vm, "CANCELLED", NULL, NULL, NULL);
-        else
-            vm_note_failure(lifecycle, vm, info && *info ? info : "EXEC_CANCEL failed");
+        cancelled(lifecycle, vm, success, info);
     } else if (success && is_word(info)) {
         g_autofree char *pid = g_strdup(info);
         set(lifecycle, vm,

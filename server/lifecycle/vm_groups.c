@@ -52,6 +52,7 @@ void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only
     SecurityGroup *group = SECGROUP(object);
     g_autoptr(GArray) vms = secgroup_vms(world, object->id);
     drop_others(group->outdated, vms);
+    drop_others(group->updating, vms);
     drop_others(group->failed, vms);
     for (guint i = 0; i < vms->len; i++) {
         gint32 id = g_array_index(vms, gint32, i);

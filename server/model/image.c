@@ -75,6 +75,7 @@ Image *image_create(World *world, Datastore *datastore, const ImageDraft *draft)
     image->datastore = datastore->head.id;
     image->users = g_array_new(FALSE, FALSE, sizeof(gint32));
     image->clones = g_array_new(FALSE, FALSE, sizeof(gint32));
+    image->apps = g_array_new(FALSE, FALSE, sizeof(gint32));
     image->cloning_id = image->target_snapshot = -1;
     image->snapshots = template_new();
     image->backup = template_new();
@@ -113,9 +114,14 @@ void images_touch(World *world, const Datastore *datastore)
 
 /* ---- state ---- */
 
+gboolean image_is_copied(const Image *image)
+{
+    return image->clones->len || image->apps->len;
+}
+
 gboolean image_in_use(const Image *image)
 {
-    return image->users->len || image->clones->len;
+    return image->users->len || image_is_copied(image);
 }
 
 gboolean image_is_locked(const Image *image)
@@ -145,9 +151,9 @@ static ImageState shown_state(const Image *image, ImageState own)
 {
     gboolean used = image->users->len > 0;
     if (own == IMAGE_READY)
-        return used                 ? (image->persistent ? IMAGE_USED_PERS : IMAGE_USED)
-               : image->clones->len ? IMAGE_CLONE
-                                    : IMAGE_READY;
+        return used                     ? (image->persistent ? IMAGE_USED_PERS : IMAGE_USED)
+               : image_is_copied(image) ? IMAGE_CLONE
+                                        : IMAGE_READY;
     if (own == IMAGE_LOCKED && used)
         return image->persistent ? IMAGE_LOCKED_USED_PERS : IMAGE_LOCKED_USED;
     return own;
@@ -208,7 +214,7 @@ gboolean image_acquire(World *world, Image *image, gint32 vm, GError **error)
         return refuse(image, error, "it is not made yet");
     if (image->persistent && image->users->len)
         return refuse(image, error, "it is persistent and another disk uses it");
-    if (image->persistent && image->clones->len)
+    if (image->persistent && image_is_copied(image))
         return refuse(image, error, "it is persistent and is being copied");
     guint place = 0;
     while (place < image->users->len && g_array_index(image->users, gint32, place) < vm)

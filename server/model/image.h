@@ -68,6 +68,7 @@ typedef struct Image {
     gint32 datastore;
     GArray *users;          /* gint32: ids of machines, sorted, one for each disk */
     GArray *clones;         /* ids of the images that are being copied from it */
+    GArray *apps;           /* ids of the apps that it is being copied to: app_set_work() */
     gint32 cloning_id;      /* the image that it is being copied from, or -1 */
     gint32 target_snapshot; /* of the work at hand, or -1 */
     Template *snapshots;    /* see image_snapshot() */
@@ -116,7 +117,9 @@ void images_touch(World *world, const Datastore *datastore);
 /* `wanted`: READY, LOCKED, ERROR, DISABLED or DELETE; the state also says whether machines use it
  * or copies are made of it (READY becomes USED, LOCKED becomes LOCKED_USED_PERS ...). */
 void image_enter(World *world, Image *image, ImageState wanted);
-/* Machines use it, are waiting for it, or another image is being copied from it. */
+/* An image or an app is being copied from it. */
+gboolean image_is_copied(const Image *image);
+/* Machines use it, are waiting for it, or it is being copied. */
 gboolean image_in_use(const Image *image);
 /* LOCKED, alone or with machines that wait. */
 gboolean image_is_locked(const Image *image);

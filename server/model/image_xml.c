@@ -96,14 +96,14 @@ void image_render(World *world, Object *object, GString *xml)
     xml_int(xml, "STATE", image->state);
     xml_int(xml, "PREV_STATE", image->previous_state);
     xml_int(xml, "RUNNING_VMS", image->users->len);
-    xml_int(xml, "CLONING_OPS", image->clones->len);
+    xml_int(xml, "CLONING_OPS", image->clones->len + image->apps->len);
     xml_int(xml, "CLONING_ID", image->cloning_id);
     xml_int(xml, "TARGET_SNAPSHOT", image->target_snapshot);
     xml_int(xml, "DATASTORE_ID", image->datastore);
     xml_text(xml, "DATASTORE", datastore ? datastore->head.name : "");
     render_users(image, xml);
     xml_ids(xml, "CLONES", image->clones);
-    xml_ids(xml, "APP_CLONES", NULL);
+    xml_ids(xml, "APP_CLONES", image->apps);
     render_template(image, xml);
     render_snapshots(image, xml);
     image_backup_render(image, xml);
@@ -219,6 +219,7 @@ static gboolean image_load(World *world, const StoreValue *values, GError **erro
     image->datastore = (gint32)own[12].number;
     image->users = parse_users(own[13].text);
     image->clones = ids_parse(own[14].text);
+    image->apps = ids_parse(NULL); /* apps are loaded later */
     image->cloning_id = (gint32)own[15].number;
     image->target_snapshot = (gint32)own[16].number;
     image->work = (ImageWork)own[17].number;
@@ -244,6 +245,7 @@ static void image_free(Object *object)
     g_free(image->progress);
     g_array_unref(image->users);
     g_array_unref(image->clones);
+    g_array_unref(image->apps);
     template_free(image->snapshots);
     template_free(image->backup);
     object_clear(object);
@@ -270,7 +272,7 @@ static void violated(GPtrArray *found, const Image *image, const char *format, .
 
 static gboolean state_fits(const Image *image)
 {
-    gboolean used = image->users->len > 0, cloned = image->clones->len > 0;
+    gboolean used = image->users->len > 0, cloned = image_is_copied(image);
     gboolean removes = image->work == IMAGE_WORK_RM || image->work == IMAGE_WORK_RM_FORCED;
     gboolean makes = image->work != IMAGE_NO_WORK && !removes;
     switch (image->state) {

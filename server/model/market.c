@@ -74,6 +74,9 @@ void markets_bootstrap(World *world)
         market->head.permissions = PUBLIC_PERMISSIONS;
         market->state = 1;
     }
+    /* That they were made is on record: who deletes both of them does not get them again. */
+    world_write_counter(world, kind_row(KIND_MARKETPLACE)->acl_word,
+                        world->pools[KIND_MARKETPLACE].last_id);
 }
 
 void market_updated(World *world, Market *market)
@@ -86,6 +89,17 @@ void market_updated(World *world, Market *market)
     }
     template_set(template, "MARKET_MAD", market->mad);
     object_changed(world, &market->head);
+}
+
+gint64 market_coming(World *world, const Market *market)
+{
+    gint64 sum = 0;
+    for (guint i = 0; i < market->apps->len; i++) {
+        const MarketApp *app = app_get(world, g_array_index(market->apps, gint32, i));
+        if (app && app->work == APP_WORK_IMPORT)
+            sum += app->size;
+    }
+    return sum;
 }
 
 void market_apps_touch(World *world, const Market *market)

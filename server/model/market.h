@@ -70,6 +70,8 @@ void market_updated(World *world, Market *market);
 gboolean market_offers(const World *world, const Market *market, const char *action);
 /* Its apps are those of a catalogue that others keep. */
 gboolean market_is_public(const World *world, const Market *market);
+/* MiB of the images that are on their way into it. */
+gint64 market_coming(World *world, const Market *market);
 /* The name or the owner of a marketplace changed: its apps look different. */
 void market_apps_touch(World *world, const Market *market);
 /* Gone, with its apps and the rules of access that name them. */
@@ -80,6 +82,9 @@ void market_remove(World *world, Market *market);
 MarketApp *app_create(World *world, Market *market, const char *name, gint32 uid, gint32 gid,
                       AppType type, Template *template);
 void app_remove(World *world, MarketApp *app);
+/* Its driver does other work from now on. While an image is copied into its marketplace, the image
+ * counts the app and stays as it is. */
+void app_set_work(World *world, MarketApp *app, AppWork work, AppState state);
 /* DESCRIPTION, VERSION and APPTEMPLATE64 of its template become its own and leave the template;
  * `driver`: SOURCE, SIZE, MD5, FORMAT, REGTIME and IMPORT_ID too, which drivers tell. */
 void app_read_template(MarketApp *app, gboolean driver);

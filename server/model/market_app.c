@@ -1,4 +1,5 @@
 #include "server/model/acl.h"
+#include "server/model/image.h"
 #include "server/model/market.h"
 #include "server/model/user.h"
 #include "server/model/world.h"
@@ -110,8 +111,31 @@ MarketApp *app_create(World *world, Market *market, const char *name, gint32 uid
     return app;
 }
 
+/* The image that is copied into the marketplace knows of it, or does not any more. */
+static void hold_origin(World *world, const MarketApp *app, gboolean hold)
+{
+    Image *image = app->work == APP_WORK_IMPORT ? image_get(world, app->origin) : NULL;
+    if (!image)
+        return;
+    if (hold)
+        ids_add(image->apps, app->head.id);
+    else
+        (void)ids_remove(image->apps, app->head.id);
+    image_enter(world, image, image->state);
+}
+
+void app_set_work(World *world, MarketApp *app, AppWork work, AppState state)
+{
+    hold_origin(world, app, FALSE);
+    app->work = work;
+    app->state = state;
+    hold_origin(world, app, TRUE);
+    object_changed(world, &app->head);
+}
+
 void app_remove(World *world, MarketApp *app)
 {
+    hold_origin(world, app, FALSE);
     Market *market = market_get(world, app->market);
     if (market && ids_remove(market->apps, app->head.id))
         object_touched(world, &market->head);
@@ -247,6 +271,7 @@ static gboolean app_load(World *world, const StoreValue *values, GError **error)
     Market *market = market_get(world, app->market);
     if (market)
         ids_add(market->apps, app->head.id);
+    hold_origin(world, app, TRUE);
     return TRUE;
 }
 

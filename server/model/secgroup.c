@@ -61,16 +61,33 @@ static void count_in(World *world, const GArray *ids, gint32 vm, gboolean add)
     }
 }
 
+/* Groups that the machine left have nothing to tell its host any more. */
+static void leave(World *world, const GArray *before, const Vm *vm)
+{
+    for (guint i = 0; i < before->len; i++) {
+        gint32 id = g_array_index(before, gint32, i);
+        Object *group = pool_get(world, KIND_SECGROUP, id);
+        if (!group || ids_contain(vm->groups, id))
+            continue;
+        gboolean found = ids_remove(SECGROUP(group)->outdated, vm->head.id);
+        found |= ids_remove(SECGROUP(group)->updating, vm->head.id);
+        found |= ids_remove(SECGROUP(group)->failed, vm->head.id);
+        if (found)
+            object_changed(world, group);
+    }
+}
+
 void secgroup_count(World *world, Vm *vm)
 {
-    if (vm->groups) {
-        count_in(world, vm->groups, vm->head.id, FALSE);
-        g_clear_pointer(&vm->groups, g_array_unref);
-    }
+    g_autoptr(GArray) before = g_steal_pointer(&vm->groups);
+    if (before)
+        count_in(world, before, vm->head.id, FALSE);
     if (vm->state == VM_DONE)
         return;
     vm->groups = named_groups(vm->head.template);
     count_in(world, vm->groups, vm->head.id, TRUE);
+    if (before)
+        leave(world, before, vm);
 }
 
 void secgroup_check(World *world, GPtrArray *problems)

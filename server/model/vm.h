@@ -213,6 +213,13 @@ typedef struct Vm {
         gboolean off;     /* the hosts said that it runs nowhere */
         gboolean ended;   /* while it moved, an event told its end at the source */
     } work;
+    /* The command in the guest; in memory only. */
+    struct {
+        guint64 timer; /* until the next question about it */
+        guint64
+            asked[3]; /* numbers of what the driver was asked about this command, and no other */
+        guint failed; /* questions in a row that had no answer */
+    } exec;
     gboolean stayed;      /* the destination of a migration said that it does not have it, while its
                              own host could not be asked */
     gboolean undecided;   /* both hosts of a migration answered, and it still is not known where it

@@ -200,6 +200,8 @@ static gboolean load_counter(const StoreValue *values, gpointer data, GError **e
     }
     if (!g_strcmp0(values[0].text, "quotas"))
         world->counted = TRUE;
+    if (!g_strcmp0(values[0].text, kind_row(KIND_MARKETPLACE)->acl_word))
+        world->marketed = TRUE;
     if (!g_strcmp0(values[0].text, SCHED_COUNTER))
         sched_actions_set_last(world, values[1].number);
     for (gint kind = 0; kind < KIND_COUNT; kind++)
@@ -257,8 +259,11 @@ gboolean world_load(World *world, Store *store, GError **error)
     quota_count(world, world->counted);
     world->loading = FALSE;
     begin_epoch(world);
-    if (!world_is_empty(world))
+    if (!world_is_empty(world)) {
         secgroup_bootstrap(world); /* databases of version 1 have none */
+        if (!world->marketed && !pool_count(world, KIND_MARKETPLACE))
+            markets_bootstrap(world); /* nor have those of version 2 marketplaces */
+    }
     return TRUE;
 }
 

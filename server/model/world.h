@@ -23,6 +23,7 @@ struct World {
     GHashTable *showback;           /* server/model/showback.h */
     gboolean loading;               /* rows are being read: nothing is written */
     gboolean counted;               /* the database holds counters of quotas */
+    gboolean marketed;              /* it has had marketplaces */
     guint8 *screen_ports; /* 1: taken; see server/rpc/vm_screen.c. NULL: not counted yet */
 
     /* Set by the floors above; may be NULL. */

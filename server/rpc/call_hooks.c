@@ -38,7 +38,9 @@ static gboolean is_secret(const char *method, guint position, gboolean is_answer
     } secrets[] = {
         {"one.user.allocate", 3, FALSE}, {"one.user.passwd", 3, FALSE},
         {"one.user.chauth", 4, FALSE},   {"one.user.login", 3, FALSE},
-        {"one.user.login", 2, TRUE},     {"globule.vm.console", 2, TRUE},
+        {"one.user.update", 3, FALSE},   {"one.vm.exec", 3, FALSE},
+        {"one.vm.exec", 4, FALSE},       {"one.user.login", 2, TRUE},
+        {"globule.vm.console", 2, TRUE},
     };
     if (position == 1 && !is_answer)
         return TRUE;

@@ -119,11 +119,12 @@ static gboolean image_fits(Request *request, const Market *market, gint64 origin
                       "Images of datastore %d are not for marketplaces: MARKETPLACE_ACTIONS of "
                       "DS_MAD_CONF for %s in oned.conf is \"%s\".",
                       image->datastore, datastore->ds_mad, actions);
-    if (market->total_mb > 0 && image->size > market->free_mb)
+    gint64 left = market->free_mb - market_coming(request->world, market);
+    if (market->total_mb > 0 && image->size > left)
         return refuse(request,
                       "Marketplace %d has %" G_GINT64_FORMAT
                       " MB left, and image %d has %" G_GINT64_FORMAT ".",
-                      market->head.id, market->free_mb, object->id, image->size);
+                      market->head.id, MAX(left, 0), object->id, image->size);
     return TRUE;
 }
 
@@ -415,7 +416,8 @@ static void read_app(MarketApp *app, const xmlNode *root)
         app->state = (AppState)state;
     if (type > APP_UNKNOWN && type < APP_TYPES)
         app->type = (AppType)type;
-    app->origin = (gint32)CLAMP(origin, -1, G_MAXINT32);
+    if (app->work == APP_NO_WORK)
+        app->origin = (gint32)CLAMP(origin, -1, G_MAXINT32);
     app->zone = (gint32)CLAMP(xml_get_int(root, "ZONE_ID", app->zone), 0, G_MAXINT32);
 }
 

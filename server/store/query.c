@@ -115,6 +115,7 @@ GString *store_query(const char *path, const char *sql, GError **error)
         return NULL;
     }
     sqlite3_busy_timeout(db, 1000);
+    (void)sqlite3_limit(db, SQLITE_LIMIT_LENGTH, ANSWER_MB << 20); /* of one value */
     sqlite3_set_authorizer(db, authorize, NULL);
     sqlite3_progress_handler(db, STEPS, is_over, &deadline);
     gboolean ok = run(db, sql, rows, error);

@@ -149,6 +149,17 @@ def test_secrets_are_not_told(one, hook):
     one.ok("one.user.delete", int(ET.fromstring(ended(one, made)[0]["out"]).findtext("EXTRA/USER/ID")))
 
 
+def test_secrets_of_commands_and_users_are_not_told(one, hook):
+    made = [hook(CALL, "echo $1 | base64 -d", call=call, arguments="$API") for call in ("one.vm.exec", "one.user.update")]
+    vm = one.running()
+    one.ok("one.vm.exec", vm, "exit Secret-command", "Secret-input")
+    one.ok("one.user.update", 0, "PRIVATE = Secret-key", 1)
+    for identity in made:
+        told = ended(one, identity)[0]["out"]
+        assert "CALL_INFO" in told and "Secret" not in told, told
+    one.action("terminate-hard", vm)
+
+
 def test_a_hook_does_not_delay_its_call(one, hook):
     identity = hook(CALL, "while [ ! -e \"$1\" ]; do sleep 0.05; done", call="one.document.allocate",
                     arguments=str(one.var / "go-on"))

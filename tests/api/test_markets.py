@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -202,6 +203,34 @@ def test_room_of_a_marketplace(shared, tmp_path):
     shared.one.ok("one.market.delete", small)
 
 
+def test_images_on_their_way_take_room_and_stay(shared):
+    one = shared.one
+    market = shared.add("room", "MARKET_MAD=dummy")
+    one.until(lambda: int(one.xml("one.market.info", market).findtext("FREE_MB")) > 0, "the room to be known")
+    free = int(one.xml("one.market.info", market).findtext("FREE_MB"))
+    one.control(f"IMPORT market-{market} latency=4")
+    large, small = (one.ok("one.image.allocate", f"NAME=room{size}\nSOURCE=there{size}\nSIZE={size}", 1, True) for size in (free, 1))
+    app = one.ok("one.marketapp.allocate", f"NAME=first\nORIGIN_ID={large}", market)
+    one.fails("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market, code=ALLOCATE, text="has 0 MB left")
+    image = one.xml("one.image.info", large)
+    assert (image.findtext("STATE"), image.findtext("CLONING_OPS"), image.findtext("APP_CLONES/ID")) == ("6", "1", str(app))
+    one.fails("one.image.delete", large, code=ACTION, text=f"as app {app}")
+    assert one.command("--check").returncode == 0
+    shared.wait(app, "READY")
+    image = one.xml("one.image.info", large)
+    assert (image.findtext("STATE"), image.findtext("CLONING_OPS"), image.find("APP_CLONES/ID")) == ("1", "0", None)
+    # Whoever deletes the app meanwhile sets the image free, too.
+    app2 = one.ok("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market)
+    one.ok("one.marketapp.dropdb", app2)
+    assert one.xml("one.image.info", small).findtext("STATE") == "1"
+    one.control()
+    one.ok("one.marketapp.delete", app)
+    shared.wait(app, GONE)
+    one.ok("one.market.delete", market)
+    for image in (large, small):
+        one.ok("one.image.delete", image)
+
+
 def test_directories_are_for_administrators(shared, tmp_path):
     """Whom a rule lets make marketplaces does not say where oned writes."""
     cat = shared.one.user("cat")
@@ -252,6 +281,11 @@ def test_a_catalogue_of_opennebula(shared, web):
     (directory / "appliance").write_text("<html>not found</html>")
     shared.one.ok("one.market.enable", market, True)
     shared.one.until(lambda: "could not be looked at" in shared.one.log(), "the reason in the log")
+    assert len(shared.listed(market)) == 1
+    # A catalogue that is empty all of a sudden is no reason to drop what is known of it.
+    (directory / "appliance").write_text(json.dumps({"appliances": []}))
+    shared.one.ok("one.market.enable", market, True)
+    shared.one.until(lambda: "its catalogue is empty now" in shared.one.log(), "the reason in the log")
     assert len(shared.listed(market)) == 1
     shared.one.ok("one.market.delete", market)
     shared.wait(int(alma.findtext("ID")), GONE)
@@ -314,3 +348,35 @@ def test_a_restart_takes_up_what_was_under_way(fresh, tmp_path, web):
     one.until(lambda: one.xml("one.marketapp.info", app).findtext("STATE") == "1", "the app to be ready")
     one.stop()
     assert "sound" in one.command("--check").stdout or one.command("--check").returncode == 0
+
+
+def change_database(one, sql):
+    one.stop()
+    database = sqlite3.connect(one.var / "one.db")
+    database.executescript(sql)
+    database.close()
+    one.start()
+
+
+def test_an_image_that_is_gone_after_a_restart_is_the_reason(fresh):
+    one = fresh()
+    market = one.ok("one.market.allocate", "NAME=slow\nMARKET_MAD=dummy")
+    one.control(f"IMPORT market-{market} latency=2")
+    image = one.ok("one.image.allocate", "NAME=there\nSOURCE=there\nSIZE=1", 1)
+    app = one.ok("one.marketapp.allocate", f"NAME=slow\nORIGIN_ID={image}", market)
+    change_database(one, f"DELETE FROM image WHERE id = {image}")
+    one.until(lambda: one.xml("one.marketapp.info", app).findtext("STATE") == "3", "the app to be in ERROR")
+    assert f"image {image} is gone" in one.xml("one.marketapp.info", app).findtext("TEMPLATE/ERROR")
+
+
+def test_a_database_of_before_gets_the_two_once(fresh):
+    def ids():
+        return sorted(int(m.text) for m in one.xml("one.marketpool.info").findall("MARKETPLACE/ID"))
+    one = fresh()
+    change_database(one, "DELETE FROM marketplace; DELETE FROM counter WHERE name = 'MARKETPLACE'")
+    assert ids() == [0, 1]
+    for market in ids():
+        one.ok("one.market.delete", market)
+    one.restart()
+    assert ids() == []
+    assert one.ok("one.market.allocate", "NAME=own\nMARKET_MAD=dummy") == 100

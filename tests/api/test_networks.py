@@ -493,6 +493,24 @@ def test_a_restart_forgets_no_change(fresh):
     gone(one, vm)
 
 
+def test_a_group_that_was_left_waits_for_nobody(one):
+    fw = "VN_MAD = fw\n"
+    group = one.ok("one.secgroup.allocate", "NAME = left\nRULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]")
+    vm = machine(one, f"NETWORK_ID = {network(one, more=fw)}", hold=True)
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    one.control("UPDATESG * latency=2")
+    one.ok("one.vm.attachsg", vm, 0, group)
+    assert lists(one, group)["UPDATING"] == [vm]
+    one.ok("one.vm.detachsg", vm, 0, group)
+    assert lists(one, group) == {"UPDATED": [], "OUTDATED": [], "UPDATING": [], "ERROR": []}
+    one.control()
+    one.until(lambda: vm in lists(one, 0)["UPDATED"], "the host to be told")
+    assert lists(one, group)["UPDATING"] == []
+    gone(one, vm)
+    one.ok("one.secgroup.delete", group)
+
+
 def test_rules_for_a_network(one):
     net = network(one, "AR = [ TYPE = IP4_6, IP = 10.7.0.1, GLOBAL_PREFIX = \"2001:db8::\", SIZE = 10 ]\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 20 ]")
     group = one.ok("one.secgroup.allocate", f"NAME = from\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, NETWORK_ID = {net} ]")
