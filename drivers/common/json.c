@@ -3,24 +3,26 @@
 #include "lib/base/error.h"
 #include <string.h>
 
-/* The parser of the library recurses: depth is looked at before. Brackets inside strings do not
- * count. */
-static gboolean is_shallow(const char *text, gsize length)
+/* The parser of the library recurses, and of two documents it takes one and leaks the other:
+ * that is looked for before. Brackets inside strings do not count. NULL: neither. */
+static const char *wrong_shape(const char *text, gsize length)
 {
     guint depth = 0;
-    gboolean inside = FALSE;
+    gboolean inside = FALSE, ended = FALSE;
     for (gsize i = 0; i < length; i++) {
         char c = text[i];
+        if (ended && !g_ascii_isspace(c))
+            return "something follows its end";
         if (inside && c == '\\')
             i++;
         else if (c == '"')
             inside = !inside;
         else if (!inside && (c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
-            return FALSE;
+            return "it is nested too deeply";
         else if (!inside && (c == ']' || c == '}') && depth)
-            depth--;
+            ended = --depth == 0;
     }
-    return TRUE;
+    return NULL;
 }
 
 static JsonNode *fail(GError **error, const char *why)
@@ -36,8 +38,9 @@ static JsonNode *read_node(const char *text, gsize length, JsonNodeType type, GE
     g_autoptr(GError) reason = NULL;
     if (!g_utf8_validate(text, (gssize)length, NULL))
         return fail(error, "it is not UTF-8");
-    if (!is_shallow(text, length))
-        return fail(error, "it is nested too deeply");
+    const char *wrong = wrong_shape(text, length);
+    if (wrong)
+        return fail(error, wrong);
     if (!json_parser_load_from_data(parser, text, (gssize)length, &reason))
         return fail(error, reason->message);
     JsonNode *root = json_parser_get_root(parser);

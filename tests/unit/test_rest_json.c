@@ -49,9 +49,19 @@ static void test_paths(void)
 static void test_no_documents(void)
 {
     g_autofree char *deep = g_strnfill(100000, '[');
-    const char *const texts[] = {"",         "7",          "[1]",   "{",
-                                 "{\"a\":}", "{\"a\":1}x", "null",  "{\"a\":\xff}",
-                                 deep,       "\"{\"",      "{a:1}", "{\"a\":1,}"};
+    const char *const texts[] = {"",
+                                 "7",
+                                 "[1]",
+                                 "{",
+                                 "{\"a\":}",
+                                 "{\"a\":1}x",
+                                 "null",
+                                 "{\"a\":\xff}",
+                                 deep,
+                                 "\"{\"",
+                                 "{a:1}",
+                                 "{\"a\":1,}",
+                                 "{\"a\":1}{\"a\":2}"};
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(GError) error = NULL;
         g_autoptr(JsonObject) object = json_read(texts[i], strlen(texts[i]), &error);
