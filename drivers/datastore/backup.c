@@ -52,6 +52,18 @@ static gboolean rename_to(const char *from, const char *to, GError **error)
            fail(error, "%s cannot become %s: %s", from, to, g_strerror(errno));
 }
 
+/* The name is given when the bytes are on the disk: what had it before may be the only copy. */
+static gboolean replace(const char *from, const char *to, GError **error)
+{
+    int file = open(from, O_RDONLY | O_CLOEXEC);
+    gboolean ok = file >= 0 && fsync(file) == 0;
+    if (!ok)
+        (void)fail(error, "%s cannot be written to disk: %s", from, g_strerror(errno));
+    if (file >= 0)
+        close(file);
+    return ok && rename_to(from, to, error);
+}
+
 /* ---- disks ---- */
 
 /* Only qcow2 is read as such: the header in a raw disk may be the guest's. */
@@ -92,6 +104,16 @@ static gboolean make_difference(const char *whole, const char *format, const cha
     return program_do(overlay, watch, error) && program_do(rebase, watch, error);
 }
 
+/* What is kept as it is must be what restores read. */
+static gboolean is_qcow2(const char *path, GError **error)
+{
+    ImageFacts facts;
+    return image_look(path, &facts, error) &&
+           (facts.kind == IMAGE_QCOW2 ||
+            fail(error, "%s is no qcow2 image, which the disk should be: its FORMAT is wrong",
+                 path));
+}
+
 /* A disk that was brought becomes one of the increment; what was done before is not done again. */
 static gboolean take_disk(const DsWork *work, const char *target, const char *directory, guint i,
                           GError **error)
@@ -110,6 +132,8 @@ static gboolean take_disk(const DsWork *work, const char *target, const char *di
     (void)g_unlink(part);
     if (!exists(brought) && !exists(disk))
         return fail(error, "%s is not there", brought);
+    if (exists(brought) && qcow2 && !is_qcow2(brought, error))
+        return FALSE;
     if (exists(brought) && (differs || !qcow2)) {
         gboolean made = differs ? make_difference(brought, format, parent, part, work->watch, error)
                                 : convert(brought, format, part, "qcow2", work->watch, error);
@@ -234,13 +258,12 @@ static gboolean flatten_disk(const DsWork *work, const char *directory, gint64 n
     g_autofree char *disk = g_strdup_printf("%s/disk.%" G_GINT64_FORMAT, directory, number);
     g_autofree char *part = g_strconcat(disk, ".part", NULL);
     ImageFacts facts;
-    if (!image_look(disk, &facts, error))
+    if (!is_qcow2(disk, error) || !image_look(disk, &facts, error))
         return FALSE;
     if (!facts.has_base) /* done before */
         return TRUE;
     (void)g_unlink(part);
-    return convert(disk, "qcow2", part, "qcow2", work->watch, error) &&
-           rename_to(part, disk, error);
+    return convert(disk, "qcow2", part, "qcow2", work->watch, error) && replace(part, disk, error);
 }
 
 char *backup_flatten(const DsWork *work, GError **error)
@@ -380,7 +403,7 @@ char *backup_return(const DsWork *work, GError **error)
         done = convert(disk, "qcow2", part, format, work->watch, error) &&
                (i >= backup->sizes->len ||
                 grow(part, format, nth(backup->sizes, i), work->watch, error)) &&
-               rename_to(part, back, error);
+               replace(part, back, error);
     }
     if (remote)
         (void)files_remove(pulled, NULL, NULL);

@@ -103,7 +103,8 @@ char *backup_flatten_there(const DsWork *work, const char *target, GError **erro
         gint64 disk = g_array_index(backup->disks, gint64, i);
         g_string_append_printf(script,
                                "qemu-img convert -q -f qcow2 -O qcow2 disk.%" G_GINT64_FORMAT
-                               " disk.part; mv disk.part disk.%" G_GINT64_FORMAT "\n",
+                               " disk.part; sync -f disk.part; mv disk.part disk.%" G_GINT64_FORMAT
+                               "\n",
                                disk, disk);
     }
     g_string_append_printf(script,

@@ -16,6 +16,7 @@
 #include "server/model/quota.h"
 #include "server/model/user.h"
 #include "server/model/vm_backups.h"
+#include "server/model/vm_images.h"
 
 #include <string.h>
 
@@ -248,6 +249,14 @@ char *vm_backup_order(Lifecycle *lifecycle, const Vm *vm)
     return template_to_text(order);
 }
 
+/* A live snapshot of a disk that is its image itself leaves a link beside it, to the directory of
+ * the image's snapshots, which is none of the machine's. */
+static gboolean leaves_link(Lifecycle *lifecycle, const Vm *vm, const TemplateAttribute *disk)
+{
+    return disk && disk_is_persistent(disk) && disk_image(lifecycle->world, disk) &&
+           vm_storage_is_shared(lifecycle, vm_last_record(vm));
+}
+
 /* Disks of a machine that is off are copied; what the hypervisor wrote is moved. */
 gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const char *directory,
                           GString *text)
@@ -266,6 +275,8 @@ gboolean vm_backup_script(Lifecycle *lifecycle, const Vm *vm, VmStep step, const
         const TemplateAttribute *disk = vm_device(vm, "DISK", id);
         g_autofree char *plain = g_strdup_printf("%s.disk.%d", image->source, id);
         g_autofree char *part = script_word(plain);
+        if (step == STEP_BACKUP_READY && leaves_link(lifecycle, vm, disk))
+            g_string_append_printf(text, "DELETE %s %s/disk.%d.snap%s", tm, place, id, end);
         if (step == STEP_BACKUP_READY)
             g_string_append_printf(text, "SNAP_CREATE_LIVE %s %s/disk.%d %d %s%s", tm, place, id,
                                    BACKUP_SNAPSHOT, vm_backups_format(disk), end);

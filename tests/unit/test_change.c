@@ -182,6 +182,33 @@ static void test_snapshot(Fixture *fixture, gconstpointer data)
     g_assert_null(vm_device(fixture->vm, "SNAPSHOT", 0)); /* the driver does not keep them */
 }
 
+/* What the hypervisor writes lies beside the disk, and not behind a link that a snapshot left. */
+static void test_backup_after_snapshot(Fixture *fixture, gconstpointer data)
+{
+    static const char *const at = "h0:/d/disk.0";
+    put(fixture, VM_ACTIVE, LCM_BACKUP);
+    TemplateAttribute *disk = vm_device(fixture->vm, "DISK", 0);
+    VmRecord *record = vm_last_record(fixture->vm);
+    for (guint i = 0; i < 4; i++) {
+        gboolean image = i & 1, shared = i & 2;
+        g_autoptr(GString) text = g_string_new(NULL);
+        attribute_set(disk, "PERSISTENT", image ? "YES" : NULL);
+        attribute_set(disk, "IMAGE_ID",
+                      image ? template_get(fixture->vm->operation, "IMAGE_ID") : NULL);
+        g_free(record->tm_mad);
+        record->tm_mad = g_strdup(shared ? "shared" : "ssh");
+        g_assert_true(
+            vm_backup_script(fixture->lifecycle, fixture->vm, STEP_BACKUP_READY, "/d", text));
+        g_autofree char *link = g_strdup_printf("DELETE shared %s.snap 0 0\n", at);
+        g_autofree char *made =
+            g_strdup_printf("SNAP_CREATE_LIVE %s %s 2147483647 raw 0 0\n", record->tm_mad, at);
+        g_autofree char *wanted = g_strconcat(image && shared ? link : "", made, NULL);
+        g_assert_cmpstr(text->str, ==, wanted);
+    }
+    attribute_set(disk, "PERSISTENT", NULL);
+    attribute_set(disk, "IMAGE_ID", NULL);
+}
+
 static void test_tree(Fixture *fixture, gconstpointer data)
 {
     Vm *vm = fixture->vm;
@@ -224,6 +251,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     log_open(LOG_TO_FILE, "/dev/null", LOG_ERROR, NULL);
 #define ADD(path, test) g_test_add("/change/" path, Fixture, NULL, set_up, test, tear_down)
+    ADD("backup-after-snapshot", test_backup_after_snapshot);
     ADD("attach", test_attach);
     ADD("attach/fails", test_attach_fails);
     ADD("attach/no-file", test_file_fails);

@@ -4,6 +4,7 @@
  */
 #include "drivers/common/image.h"
 #include "drivers/common/program.h"
+#include "drivers/datastore/backup.h"
 #include "drivers/datastore/datastore.h"
 #include "drivers/common/flow.h"
 #include "drivers/datastore/fs.h"
@@ -509,6 +510,31 @@ static void test_snapshots(void)
     }
 }
 
+/* A disk that is not what it is said to be makes no backup that nothing could be restored from. */
+static void test_backup_formats(void)
+{
+    SANDBOX(own);
+    box = &own;
+#define ORDER(format)                                                                              \
+    "<X/></IMAGE><BACKUP><NUMBER>0</NUMBER><PARENT>-1</PARENT><KNOWN/><DISKS>0</DISKS>"            \
+    "<FORMATS>" format "</FORMATS></BACKUP><IMAGE><X/>"
+    static const char qcow2[] = ORDER("qcow2"), raw[] = ORDER("raw");
+#undef ORDER
+    g_autofree char *program = program_find("qemu-img");
+    g_free(sandbox_sparse(box, "ds/1/7-abc.disk.0", 1 << 20, 4096));
+    expect_failure(backup_keep, 7, qcow2, "", "is no qcow2 image");
+    g_assert_true(exists("ds/1/7-abc.disk.0"));
+    g_assert_false(exists("ds/1/7-abc/0"));
+    if (program == NULL)
+        return;
+    expect(backup_keep, 7, raw, "", "0 1 full");
+    g_assert_false(exists("ds/1/7-abc.disk.0"));
+    /* One that is whole need not become so; what is none is not taken for that. */
+    expect(backup_flatten, 7, raw, "", "1");
+    g_free(sandbox_text(box, "ds/1/7-abc/0/disk.0", "cut off"));
+    expect_failure(backup_flatten, 7, raw, "", "is no qcow2 image");
+}
+
 static void test_room(void)
 {
     SANDBOX(own);
@@ -717,6 +743,7 @@ int main(int argc, char **argv)
     g_test_add_func("/datastore/make", test_make);
     g_test_add_func("/datastore/clone-and-remove", test_clone_and_remove);
     g_test_add_func("/datastore/snapshots", test_snapshots);
+    g_test_add_func("/datastore/backup-formats", test_backup_formats);
     g_test_add_func("/datastore/room", test_room);
     g_test_add_func("/datastore/lock", test_lock);
     g_test_add_func("/datastore/half", test_half);
