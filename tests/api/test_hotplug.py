@@ -150,10 +150,8 @@ def test_recover_says_what_is_true(one, machine):
     one.control("ATTACHDISK * latency=60")
     one.ok("one.vm.attach", machine, MORE)
     one.until(lambda: one.vm(machine).findtext("LCM_STATE") == "17", "the change to begin")
-    one.control()
     one.ok("one.vm.recover", machine, 0)
     assert len(disks(settled(one, machine))) == 2
-    one.control("ATTACHDISK * latency=60")
     one.ok("one.vm.attach", machine, MORE)
     one.ok("one.vm.recover", machine, 1)
     assert len(disks(settled(one, machine))) == 3
