@@ -67,9 +67,14 @@ static gboolean start(Lifecycle *lifecycle, Cluster *cluster, TemplateAttribute 
     VmAsker asker = {0, 0, 0};
     g_autoptr(GError) error = NULL;
     gboolean off = vm && vm->state == VM_POWEROFF;
-    /* What it was planned for: one that was switched off since is not moved as one that runs. */
-    if (!vm || off == order.live)
+    gboolean runs = vm && vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+    /* What it was planned for: one that was switched off or suspended since is not moved as one
+     * that runs, and one that was locked or tied to its host not at all. */
+    if (!(order.live ? runs : off))
         (void)refuse(&error, "the machine is %s", vm ? vm_shown_state(vm) : "gone");
+    else if (!plan_may_move(lifecycle, vm))
+        (void)refuse(&error, "the machine was locked, is busy, or is tied to its host since the "
+                             "plan was made; make a new plan");
     else if (vm_migrate(lifecycle, vm, &place, &order, &asker, &error))
         note_plan(lifecycle->world, vm, cluster->head.id, (gint32)number(action, "ID"));
     if (error)

@@ -25,6 +25,9 @@ PlanState plan_state(const Template *plan);
 /* What is to be moved; NULL: nothing would get better. Errors: ONE_DRS says something wrong.
  * (owned) */
 Template *plan_make(Lifecycle *lifecycle, const Cluster *cluster, GError **error);
+/* The machine may be moved by somebody who does not ask its owner: it goes on, or is off; nothing
+ * ties it to its host; and what only the scheduler understands, it is left to. */
+gboolean plan_may_move(Lifecycle *lifecycle, const Vm *vm);
 /* AUTOMATION of the cluster: 0 none and manual, 1 plans are made, 2 and carried out. */
 gint plan_automation(const Cluster *cluster);
 

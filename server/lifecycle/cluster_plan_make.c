@@ -107,9 +107,7 @@ static gboolean read_wishes(const Cluster *cluster, Wishes *wishes, GError **err
 
 /* ---- what there is ---- */
 
-/* The machine may be moved by somebody who does not ask its owner: it goes on, or is off; nothing
- * ties it to its host; and what only the scheduler understands, it is left to. */
-static gboolean is_movable(Lifecycle *lifecycle, const Vm *vm)
+gboolean plan_may_move(Lifecycle *lifecycle, const Vm *vm)
 {
     const Template *template = vm->head.template;
     const char *pinned = template_get_pair(template, "TOPOLOGY", "PIN_POLICY");
@@ -139,7 +137,7 @@ static void add_loads(Making *making, guint at)
         place->usage += load.usage;
         const char *wanted = template_get(vm->user_template, "SCHED_REQUIREMENTS");
         load.requirement = expr_parse_requirement(wanted, NULL);
-        if (load.requirement && is_movable(making->lifecycle, vm))
+        if (load.requirement && plan_may_move(making->lifecycle, vm))
             g_array_append_val(making->loads, load);
         else
             expr_free(load.requirement);

@@ -122,6 +122,24 @@ def test_what_changed_since_is_not_moved(cloud):
     assert f"machine {gone} to host" in one.log()
 
 
+@pytest.mark.parametrize("was, why", [("suspend", "the machine is SUSPENDED"), ("lock", "was locked")])
+def test_what_may_not_be_moved_since(cloud, was, why):
+    one, machines = cloud()
+    one.ok("one.cluster.optimize", 0)
+    first = int(plan(one)[1][0]["VM_ID"])
+    if was == "suspend":
+        one.ok("one.vm.action", "suspend", first)
+        one.wait(first, "SUSPENDED")
+    else:
+        one.ok("one.vm.lock", first, 4, False)
+    before = one.state(first)
+    one.ok("one.cluster.planexecute", 0)
+    state, actions = ended(one)
+    assert state == ERROR and actions[0]["STATE"] == ERROR and hosts(one)[0] == 6
+    assert one.state(first) == before and len(one.vm(first).findall("HISTORY_RECORDS/HISTORY")) == 1
+    assert why in one.log()
+
+
 def test_goes_on_after_a_crash(cloud):
     one, _ = cloud()
     one.control("MIGRATE * latency=0.5")
