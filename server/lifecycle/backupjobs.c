@@ -37,26 +37,38 @@ static gboolean is_backed_up(const Vm *vm)
     return vm->state == VM_ACTIVE && (vm->lcm == LCM_BACKUP || vm->lcm == LCM_BACKUP_POWEROFF);
 }
 
-/* Backups under way, of all machines (host -1) or of those on one host. */
-static guint count_backups(World *world, gint32 host)
+/* Backups under way: counted once in a look, which may be at thousands of machines that wait. */
+typedef struct Busy {
+    gint64 all_max, each_max; /* <= 0: any number */
+    guint all;
+    GHashTable *hosts; /* host -> backups of machines there */
+} Busy;
+
+static guint busy_on(const Busy *busy, gint32 host)
 {
-    const GPtrArray *vms = world->pools[KIND_VM].order;
-    guint count = 0;
-    for (guint i = 0; i < vms->len; i++) {
-        const Vm *vm = vms->pdata[i];
-        const VmRecord *record = is_backed_up(vm) ? vm_last_record(vm) : NULL;
-        count += record && (host < 0 || record->host == host);
-    }
-    return count;
+    return GPOINTER_TO_UINT(g_hash_table_lookup(busy->hosts, GINT_TO_POINTER(host)));
 }
 
-static gboolean has_place(World *world, const Vm *vm)
+static void count_backup(Busy *busy, const Vm *vm)
 {
-    gint64 all = config_int(world->config, "MAX_BACKUPS");
-    gint64 each = config_int(world->config, "MAX_BACKUPS_HOST");
+    const VmRecord *record = is_backed_up(vm) ? vm_last_record(vm) : NULL;
+    if (!record)
+        return;
+    busy->all++;
+    g_hash_table_insert(busy->hosts, GINT_TO_POINTER(record->host),
+                        GUINT_TO_POINTER(busy_on(busy, record->host) + 1));
+}
+
+static gboolean is_full(const Busy *busy)
+{
+    return busy->all_max > 0 && busy->all >= busy->all_max;
+}
+
+static gboolean has_place(const Busy *busy, const Vm *vm)
+{
     const VmRecord *record = vm_last_record(vm);
-    return (all <= 0 || count_backups(world, -1) < all) &&
-           (each <= 0 || !record || count_backups(world, record->host) < each);
+    return !is_full(busy) &&
+           (busy->each_max <= 0 || !record || busy_on(busy, record->host) < busy->each_max);
 }
 
 /* ---- a run ---- */
@@ -80,44 +92,41 @@ static void end_when_done(World *world, BackupJob *job)
              job->head.name, job->head.id, job->last_duration, job->updated->len, job->errors->len);
 }
 
-/* Starts a machine's backup, or has it wait, or fail. TRUE: nothing more of the job is started now.
- */
-static gboolean start(Lifecycle *lifecycle, BackupJob *job, gint32 id)
+/* Starts a machine's backup, or has it wait, or fail. */
+static void start(Lifecycle *lifecycle, BackupJob *job, gint32 id, Busy *backups)
 {
     World *world = lifecycle->world;
     Vm *vm = vm_get(world, id);
     g_autoptr(GError) error = NULL;
     gboolean busy = vm && vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING &&
                     vm->lcm != LCM_UNKNOWN && !vm_is_failure(vm->lcm);
-    if (busy)
-        return FALSE;
-    if (vm && !has_place(world, vm))
-        return FALSE;
+    if (busy || (vm && !has_place(backups, vm)))
+        return;
     if (!vm || vm->state == VM_DONE)
         g_set_error(&error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "it does not exist any more");
     else if (!lifecycle->job_start ||
              lifecycle->job_start(lifecycle, job, vm, lifecycle->job_data, &error)) {
         backupjob_move(world, job, id, job->backing_up);
-        return TRUE;
+        count_backup(backups, vm);
+        return;
     }
     log_warning("BKJ", "Backup job %s (%d): machine %d: %s", job->head.name, job->head.id, id,
                 error->message);
     backupjob_move(world, job, id, job->errors);
     set_error(world, job, id, error->message);
-    return FALSE;
 }
 
-static void work_on(Lifecycle *lifecycle, BackupJob *job)
+static void work_on(Lifecycle *lifecycle, BackupJob *job, Busy *backups)
 {
     const char *execution = template_get(job->head.template, "EXECUTION");
     gboolean parallel = execution && !g_ascii_strcasecmp(execution, "PARALLEL");
     g_autoptr(GArray) order = backupjob_machines(job->head.template, NULL);
     for (guint i = 0; order && i < order->len; i++) {
         gint32 id = g_array_index(order, gint32, i);
-        if (!parallel && job->backing_up->len)
+        if (is_full(backups) || (!parallel && job->backing_up->len))
             break;
         if (ids_contain(job->waiting, id))
-            (void)start(lifecycle, job, id);
+            start(lifecycle, job, id, backups);
     }
     end_when_done(lifecycle->world, job);
 }
@@ -131,16 +140,24 @@ static gint by_priority(gconstpointer one, gconstpointer other)
 static void look(Core *core, gpointer data)
 {
     Lifecycle *lifecycle = data;
-    const GPtrArray *jobs = lifecycle->world->pools[KIND_BACKUPJOB].order;
+    World *world = lifecycle->world;
+    const GPtrArray *jobs = world->pools[KIND_BACKUPJOB].order;
+    const GPtrArray *vms = world->pools[KIND_VM].order;
     g_autoptr(GPtrArray) busy = g_ptr_array_new();
+    g_autoptr(GHashTable) hosts = g_hash_table_new(NULL, NULL);
+    Busy backups = {.all_max = config_int(world->config, "MAX_BACKUPS"),
+                    .each_max = config_int(world->config, "MAX_BACKUPS_HOST"),
+                    .hosts = hosts};
     gboolean left = FALSE;
     lifecycle->jobs_timer = 0;
     for (guint i = 0; i < jobs->len; i++)
         if (BACKUPJOB(jobs->pdata[i])->started)
             g_ptr_array_add(busy, jobs->pdata[i]);
     g_ptr_array_sort(busy, by_priority);
+    for (guint i = 0; busy->len && i < vms->len; i++)
+        count_backup(&backups, vms->pdata[i]);
     for (guint i = 0; i < busy->len; i++) {
-        work_on(lifecycle, busy->pdata[i]);
+        work_on(lifecycle, busy->pdata[i], &backups);
         left = left || BACKUPJOB(busy->pdata[i])->waiting->len;
     }
     if (left)

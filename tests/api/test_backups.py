@@ -520,6 +520,22 @@ def test_limits_of_jobs(one, store, machine, job):
     one.ok("one.image.delete", backups(one, blocker)[0])
 
 
+def test_the_limit_of_all_backups(fresh):
+    """MAX_BACKUPS, over hosts, also of what one look begins."""
+    one = fresh("MAX_BACKUPS = 2\nMAX_BACKUPS_HOST = 0", hosts=2)
+    store = new_store(one)
+    vms = [one.running(which % 2, DISK.format(size=1) + VOLATILE.format(more="")) for which in range(4)]
+    one.control("BACKUP * latency=0.5")
+    identity = one.ok("one.backupjob.allocate", f'NAME = "all"\nDATASTORE_ID = {store}\nEXECUTION = PARALLEL\nBACKUP_VMS = "{",".join(map(str, vms))}"')
+    one.ok("one.backupjob.backup", identity)
+
+    def done():
+        busy = [vm for vm in one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM") if vm.findtext("LCM_STATE") == "69"]
+        assert len(busy) <= 2
+        return job_of(one, identity)[0] == vms
+    one.until(done, "the job")
+
+
 def test_a_job_that_fails_is_tried_again(one, store, machine, job):
     good, bad, gone = machine(), machine(), machine()
     one.action("terminate-hard", gone)
