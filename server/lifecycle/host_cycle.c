@@ -397,7 +397,7 @@ void lifecycle_start(Lifecycle *lifecycle)
     hooks_resume(lifecycle);
     images_resume(lifecycle);
     datastores_start_monitoring(lifecycle);
-    sched_begin(lifecycle);
+    lifecycle_sched_look(lifecycle);
     plans_begin(lifecycle);
     backupjobs_begin(lifecycle);
     markets_start(lifecycle);

@@ -322,11 +322,6 @@ void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why);
 /* After the start: what was under way is asked again. */
 void images_resume(Lifecycle *lifecycle);
 
-/* ---- sched_run.c ---- */
-
-/* After the start: what was missed meanwhile is run. */
-void sched_begin(Lifecycle *lifecycle);
-
 /* ---- hooks.c ---- */
 
 /* world->entered */

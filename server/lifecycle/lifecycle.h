@@ -262,6 +262,8 @@ typedef gboolean (*SchedStart)(Lifecycle *lifecycle, const SchedAction *action, 
 void lifecycle_sched_connect(Lifecycle *lifecycle, Kind kind, SchedStart start, gpointer data);
 /* One is new, or its time is another: it is run when it is due. */
 void lifecycle_sched_changed(Lifecycle *lifecycle, const SchedAction *action);
+/* Looks at all at once: after the start, and when this zone is enabled. */
+void lifecycle_sched_look(Lifecycle *lifecycle);
 
 /* ---- the scheduler's bell ---- */
 

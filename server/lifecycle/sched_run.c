@@ -4,6 +4,7 @@
 #include "lib/base/error.h"
 #include "lib/base/log.h"
 #include "server/model/sched_action.h"
+#include "server/model/zone.h"
 
 /* The wall clock may be set while oned runs: it is looked at this often, at least. */
 #define LOOK_SECONDS 60
@@ -102,6 +103,10 @@ static void look(Core *core, gpointer data)
     World *world = lifecycle->world;
     gint64 next;
     lifecycle->sched_timer = 0;
+    if (zone_is_disabled(world)) { /* they wait, and use up none of their attempts */
+        look_in(lifecycle, LOOK_SECONDS);
+        return;
+    }
     g_autoptr(GPtrArray) due = find_due(world, &next);
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint32));
     for (guint i = 0; i < due->len; i++)
@@ -118,7 +123,7 @@ static void look(Core *core, gpointer data)
         look_in(lifecycle, MIN(next - core_now(core), LOOK_SECONDS));
 }
 
-void sched_begin(Lifecycle *lifecycle)
+void lifecycle_sched_look(Lifecycle *lifecycle)
 {
     if (g_hash_table_size(sched_actions_all(lifecycle->world)))
         look_in(lifecycle, 0);

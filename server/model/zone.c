@@ -30,6 +30,12 @@ static guint place_of(const Zone *zone, gint32 id)
     return i;
 }
 
+gboolean zone_is_disabled(World *world)
+{
+    const Object *zone = pool_get(world, KIND_ZONE, THIS_ZONE);
+    return zone && ZONE(zone)->state == ZONE_DISABLED;
+}
+
 gboolean zone_has_server(const Zone *zone, gint32 id)
 {
     return template_vector(zone->servers, "SERVER", place_of(zone, id)) != NULL;

@@ -23,6 +23,8 @@ Zone *zone_create(World *world, gint32 id, const char *name, Template *template)
 gint32 zone_add_server(World *world, Zone *zone, const char *name, const char *endpoint);
 /* FALSE: there is none of that id. */
 gboolean zone_remove_server(World *world, Zone *zone, gint32 id);
+/* This zone is disabled: nothing is changed in it but by what goes on already. */
+gboolean zone_is_disabled(World *world);
 gboolean zone_has_server(const Zone *zone, gint32 id);
 
 extern const KindOperations zone_operations;

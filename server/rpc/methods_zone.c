@@ -21,8 +21,7 @@ gboolean zone_lets(Request *request)
     if (need == NEED_NOTHING || need == NEED_SESSION || need == NEED_LISTED ||
         need == NEED_USE_LOCKED || strcmp(name, "one.zone.enable") == 0)
         return TRUE;
-    const Object *zone = pool_get(request->world, KIND_ZONE, THIS_ZONE);
-    if (!zone || ZONE(zone)->state == ZONE_ENABLED)
+    if (!zone_is_disabled(request->world))
         return TRUE;
     for (guint i = 0; i < G_N_ELEMENTS(looks); i++)
         if (g_str_has_suffix(name, looks[i]))
@@ -102,6 +101,8 @@ RpcReply *zone_enable(Request *request)
     Zone *zone = ZONE(request->object);
     zone->state = arg_bool(request, 2, TRUE) ? ZONE_ENABLED : ZONE_DISABLED;
     object_changed(request->world, &zone->head);
+    if (!zone_is_disabled(request->world))
+        lifecycle_sched_look(request->lifecycle); /* some may have waited for it */
     return reply_int(request, zone->head.id);
 }
 

@@ -1,5 +1,6 @@
 """Zones: addresses of installations, this one's servers, and what is refused while it is disabled."""
 import re
+import time
 
 from api.states import ACTION, ALLOCATE, AUTHORIZATION
 
@@ -80,6 +81,25 @@ def test_a_disabled_zone_only_answers_questions(one):
     finally:
         one.ok("one.zone.enable", 0, True)
     one.ok("one.vm.action", "terminate", vm)
+
+
+def test_scheduled_actions_wait_for_a_disabled_zone(one):
+    vm = one.allocate(hold=True)
+    action = one.ok("one.vm.schedadd", vm, f"SCHED_ACTION = [ ACTION = release, TIME = {int(time.time()) + 2} ]")
+
+    def shown():
+        [vector] = one.vm(vm).findall("TEMPLATE/SCHED_ACTION")
+        assert vector.findtext("ID") == str(action)
+        return vector.findtext("DONE"), vector.findtext("MESSAGE") or ""
+    one.ok("one.zone.enable", 0, False)
+    try:
+        time.sleep(4)
+        assert shown() == ("-1", "") and one.state(vm) == "HOLD"
+    finally:
+        one.ok("one.zone.enable", 0, True)
+    one.until(lambda: shown()[0] != "-1", "the action to run", 30)
+    assert one.state(vm) != "HOLD" and shown()[1] == ""
+    one.ok("one.vm.action", "terminate-hard", vm)
 
 
 def test_rules_of_vlans_of_a_group(one):
