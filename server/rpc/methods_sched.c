@@ -1,4 +1,5 @@
 /* Scheduled actions: the calls about them, and the calls that they become when they are due. */
+#include "server/model/vm_backups.h"
 #include "server/rpc/sched_actions.h"
 #include "server/rpc/server_private.h"
 
@@ -122,6 +123,36 @@ void sched_actions_connect(RpcServer *server)
 
 /* ---- what is asked for ---- */
 
+/* As one.vm.backup asks it of who calls it: a run asks it of the owner only. */
+static gboolean may_back_up(Request *request, const Vm *vm, const GPtrArray *call)
+{
+    gint32 id = (gint32)((const RpcValue *)call->pdata[2])->number;
+    if (id < 0 && vm)
+        id = (gint32)vm_backups_number(vm->backups, "LAST_DATASTORE_ID");
+    if (id < 0)
+        return TRUE;
+    Object *datastore = request_object(request, KIND_DATASTORE, id);
+    return datastore && request_may(request, RIGHT_USE, KIND_DATASTORE, datastore);
+}
+
+/* A machine that is not made yet will be the caller's. What its bits and rules give them is not
+ * known before, and is asked at the run; who else has a say is asked now. */
+static gboolean may_have_later(Request *request, const struct VmSchedWord *row, Right right)
+{
+    World *world = request->world;
+    const User *caller = request->caller;
+    const AccessNeed need = {right, KIND_VM, NULL, FALSE};
+    if (user_is_admin(caller))
+        return TRUE;
+    if (caller->is_bound && right == RIGHT_ADMIN)
+        return reply_error(request, ONE_ERROR_AUTHORIZATION,
+                           "User [%d] : A token that acts for one group does not schedule %s in a "
+                           "template, which needs the right ADMIN; take another token, or "
+                           "schedule it when the machine is there",
+                           caller->head.id, row->word) != NULL;
+    return !world->agrees || world->agrees(world, caller, &need, 1, &request->error);
+}
+
 static gboolean fits_vm(Request *request, const Object *owner, const SchedAction *action)
 {
     const struct VmSchedWord *row = vm_word(action->action);
@@ -136,7 +167,10 @@ static gboolean fits_vm(Request *request, const Object *owner, const SchedAction
     /* It will run with its owner's rights: who may not do it now may not have it done later. */
     Right right = operation_right(request->world, request->caller, row->operation, row->right);
     AccessNeed need = {right, KIND_VM, (Object *)owner, FALSE};
-    return !owner || access_check(request->world, request->caller, &need, 1, &request->error);
+    if (!(owner ? access_check(request->world, request->caller, &need, 1, &request->error)
+                : may_have_later(request, row, right)))
+        return FALSE;
+    return strcmp(row->word, "backup") != 0 || may_back_up(request, (const Vm *)owner, arguments);
 }
 
 /* The vector of an argument: SCHED_ACTION = [ ... ]. */

@@ -237,6 +237,16 @@ def test_a_driver_may_refuse_rights(fresh):
     reply = user.fails("one.template.instantiate", template, "", True, "NOTE = x", code=AUTHORIZATION)
     assert f"User [{user.uid}] : Not authorized: not on a Sunday." in reply[1], reply
     assert len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM")) == machines + 1
+    # What is scheduled in the template of a new machine is asked about as what is scheduled later.
+    scheduled = "CPU = 0.1\nMEMORY = 64\nSCHED_ACTION = [ ACTION = terminate, TIME = 4000000000 ]"
+    (flags / "refused").write_text("VM:-:MANAGE:-1:1\n")
+    user.fails("one.vm.allocate", scheduled, True, code=AUTHORIZATION, text="not on a Sunday")
+    user.fails("one.template.instantiate", template, "", True, scheduled, code=AUTHORIZATION, text="not on a Sunday")
+    assert asked(one, "RIGHTS")[-1] == "RIGHTS VM:-:MANAGE:-1:1 1"
+    assert len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM")) == machines + 1
+    (flags / "refused").unlink()
+    user.ok("one.vm.allocate", scheduled, True)
+    assert len(one.xml("one.vmpool.info", -2, -1, -1, -1).findall("VM")) == machines + 2
     before = len(asked(one, "RIGHTS"))
     user.fails("one.vm.recover", machine, 9, code=AUTHORIZATION, text="ADMIN VM")  # what oned refuses is not asked about
     one.allocate(hold=True)  # nor are administrators

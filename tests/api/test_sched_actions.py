@@ -2,7 +2,7 @@
 import time
 
 import pytest
-from api.states import ACTION, AUTHORIZATION, INTERNAL
+from api.states import ACTION, AUTHORIZATION, INTERNAL, NO_EXISTS
 
 
 def soon(seconds=1):
@@ -155,6 +155,49 @@ def test_rights_are_those_of_the_owner(one):
     assert "authenticated" in actions(one, machine)[other]["MESSAGE"]
     private = one.allocate(hold=True)
     bob.fails("one.vm.schedadd", private, "SCHED_ACTION = [ ACTION = hold, TIME = 1 ]", code=AUTHORIZATION)
+
+
+def makers(one, name):
+    """A new group whose members may make machines, and use nothing else of the cloud."""
+    gid = one.ok("one.group.allocate", name)
+    one.ok("one.acl.addrule", f"{0x200000000 | gid:x}", f"{0x1000000000 | 0x400000000:x}", "8", "400000000")
+    one.ok("one.vdc.delgroup", 0, gid)
+    return gid
+
+
+def test_backups_go_where_the_asker_may_put_them(one):
+    ann, bob = one.user("backann"), one.user("backbob", groups=[makers(one, "backcrew")])
+    store = one.ok("one.datastore.allocate", 'NAME = "of ann"\nTYPE = BACKUP_DS\nDS_MAD = dummy\nTM_MAD = dummy', -1)
+    one.ok("one.datastore.chown", store, ann.uid, -1)
+    one.ok("one.datastore.chmod", store, 1, 1, 0, 0, 0, 0, 0, 0, 0)
+    machine = ann.allocate(hold=True)
+    one.ok("one.vm.chmod", machine, 1, 1, 1, -1, -1, -1, 1, 1, 1)  # both may back it up
+    text = f'SCHED_ACTION = [ ACTION = backup, ARGS = "{store},NO", TIME = 4000000000 ]'
+    for method, *more in (("one.vm.schedadd",), ("one.vm.update", 1)):
+        bob.fails(method, machine, text, *more, code=AUTHORIZATION, text=f"Not authorized to perform USE DATASTORE [{store}]")
+    own = bob.allocate(hold=True)
+    bob.fails("one.vm.allocate", "CPU = 0.1\nMEMORY = 64\n" + text, True, code=AUTHORIZATION, text="USE DATASTORE")
+    kept = add(bob, machine, 'ACTION = backup, ARGS = "-1,NO", TIME = 4000000000')  # no backup was made: there is no last one
+    bob.fails("one.vm.schedupdate", machine, kept, f'SCHED_ACTION = [ ARGS = "{store},NO" ]', code=AUTHORIZATION)
+    bob.fails("one.vm.schedadd", machine, text.replace(str(store), "4711"), code=NO_EXISTS)
+    assert sorted(actions(one, machine)) == [kept] and actions(one, own) == {}
+    assert add(ann, machine, text[len("SCHED_ACTION = ["):-1]) == kept + 1
+    one.ok("one.vm.recover", machine, 3)
+    one.wait(machine, "DONE")
+    one.ok("one.datastore.delete", store)
+
+
+def test_a_bound_token_schedules_no_more_than_it_may(one):
+    crew = makers(one, "schedcrew")
+    user = one.user("schedbound")
+    one.ok("one.user.addgroup", user.uid, crew)
+    bound = one.client(f"schedbound:{user.ok('one.user.login', 'schedbound', '', 600, crew)}")
+    text = 'CPU = 0.1\nMEMORY = 64\nSCHED_ACTION = [ ACTION = {}, TIME = 4000000000 ]'
+    backup = text.format('backup, ARGS = "-1,NO"')
+    bound.fails("one.vm.allocate", backup, True, code=AUTHORIZATION, text="A token that acts for one group does not schedule backup")
+    made = bound.ok("one.vm.allocate", text.format("hold"), True)
+    other = user.ok("one.vm.allocate", backup, True)
+    assert [len(actions(one, machine)) for machine in (made, other)] == [1, 1]
 
 
 def test_missed_while_oned_was_down(fresh):
