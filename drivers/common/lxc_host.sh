@@ -93,12 +93,16 @@ kind_of() { # FILE
 
 # Puts what has been made beside a disk in its place. A link leads to an image of the datastore: that
 # one is left as it is, unless the disk is persistent, and then nobody may change what kind it is.
-unpack() { # FILE MIB
-    [ ! -L "$1" ] || fail "$(basename "$1") is an archive, and the image is persistent: it would be replaced by a file system. Make the image non-persistent"
+unpack() { # FILE MIB PERSISTENT ("" or p)
+    [ ! -L "$1" ] && [ -z "$3" ] || fail "$(basename "$1") is an archive, and the image is persistent: it would be replaced by a file system. Make the image non-persistent"
     part=$1.part
     room=$part.d
+    # Of one that was interrupted.
+    while mountpoint -q "$room" 2>/dev/null; do umount "$room" || fail "cannot unmount $room, which an earlier try has left"; done
     rm -f "$part"
     mkdir -p "$room"
+    trap 'umount "$room" 2>/dev/null; rmdir "$room" 2>/dev/null; rm -f "$part"' EXIT
+    trap 'exit 1' HUP TERM
     truncate -s "$2M" "$part" && mke2fs -q -F -t ext4 -m 0 -E lazy_itable_init=1,lazy_journal_init=1 "$part" &&
         mount -o loop,nodev "$part" "$room" || { rm -f "$part"; rmdir "$room"; fail "cannot make a file system of $2 MiB for the archive"; }
     said=$(tar -C "$room" -xpf "$1" --numeric-owner --exclude='./dev/*' --warning=no-timestamp 2>&1)
@@ -114,16 +118,19 @@ unpack() { # FILE MIB
         fail "cannot unpack the archive into $2 MiB (CONTAINER/SIZE): $said"
     fi
     chown --reference="$1" "$part" && sync "$part" && mv -f "$part" "$1"
+    status=$?
+    trap - EXIT HUP TERM
+    return $status
 }
 
-to_raw() { # FILE
+to_raw() { # FILE PERSISTENT
     command -v qemu-img >/dev/null || fail "$(basename "$1") is qcow2: install qemu-utils on this host, or register the image as raw"
-    [ ! -L "$1" ] || fail "$(basename "$1") is qcow2 and persistent, which this kernel cannot mount: register the image as raw"
+    [ ! -L "$1" ] && [ -z "$2" ] || fail "$(basename "$1") is qcow2 and persistent, which this kernel cannot mount: register the image as raw"
     qemu-img convert -O raw "$1" "$1.part" && chown --reference="$1" "$1.part" && mv -f "$1.part" "$1" ||
         { rm -f "$1.part"; fail "cannot make $(basename "$1") raw"; }
 }
 
-mount_disk() { # FILE DIRECTORY MIB
+mount_disk() { # FILE DIRECTORY MIB PERSISTENT
     mkdir -p "$2"
     ! mountpoint -q "$2" || return 0
     [ -e "$1" ] || fail "there is no $1 on this host: the transfer driver should have brought it"
@@ -131,10 +138,10 @@ mount_disk() { # FILE DIRECTORY MIB
     [ -d "$1" ] || ! mount -o loop,nodev "$1" "$2" 2>/dev/null || return 0
     kind=$(kind_of "$1")
     if [ "$kind" = tar ]; then
-        unpack "$1" "$3"
+        unpack "$1" "$3" "$4"
         kind=ext4
     elif [ "$kind" = qcow2 ]; then
-        to_raw "$1"
+        to_raw "$1" "$4"
         kind=$(kind_of "$1")
     fi
     case $kind in
@@ -167,10 +174,12 @@ forget() { # NAME
 
 # Writes the configuration and mounts what it needs. Lines that begin with @1 or @2 are for hosts of
 # that version of the control groups.
-furnish() { # NAME DIRECTORY CONFIG MIB DISKS ("0:rootfs 1:disk.1")
+furnish() { # NAME DIRECTORY CONFIG MIB DISKS ("0:rootfs:p 1:disk.1"; p: persistent)
     mkdir -p "$base/$1" && chmod 755 "$base/$1" || fail "cannot make $base/$1"
     for pair in $5; do
-        mount_disk "$2/disk.${pair%%:*}" "$base/$1/${pair#*:}" "$4"
+        keep=
+        case $pair in *:p) keep=p pair=${pair%:p} ;; esac
+        mount_disk "$2/disk.${pair%%:*}" "$base/$1/${pair#*:}" "$4" "$keep"
     done
     version=1
     [ ! -e /sys/fs/cgroup/cgroup.controllers ] || version=2
@@ -450,6 +459,11 @@ checkpoint() { # NAME UUID DIRECTORY
     now=$(state "$1" "$2")
     rm -f "$base/$1/move"
     said=$(complaints "$3/dump.log" "$1")
+    # Its memory is nowhere else; what CRIU writes last is there.
+    if [ "$now" = off ] && [ -s "$3/inventory.img" ]; then
+        echo "$3" >"$base/$1/move"
+        fail "$1 has ended while its memory was written, which is kept in $3: ${said:-CRIU gives no reason}"
+    fi
     rm -rf "$3"
     [ "$now" = running ] || fail "$1 is $now since its memory was to be written: ${said:-CRIU gives no reason}"
     fail "the memory of $1 cannot be written: ${said:-CRIU gives no reason}; it goes on running"

@@ -12,7 +12,7 @@
 typedef struct LxcPlan {
     char *config; /* lines of lxc.container.conf(5); "@1 " and "@2 " begin those for one version of
                      the control groups, "@base@" is where LXC keeps its containers */
-    char *disks;  /* "0:rootfs 1:disk.1" */
+    char *disks;  /* "0:rootfs:p 1:disk.1"; p: the image is persistent */
     char *size;   /* MiB of a file system that is made of an archive */
     gboolean has_terminal;
 } LxcPlan;

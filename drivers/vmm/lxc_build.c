@@ -181,16 +181,19 @@ static gboolean add_disks(GString *out, const VmmAction *action, LxcPlan *plan, 
          disk = xml_next_same(disk)) {
         g_autofree char *type = xml_get(disk, "TYPE");
         g_autofree char *readonly = xml_get(disk, "READONLY");
+        g_autofree char *persistent = xml_get(disk, "PERSISTENT");
+        const char *mark = vmm_is_yes(persistent) ? ":p" : "";
         gint64 id = xml_get_int(disk, "DISK_ID", 0);
         gboolean fixed = type && !g_ascii_strcasecmp(type, "CDROM");
         if (type && !g_ascii_strcasecmp(type, "swap"))
             continue;
         if (disks->len == 0) {
-            g_string_append_printf(disks, "%" G_GINT64_FORMAT ":rootfs", id);
+            g_string_append_printf(disks, "%" G_GINT64_FORMAT ":rootfs%s", id, mark);
             continue;
         }
         g_autofree char *place = g_strdup_printf("media/%" G_GINT64_FORMAT, id);
-        g_string_append_printf(disks, " %" G_GINT64_FORMAT ":disk.%" G_GINT64_FORMAT, id, id);
+        g_string_append_printf(disks, " %" G_GINT64_FORMAT ":disk.%" G_GINT64_FORMAT "%s", id, id,
+                               mark);
         mount_inside(out, action, id, place, fixed || vmm_is_yes(readonly));
     }
     if (disks->len == 0) {
@@ -267,8 +270,11 @@ static void add_hook(GString *out, const VmmAction *action, const LxcPlan *plan)
 {
     g_auto(GStrv) pairs = g_strsplit(plan->disks, " ", -1);
     g_autoptr(GString) places = g_string_new(NULL);
-    for (guint i = 0; pairs[i]; i++)
-        g_string_append_printf(places, " @base@/%s/%s", action->domain, strchr(pairs[i], ':') + 1);
+    for (guint i = 0; pairs[i]; i++) {
+        const char *place = strchr(pairs[i], ':') + 1;
+        g_string_append_printf(places, " @base@/%s/%.*s", action->domain, (int)strcspn(place, ":"),
+                               place);
+    }
     line(out, "lxc.hook.version", "1");
     line(out, "lxc.hook.post-stop", "umount%s || true", places->str);
 }

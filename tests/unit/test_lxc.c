@@ -30,7 +30,7 @@ static void test_configuration(void)
     g_autoptr(VmmAction) action = action_of(
         "<CPU>0.5</CPU><MEMORY>64</MEMORY>"
         "<DISK><DISK_ID>0</DISK_ID></DISK><DISK><DISK_ID>1</DISK_ID><TYPE>swap</TYPE></DISK>"
-        "<DISK><DISK_ID>2</DISK_ID><READONLY>YES</READONLY></DISK>"
+        "<DISK><DISK_ID>2</DISK_ID><READONLY>YES</READONLY><PERSISTENT>YES</PERSISTENT></DISK>"
         "<CONTEXT><DISK_ID>3</DISK_ID><SET_HOSTNAME>web</SET_HOSTNAME></CONTEXT>"
         "<NIC><NIC_ID>0</NIC_ID><BRIDGE>br0</BRIDGE><MAC>02:00:00:00:00:01</MAC>"
         "<IP>10.0.0.7</IP><NETWORK_MASK>255.255.0.0</NETWORK_MASK></NIC>");
@@ -39,7 +39,7 @@ static void test_configuration(void)
     gboolean good = lxc_build(action, &plan, &error);
     g_assert_no_error(error);
     g_assert_true(good);
-    g_assert_cmpstr(plan.disks, ==, "0:rootfs 2:disk.2 3:disk.3");
+    g_assert_cmpstr(plan.disks, ==, "0:rootfs 2:disk.2:p 3:disk.3");
     g_assert_cmpstr(plan.size, ==, "1024");
     static const char *const lines[] = {
         "# one.vid = 7\n",
