@@ -2,13 +2,16 @@
 
 What each library makes of our answers must be what Python's makes of them."""
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from api.foreign import npm
 from api.server import PATIENCE
+from conftest import ROOT
 from lxml import etree
 
 FOREIGN = Path(__file__).parent / "foreign"
@@ -19,9 +22,20 @@ PROGRAMS = {  # how each is run, and a word that says whether it is there
     "xmlrpc_lite": ["perl", "xmlrpc_lite.pl"],
     "php": ["php", "php.php"],
     "xmlrpc_c": [sys.executable, "xmlrpc_c.py"],
+    "node": ["node", "node.js"],
 }
 NAME = "Zoë, at the — 東京"
 TRUE, FALSE = (True, 1, "1"), (False, 0, "0")  # XMLRPC::Lite gives every scalar as text
+
+
+def environment(language):
+    """Node's library is not in Debian: it comes from npm's registry, where that can be reached."""
+    if language != "node":
+        return None
+    try:
+        return os.environ | {"NODE_PATH": str(npm.fetch(ROOT / "build" / "npm"))}
+    except OSError as error:
+        pytest.skip(f"npm's registry cannot be reached: {error}")
 
 
 class Library:
@@ -30,7 +44,7 @@ class Library:
         assert shutil.which(program), f"{program} is missing: share/packages.txt has what the tests need"
         self.session = server.session
         self.process = subprocess.Popen([program, FOREIGN / script, f"http://127.0.0.1:{server.port}/RPC2"], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(language))
 
     def call(self, method, *arguments):
         kinds = {bool: "b", int: "i", str: "s"}
