@@ -1,5 +1,6 @@
 """Backups of machines: images of type BACKUP, their increments, what limits them, and what goes wrong with them."""
 import pytest
+from api.schemas import checked
 from api.states import ACTION, AUTHORIZATION
 from api.test_hotplug import actions
 from api.test_images import STATES
@@ -35,8 +36,11 @@ def machine(one):
     one.control()
     for identity in made:
         one.until(lambda: one.state(identity) in ("RUNNING", "POWEROFF", "DONE"), "the machine to rest")
+        left = backups(one, identity)
         one.ok("one.vm.recover", identity, 3)
         one.wait(identity, "DONE")
+        for image in left:  # of a test that failed: the next one finds the datastore as it was
+            one.call("one.image.delete", image)
 
 
 def backups(one, machine):
@@ -52,7 +56,7 @@ def image_of(one, identity):
     reply = one.call("one.image.info", identity)
     if not reply[0]:
         return None
-    info = one.xml("one.image.info", identity)
+    info = checked(reply[1])
     return (STATES[int(info.findtext("STATE"))], int(info.findtext("SIZE")),
             [int(i.text) for i in info.findall("BACKUP_DISK_IDS/ID")],
             [(int(i.findtext("ID")), i.findtext("TYPE"), int(i.findtext("PARENT_ID")), int(i.findtext("SIZE")))
