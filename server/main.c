@@ -16,10 +16,10 @@
 #include "server/mads/mads.h"
 #include "server/model/quota.h"
 #include "server/model/world.h"
+#include "server/rpc/api_page.h"
 #include "server/rpc/gate.h"
 #include "server/rpc/login.h"
 #include "server/rpc/method.h"
-#include "server/rpc/methods_page.h"
 #include "server/rpc/openapi.h"
 #include "server/rpc/server.h"
 #include "server/store/store_sqlite.h"
@@ -54,7 +54,7 @@ typedef struct Oned {
 
 static struct {
     char *config, *backup;
-    gboolean check, repair, version, keys, foreground, methods, openapi, states;
+    gboolean check, repair, version, keys, foreground, api, openapi, states;
 } options;
 
 static const GOptionEntry entries[] = {
@@ -69,8 +69,7 @@ static const GOptionEntry entries[] = {
      "Make a consistent copy of the database, also while oned runs, then end", "FILE"},
     {"config-keys", 0, 0, G_OPTION_ARG_NONE, &options.keys,
      "List every key of the configuration with its default", NULL},
-    {"print-methods", 0, 0, G_OPTION_ARG_NONE, &options.methods, "Print the page of all methods",
-     NULL},
+    {"print-api", 0, 0, G_OPTION_ARG_NONE, &options.api, "Print the page of all methods", NULL},
     {"print-openapi", 0, 0, G_OPTION_ARG_NONE, &options.openapi,
      "Print the description of the methods as JSON (OpenAPI)", NULL},
     {"print-states", 0, 0, G_OPTION_ARG_NONE, &options.states,
@@ -502,7 +501,7 @@ static gboolean prints_only(void)
 {
     g_autofree char *text = options.version   ? g_strdup("Globule " GLOBULE_VERSION "\n")
                             : options.keys    ? config_help()
-                            : options.methods ? rpc_methods_page()
+                            : options.api     ? rpc_api_page()
                             : options.openapi ? rpc_openapi()
                             : options.states  ? vm_states_page()
                                               : NULL;

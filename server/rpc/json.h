@@ -1,7 +1,7 @@
 /*
  * The same calls as JSON: bodies to arguments, replies to bodies. The rules are told in
- * share/doc/api.md. The reader is strict (RFC 8259), and bounded by the limits of calls: nothing
- * that is nested deeper than they allow is descended into. Safe in any number of threads.
+ * share/doc/using-the-api.md. The reader is strict (RFC 8259), and bounded by the limits of calls:
+ * nothing that is nested deeper than they allow is descended into. Safe in any number of threads.
  */
 #pragma once
 
@@ -29,6 +29,7 @@ void rpc_json_append_text(GString *out, const char *text);
 /* A value from a text, or NULL with the reason, "at byte N: ..." (owned). */
 RpcValue *rpc_json_read(const char *body, gsize length, const RpcLimits *limits, gint *code,
                         char **problem);
-/* Names of a method's arguments after the session, with blanks between, or NULL: they are given by
- * position only. (static) */
-const char *rpc_json_names(const char *method);
+/* Names of a method's arguments after the session (owned), or NULL: they are given by position
+ * only. `*otherwise` (owned; or NULL, not asked for): for each what it is when it is left out, as
+ * JSON; "" of those that may not be, or not of today's shape. */
+char **rpc_json_names(const char *method, char ***otherwise);

@@ -1,41 +1,43 @@
-/* Names of arguments, for calls that give them by name. Methods of one ending share theirs. */
+/* Names of arguments, for calls that give them by name, and for share/doc/api.md. Methods of one
+ * ending share theirs. Behind "=": what the argument is when it is left out, as JSON; the handler
+ * says the same to arg_int() and its like. */
 #include "server/rpc/json.h"
 
 #include <string.h>
 
 #define BITS "owner_u owner_m owner_a group_u group_m group_a other_u other_m other_a"
-#define PAGE "filter start end"
+#define PAGE "filter=-2 start=-1 end=-1"
 
 /* A name that begins with a dot stands for all that end so, unless they are named before. */
 static const struct {
     const char *method, *names;
 } named[] = {
-    {"globule.vm.migrate", "id host text"},
-    {"globule.vm.migratecheck", "id host text"},
+    {"globule.vm.migrate", "id host text=\"\""},
+    {"globule.vm.migratecheck", "id host text=\"\""},
     {"globule.vm.migrations", "id"},
-    {"globule.vm.console", "id force"},
-    {"globule.sched.wait", "last seconds"},
-    {"one.vm.allocate", "template hold"},
-    {"one.vm.deploy", "id host enforce datastore nics"},
+    {"globule.vm.console", "id force=false"},
+    {"globule.sched.wait", "last seconds=30"},
+    {"one.vm.allocate", "template hold=false"},
+    {"one.vm.deploy", "id host enforce=false datastore=-1 nics=\"\""},
     {"one.vm.action", "action id"},
-    {"one.vm.migrate", "id host live enforce datastore type"},
+    {"one.vm.migrate", "id host live enforce=false datastore=-1 type=0"},
     {"one.vm.recover", "id operation"},
-    {"one.vm.resize", "id template enforce"},
-    {"one.vmpool.info", PAGE " state search"},
-    {"one.vmpool.infoextended", PAGE " state search"},
+    {"one.vm.resize", "id template enforce=true"},
+    {"one.vmpool.info", PAGE " state search=\"\""},
+    {"one.vmpool.infoextended", PAGE " state search=\"\""},
     {"one.vmpool.infoset", "ids extended"},
-    {"one.vmpool.monitoring", "filter seconds"},
+    {"one.vmpool.monitoring", "filter seconds=-1"},
     {"one.host.allocate", "name im_mad vm_mad cluster"},
     {"one.host.status", "id status"},
     {"one.hostpool.info", ""},
-    {"one.hostpool.monitoring", "seconds"},
-    {"one.user.allocate", "name password driver groups"},
+    {"one.hostpool.monitoring", "seconds=-1"},
+    {"one.user.allocate", "name password driver groups=[]"},
     {"one.user.passwd", "id password"},
     {"one.user.chgrp", "id group"},
     {"one.userpool.info", ""},
     {"one.group.allocate", "name"},
     {"one.grouppool.info", ""},
-    {"one.acl.addrule", "user resource rights zone"},
+    {"one.acl.addrule", "user resource rights zone=\"\""},
     {"one.acl.delrule", "id"},
     {"one.acl.info", ""},
     {"one.cluster.allocate", "name"},
@@ -47,7 +49,7 @@ static const struct {
     {"one.cluster.adddatastore", "id datastore"},
     {"one.cluster.deldatastore", "id datastore"},
     {"one.clusterpool.info", ""},
-    {"one.datastore.allocate", "template cluster"},
+    {"one.datastore.allocate", "template cluster=-1"},
     {"one.datastorepool.info", ""},
     {"one.zonepool.info", ""},
     {"one.vdcpool.info", ""},
@@ -67,7 +69,7 @@ static const struct {
     {"one.group.vlan", "id template"},
     {"one.system.version", ""},
     {"one.system.config", ""},
-    {"one.system.sql", "sql federate"},
+    {"one.system.sql", "sql federate=true"},
     {"one.system.sqlquery", "sql"},
     {"system.listMethods", ""},
     {"system.capabilities", ""},
@@ -79,7 +81,7 @@ static const struct {
     {"one.vm.detach", "id disk"},
     {"one.vm.attachnic", "id template"},
     {"one.vm.detachnic", "id nic"},
-    {"one.vm.updatenic", "id nic template append"},
+    {"one.vm.updatenic", "id nic template append=0"},
     {"one.vm.attachsg", "id nic secgroup"},
     {"one.vm.detachsg", "id nic secgroup"},
     {"one.vm.attachpci", "id template"},
@@ -91,13 +93,12 @@ static const struct {
     {"one.vm.disksnapshotrevert", "id disk snapshot"},
     {"one.vm.disksnapshotrename", "id disk snapshot name"},
     {"one.vm.snapshotcreate", "id name"},
-    {"one.vm.updateconf", "id template append"},
+    {"one.vm.updateconf", "id template append=0"},
     {"one.vm.schedadd", "id template"},
     {"one.vm.schedupdate", "id action template"},
     {"one.vm.scheddelete", "id action"},
-    {"one.vm.backup", "id datastore reset"},
+    {"one.vm.backup", "id datastore=-1 reset=false"},
     {"one.vm.backupcancel", "id"},
-    {"one.vm.restore", "id image increment disk"},
     {"one.vm.restore", "id image increment disk"},
     {"one.vm.exec", "id command input"},
     {"one.vm.retryexec", "id"},
@@ -107,36 +108,36 @@ static const struct {
     {"one.vmpool.accounting", "filter start end"},
     {"one.vmpool.showback", "filter start_month start_year end_month end_year"},
     {"one.vmpool.calculateshowback", "start_month start_year end_month end_year"},
-    {"one.vn.allocate", "template cluster"},
+    {"one.vn.allocate", "template cluster=-1"},
     {"one.vn.add_ar", "id template"},
-    {"one.vn.rm_ar", "id range force"},
+    {"one.vn.rm_ar", "id range force=false"},
     {"one.vn.update_ar", "id template"},
     {"one.vn.free_ar", "id range"},
     {"one.vn.reserve", "id template"},
     {"one.vn.hold", "id template"},
     {"one.vn.release", "id template"},
     {"one.vn.recover", "id operation"},
-    {"one.vntemplate.instantiate", "id name template"},
-    {"one.template.delete", "id images"},
-    {"one.template.chmod", "id " BITS " images"},
-    {"one.template.clone", "id name images"},
-    {"one.template.info", "id extended decrypt"},
-    {"one.template.instantiate", "id name hold template persistent"},
-    {"one.image.allocate", "template datastore no_check_capacity"},
-    {"one.image.delete", "id force"},
-    {"one.image.clone", "id name datastore"},
+    {"one.vntemplate.instantiate", "id name template=\"\""},
+    {"one.template.delete", "id images=false"},
+    {"one.template.chmod", "id " BITS " images=false"},
+    {"one.template.clone", "id name images=false"},
+    {"one.template.info", "id extended=false decrypt=false"},
+    {"one.template.instantiate", "id name hold=false template=\"\" persistent=false"},
+    {"one.image.allocate", "template datastore no_check_capacity=false"},
+    {"one.image.delete", "id force=false"},
+    {"one.image.clone", "id name datastore=-1"},
     {"one.image.persistent", "id persistent"},
     {"one.image.chtype", "id type"},
     {"one.image.restore", "id datastore options"},
     {"one.document.allocate", "template type"},
-    {"one.documentpool.info", PAGE " type"},
+    {"one.documentpool.info", PAGE " type=0"},
     {"one.secgroup.commit", "id only_outdated"},
     {"one.group.addadmin", "id user"},
     {"one.group.deladmin", "id user"},
     {"one.user.addgroup", "id group"},
     {"one.user.delgroup", "id group"},
     {"one.user.chauth", "id driver password"},
-    {"one.user.login", "name token seconds group"},
+    {"one.user.login", "name token seconds group=-1"},
     {"one.cluster.addvnet", "id network"},
     {"one.cluster.delvnet", "id network"},
     {"one.vdc.addgroup", "id group"},
@@ -175,12 +176,12 @@ static const struct {
     {"one.vrouter.attachnic", "id template"},
     {"one.vrouter.detachnic", "id nic"},
     {"pool.info", PAGE},
-    {".info", "id decrypt"},
-    {".update", "id template append"},
+    {".info", "id decrypt=false"},
+    {".update", "id template append=0"},
     {".rename", "id name"},
     {".chmod", "id " BITS},
     {".chown", "id user group"},
-    {".lock", "id level test"},
+    {".lock", "id level test=false"},
     {".unlock", "id"},
     {".delete", "id"},
     {".monitoring", "id"},
@@ -195,7 +196,7 @@ static const struct {
     {".snapshotflatten", "id snapshot"},
 };
 
-const char *rpc_json_names(const char *method)
+static const char *names_of(const char *method)
 {
     for (guint i = 0; i < G_N_ELEMENTS(named); i++) {
         const char *row = named[i].method;
@@ -205,4 +206,21 @@ const char *rpc_json_names(const char *method)
             return named[i].names;
     }
     return NULL;
+}
+
+char **rpc_json_names(const char *method, char ***otherwise)
+{
+    const char *known = names_of(method);
+    char **names = known ? g_strsplit(known, " ", -1) : NULL;
+    guint count = names ? g_strv_length(names) : 0;
+    if (otherwise)
+        *otherwise = g_new0(char *, count + 1);
+    for (guint i = 0; i < count; i++) {
+        char *equal = strchr(names[i], '=');
+        if (otherwise)
+            (*otherwise)[i] = g_strdup(equal ? equal + 1 : "");
+        if (equal)
+            *equal = '\0';
+    }
+    return names;
 }

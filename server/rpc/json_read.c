@@ -327,15 +327,26 @@ static RpcReply *fault(gint code, char *text)
     return reply;
 }
 
-/* Places named arguments. Those left out must be the last. */
+/* A value of our own table. */
+static RpcValue *value_of(const char *json)
+{
+    static const RpcLimits any = {.bytes = 100, .nesting = 2, .elements = 10};
+    gint code = 0;
+    g_autofree char *problem = NULL;
+    return rpc_json_read(json, strlen(json), &any, &code, &problem);
+}
+
+/* Places named arguments. Those left out before the last one given are what the method takes them
+ * for, which only arguments have that may be left out. */
 static RpcReply *place_members(const char *method, RpcValue *structure, GPtrArray *arguments)
 {
-    const char *known = rpc_json_names(method);
-    if (!known)
+    g_auto(GStrv) otherwise = NULL;
+    g_auto(GStrv) names = rpc_json_names(method, &otherwise);
+    if (!names)
         return fault(RPC_FAULT_TYPE, g_strdup_printf("The arguments of %s have no names: give an "
                                                      "array, by position",
                                                      method));
-    g_auto(GStrv) names = g_strsplit(known, " ", -1);
+    g_autofree char *known = g_strjoinv(" ", names);
     g_autofree RpcValue **placed = g_new0(RpcValue *, g_strv_length(names) + 1);
     guint count = 0;
     for (guint i = 0; i < structure->items->len; i += 2) {
@@ -350,11 +361,11 @@ static RpcReply *place_members(const char *method, RpcValue *structure, GPtrArra
         count = MAX(count, at + 1);
     }
     for (guint i = 0; i < count; i++)
-        if (!placed[i])
+        if (!placed[i] && !*otherwise[i])
             return fault(RPC_FAULT_TYPE,
                          g_strdup_printf("The argument \"%s\" of %s is missing", names[i], method));
     for (guint i = 0; i < count; i++)
-        g_ptr_array_add(arguments, placed[i]);
+        g_ptr_array_add(arguments, placed[i] ? placed[i] : value_of(otherwise[i]));
     /* The values have moved; the names stay behind. */
     for (guint i = 0; i < structure->items->len; i += 2)
         structure->items->pdata[i + 1] = NULL;

@@ -130,9 +130,9 @@ Vm *request_new_router_machine(Request *request, const VRouter *router, const Te
 gboolean request_change_template(Request *request, Template **template, Template *change,
                                  gboolean append);
 /* Members of a pool that the caller may see, in the order of the wire (newest first); filter as in
- * share/doc/api.md. NULL with an error for a wrong filter. */
+ * share/doc/using-the-api.md. NULL with an error for a wrong filter. */
 GPtrArray *request_visible(Request *request, Kind kind, gint32 filter);
-/* Cuts [start, end] out of a list: see share/doc/api.md. */
+/* Cuts [start, end] out of a list: see share/doc/using-the-api.md. */
 void request_page(GPtrArray *objects, gint32 start, gint32 end);
 /* A pool's answer made of fragments. Takes the list. */
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,

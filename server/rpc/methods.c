@@ -601,7 +601,8 @@ static const RpcMethod methods[] = {
     METHOD("one.system.sql", "s|b", "int", ZONE, ONEADMIN, system_sql,
            "Would change the database behind oned's back: says how that is done instead."),
     METHOD("globule.sched.wait", "i|i", "int", NONE, SESSION, sched_wait,
-           "Answers when something became pending since the number given, or after some seconds."),
+           "Answers as soon as the number of what became pending is not `last` any more, or after "
+           "`seconds` (60 at most), with the number; see scheduler.md."),
     STATELESS("system.listMethods", "", "array", NOTHING, system_list_methods,
            "Names of all methods."),
     STATELESS("system.methodSignature", "s", "array", NOTHING, system_method_signature,

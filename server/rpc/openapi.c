@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* What answers share: share/doc/api.md tells it to people. */
+/* What answers share: share/doc/using-the-api.md tells it to people. */
 static const char head[] =
     "{\n"
     "\"openapi\": \"3.0.3\",\n"
@@ -39,33 +39,37 @@ static const char *type_words(char letter)
 {
     switch (letter) {
     case 'i':
-        return "{\"type\": \"integer\", \"format\": \"int32\"}";
+        return "\"type\": \"integer\", \"format\": \"int32\"";
     case 'b':
-        return "{\"type\": \"boolean\"}";
+        return "\"type\": \"boolean\"";
     case 'A':
-        return "{\"type\": \"array\", \"items\": {\"type\": \"integer\"}}";
+        return "\"type\": \"array\", \"items\": {\"type\": \"integer\"}";
     default:
-        return "{\"type\": \"string\"}";
+        return "\"type\": \"string\"";
     }
 }
 
 /* The object of arguments by name: their types, and which of them must be there. */
 static void append_arguments(GString *out, const RpcMethod *row)
 {
-    const char *known = rpc_json_names(row->name);
-    g_auto(GStrv) names = g_strsplit(known ? known : "", " ", -1);
+    g_auto(GStrv) otherwise = NULL;
+    g_auto(GStrv) names = rpc_json_names(row->name, &otherwise);
     g_autoptr(GString) required = g_string_new(NULL);
     gboolean optional = FALSE;
     guint at = 0;
     g_string_append(out,
                     "{\"type\": \"object\", \"additionalProperties\": false, \"properties\": {");
-    for (const char *letter = row->arguments; *letter && (*letter == '|' || names[at]); letter++) {
+    for (const char *letter = row->arguments; names && *letter && (*letter == '|' || names[at]);
+         letter++) {
         if (*letter == '|') {
             optional = TRUE;
             continue;
         }
-        g_string_append_printf(out, "%s\n        \"%s\": %s", at ? "," : "", names[at],
+        g_string_append_printf(out, "%s\n        \"%s\": {%s", at ? "," : "", names[at],
                                type_words(*letter));
+        if (optional && *otherwise[at])
+            g_string_append_printf(out, ", \"default\": %s", otherwise[at]);
+        g_string_append_c(out, '}');
         if (!optional)
             g_string_append_printf(required, "%s\"%s\"", required->len ? ", " : "", names[at]);
         at++;

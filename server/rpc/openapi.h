@@ -1,6 +1,6 @@
 /*
  * The description of POST /api/<method> that programs read: OpenAPI 3.0.3 (spec.openapis.org),
- * made from the method table as share/doc/methods.md is.
+ * made from the method table as share/doc/api.md is.
  */
 #pragma once
 

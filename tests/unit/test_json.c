@@ -148,6 +148,8 @@ static void test_arguments(void)
          "{\"result\":[\"ann:x\",1,2,\"LIVE=YES\"]}"},
         {"one.vm.migrate", "{\"id\":1,\"host\":2,\"type\":1}",
          "-501 The argument \"live\" of one.vm.migrate is missing"},
+        {"one.vm.migrate", "{\"id\":1,\"host\":2,\"live\":true,\"type\":1}",
+         "{\"result\":[\"ann:x\",1,2,true,false,-1,1]}"},
         {"one.vm.info", "{\"id\":1,\"hots\":2}",
          "-501 one.vm.info has no argument \"hots\"; it has: id decrypt"},
         {"one.vnallocate", "{\"id\":1}",
@@ -168,28 +170,53 @@ static void test_arguments(void)
     g_assert_cmpstr(nobody, ==, "{\"result\":[\"\",7]}");
 }
 
-/* Every argument of a method of today has a name, no method has more names than arguments, and
- * where one argument is the object's id, it is called so. */
+/* What an argument is when it is left out is of its type. */
+static void check_otherwise(char letter, const char *json)
+{
+    static const struct {
+        char letter;
+        RpcType type;
+    } types[] = {{'i', RPC_INT}, {'b', RPC_BOOL}, {'s', RPC_STRING}, {'A', RPC_ARRAY}};
+    gint code = 0;
+    g_autofree char *problem = NULL;
+    RpcValue *value = rpc_json_read(json, strlen(json), &limits, &code, &problem);
+    g_assert_cmpstr(problem, ==, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(types); i++)
+        if (types[i].letter == letter)
+            g_assert_cmpint(value->type, ==, types[i].type);
+    rpc_value_free(value);
+}
+
+/* Every argument of a method of today has a name, no method has more names than arguments, those
+ * that may be left out say what they are then, and where one argument is the object's id, it is
+ * called so. */
 static void test_names(void)
 {
     guint count;
     const RpcMethod *rows = rpc_methods(&count);
     for (guint i = 0; i < count; i++) {
-        const char *text = rpc_json_names(rows[i].name);
+        g_auto(GStrv) otherwise = NULL;
+        g_auto(GStrv) names = rpc_json_names(rows[i].name, &otherwise);
         if (rows[i].flags & (ROW_HIDDEN | ROW_OLD))
             continue;
-        g_test_message("%s", rows[i].name);
-        g_assert_nonnull(text);
-        g_auto(GStrv) names = g_strsplit(text, " ", -1);
-        guint named = *text ? g_strv_length(names) : 0, letters = 0;
-        for (const char *letter = rows[i].arguments; *letter; letter++)
-            letters += *letter != '|';
-        g_test_message("%s(%s): %s", rows[i].name, rows[i].arguments, text);
+        g_test_message("%s(%s)", rows[i].name, rows[i].arguments);
+        g_assert_nonnull(names);
+        guint named = g_strv_length(names), letters = 0;
+        gboolean optional = FALSE;
+        for (const char *letter = rows[i].arguments; *letter; letter++) {
+            optional |= *letter == '|';
+            if (*letter == '|')
+                continue;
+            g_assert_cmpuint(letters, <, named);
+            g_test_message("%s = %s", names[letters], otherwise[letters]);
+            if (optional || *otherwise[letters])
+                check_otherwise(*letter, otherwise[letters]);
+            letters++;
+        }
         g_assert_cmpuint(named, ==, letters);
         if (rows[i].id_at && rows[i].id_at <= named)
             g_assert_cmpstr(names[rows[i].id_at - 1], ==, "id");
     }
-    g_assert_nonnull(rpc_json_names("globule.vm.migratecheck"));
 }
 
 /* ---- replies ---- */

@@ -2,26 +2,45 @@
  * them are current. */
 #include "server/lifecycle/states_page.h"
 #include "server/lifecycle/vm_table.h"
+#include "server/rpc/api_page.h"
 #include "server/rpc/method.h"
-#include "server/rpc/methods_page.h"
 #include "server/rpc/openapi.h"
 #include "tests/unit/cases.h"
 
-static void check_page(const char *name, char *page)
+static void check_page(const char *name, const char *option, char *page)
 {
     g_autofree char *data = cases_path("..");
     g_autofree char *path = g_build_filename(data, "..", "..", "share", "doc", name, NULL);
     g_autofree char *file = NULL;
     g_autofree char *made = page;
     g_file_get_contents(path, &file, NULL, NULL);
-    g_assert_cmpstr(made, ==, file);
+    if (g_strcmp0(made, file) != 0)
+        g_test_fail_printf("share/doc/%s is not what the tables say: `oned %s > share/doc/%s`",
+                           name, option, name);
 }
 
 static void test_pages(void)
 {
-    check_page("methods.md", rpc_methods_page());
-    check_page("openapi.json", rpc_openapi());
-    check_page("states.md", vm_states_page());
+    check_page("api.md", "--print-api", rpc_api_page());
+    check_page("openapi.json", "--print-openapi", rpc_openapi());
+    check_page("states.md", "--print-states", vm_states_page());
+}
+
+/* Each method is told once, with what it fails with when its object does not exist. */
+static void test_page_of_methods(void)
+{
+    guint count;
+    const RpcMethod *rows = rpc_methods(&count);
+    g_autofree char *page = rpc_api_page();
+    for (guint i = 0; i < count; i++) {
+        g_autofree char *heading = g_strdup_printf("\n### %s\n", rows[i].name);
+        const char *first = strstr(page, heading);
+        g_test_message("%s", rows[i].name);
+        g_assert_nonnull(first);
+        g_assert_null(strstr(first + 1, heading));
+        if (rows[i].id_at)
+            g_assert_cmpuint(rpc_failures(&rows[i]) & ONE_ERROR_NO_EXISTS, !=, 0);
+    }
 }
 
 static void test_methods_are_whole(void)
@@ -106,6 +125,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/tables/pages", test_pages);
+    g_test_add_func("/tables/page_of_methods", test_page_of_methods);
     g_test_add_func("/tables/methods", test_methods_are_whole);
     g_test_add_func("/tables/shapes", test_shapes_can_be_told_apart);
     g_test_add_func("/tables/phases", test_phases_lead_somewhere);
