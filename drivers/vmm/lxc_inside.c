@@ -112,6 +112,8 @@ char *lxc_read_exec(const char *text)
                 template_set(answer, rows[k].name, lines[i] + strlen(rows[k].word));
         if (g_str_equal(lines[i], "more"))
             template_set(answer, "TRUNCATED", "YES");
+        if (g_str_equal(lines[i], "over"))
+            template_set(answer, "TRUNCATED", "ENDED");
     }
     return template_to_text(answer);
 }

@@ -3,7 +3,7 @@
  * it says so; the machine runs on meanwhile, and all else can be done with it. What is known stands
  * in QEMU_GA_EXEC of the machine's template, as OpenNebula's clients read it, so that a restart
  * forgets no command: COMMAND, STDIN, PID (the driver's word for it), STATUS (EXECUTING, DONE,
- * ERROR, CANCELLED), RETURN_CODE, and STDOUT and STDERR in base64.
+ * ERROR, CANCELLED), RETURN_CODE, STDOUT and STDERR in base64, and TRUNCATED when there was more.
  */
 #include "server/lifecycle/internal.h"
 
@@ -53,7 +53,7 @@ static gboolean is_executing(const Vm *vm)
 
 /* Members in the order of clients' schemas; NULL: there is none. */
 typedef struct Known {
-    const char *command, *pid, *code, *status, *errors, *input, *output;
+    const char *command, *pid, *code, *status, *errors, *input, *output, *cut;
 } Known;
 
 /* What is asked and waited for was about what was known before. */
@@ -80,26 +80,36 @@ static void set(Lifecycle *lifecycle, Vm *vm, const Known *to)
     attribute_set(exec, "STDERR", to->errors);
     attribute_set(exec, "STDIN", to->input);
     attribute_set(exec, "STDOUT", to->output);
+    attribute_set(exec, "TRUNCATED", to->cut);
     template_remove(vm->head.template, NAME);
     template_take(vm->head.template, template_steal(made, 0));
     object_changed(lifecycle->world, &vm->head);
 }
 
+/* For the log. */
+static const char *said_of(const char *cut)
+{
+    if (g_strcmp0(cut, "ENDED") == 0)
+        return ", ended by the driver: it said much more than is kept";
+    return cut ? ", it said more than is kept" : "";
+}
+
 /* The command is over, and how that is known. */
 static void end(Lifecycle *lifecycle, Vm *vm, const char *status, const char *code,
-                const char *output, const char *errors)
+                const char *output, const char *errors, const char *cut)
 {
     set(lifecycle, vm,
-        &(Known){value(vm, "COMMAND"), NULL, code, status, errors, value(vm, "STDIN"), output});
-    vm_log(lifecycle, vm, LOG_INFO, "the command in the guest: %s%s%s", status,
-           code ? ", code " : "", code ? code : "");
+        &(Known){value(vm, "COMMAND"), NULL, code, status, errors, value(vm, "STDIN"), output,
+                 cut});
+    vm_log(lifecycle, vm, LOG_INFO, "the command in the guest: %s%s%s%s", status,
+           code ? ", code " : "", code ? code : "", said_of(cut));
 }
 
 static void end_with_reason(Lifecycle *lifecycle, Vm *vm, const char *reason)
 {
     const char *text = reason && *reason ? reason : "the driver gave no reason";
     g_autofree char *encoded = g_base64_encode((const guchar *)text, strlen(text));
-    end(lifecycle, vm, "ERROR", NULL, NULL, encoded);
+    end(lifecycle, vm, "ERROR", NULL, NULL, encoded, NULL);
 }
 
 /* ---- asking the driver ---- */
@@ -219,6 +229,20 @@ static const char *short_output(const char *text)
     return text && strlen(text) <= OUTPUT_MAX ? text : NULL;
 }
 
+/* What is too long for us was cut as well. */
+static const char *cut_of(const Template *said)
+{
+    const char *cut = template_get(said, "TRUNCATED");
+    if (cut && *cut)
+        return strcmp(cut, "ENDED") == 0 ? "ENDED" : "YES";
+    for (guint i = 0; i < 2; i++) {
+        const char *text = template_get(said, i == 0 ? "STDOUT" : "STDERR");
+        if (text && !short_output(text))
+            return "YES";
+    }
+    return NULL;
+}
+
 static void polled(Lifecycle *lifecycle, Vm *vm, const char *info)
 {
     g_autofree char *text = lifecycle_decoded(info);
@@ -226,9 +250,10 @@ static void polled(Lifecycle *lifecycle, Vm *vm, const char *info)
     const char *status = said ? template_get(said, "STATUS") : NULL;
     if (g_strcmp0(status, "DONE") == 0)
         end(lifecycle, vm, "DONE", template_get(said, "RETURN_CODE"),
-            short_output(template_get(said, "STDOUT")), short_output(template_get(said, "STDERR")));
+            short_output(template_get(said, "STDOUT")), short_output(template_get(said, "STDERR")),
+            cut_of(said));
     else if (g_strcmp0(status, "ERROR") == 0)
-        end(lifecycle, vm, "ERROR", NULL, NULL, short_output(template_get(said, "ERROR")));
+        end(lifecycle, vm, "ERROR", NULL, NULL, short_output(template_get(said, "ERROR")), NULL);
     else if (g_strcmp0(status, "EXECUTING") != 0)
         end_with_reason(lifecycle, vm, "the driver's answer about the command cannot be read");
 }
@@ -253,7 +278,7 @@ static void cancelled(Lifecycle *lifecycle, Vm *vm, gboolean success, const char
                                   info && *info ? info : "the driver gave no reason");
     g_autofree char *encoded =
         reason ? g_base64_encode((const guchar *)reason, strlen(reason)) : NULL;
-    end(lifecycle, vm, "CANCELLED", NULL, NULL, encoded);
+    end(lifecycle, vm, "CANCELLED", NULL, NULL, encoded, NULL);
     if (reason)
         vm_note_failure(lifecycle, vm, reason);
 }

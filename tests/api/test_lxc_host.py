@@ -1,7 +1,12 @@
 """What the LXC flavour runs on a host, with the programs of the host played."""
+import base64
+import contextlib
 import os
+import shlex
+import signal
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -79,3 +84,73 @@ def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written
     assert (tmp_path / "images").exists() == kept and move.exists() == kept
     if kept:
         assert move.read_text() == f"{tmp_path}/images\n" and f"kept in {tmp_path}/images" in ended.stderr
+
+
+ATTACH = 'while [ "$1" != -- ]; do case $1 in GLOBULE_EXEC=*) export "$1" ;; esac; shift; done; shift; exec "$@"'
+PLAYED = 'begin() { :; }; state() { echo running; }; clear_of_others() { :; }; group_of() { group=$PWD/group; }; lost_most=1048576'
+PROCESS = 'echo $$ >>"%s/group/cgroup.procs"; '
+
+
+@pytest.fixture
+def command(host, tmp_path):
+    """Runs a command as `onevm exec` does, and gives what the host tells of it at the end."""
+    (tmp_path / "group").mkdir()
+    (tmp_path / "group/cgroup.procs").touch()
+
+    def run(text, known=True):
+        word = host(f"{PLAYED}; execute one-7 u {shlex.quote((PROCESS % tmp_path if known else '') + text)} input", lxc_attach=ATTACH).stdout.strip()
+        assert word.startswith("one-7:")
+        end = time.monotonic() + 60
+        while (said := host(f"{PLAYED}; executed {word}").stdout) == "running\n":
+            assert time.monotonic() < end, text
+            time.sleep(0.05)
+        said = dict(line.partition(" ")[::2] for line in said.splitlines())
+        for name in ("out", "err"):
+            said[name] = base64.b64decode(said[name])
+            assert (tmp_path / "jobs" / word / name).stat().st_size <= 65536 + 512
+        return said
+    yield run
+    for pid in (tmp_path / "group/cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_command_says_what_it_says(command):
+    said = command("cat; echo oh >&2; exit 3")
+    assert said == {"code": "3", "out": b"input", "err": b"oh\n"}
+
+
+@pytest.mark.parametrize("count, more", [(65536, False), (65537, True), (400000, True)])
+def test_what_a_command_says_is_kept_up_to_64_kib(command, count, more):
+    said = command(f"head -c {count} /dev/zero; echo end >&2; exit 5")
+    assert said["code"] == "5" and said["out"] == bytes(65536) and said["err"] == b"end\n"
+    assert ("more" in said) == more and "over" not in said
+
+
+@pytest.mark.parametrize("text", [
+    "exec yes", "trap '' PIPE; while :; do echo it goes on; done 2>/dev/null", "exec yes >&2",
+    pytest.param("yes & (echo $! >>\"$0\"); yes", id="two at once")])
+def test_endless_output_is_ended(command, tmp_path, text):
+    said = command(text.replace("$0", f"{tmp_path}/group/cgroup.procs"))
+    assert said["code"] == "137" and "more" in said and "over" in said
+    assert len(said["err" if ">&2" in text else "out"]) == 65536
+    for pid in (tmp_path / "group/cgroup.procs").read_text().split():
+        one_ends(int(pid))
+
+
+def one_ends(pid):
+    end = time.monotonic() + 30
+    while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+        assert time.monotonic() < end, f"{pid} goes on"
+        time.sleep(0.05)
+
+
+def test_what_a_command_leaves_behind_is_not_waited_for(command, tmp_path):
+    said = command(f"sleep 1000 & echo $! >>{tmp_path}/group/cgroup.procs; echo here; echo there >&2; exit 4")
+    assert said == {"code": "4", "out": b"here\n", "err": b"there\n"}
+
+
+def test_a_command_that_cannot_be_found_by_its_word(command):
+    """Its output is cut all the same, and its writes fail from then on."""
+    said = command("exec yes", known=False)
+    assert said["code"] == "137" and "over" in said

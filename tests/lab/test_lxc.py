@@ -99,6 +99,17 @@ class TestContainer:
             assert ask("EXEC_CANCEL", PID=word)[0]
             wait_for("nothing of it", 20, lambda: "sleep 100" not in lxc(lab, "node01", "lxc-attach", "-n", "one-0", "--", "/bin/busybox", "ps"))
             assert "EXECUTING" not in told()
+            for command in ("exec /bin/busybox yes", "trap '' PIPE; while :; do /bin/busybox yes; done 2>/dev/null"):
+                good, word = ask("EXEC", COMMAND=command, STDIN="")
+                assert good, word
+                wait_for("its end", 60, lambda: "DONE" in told())
+                said = told()
+                assert 'TRUNCATED="ENDED"' in said and 'RETURN_CODE="137"' in said and coded(b"y\n" * 32768).decode() in said, said[:300]
+                place = lab.root("node01") / "run/globule-lxc-exec" / word
+                assert sum(path.stat().st_size for path in place.iterdir()) < 80000
+            good, word = ask("EXEC", COMMAND="/bin/busybox sleep 40 & echo left", STDIN="")
+            wait_for("its end", 20, lambda: "DONE" in told())
+            assert coded(b"left\n").decode() in told() and "TRUNCATED" not in told()
             assert not ask("EXECPOLL", PID="../../etc")[0]
         finally:
             driver.stop()

@@ -100,6 +100,28 @@ static void test_questions_in_vain(Fixture *fixture, gconstpointer data)
     say_about(fixture, asked_next(fixture, "EXECPOLL"), DONE(3));
     expect_status(fixture, "DONE");
     g_assert_cmpstr(known(fixture, "RETURN_CODE"), ==, "3");
+    g_assert_null(known(fixture, "TRUNCATED"));
+}
+
+static void test_it_says_too_much(Fixture *fixture, gconstpointer data)
+{
+    static const char *const cases[][2] = {{"YES", "YES"}, {"ENDED", "ENDED"}, {"x", "YES"}};
+    put(fixture, VM_ACTIVE, LCM_RUNNING);
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text =
+            g_strdup_printf("STATUS=DONE\nRETURN_CODE=0\nTRUNCATED=%s\n", cases[i][0]);
+        started(fixture, "loud");
+        say_about(fixture, asked_next(fixture, "EXECPOLL"), text);
+        expect_status(fixture, "DONE");
+        g_assert_cmpstr(known(fixture, "TRUNCATED"), ==, cases[i][1]);
+    }
+    /* More than is taken from a driver. */
+    g_autofree char *letters = g_strnfill(100000, 'A');
+    g_autofree char *text = g_strdup_printf("STATUS=DONE\nRETURN_CODE=0\nSTDERR=%s\n", letters);
+    started(fixture, "loud");
+    say_about(fixture, asked_next(fixture, "EXECPOLL"), text);
+    g_assert_null(known(fixture, "STDERR"));
+    g_assert_cmpstr(known(fixture, "TRUNCATED"), ==, "YES");
 }
 
 static void test_cancel_fails(Fixture *fixture, gconstpointer data)
@@ -162,6 +184,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
 #define ADD(path, test) g_test_add("/exec/" path, Fixture, NULL, set_up, test, tear_down)
     ADD("questions-in-vain", test_questions_in_vain);
+    ADD("it-says-too-much", test_it_says_too_much);
     ADD("cancel-fails", test_cancel_fails);
     ADD("late-answers", test_late_answers);
     ADD("one-question", test_one_question_at_a_time);
