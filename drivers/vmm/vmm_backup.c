@@ -14,6 +14,11 @@
 #include <string.h>
 
 #define LOOK_MS 200
+/* A guest that does not go on: the first pause until the next attempt, and all pauses together;
+ * the last for one that could not be frozen, which hardly stands still. */
+#define THAW_PAUSE_MS     100
+#define THAW_LIMIT_MS     30000
+#define UNFROZEN_LIMIT_MS 1000
 /* Where the transfer driver has made the files; server/lifecycle/vm_backup.c. */
 #define BACKUP_FILE "%s.snap/2147483647"
 #define PREFIX      "backup-"
@@ -100,8 +105,9 @@ static gboolean forget_checkpoints(virDomainPtr domain, const char *kept)
         const char *name = virDomainCheckpointGetName(list[i]);
         if (g_strcmp0(name, kept) == 0)
             found = TRUE;
-        else if (g_str_has_prefix(name, PREFIX))
-            (void)virDomainCheckpointDelete(list[i], 0);
+        else if (g_str_has_prefix(name, PREFIX) && virDomainCheckpointDelete(list[i], 0) < 0)
+            /* Its disk may be gone: then no increment is made to it, at least. */
+            (void)virDomainCheckpointDelete(list[i], VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY);
         virDomainCheckpointFree(list[i]);
     }
     free(list);
@@ -130,15 +136,62 @@ static gboolean freeze(DriverJob *job, virDomainPtr domain, const Order *order, 
     return TRUE;
 }
 
-static void thaw(DriverJob *job, virDomainPtr domain, const Order *order)
+/* Such a guest has no agent that could have frozen anything. */
+static gboolean has_no_agent(void)
+{
+    const virError *fault = virGetLastError();
+    return fault && (fault->code == VIR_ERR_ARGUMENT_UNSUPPORTED ||
+                     fault->code == VIR_ERR_CONFIG_UNSUPPORTED);
+}
+
+/* One attempt. TRUE: it goes on, or is not there any more. */
+static gboolean try_thaw(virDomainPtr domain, const Order *order)
 {
     int state = 0;
-    if (g_strcmp0(order->freeze, "AGENT") == 0 && virDomainFSThaw(domain, NULL, 0, 0) < 0)
-        driver_log('W', driver_job_id(job), "the guest's agent did not thaw its file systems: %s",
-                   virGetLastErrorMessage());
-    if (g_strcmp0(order->freeze, "SUSPEND") == 0 &&
-        virDomainGetState(domain, &state, NULL, 0) == 0 && state == VIR_DOMAIN_PAUSED)
-        (void)virDomainResume(domain);
+    if (virDomainIsActive(domain) == 0)
+        return TRUE;
+    if (g_strcmp0(order->freeze, "AGENT") == 0)
+        return virDomainFSThaw(domain, NULL, 0, 0) >= 0 || has_no_agent();
+    if (g_strcmp0(order->freeze, "SUSPEND") == 0)
+        return virDomainGetState(domain, &state, NULL, 0) == 0 &&
+               (state != VIR_DOMAIN_PAUSED || virDomainResume(domain) == 0);
+    return TRUE;
+}
+
+static gboolean stays_frozen(virDomainPtr domain, const Order *order, GError **error)
+{
+    const char *name = virDomainGetName(domain);
+    gboolean agent = g_strcmp0(order->freeze, "AGENT") == 0;
+    g_autoptr(GError) why = NULL;
+    libvirt_error(&why,
+                  agent ? "have the agent of %s thaw its file systems after the moment of its "
+                          "backup"
+                        : "let %s go on after the moment of its backup",
+                  name);
+    g_set_error(error, why->domain, why->code,
+                agent ? "%s. What writes to them may stand still; virsh domfsthaw %s on its host "
+                        "thaws them, or reset the machine"
+                      : "%s. It stays paused; virsh resume %s on its host lets it go on, or reset "
+                        "the machine",
+                why->message, name);
+    return FALSE;
+}
+
+/* A guest that stands still is worse than a job that takes longer: it is tried again with growing
+ * pauses, also when the job was cancelled. FALSE with the error: it still does. */
+static gboolean thaw(DriverJob *job, virDomainPtr domain, const Order *order, guint limit,
+                     GError **error)
+{
+    guint waited = 0;
+    for (guint pause = THAW_PAUSE_MS; !try_thaw(domain, order); pause *= 2) {
+        driver_log('W', driver_job_id(job), "%s does not go on after the moment of its backup: %s",
+                   virDomainGetName(domain), virGetLastErrorMessage());
+        if (waited + pause > limit)
+            return stays_frozen(domain, order, error);
+        g_usleep((gulong)pause * 1000);
+        waited += pause;
+    }
+    return TRUE;
 }
 
 /* ---- the copy ---- */
@@ -245,16 +298,37 @@ static gboolean wait_end(DriverJob *job, virDomainPtr domain, GError **error)
     return ended_well(domain, error);
 }
 
-/* What an earlier process of this driver began and never ended. */
-static void end_earlier(DriverJob *job, virDomainPtr domain, const Order *order)
+/* What an earlier process of this driver began and never ended. FALSE with the error: the guest
+ * does not go on. */
+static gboolean end_earlier(DriverJob *job, virDomainPtr domain, const Order *order, GError **error)
 {
     if (under_way(domain)) {
         (void)virDomainAbortJob(domain);
         for (guint i = 0; i < 50 && under_way(domain); i++)
             if (driver_job_wait(job, LOOK_MS))
-                return;
+                break;
     }
-    thaw(job, domain, order);
+    return thaw(job, domain, order, THAW_LIMIT_MS, error);
+}
+
+/* Freezes, begins, thaws. FALSE with the error, which says so when the guest stands still. */
+static gboolean take_moment(DriverJob *job, const VmmGuest *guest, Order *order,
+                            gboolean *increment, GError **error)
+{
+    virDomainPtr domain = guest->sight.domain;
+    g_autoptr(GError) why = NULL, cold = NULL;
+    gboolean frozen = freeze(job, domain, order, &why);
+    gboolean begun = frozen && begin(job, guest, order, increment, &why);
+    gboolean goes_on = thaw(job, domain, order, frozen ? THAW_LIMIT_MS : UNFROZEN_LIMIT_MS, &cold);
+    if (!goes_on && begun)
+        (void)virDomainAbortJob(domain);
+    if (!goes_on && frozen && why)
+        g_set_error(error, cold->domain, cold->code, "%s; %s", why->message, cold->message);
+    else if (!goes_on && frozen)
+        g_propagate_error(error, g_steal_pointer(&cold));
+    else if (why)
+        g_propagate_error(error, g_steal_pointer(&why));
+    return begun && goes_on;
 }
 
 void vmm_backup(DriverJob *job)
@@ -267,21 +341,16 @@ void vmm_backup(DriverJob *job)
         !vmm_guest_find(job, &guest, FALSE))
         return;
     virDomainPtr domain = guest.sight.domain;
-    if (!read_order(action, &guest, &order, &error)) {
+    if (!read_order(action, &guest, &order, &error) ||
+        (under_way(domain) && !end_earlier(job, domain, &order, &error))) {
         driver_job_fail(job, "%s", error->message);
         return;
     }
-    if (under_way(domain))
-        end_earlier(job, domain, &order);
     gboolean increment = forget_checkpoints(domain, order.base) && order.base;
-    gboolean frozen = freeze(job, domain, &order, &error);
-    gboolean begun = frozen && begin(job, &guest, &order, &increment, &error);
-    thaw(job, domain, &order);
-    if (!begun || !wait_end(job, domain, &error)) {
+    if (take_moment(job, &guest, &order, &increment, &error) && wait_end(job, domain, &error))
+        driver_job_succeed(job, increment ? "increment" : "full");
+    else
         driver_job_fail(job, "%s", error->message);
-        return;
-    }
-    driver_job_succeed(job, increment ? "increment" : "full");
 }
 
 void vmm_backup_cancel(DriverJob *job)
@@ -289,12 +358,18 @@ void vmm_backup_cancel(DriverJob *job)
     const VmmAction *action = vmm_action_of(job);
     g_auto(VmmGuest) guest = {NULL};
     g_auto(Order) order = {NULL};
+    g_autoptr(GError) error = NULL;
     if (!vmm_guest_find(job, &guest, TRUE))
         return;
-    if (guest.document && read_order(action, &guest, &order, NULL)) {
-        end_earlier(job, guest.sight.domain, &order);
+    if (guest.document) {
+        /* A disk may be gone meanwhile; the guest goes on all the same. */
+        (void)read_order(action, &guest, &order, NULL);
+        (void)end_earlier(job, guest.sight.domain, &order, &error);
         /* What was noted since goes back to the moment before. */
         (void)forget_checkpoints(guest.sight.domain, order.base);
     }
-    driver_job_succeed(job, NULL);
+    if (error)
+        driver_job_fail(job, "%s", error->message);
+    else
+        driver_job_succeed(job, NULL);
 }

@@ -49,7 +49,8 @@ void vmm_disk_snapshot_create(DriverJob *job);
 /* vmm_backup.c */
 void vmm_backup(DriverJob *job);
 void vmm_backup_cancel(DriverJob *job);
-/* What is written to the disks is not noted any more: libvirt takes no snapshots meanwhile. */
+/* What is written to the disks is not noted any more, so that the next backup is read whole:
+ * libvirt takes no snapshots meanwhile, and what was noted is wrong after some changes. */
 void vmm_backup_forget(virDomainPtr domain);
 /* vmm_resize.c */
 void vmm_resize(DriverJob *job);

@@ -212,6 +212,9 @@ static void detach(DriverJob *job, const char *kind, const char *word)
     if (!document || !vmm_guest_find(job, &guest, TRUE))
         return;
     xmlNode *wanted = xml_root(document), *device = find_device(&guest, wanted);
+    /* Nobody notes what is written to a disk while it is elsewhere, and it may come back. */
+    if (device && g_str_equal(kind, "disk"))
+        vmm_backup_forget(guest.sight.domain);
     gboolean asked = device && ask_guest(&guest, device, &error);
     if (!device || (asked && wait_released(job, &guest, wanted, seconds, &error)))
         driver_job_succeed(job, NULL); /* of a machine that does not run nothing is attached */

@@ -153,6 +153,9 @@ void vmm_snapshot_revert(DriverJob *job)
         g_set_error(&error, ONE_ERROR, ONE_ERROR_NO_EXISTS,
                     "%s on %s has no snapshot %s: they last as long as the machine runs there",
                     action->domain, action->host, name);
+    /* What the notes say was written is not what the disks will differ in. */
+    if (found)
+        vmm_backup_forget(guest.sight.domain);
     gboolean done =
         found &&
         (virDomainRevertToSnapshot(found, VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING) == 0 ||

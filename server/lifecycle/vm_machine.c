@@ -255,6 +255,14 @@ static void undo_failed(Lifecycle *lifecycle, Vm *vm, const char *info)
     vm_phase_ended(lifecycle, vm, FALSE, reason);
 }
 
+/* Its backup failed, and the guest may stand still since: who reads why must read that, too. */
+static void add_reason(Vm *vm, const char *info)
+{
+    g_autofree char *first = vm->work.reason;
+    vm->work.reason = g_strdup_printf("%s; what was begun could not be ended: %s", first,
+                                      info && *info ? info : "the driver gave no reason");
+}
+
 void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
 {
     VmStep step = vm_current_step(vm);
@@ -266,6 +274,8 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         const VmRecord *left = vm_left_record(vm, step);
         if (!success && left)
             leftover_note(lifecycle, vm, left);
+        if (!success && step == STEP_BACKUP_DROP)
+            add_reason(vm, info);
         if (success && step == STEP_DEPLOY)
             vm_note_deploy_id(lifecycle, vm, info);
         if (step == STEP_MIGRATE)

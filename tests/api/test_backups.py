@@ -166,6 +166,17 @@ def test_a_backup_that_fails(one, store, machine, state, broken):
     one.ok("one.image.delete", image)
 
 
+def test_a_guest_that_does_not_go_on(one, store, machine):
+    """The driver could neither make the backup nor let the guest go on: both are said."""
+    vm = machine()
+    one.control("BACKUP h1 fail=1", "BACKUPCANCEL * fail=1")
+    one.ok("one.vm.backup", vm, store)
+    one.wait(vm, "RUNNING")
+    error = one.vm(vm).findtext("USER_TEMPLATE/ERROR")
+    assert "could not be ended" in error and error.count("(simulated)") == 2, error
+    no_backup_image(one, store)
+
+
 @pytest.mark.parametrize("state", ["RUNNING", "POWEROFF"])
 @pytest.mark.parametrize("slow", ["BACKUP h1", "TRANSFER h1", "BACKUP datastore-*"])
 def test_cancel(one, store, machine, state, slow):
