@@ -1,5 +1,6 @@
 #include "server/model/vrouter.h"
 
+#include "server/model/acl.h"
 #include "server/model/network.h"
 #include "server/model/world.h"
 
@@ -180,15 +181,45 @@ void vrouter_settle(World *world, VRouter *router)
     }
 }
 
+gboolean vrouter_is_leaving(const VRouter *router)
+{
+    return template_get_bool(router->head.template, VROUTER_DELETING, FALSE);
+}
+
+static void release_cards(World *world, const VRouter *router)
+{
+    const TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(router->head.template, "NIC", i)); i++)
+        network_release_held(world, card, (Holder){HOLDER_ROUTER, router->head.id});
+}
+
+void vrouter_leave(World *world, VRouter *router)
+{
+    vrouter_touch_networks(world, router);
+    if (router->vms->len) {
+        template_set(router->head.template, VROUTER_DELETING, "YES");
+        object_changed(world, &router->head);
+        return;
+    }
+    release_cards(world, router);
+    acl_forget(world, &router->head);
+    pool_remove(world, &router->head);
+}
+
 void vrouter_count(World *world, Vm *vm)
 {
     VRouter *router = vrouter_of_vm(world, vm);
     if (!router)
         return;
-    if (vm->state != VM_DONE)
+    if (vm->state != VM_DONE) {
         ids_add(router->vms, vm->head.id);
-    else if (ids_remove(router->vms, vm->head.id))
+    } else if (ids_remove(router->vms, vm->head.id)) {
         vrouter_settle(world, router);
+        if (!router->vms->len && vrouter_is_leaving(router)) {
+            vrouter_leave(world, router);
+            return;
+        }
+    }
     object_touched(world, &router->head);
 }
 

@@ -40,7 +40,12 @@ void vrouter_share_addresses(const TemplateAttribute *card, TemplateAttribute *m
 
 /* The router that a machine belongs to; NULL: none, or it was deleted. */
 VRouter *vrouter_of_vm(World *world, const Vm *vm);
-/* Enters a machine in its router, or takes it out when it is DONE. */
+/* It was deleted while it had machines, and goes when the last of them is DONE. */
+#define VROUTER_DELETING "DELETING"
+gboolean vrouter_is_leaving(const VRouter *router);
+/* It is gone, with its addresses, now or when its machines are. */
+void vrouter_leave(World *world, VRouter *router);
+/* Enters a machine in its router, or takes it out when it is DONE: the router may be gone then. */
 void vrouter_count(World *world, Vm *vm);
 /* Cards that leave (LEAVING=YES) are gone, with their addresses, once no machine has them any more.
  */

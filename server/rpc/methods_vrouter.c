@@ -80,6 +80,7 @@ RpcReply *vrouter_allocate(Request *request)
         return NULL;
     g_autofree char *name = g_strdup(template_get(template, "NAME"));
     template_remove(template, "NAME");
+    template_remove(template, VROUTER_DELETING);
     VRouter *router = vrouter_create(world, name, request->caller->head.id,
                                      request->caller->head.gid, g_steal_pointer(&template));
     router->head.permissions = request_new_permissions(request);
@@ -99,6 +100,9 @@ RpcReply *vrouter_update(Request *request)
     if (append != 0 && append != 1)
         return reply_error(request, ONE_ERROR_RPC_API, "Wrong update type");
     template_remove(change, "NIC");
+    template_remove(change, VROUTER_DELETING);
+    if (vrouter_is_leaving(VROUTER(object)))
+        template_set(change, VROUTER_DELETING, "YES");
     for (guint i = 0; !append && (card = template_vector(object->template, "NIC", i)); i++) {
         TemplateAttribute *kept = template_add_vector(change, "NIC");
         for (guint k = 0; k < card->pairs->len; k++) {
@@ -114,32 +118,46 @@ RpcReply *vrouter_update(Request *request)
 
 /* ---- machines ---- */
 
-/* A machine that is on its way to its end already may refuse both. */
-static void end_machine(Request *request, gint32 id)
+static gboolean is_ending(const Vm *vm)
+{
+    return vm->state == VM_DONE ||
+           (vm->state == VM_ACTIVE && (vm->lcm == LCM_EPILOG || vm->lcm == LCM_CLEANUP_DELETE));
+}
+
+/* FALSE with the error: it goes on. */
+static gboolean end_machine(Request *request, gint32 id, GError **error)
 {
     Vm *vm = vm_get(request->world, id);
     VmAsker asker = request_asker(request);
     enum { DELETE = 3 };
-    if (vm && !vm_action(request->lifecycle, vm, "terminate-hard", &asker, NULL))
-        (void)vm_recover(request->lifecycle, vm, DELETE, &asker, NULL);
+    return !vm || is_ending(vm) ||
+           vm_action(request->lifecycle, vm, "terminate-hard", &asker, NULL) ||
+           vm_recover(request->lifecycle, vm, DELETE, &asker, error);
 }
 
-static void end_machines(Request *request, const GArray *ids)
+/* All that can be ended are; the error names one that cannot, and why. */
+static gboolean end_machines(Request *request, const GArray *ids)
 {
-    for (guint i = 0; i < ids->len; i++)
-        end_machine(request, g_array_index(ids, gint32, i));
+    for (guint i = 0; i < ids->len; i++) {
+        g_autoptr(GError) error = NULL;
+        gint32 id = g_array_index(ids, gint32, i);
+        if (!end_machine(request, id, &error) && !request->error)
+            g_set_error(&request->error, error->domain, error->code,
+                        "Machine %d of the virtual router cannot be ended: %s", id, error->message);
+    }
+    return request->error == NULL;
 }
 
+/* Its addresses are nobody else's before the last machine has let go of them: until then it stays,
+ * and goes when that machine is DONE. */
 RpcReply *vrouter_delete(Request *request)
 {
     VRouter *router = VROUTER(request->object);
     gint32 id = router->head.id;
     g_autoptr(GArray) vms = g_array_copy(router->vms); /* which gets shorter */
-    end_machines(request, vms);
-    release_cards(request->world, router->head.template, id);
-    vrouter_touch_networks(request->world, router);
-    acl_forget(request->world, request->object);
-    pool_remove(request->world, request->object);
+    if (!end_machines(request, vms))
+        return NULL;
+    vrouter_leave(request->world, router);
     return reply_int(request, id);
 }
 
@@ -152,9 +170,22 @@ static char *machine_name(const VRouter *router, const char *name, guint number)
     return g_strjoinv(text, parts);
 }
 
+/* With the error. */
+static gboolean is_leaving(Request *request, const VRouter *router)
+{
+    if (!vrouter_is_leaving(router))
+        return FALSE;
+    reply_error(request, ONE_ERROR_ACTION,
+                "Virtual router %d is being deleted: it goes when its %u machines have ended",
+                router->head.id, router->vms->len);
+    return TRUE;
+}
+
 static gboolean may_instantiate(Request *request, const Object *source, gint32 count)
 {
     const VRouter *router = VROUTER(request->object);
+    if (is_leaving(request, router))
+        return FALSE;
     if (router->vms->len)
         return reply_error(request, ONE_ERROR_ACTION,
                            "Virtual router already has VMs. Cannot instantiate new ones") != NULL;
@@ -190,7 +221,10 @@ RpcReply *vrouter_instantiate(Request *request)
         template_set(all, "NAME", name);
         Vm *vm = request_new_router_machine(request, router, all, hold, trusted);
         if (!vm) {
-            end_machines(request, made);
+            g_autoptr(GError) why = g_steal_pointer(&request->error);
+            (void)end_machines(request, made); /* none of them was started */
+            g_clear_error(&request->error);
+            request->error = g_steal_pointer(&why);
             return NULL;
         }
         g_array_append_val(made, vm->head.id);
@@ -302,7 +336,7 @@ RpcReply *vrouter_attachnic(Request *request)
 {
     VRouter *router = VROUTER(request->object);
     World *world = request->world;
-    if (!machines_may_change(request, router, "nic-attach"))
+    if (is_leaving(request, router) || !machines_may_change(request, router, "nic-attach"))
         return NULL;
     TemplateAttribute *card = new_card(request, router);
     if (!card)

@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from api.states import ACTION, AUTHORIZATION, INTERNAL
+from api.states import ACTION, AUTHORIZATION, INTERNAL, NO_EXISTS
 
 TEMPLATE = "CPU = 0.1\nMEMORY = 64\nVROUTER = YES\nCONTEXT = [ NETWORK = YES ]"
 
@@ -129,6 +129,33 @@ def test_cards_come_and_go_with_the_machines(one, template, nets):
     one.ok("one.vrouter.delete", router)
     rest(one, machines, "DONE")
     assert held(one, outside) == held(one, outside, "VM") == {}
+    refused(one, NO_EXISTS, "Error getting", "one.vrouter.info", router)
+    check(one)
+
+
+def test_a_deleted_router_keeps_its_addresses_until_its_machines_have_ended(one, template, nets):
+    """A guest that runs still has them; nobody else may get them before. It can be asked again."""
+    inside, outside, number = nets
+    router = one.ok("one.vrouter.allocate", f"NAME = goes{number}\nNIC = [ NETWORK_ID = {inside}, FLOATING_IP = YES ]")
+    one.ok("one.vrouter.instantiate", router, 1, template, "g%i", False, "")
+    (machine,) = vms(one, router)
+    one.ok("one.vm.deploy", machine, 0, False, -1, "")
+    rest(one, [machine], "RUNNING")
+    shared = held(one, inside)
+    one.control("CANCEL * latency=600")
+    assert one.ok("one.vrouter.delete", router) == router
+    assert held(one, inside) == shared and vms(one, router) == [machine]
+    assert one.xml("one.vrouter.info", router).findtext("TEMPLATE/DELETING") == "YES"
+    refused(one, ACTION, "is being deleted", "one.vrouter.instantiate", router, 1, template, "", True, "")
+    refused(one, ACTION, "is being deleted", "one.vrouter.attachnic", router, f"NIC = [ NETWORK_ID = {outside} ]")
+    one.ok("one.vrouter.update", router, "NOTE = still", 0)
+    check(one)
+    one.kill()
+    one.control()
+    one.start()
+    rest(one, [machine], "DONE")
+    refused(one, NO_EXISTS, "Error getting", "one.vrouter.info", router)
+    assert held(one, inside) == held(one, inside, "VM") == {}
     check(one)
 
 
