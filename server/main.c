@@ -431,6 +431,9 @@ static gboolean start(Oned *oned, GError **error)
     if (!take_lock(oned, error) || !open_log(oned, error))
         return FALSE;
     log_info("ONE", "Globule %s starts; state in %s", GLOBULE_VERSION, oned->var);
+    if (!g_file_test(oned->config_path, G_FILE_TEST_EXISTS))
+        log_warning("ONE", "there is no %s: the defaults hold, and no driver is known",
+                    oned->config_path);
     if (config_warning(oned->config))
         log_warning("ONE", "%s", config_warning(oned->config));
     if (!open_state(oned, error) || !bootstrap(oned, error) || !give_server_a_secret(oned, error))

@@ -5,6 +5,7 @@
 #include "client/cli/help.h"
 #include "client/cli/kinds.h"
 #include "client/cli/names.h"
+#include "client/cli/wait.h"
 #include "client/cli/xml.h"
 
 #include <locale.h>
@@ -103,6 +104,17 @@ CliExit cli_exit_of(const GError *error)
     }
 }
 
+/* Whether the object that the server does not find ("... [7].") is one that the command is for. */
+static gboolean is_about_own_object(const Cli *cli, const char *text)
+{
+    const char *number = strrchr(text, '[');
+    for (guint i = 0; number != NULL && i < cli->ids->len; i++) {
+        if (g_array_index(cli->ids, gint32, i) == g_ascii_strtoll(number + 1, NULL, 10))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* What to do, when the server's own text does not say it. */
 static void tell_way_out(const Cli *cli, const GError *error)
 {
@@ -114,6 +126,8 @@ static void tell_way_out(const Cli *cli, const GError *error)
                 "%s does not accept this user and password. They come from --user, from the file "
                 "that ONE_AUTH names, or from ~/.one/one_auth\n",
                 wire_client_endpoint(cli->wire));
+    else if (error->code == ONE_ERROR_NO_EXISTS && is_about_own_object(cli, error->message))
+        fprintf(stderr, "`%s list` shows which there are\n", program);
     else if (wire_fault_code(cli->wire) == FAULT_NO_METHOD)
         fprintf(stderr, "This server does not offer what `%s %s` needs\n", program, called);
     else if (strstr(error->message, "is locked") != NULL)
@@ -138,6 +152,8 @@ static CliExit run_command(Cli *cli)
     g_autoptr(GError) error = NULL;
     cli->verbose = cli_option(cli, "verbose") != NULL;
     cli->numeric = cli_option(cli, "numeric") != NULL;
+    if (!cli_wait_is_meant(cli))
+        return CLI_USAGE;
     if (!cli_find_all(cli, &error))
         return cli_fail(cli, error);
     return cli->command->run != NULL ? cli->command->run(cli) : cli_run_row(cli);
@@ -187,7 +203,8 @@ static CliExit run_program(Cli *cli, int argc, char **argv)
     return run_command(cli);
 }
 
-/* `onecli` itself: makes man pages and the completion, or stands in for a program. */
+/* `onecli` itself: makes man pages and the completion; with a program's name it stands in for that.
+ */
 static CliExit run_onecli(int argc, char **argv)
 {
     const CliKind *kind = argc > 2 ? cli_kind_of_program(argv[2]) : NULL;
@@ -198,17 +215,22 @@ static CliExit run_onecli(int argc, char **argv)
         text = cli_completion();
     else if (argc == 2 && strcmp(argv[1], "--programs") == 0)
         text = cli_programs();
+    else if (argc == 2 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0))
+        text = g_strdup("Globule " GLOBULE_VERSION "\n");
     if (text != NULL) {
         fputs(text, stdout);
         return CLI_DONE;
     }
+    gboolean asked = argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
     g_autofree char *programs = cli_programs();
     g_strdelimit(g_strchomp(programs), "\n", ' ');
-    fprintf(stderr,
+    if (argc > 1 && argv[1][0] != '-')
+        fprintf(stderr, "there is no program \"%s\"\n", argv[1]);
+    fprintf(asked ? stdout : stderr,
             "usage: onecli PROGRAM COMMAND ..., PROGRAM one of: %s\n"
-            "       onecli --programs | --man PROGRAM | --completion\n",
+            "       onecli --programs | --man PROGRAM | --completion | --version\n",
             programs);
-    return CLI_USAGE;
+    return asked ? CLI_DONE : CLI_USAGE;
 }
 
 CliExit cli_main(int argc, char **argv)

@@ -86,6 +86,8 @@ typedef struct CliState {
     gint64 host;       /* id of the host it is on, -1 if none */
     const char *where; /* name of that host, "" if none */
     const char *why;   /* why it waits or failed, "" if nothing is known */
+    const char
+        *advice; /* told once beside `why` of what may wait for ever: when it will end; or NULL */
 } CliState;
 
 struct CliKind {

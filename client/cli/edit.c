@@ -52,6 +52,19 @@ char *cli_read_input(GError **error)
     return isatty(STDIN_FILENO) ? NULL : cli_read_file("-", error);
 }
 
+char *cli_todays_text(const char *text)
+{
+    g_autoptr(Template) today = template_parse(text, TEMPLATE_MODERN, NULL);
+    g_autoptr(Template) old = today == NULL ? template_parse(text, TEMPLATE_2009, NULL) : NULL;
+    return old != NULL ? template_to_text(old) : g_strdup(text);
+}
+
+char *cli_read_template(const char *path, GError **error)
+{
+    g_autofree char *text = cli_read_file(path, error);
+    return text != NULL ? cli_todays_text(text) : NULL;
+}
+
 /* ---- The editor ---- */
 
 static gboolean run_editor(const char *path, GError **error)
@@ -87,17 +100,18 @@ char *cli_edit(const char *text, GError **error)
     if (fd < 0)
         return NULL;
     close(fd);
-    char *edited = NULL;
+    g_autofree char *edited = NULL;
+    char *changed = NULL;
     if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_NONE, 0600, error) &&
         run_editor(path, error))
         edited = cli_read_file(path, error);
     g_unlink(path);
-    if (edited != NULL && strcmp(edited, text) == 0) {
+    if (edited != NULL && strcmp(edited, text) == 0)
         g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED,
                     "the text was not changed: nothing is done");
-        g_clear_pointer(&edited, g_free);
-    }
-    return edited;
+    else if (edited != NULL)
+        changed = cli_todays_text(edited);
+    return changed;
 }
 
 /* The part of an object that `update` changes. */
@@ -128,9 +142,10 @@ static const char *file_argument(Cli *cli)
 char *cli_new_text(Cli *cli, GError **error)
 {
     const char *name = cli_option(cli, "new-name"), *file = file_argument(cli);
-    g_autofree char *text = file != NULL   ? cli_read_file(file, error)
-                            : name != NULL ? g_strdup("")
-                                           : cli_read_input(error);
+    g_autofree char *text = file != NULL           ? cli_read_template(file, error)
+                            : name != NULL         ? g_strdup("")
+                            : isatty(STDIN_FILENO) ? NULL
+                                                   : cli_read_template("-", error);
     if (text == NULL && error != NULL && *error == NULL)
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
                     "what shall it be? Name the file of its template; `%s %s -h` explains",
@@ -147,7 +162,7 @@ char *cli_new_text(Cli *cli, GError **error)
 char *cli_given_text(Cli *cli, gboolean *chosen, GError **error)
 {
     *chosen = file_argument(cli) != NULL || !isatty(STDIN_FILENO);
-    return *chosen ? cli_read_file(file_argument(cli) != NULL ? file_argument(cli) : "-", error)
+    return *chosen ? cli_read_template(file_argument(cli) != NULL ? file_argument(cli) : "-", error)
                    : NULL;
 }
 

@@ -8,6 +8,11 @@
 
 /* Content of a file; "-" is standard input. (owned) */
 char *cli_read_file(const char *path, GError **error);
+/* A template in today's form: as it is, and the server judges it, unless only the rules of 2009
+ * allow it (comments behind values, single quotes): then it is rewritten. (owned) */
+char *cli_todays_text(const char *text);
+/* The template in a file, in that form. (owned) */
+char *cli_read_template(const char *path, GError **error);
 /* All of standard input when something is piped in; NULL without error on a terminal. (owned) */
 char *cli_read_input(GError **error);
 /* For `update` and its kind: the file named by the command's last argument or --file, else

@@ -364,7 +364,7 @@ static CliExit run_create(Cli *cli)
                 cli_word(cli, 0));
         return CLI_USAGE;
     }
-    g_autofree char *text = file != NULL && !old ? cli_read_file(file, &error) : NULL;
+    g_autofree char *text = file != NULL && !old ? cli_read_template(file, &error) : NULL;
     if (error != NULL || cli_wire(cli, &error) == NULL ||
         !(old ? create_of_2009(cli, &reply, &error) : create_now(cli, &reply, &error)))
         return cli_fail(cli, error);

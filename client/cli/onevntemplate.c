@@ -25,7 +25,7 @@ static CliExit run_instantiate(Cli *cli)
     g_autoptr(GError) error = NULL;
     g_auto(WireReply) reply = {0};
     const char *file = cli_word(cli, 1), *name = cli_option(cli, "new-name");
-    g_autofree char *more = file != NULL ? cli_read_file(file, &error) : g_strdup("");
+    g_autofree char *more = file != NULL ? cli_read_template(file, &error) : g_strdup("");
     WireClient *wire = more != NULL ? cli_wire(cli, &error) : NULL;
     if (wire == NULL ||
         !wire_call(wire, &reply, &error, "one.vntemplate.instantiate", "iss",

@@ -107,7 +107,7 @@ const CliKind cli_vrouter = {
     .pool = "one.vrouterpool.info",
     .pool_arguments = "-2 -1 -1",
     .about = "Virtual routers: machines that share addresses in several networks.",
-    .examples = "  echo 'NIC = [ NETWORK = out ]' | onevrouter create --name edge\n"
+    .examples = "  echo 'NIC = [ NETWORK = out ]' | onevrouter create - --name edge\n"
                 "  onevrouter instantiate edge vr-template --multiple 2\n"
                 "  onevrouter nic-attach edge --network inside --float\n",
     .commands = commands,

@@ -113,7 +113,7 @@ const CliKind cli_zone = {
     .pool = "one.zonepool.info",
     .pool_arguments = "",
     .about = "Zones: this installation, and the addresses of others.",
-    .examples = "  echo 'ENDPOINT = http://south:2633/RPC2' | onezone create --name south\n"
+    .examples = "  echo 'ENDPOINT = http://south:2633/RPC2' | onezone create - --name south\n"
                 "  onezone set south && onevm list\n",
     .commands = commands,
     .columns = columns,

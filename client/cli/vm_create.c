@@ -239,19 +239,10 @@ static void append_os(const Cli *cli, GString *out)
     g_string_append(out, "]\n");
 }
 
-/* A file goes as it is, and the server judges it, unless only the rules of 2009 allow it
- * (comments behind values, single quotes): then it is sent in today's form. (owned) */
-static char *plain_text(const char *text)
-{
-    g_autoptr(Template) today = template_parse(text, TEMPLATE_MODERN, NULL);
-    g_autoptr(Template) old = today == NULL ? template_parse(text, TEMPLATE_2009, NULL) : NULL;
-    return old != NULL ? template_to_text(old) : g_strdup(text);
-}
-
 char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **error)
 {
     if (base != NULL && !has_template_options(cli))
-        return plain_text(base);
+        return cli_todays_text(base);
     g_autoptr(Template) template =
         base != NULL ? template_parse(base, TEMPLATE_2009, error) : template_new();
     if (template == NULL || !set_simple(cli, template, number, error))

@@ -194,6 +194,16 @@ const char *cli_vm_lcm_name(gint64 lcm_state)
     return cli_vm_state_name(ACTIVE, lcm_state);
 }
 
+/* Hosts come and room becomes free, but what cannot be read stays so until somebody corrects it. */
+static void tell_scheduling(const char *message, CliState *state)
+{
+    state->why = message;
+    if (g_str_has_prefix(cli_without_time(message), "Error in "))
+        state->phase = CLI_BROKEN;
+    else
+        state->advice = "It starts as soon as a host fits";
+}
+
 void cli_vm_state(xmlNode *object, CliState *state)
 {
     gint64 number = cli_xml_int(object, "STATE", -1);
@@ -207,7 +217,7 @@ void cli_vm_state(xmlNode *object, CliState *state)
     state->where = placed ? cli_xml_text(record, "HOSTNAME") : "";
     state->why = cli_xml_text(object, "USER_TEMPLATE/ERROR");
     if (waits && *cli_xml_text(object, "USER_TEMPLATE/SCHED_MESSAGE") != '\0')
-        state->why = cli_xml_text(object, "USER_TEMPLATE/SCHED_MESSAGE");
+        tell_scheduling(cli_xml_text(object, "USER_TEMPLATE/SCHED_MESSAGE"), state);
     else if (state->phase != CLI_BROKEN && state->phase != CLI_RESTING)
         state->why = "";
     state->why = cli_without_time(state->why);

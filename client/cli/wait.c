@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define DEFAULT_TIMEOUT 300 /* s */
@@ -19,6 +20,7 @@ typedef struct {
     gint64 goal_host;
     gboolean patient;
     gboolean terminal; /* standard error is one */
+    gboolean advised;  /* how to stop waiting for a host was said */
     gint64 start;
     gint64 deadline;
 } Wait;
@@ -63,6 +65,34 @@ CliVerdict cli_wait_judge(CliWatch *watch, const CliState *state, const char *go
 
 /* ---- Looking ---- */
 
+/* One line of progress over the last: cut, since a terminal that breaks lines could not take it
+ * back. */
+static void show_progress(const char *text, double seconds)
+{
+    struct winsize size = {0};
+    glong room =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+    g_autofree char *time = g_strdup_printf("  %.0f s", seconds);
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    g_autofree char *shown =
+        g_utf8_substring(valid, 0, MIN(g_utf8_strlen(valid, -1), room - 1 - (glong)strlen(time)));
+    fprintf(stderr, "\r\033[K%s%s", shown, time);
+}
+
+/* Once: what waits for something that may never come, and how to stop. The reason goes before it.
+ */
+static void advise(Wait *wait, const CliWatch *watch, const CliState *state)
+{
+    if (wait->advised || state->advice == NULL || watch->verdict != CLI_VERDICT_WAIT)
+        return;
+    wait->advised = TRUE;
+    if (wait->terminal) /* the line of progress is cut */
+        fprintf(stderr, "\r\033[K%s (%d): %s: %s\n", watch->name, watch->id, state->name,
+                state->why);
+    fprintf(stderr, "%s. Ctrl-C ends only the waiting, `%s delete %d` the %s\n", state->advice,
+            wait->cli->kind->program, watch->id, wait->cli->kind->noun);
+}
+
 static void take_look(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
 {
     CliState state = {.name = "", .host = -1, .where = "", .why = ""};
@@ -75,14 +105,18 @@ static void take_look(Wait *wait, CliWatch *watch, xmlNode *object, gint64 now)
     watch->why = g_strdup(state.why);
     watch->verdict = cli_wait_judge(watch, &state, wait->goal, wait->goal_host, wait->patient, now);
     if (wait->terminal) {
+        advise(wait, watch, &state);
         if (watch->verdict != CLI_VERDICT_WAIT || wait->watches->len > 1)
             return;
-        fprintf(stderr, "\r\033[K%s (%d): %s%s%s  %.0f s", watch->name, watch->id, state.name,
-                *state.why != '\0' ? ": " : "", state.why, (now - wait->start) / 1e6);
+        g_autofree char *line =
+            g_strdup_printf("%s (%d): %s%s%s", watch->name, watch->id, state.name,
+                            *state.why != '\0' ? ": " : "", state.why);
+        show_progress(line, (double)(now - wait->start) / 1e6);
     } else if (changed && watch->verdict == CLI_VERDICT_WAIT) {
         fprintf(stderr, "%s (%d): %s%s%s%s%s\n", watch->name, watch->id, state.name,
                 *state.where != '\0' ? " on " : "", state.where, *state.why != '\0' ? ": " : "",
                 state.why);
+        advise(wait, watch, &state);
     }
 }
 
@@ -144,13 +178,14 @@ static void tell_many(const Wait *wait)
             g_hash_table_insert(counts, watch->last, GUINT_TO_POINTER(count + 1));
         }
     }
-    fprintf(stderr, "\r\033[K%u of %u %s", reached, wait->watches->len, goal_text(wait, NULL));
+    g_autoptr(GString) line = g_string_new(NULL);
+    g_string_printf(line, "%u of %u %s", reached, wait->watches->len, goal_text(wait, NULL));
     GHashTableIter iter;
     gpointer name, count;
     g_hash_table_iter_init(&iter, counts);
     while (g_hash_table_iter_next(&iter, &name, &count))
-        fprintf(stderr, ", %u %s", GPOINTER_TO_UINT(count), (const char *)name);
-    fprintf(stderr, "  %.0f s", (g_get_monotonic_time() - wait->start) / 1e6);
+        g_string_append_printf(line, ", %u %s", GPOINTER_TO_UINT(count), (const char *)name);
+    show_progress(line->str, (double)(g_get_monotonic_time() - wait->start) / 1e6);
 }
 
 static CliExit tell_timeout(const Wait *wait)
@@ -230,15 +265,29 @@ CliExit cli_wait_for(Cli *cli, GArray *ids, const char *goal, gint64 goal_host, 
     }
 }
 
-CliExit cli_wait_after(Cli *cli, GArray *ids)
+/* The state that --wait names, or the command's own; NULL, having said so, when there is none. */
+static const char *read_goal(const Cli *cli)
 {
     const char *asked = cli_option(cli, "wait");
     const char *goal =
         asked == NULL || *asked == '\0' ? cli->command->goal : cli->kind->state_named(asked);
-    if (goal == NULL) {
+    if (goal == NULL)
         fprintf(stderr, "--wait=%s: no state of a %s is called so\n", asked, cli->kind->noun);
+    return goal;
+}
+
+gboolean cli_wait_is_meant(const Cli *cli)
+{
+    gint64 seconds;
+    return (cli_option(cli, "wait") == NULL || read_goal(cli) != NULL) &&
+           read_timeout(cli, &seconds);
+}
+
+CliExit cli_wait_after(Cli *cli, GArray *ids)
+{
+    const char *goal = read_goal(cli);
+    if (goal == NULL)
         return CLI_USAGE;
-    }
     /* A state that somebody else must bring about is waited for with patience; the command's
      * own state, or any on the host that it names, is reached now or not at all. */
     gint64 host = cli->command->goal_host > 0 ? cli->numbers[cli->command->goal_host] : -1;

@@ -9,6 +9,10 @@
 
 /* After a command was done to `ids`: waits for --wait's state or the command's goal. */
 CliExit cli_wait_after(Cli *cli, GArray *ids);
+
+/* Whether --wait and --wait-timeout can be obeyed; says what is wrong otherwise. Asked before
+ * anything is done. */
+gboolean cli_wait_is_meant(const Cli *cli);
 /* Waits for a state by its official name. `patient`: rest in another state is no
  * failure, since somebody else may be about to change it. */
 CliExit cli_wait_for(Cli *cli, GArray *ids, const char *goal, gint64 goal_host, gboolean patient);

@@ -309,6 +309,12 @@ static void set_transport_error(const WireClient *client, CURLcode code, GError 
             "a directory and set ONE_CERT_DIR, or set ONE_DISABLE_SSL_VERIFY=yes",
             client->endpoint, why);
         break;
+    case CURLE_SSL_CONNECT_ERROR:
+        g_set_error(error, ONE_ERROR, ONE_ERROR_UNREACHABLE,
+                    "no TLS with %s: %s. Does oned have a certificate there? Without one its "
+                    "address begins with http://",
+                    client->endpoint, why);
+        break;
     case CURLE_WRITE_ERROR:
         g_set_error(error, ONE_ERROR, ONE_ERROR_UNREACHABLE,
                     "the answer of %s is longer than %u bytes: ask for fewer objects at a time",

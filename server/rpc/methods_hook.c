@@ -37,8 +37,9 @@ RpcReply *hook_allocate(Request *request)
     if (!request_name_is_free(request, KIND_HOOK, name, pool_find(request->world, KIND_HOOK, name)))
         return NULL;
     if (!hook_type_read(template_get(template, "TYPE"), &type))
-        return reply_error(request, ONE_ERROR_INTERNAL,
-                           "No TYPE or invalid one in template for Hook.");
+        return reply_error(
+            request, ONE_ERROR_INTERNAL,
+            "No TYPE or invalid one in template for Hook: it is \"state\" or \"api\".");
     if (pool_count(request->world, KIND_HOOK) >= HOOKS_MAX)
         return reply_error(request, ONE_ERROR_ALLOCATE, "There are %d hooks, and no more can be",
                            HOOKS_MAX);

@@ -64,17 +64,26 @@ void vm_draft_clear(VmDraft *draft)
 
 /* ---- a new machine ---- */
 
+static gboolean wrong_number(GError **error, const Template *template, const char *name,
+                             const char *type)
+{
+    const char *value = template_get(template, name);
+    g_autofree char *is =
+        value ? g_strdup_printf("it is \"%.40s\"", value) : g_strdup("there is none");
+    return wrong(error, "%s attribute must be a positive %s value: %s", name, type, is);
+}
+
 static gboolean check_capacity(const Template *template, GError **error)
 {
     double cpu;
     gint64 number;
     if (!template_get_double(template, "CPU", &cpu) || !(cpu > 0 && cpu < 1e6))
-        return wrong(error, "CPU attribute must be a positive float or integer value.");
+        return wrong_number(error, template, "CPU", "float or integer");
     if (!template_get_int(template, "MEMORY", &number) || number <= 0 || number > G_MAXINT32)
-        return wrong(error, "MEMORY attribute must be a positive integer value.");
+        return wrong_number(error, template, "MEMORY", "integer");
     if (template_get(template, "VCPU") &&
         (!template_get_int(template, "VCPU", &number) || number <= 0 || number > 65536))
-        return wrong(error, "VCPU attribute must be a positive integer value.");
+        return wrong_number(error, template, "VCPU", "integer");
     return TRUE;
 }
 

@@ -189,6 +189,9 @@ class Cloud:
         self.hosts.append(host(9, "new"))
         return [True, 9, 0]
 
+    def one_vn_allocate(self, *_):
+        return [True, 7, 0]
+
     def one_user_allocate(self, *_):
         return [True, 12, 0]
 

@@ -451,6 +451,43 @@ def test_wait_too_long(shell):
     shell.error("onevm wait 3 DONE --wait-timeout 0", TIMEOUT)
 
 
+def test_wait_for_a_host(shell, cloud):
+    """Why the scheduler places nothing is told at once, with a way out; what stays wrong until it is corrected ends the wait."""
+    web = next(vm for vm in cloud.vms if vm["ID"] == 3)
+    web["USER_TEMPLATE"] = {"SCHED_MESSAGE": "Sun Nov 22 00:31:52 2026: No host: 2 of 2 have too little CPU (needs 100.00)"}
+    text = shell.error("onevm release web --wait --wait-timeout 1", TIMEOUT)
+    assert "PENDING: No host: 2 of 2" in text and text.count("Ctrl-C ends only the waiting, `onevm delete 3` the machine") == 1
+    seen = shell.on_terminal("onevm release web --wait --wait-timeout 1", 50, TIMEOUT)
+    assert seen.count("Ctrl-C") == 1 and "(needs 100.00)\nIt starts" in seen
+    assert all(len(part) < 50 for part in re.findall(r"\r\x1b\[K(web \(3\): [^\r\n]*  \d s)", seen))
+    web["USER_TEMPLATE"] = {"SCHED_MESSAGE": "Sun Nov 22 00:31:52 2026: Error in SCHED_REQUIREMENTS: 'A >= 5', error: ..."}
+    text = shell.error("onevm release web --wait", FAILED)
+    assert "is PENDING and not RUNNING: Error in SCHED_REQUIREMENTS" in text and "Ctrl-C" not in text
+
+
+def test_wrong_wait_asks_nothing_of_the_server(shell, cloud):
+    shell.error("onevm create --name x --cpu 1 --memory 9 --wait=sleeping", USAGE)
+    shell.error("onevm hold 3 --wait --wait-timeout x", USAGE)
+    assert cloud.done() == []
+
+
+def test_comments_behind_values(shell, cloud):
+    """As in the examples of the manual, whatever the object is."""
+    (shell.home / "lan").write_text("NAME = lan  # ours\nVN_MAD = bridge # of hosts\nAR = [ TYPE = IP4 ]\n")
+    for line in ("onevnet create lan", "onevm update 3 lan"):
+        cloud.calls.clear()
+        shell.run(line)
+        text = next(value for value in cloud.done()[-1][1] if isinstance(value, str) and value)
+        assert "#" not in text and re.search(r'VN_MAD *= *"?bridge"?', text), text
+
+
+def test_onecli_itself(shell):
+    (shell.bin / "onecli").symlink_to(ONECLI)
+    assert shell.run("onecli --version").startswith("Globule ")
+    assert "onecli --programs" in shell.run("onecli --help")
+    assert 'no program "onefoo"' in shell.error("onecli onefoo list", USAGE)
+
+
 def test_wait_for_many(shell, cloud):
     cloud.course[3] = list(BOOTING)
     cloud.course[8] = list(BOOTING)
