@@ -5,7 +5,11 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define SSH "ssh -o BatchMode=yes -o ConnectTimeout=20"
+/* A server that falls silent is given up after a minute, not when TCP does. */
+#define BATCH   "BatchMode=yes"
+#define CONNECT "ConnectTimeout=20"
+#define ALIVE   "ServerAliveInterval=15"
+#define SSH     "ssh -o " BATCH " -o " CONNECT " -o " ALIVE
 
 gboolean backup_parent_is_here(const DsRequest *request, const char *target)
 {
@@ -27,8 +31,8 @@ static char *run_there(const DsWork *work, const char *script, GError **error)
 {
     g_autofree char *to = server(work->request);
     g_auto(SshResult) result = {0};
-    const char *const argv[] = {"ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20",
-                                to,    "--", script,          NULL};
+    const char *const argv[] = {"ssh", "-o", BATCH, "-o",   CONNECT, "-o",
+                                ALIVE, to,   "--",  script, NULL};
     if (!program_run(argv, -1, -1, work->watch, &result, error))
         return NULL;
     return ssh_result_check(&result, work->request->rsync_host, error)
