@@ -1,12 +1,15 @@
 #include "drivers/vmm/container_run.h"
 
 #include "lib/base/error.h"
+#include "lib/base/xml.h"
 #include <string.h>
 
 #define ORDER_SECONDS  60
 #define REMOVE_SECONDS 100
 /* Progress is told at most so often; much less than any time-out of oned's. */
 #define PROGRESS_SECONDS 20
+/* LCM_STATE of a machine that is started for the first time. */
+#define LCM_BOOT 2
 
 static const ContainerEngine *engine;
 
@@ -213,11 +216,27 @@ gboolean container_refuse_adopted(const VmmAction *action, GError **error)
 
 /* ---- actions ---- */
 
+/* The first start of all: the host has most likely nothing of that name. */
+static gboolean is_first_start(const VmmAction *action)
+{
+    g_autoptr(GPtrArray) earlier = container_earlier_hosts(action);
+    return !action->adopted && earlier->len == 0 &&
+           xml_get_int(action->vm, "LCM_STATE", 0) == LCM_BOOT;
+}
+
 void container_deploy(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
     const SshWatch watch = container_watch(job, ORDER_SECONDS);
+    gboolean made = FALSE;
     g_autoptr(GError) error = NULL;
+    if (engine->start_new && is_first_start(action)) {
+        gboolean started = engine->start_new(job, &made, &error);
+        if (made) {
+            container_finish(job, started, action->domain, &error);
+            return;
+        }
+    }
     g_auto(ContainerSight) sight = container_look(action, action->host);
     if (!container_is_clear(job, &sight))
         return;
@@ -363,5 +382,11 @@ void container_poll(DriverJob *job)
     g_string_printf(text, "STATE=%c", letters[sight.presence]);
     if (engine->figures && (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED))
         engine->figures(action, text);
+    g_autofree char *why = engine->why_off && sight.document && sight.presence != VMM_OTHER &&
+                                   sight.presence != VMM_RUNNING && sight.presence != VMM_PAUSED
+                               ? engine->why_off(action, sight.document)
+                               : NULL;
+    if (why)
+        g_string_append_printf(text, " REASON=%s", why);
     driver_job_succeed(job, text->str);
 }

@@ -47,8 +47,13 @@ typedef struct ContainerEngine {
     gboolean (*end)(DriverJob *job, const ContainerSight *sight, guint seconds, GError **error);
     /* Starts one that does not run on the action's host, where `sight` was had. */
     gboolean (*start)(DriverJob *job, const ContainerSight *sight, GError **error);
+    /* Makes and starts one that was never there, without a look before. *made: it was made; else
+     * nothing was done and the careful way tells why. NULL: always the careful way. */
+    gboolean (*start_new)(DriverJob *job, gboolean *made, GError **error);
     /* What POLL tells beside the state; NULL: nothing. */
     void (*figures)(const VmmAction *action, GString *text);
+    /* Why one that is off has ended, on one line (owned); NULL: not known. May be NULL itself. */
+    char *(*why_off)(const VmmAction *action, JsonObject *document);
     /* Runs a command to its end (container_exec.h). FALSE: what became of it is not known. */
     gboolean (*run)(struct ContainerRun *run, int *code, GError **error);
 } ContainerEngine;

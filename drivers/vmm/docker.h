@@ -13,6 +13,8 @@ JsonObject *docker_build_limits(const VmmAction *action);
 /* Sees to it that the host has the machine's image (docker_image.c): what it is called there.
  * (owned) */
 char *docker_have_image(DriverJob *job, GError **error);
+/* The image when the template names it and it comes from no file; NULL: otherwise. (owned) */
+char *docker_named_image(const VmmAction *action);
 
 /* Of the row of its daemon (docker_exec.c). */
 gboolean docker_run_command(struct ContainerRun *run, int *code, GError **error);

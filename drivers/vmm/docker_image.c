@@ -76,6 +76,14 @@ static char *bring(DriverJob *job, const ContainerImage *image, const char *name
     return NULL;
 }
 
+char *docker_named_image(const VmmAction *action)
+{
+    g_auto(ContainerImage) image = {NULL};
+    return container_image_find(action, &image, NULL) && !image.file
+               ? container_value(action, "IMAGE")
+               : NULL;
+}
+
 char *docker_have_image(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);

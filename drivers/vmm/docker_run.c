@@ -12,7 +12,8 @@
 
 #define CALL_SECONDS 60
 #define LOOK_MS      200
-#define SHORT_MS     50 /* what ends so soon was never a machine */
+/* Of what a program said last; enough for a message. */
+#define WORDS_BYTES 500
 
 /* ---- orders ---- */
 
@@ -82,6 +83,18 @@ static gboolean set_limits(DriverJob *job, JsonObject *container, GError **error
 
 /* ---- DEPLOY ---- */
 
+/* On one line, and nothing in it that a terminal would obey. */
+static void make_plain(GString *text)
+{
+    for (char *at = text->str; *at;) {
+        char *next = g_utf8_next_char(at);
+        if (g_unichar_iscntrl(g_utf8_get_char(at)))
+            while (at < next)
+                *at++ = ' ';
+        at = next;
+    }
+}
+
 /* What it said last, on one line. (owned) */
 static char *last_words(const VmmAction *action)
 {
@@ -90,46 +103,78 @@ static char *last_words(const VmmAction *action)
     g_auto(RestReply) reply = {0};
     if (!rest_call(action->host, &call, &reply, NULL) || reply.status != 200)
         return g_strdup("");
-    g_autofree char *text = g_utf8_make_valid(reply.body->str, (gssize)MIN(reply.body->len, 500));
-    return g_strdup(g_strstrip(g_strdelimit(text, "\r\n", ' ')));
+    gsize skipped = reply.body->len > WORDS_BYTES ? reply.body->len - WORDS_BYTES : 0;
+    g_autofree char *valid =
+        g_utf8_make_valid(reply.body->str + skipped, (gssize)(reply.body->len - skipped));
+    g_autoptr(GString) text = g_string_new(valid);
+    make_plain(text);
+    return g_strdup(g_strstrip(text->str));
 }
 
-/* A command that is not there, or ends at once, is no machine that runs. */
+static char *why_off(const VmmAction *action, JsonObject *document)
+{
+    const char *status = json_text_at(document, "State.Status");
+    if (g_strcmp0(status, "created") == 0 || g_strcmp0(status, "configured") == 0)
+        return NULL; /* it never ran */
+    g_autofree char *words = last_words(action);
+    return g_strdup_printf("%s ended with code %" G_GINT64_FORMAT "%s; it said: %s", action->domain,
+                           json_int_at(document, "State.ExitCode", -1),
+                           json_bool_at(document, "State.OOMKilled") ? ", out of memory" : "",
+                           *words ? words : "nothing");
+}
+
+/* What is over by now was never a machine. What ends later is told by the engine's events. */
 static gboolean start(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
     const SshWatch watch = container_watch(job, CALL_SECONDS);
     if (!container_give(action, action->host, CONTAINER_START, &watch, error))
         return FALSE;
-    g_usleep(SHORT_MS * 1000);
     g_auto(ContainerSight) sight = container_look(action, action->host);
     if (sight.presence == VMM_RUNNING || sight.presence == VMM_UNKNOWN)
         return TRUE;
-    g_autofree char *words = last_words(action);
-    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                "%s ended at once with code %" G_GINT64_FORMAT "; it said: %s", action->domain,
-                json_int_at(sight.document, "State.ExitCode", -1), *words ? words : "nothing");
+    g_autofree char *why = sight.document ? why_off(action, sight.document) : NULL;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "it does not stay up: %s",
+                why ? why : "its container is gone");
+    return FALSE;
+}
+
+static gboolean make(DriverJob *job, JsonObject *document, const char *image, GError **error)
+{
+    const VmmAction *action = vmm_action_of(job);
+    const SshWatch watch = container_watch(job, CALL_SECONDS);
+    g_autofree char *name = rest_escape(action->domain);
+    g_autofree char *path = g_strconcat("/containers/create?name=", name, NULL);
+    json_object_set_string_member(document, "Image", image);
+    g_autoptr(JsonObject) made = docker_do(action->host, "POST", path, document, &watch, error);
+    return made != NULL;
+}
+
+static gboolean start_made(DriverJob *job, GError **error)
+{
+    if (start(job, error))
+        return TRUE;
+    container_undo_start(vmm_action_of(job));
     return FALSE;
 }
 
 static gboolean create(DriverJob *job, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
-    const SshWatch watch = container_watch(job, CALL_SECONDS);
-    g_autofree char *name = rest_escape(action->domain);
-    g_autofree char *path = g_strconcat("/containers/create?name=", name, NULL);
     g_autoptr(JsonObject) document = docker_build_container(action, error);
     g_autofree char *image = document ? docker_have_image(job, error) : NULL;
-    if (!image)
-        return FALSE;
-    json_object_set_string_member(document, "Image", image);
-    g_autoptr(JsonObject) made = docker_do(action->host, "POST", path, document, &watch, error);
-    if (!made)
-        return FALSE;
-    if (start(job, error))
-        return TRUE;
-    container_undo_start(action);
-    return FALSE;
+    return image && make(job, document, image, error) && start_made(job, error);
+}
+
+/* The engine itself refuses a name that is taken and an image that is not there, so that two
+ * questions are saved. What comes from a file is looked at first. */
+static gboolean start_new(DriverJob *job, gboolean *made, GError **error)
+{
+    const VmmAction *action = vmm_action_of(job);
+    g_autofree char *image = docker_named_image(action);
+    g_autoptr(JsonObject) document = image ? docker_build_container(action, NULL) : NULL;
+    *made = document && make(job, document, image, NULL);
+    return *made && start_made(job, error);
 }
 
 /* It runs here now; what another host has of it is of no use any more. */
@@ -226,6 +271,8 @@ const ContainerEngine docker_engine = {
     .give = give,
     .end = end,
     .start = start_absent,
+    .start_new = start_new,
+    .why_off = why_off,
     .run = docker_run_command,
 };
 

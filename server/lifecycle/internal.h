@@ -237,6 +237,8 @@ const VmRecord *vm_left_record(const Vm *vm, VmStep step);
 
 /* Asks the hosts what is true, since the answer of the step at hand is missing. */
 void vm_ask_truth(Lifecycle *lifecycle, Vm *vm, const char *why);
+/* Asks, a moment later, whether a machine that was just started still runs. */
+void vm_confirm_start(Lifecycle *lifecycle, Vm *vm);
 void vm_truth_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolean success,
                        const char *info);
 /* For vm_seen(): a complete list does not name the machine. */

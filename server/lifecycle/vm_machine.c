@@ -309,6 +309,7 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
 {
     const VmPhase *phase = vm_phase(vm->lcm);
     VmTarget target = success ? phase->success : phase->failure;
+    gboolean doubted = success && vm->work.over;
     end_times(lifecycle, vm, phase, success);
     if (!success) {
         g_autofree char *text = g_strdup_printf("%s failed: %s", vm_lcm_name(vm->lcm),
@@ -328,6 +329,8 @@ void vm_phase_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *
     if (target.state == VM_PENDING && template_get_bool(vm->head.template, "SUBMIT_ON_HOLD", FALSE))
         target.state = VM_HOLD;
     vm_enter(lifecycle, vm, target.state, target.lcm);
+    if (doubted)
+        vm_confirm_start(lifecycle, vm);
 }
 
 /* ---- hooks of the phases ---- */

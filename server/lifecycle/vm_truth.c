@@ -16,6 +16,8 @@
 /* How often a step whose answer was lost is sent again before it counts as failed. */
 #define ATTEMPTS_MAX 3
 #define POLL_SECONDS 60
+/* What is asked in the very moment of a change counts as older than it. */
+#define CONFIRM_MS 20
 
 /* What a host said: 'a' runs, 'p' is paused, 'd' is not there, 'e' has crashed, '-' is between two
  * hosts. '?': no answer; '!': no answer, and monitoring gets none either. */
@@ -404,6 +406,43 @@ static void confirm(Lifecycle *lifecycle, Vm *vm)
                   lifecycle_timeout(lifecycle, "POLL", POLL_SECONDS));
 }
 
+static void confirm_start_now(Core *core, gpointer data)
+{
+    AskAgain *again = data;
+    Vm *vm = vm_get(again->lifecycle->world, again->vm);
+    if (vm && vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING)
+        confirm(again->lifecycle, vm);
+}
+
+void vm_confirm_start(Lifecycle *lifecycle, Vm *vm)
+{
+    AskAgain *again = g_new0(AskAgain, 1);
+    again->lifecycle = lifecycle;
+    again->vm = vm->head.id;
+    (void)core_timer_add(lifecycle->world->core, (gint64)CONFIRM_MS * 1000, confirm_start_now,
+                         again, g_free);
+}
+
+/* Monitoring starts nothing while drivers work on it. Its end is kept in mind: a program may end
+ * so soon that this is told before its start is answered. */
+static void seen_at_work(Vm *vm, const Host *host)
+{
+    VmStep step = vm_current_step(vm);
+    const VmRecord *last = vm_last_record(vm), *previous = vm_previous_record(vm);
+    if (step == STEP_MIGRATE && previous->host == host->head.id)
+        vm->work.ended = TRUE;
+    else if (vm_step_row(step)->expectation == EXPECT_RUNNING && last->host == host->head.id)
+        vm->work.over = TRUE;
+}
+
+/* What a driver tells with `d` of one that ended by itself. (owned) */
+static char *reason_of(const char *info)
+{
+    static const char key[] = " REASON=";
+    const char *at = info ? strstr(info, key) : NULL;
+    return at && at[strlen(key)] ? g_strdup(at + strlen(key)) : NULL;
+}
+
 void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const char *deploy_id,
              gint64 asked)
 {
@@ -415,10 +454,9 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
     gboolean here = last && last->host == host->head.id;
     if (!last || last->etime)
         return;
-    /* While drivers work on it, monitoring starts nothing. */
     if (vm->state == VM_ACTIVE && vm_phase(vm->lcm)) {
-        if (ended && vm_current_step(vm) == STEP_MIGRATE && previous->host == host->head.id)
-            vm->work.ended = TRUE;
+        if (ended)
+            seen_at_work(vm, host);
         return;
     }
     if (asked <= vm->resting_since)
@@ -466,11 +504,15 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         return;
     last->retime = core_now(lifecycle->world->core);
     vm_note_action(lifecycle, vm, last, VM_ACTION_MONITOR, NULL);
-    vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s", last->host_name,
+    g_autofree char *reason = reason_of(info);
+    vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine %s%s%s", last->host_name,
            stands          ? "stands still"
            : letter == 'e' ? "has crashed"
-                           : "does not run any more");
+                           : "does not run any more",
+           reason ? ": " : "", reason ? reason : "");
     forget_error(vm);
+    if (reason)
+        vm_set_error(lifecycle, vm, reason);
     vm_enter(lifecycle, vm, stands ? VM_SUSPENDED : VM_POWEROFF, LCM_INIT);
 }
 

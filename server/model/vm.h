@@ -212,6 +212,7 @@ typedef struct Vm {
         gboolean seen;    /* a host said that it runs there */
         gboolean off;     /* the hosts said that it runs nowhere */
         gboolean ended;   /* while it moved, an event told its end at the source */
+        gboolean over;    /* while it was started, an event told its end */
     } work;
     /* The command in the guest; in memory only. */
     struct {

@@ -15,7 +15,7 @@ class FakeDocker(FakeDaemon):
         self.name, self.containers, self.images, self.listeners = name, {}, {"nginx:1.25"}, []
         self.registry = {"web:latest": "web", "web:2": "web:2"}
         self.commands, self.codes = [], {}
-        self.stubborn, self.short_lived = False, False
+        self.stubborn, self.short_lived, self.said = False, False, b"sh: nothing: not found\r\n"
         super().__init__(path)
 
     def refuse(self, handler, code, text):
@@ -78,7 +78,8 @@ class FakeDocker(FakeDaemon):
     def show(self, handler, name):
         if self.known(handler, name):
             container = self.containers[name]
-            handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"]},
+            handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"],
+                                                                                          "OOMKilled": container.get("oom", False)},
                                  "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT"},
                                  "HostConfig": container.get("limits") or container.get("wanted", {}).get("HostConfig", {})})
 
@@ -92,7 +93,7 @@ class FakeDocker(FakeDaemon):
             self.done(handler)
 
     def logs(self, handler, name):
-        handler.answer(200, b"sh: nothing: not found\r\n", "application/octet-stream")
+        handler.answer(200, self.said, "application/octet-stream")
 
     def kill(self, handler, name):
         if not self.known(handler, name):

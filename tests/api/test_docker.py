@@ -65,7 +65,8 @@ def test_life(vmm, docker):
     vmm.ok("REBOOT", 12, web)
     vmm.ok("SHUTDOWN", 12, web)
     vmm.ok("SHUTDOWN", 12, web)
-    assert vmm.ok("POLL", 12, web) == "STATE=d" and docker.containers["one-12"]["status"] == "exited"
+    assert vmm.ok("POLL", 12, web) == "STATE=d REASON=one-12 ended with code 137; it said: sh: nothing: not found"
+    assert docker.containers["one-12"]["status"] == "exited"
     vmm.ok("DEPLOY", 12, web)
     assert len(docker.told("POST", "/containers/create")) == 1, "one that is off is started, not made anew"
     docker.containers["one-12"]["status"] = "paused"
@@ -194,8 +195,41 @@ def test_archive_of_a_newer_engine(vmm, docker, tmp_path):
 
 def test_one_that_ends_at_once(vmm, docker):
     docker.short_lived = True
-    vmm.fails("DEPLOY", 12, machine("h1", template=WEB), "ended at once with code 127; it said: sh: nothing: not found")
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB), "it does not stay up: one-12 ended with code 127; it said: sh: nothing: not found")
     assert not docker.containers, "nothing stays of it"
+
+
+def test_first_start_asks_for_no_more_than_it_needs(vmm, docker):
+    """The engine itself says that a name is taken or an image missing; only then it is asked more."""
+    first = machine("h1", template=WEB, lcm=2)
+    assert vmm.ok("DEPLOY", 12, first) == "one-12"
+    calls = [(method, path) for method, path, *_ in docker.calls]
+    assert calls == [("POST", "/containers/create"), ("POST", "/containers/one-12/start"), ("GET", "/containers/one-12/json")]
+    assert vmm.ok("DEPLOY", 12, first) == "one-12", "the answer was lost"
+    docker.containers["one-12"]["status"] = "paused"
+    assert vmm.ok("DEPLOY", 12, first) == "one-12" and vmm.ok("POLL", 12, first) == "STATE=a"
+    docker.containers["one-13"] = {"status": "running", "labels": {"one.uuid": "another"}, "code": 0}
+    vmm.fails("DEPLOY", 13, machine("h1", vid=13, template=WEB, lcm=2), "is another container")
+    vmm.ok("DEPLOY", 14, machine("h1", vid=14, template=container("<IMAGE>web</IMAGE>"), lcm=2))
+    assert len(docker.told("POST", "/images/create")) == 1, "one that is not there is fetched"
+    docker.short_lived = True
+    vmm.fails("DEPLOY", 15, machine("h1", vid=15, template=WEB, lcm=2), "one-15 ended with code 127")
+    assert "one-15" not in docker.containers
+    vmm.fails("DEPLOY", 15, machine("h1", vid=15, template=container("<IMAGE>nowhere:1</IMAGE>"), lcm=2), "manifest unknown")
+
+
+def test_why_one_is_off(vmm, docker):
+    web = machine("h1", template=WEB)
+    vmm.ok("DEPLOY", 12, web)
+    docker.containers["one-12"].update(status="exited", code=3)
+    docker.said = b"x" * 600 + b"\x1b[31mno \xff disk\x00\r\n\xc2\x9bgood bye\r\n"
+    told = vmm.ok("POLL", 12, web)
+    assert told.startswith("STATE=d REASON=one-12 ended with code 3; it said: xxx") and told.endswith("[31mno \ufffd disk\ufffd    good bye") and len(told) < 600
+    docker.containers["one-12"].update(code=137, oom=True)
+    docker.said = b""
+    assert vmm.ok("POLL", 12, web) == "STATE=d REASON=one-12 ended with code 137, out of memory; it said: nothing"
+    docker.containers["one-12"].update(status="created")
+    assert vmm.ok("POLL", 12, web) == "STATE=d"
 
 
 def test_another_of_that_name_is_left_alone(vmm, docker):
@@ -347,11 +381,14 @@ def test_whole_life_with_oned(fresh, docker, tmp_path):
     identity = one.running(first, 'CONTAINER = [ IMAGE = "web", PORTS = "8080:80" ]')
     name = f"one-{identity}"
     assert docker.containers[name]["wanted"]["HostConfig"]["PortBindings"] == {"80/tcp": [{"HostPort": "8080"}]}
-    docker.containers[name]["status"] = "exited"
+    wait_for(lambda: docker.listeners, "the listener")
+    docker.containers[name].update(status="exited", code=3)
     docker.happens(name, "die")
     one.wait(identity, "POWEROFF")
+    assert "ended with code 3; it said: sh: nothing: not found" in one.vm(identity).findtext("USER_TEMPLATE/ERROR")
     one.action("resume", identity)
     one.wait(identity, "RUNNING")
+    assert one.vm(identity).find("USER_TEMPLATE/ERROR") is None
     one.action("suspend", identity)
     one.wait(identity, "SUSPENDED")
     assert docker.containers[name]["status"] == "paused"

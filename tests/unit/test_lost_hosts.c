@@ -212,6 +212,23 @@ static void test_guest_ends_on_the_way(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(vm_last_record(fixture->vm)->host, ==, 0);
 }
 
+/* What runs in it ended so soon that the event of it was faster than the answer of its start. */
+static void test_guest_ends_before_its_start_is_answered(Fixture *fixture, gconstpointer data)
+{
+    g_autofree char *payload = g_base64_encode((const guchar *)"VM=[ID=0,STATE=POWEROFF]", 24);
+    put(fixture, VM_ACTIVE, LCM_BOOT);
+    lifecycle_driver_event(fixture->lifecycle, "im", "STATE_VM", TRUE, 0, payload);
+    small_settle(fixture->small);
+    g_assert_null(sent_last(fixture, "POLL"));
+    answer(fixture, "DEPLOY", TRUE, "one-0");
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+    small_wait(fixture->small, 1);
+    answer(fixture, "POLL", TRUE, "STATE=d REASON=one-0 ended with code 3; it said: \"no\"");
+    expect(fixture, VM_POWEROFF, LCM_INIT);
+    const char *error = template_get(fixture->vm->user_template, "ERROR");
+    g_assert_true(error && g_str_has_suffix(error, ": one-0 ended with code 3; it said: \"no\""));
+}
+
 /* Nobody leads it any more: the driver settles what it finds. */
 static void test_left_between_the_hosts(Fixture *fixture, gconstpointer data)
 {
@@ -280,6 +297,7 @@ int main(int argc, char **argv)
         {"both-lost-one-runs", test_both_lost_and_one_runs_it},
         {"both-lost-both-back", test_both_lost_and_both_back},
         {"guest-ends", test_guest_ends_on_the_way},
+        {"guest-ends-early", test_guest_ends_before_its_start_is_answered},
         {"between-the-hosts", test_left_between_the_hosts},
         {"half-on-each", test_half_on_each_host},
         {"noticed-while-asking", test_loss_is_noticed_while_asking},
