@@ -104,7 +104,7 @@ fix_key() {
 
 # ---- lxc ----
 
-# All that lxc_host.sh does there is root's work: who may start such containers is root anyway.
+# All that lxc_host/ does there is root's work: who may start such containers is root anyway.
 lxc_rule() {
     echo "$user ALL=(root) NOPASSWD: /bin/sh"
 }

@@ -6,14 +6,42 @@
 #include <stdarg.h>
 #include <string.h>
 
-/* The functions become bytes of this program, with a NUL after them. SConstruct makes the object
- * depend on them. */
-__asm__(".section .rodata\n"
-        "lxc_host_text:\n"
-        ".incbin \"drivers/common/lxc_host.sh\"\n"
-        ".byte 0\n"
-        ".previous\n");
-extern const char lxc_host_text[] __attribute__((visibility("hidden")));
+/* The files become bytes of this program, with a NUL after each. SConstruct makes the object depend
+ * on them. */
+#define EMBED(name)                                                                                \
+    __asm__(".section .rodata\n"                                                                   \
+            "lxc_host_" #name ":\n"                                                                \
+            ".incbin \"drivers/common/lxc_host/" #name ".sh\"\n"                                   \
+            ".byte 0\n"                                                                            \
+            ".previous\n");                                                                        \
+    extern const char lxc_host_##name[] __attribute__((visibility("hidden")))
+
+EMBED(base);
+EMBED(place);
+EMBED(figures);
+EMBED(life);
+EMBED(report);
+EMBED(memory);
+EMBED(check);
+EMBED(inside);
+
+enum { BASE = 1, PLACE = 2, FIGURES = 4 };
+
+/* Files, with those that go before them. A function is called by its name alone, so no two files
+ * have one of the same name. */
+static const struct {
+    const char *text;
+    guint own, needs;
+} parts[] = {
+    {lxc_host_base, BASE},
+    {lxc_host_place, PLACE, BASE},
+    {lxc_host_figures, FIGURES, BASE},
+    {lxc_host_life, 0, BASE | PLACE},
+    {lxc_host_report, 0, BASE | FIGURES},
+    {lxc_host_memory, 0, BASE | PLACE},
+    {lxc_host_check, 0, BASE | FIGURES},
+    {lxc_host_inside, 0, BASE | FIGURES},
+};
 
 /* A host that is silent for so long is given up, in seconds. */
 #define PATIENCE 20
@@ -74,29 +102,37 @@ char *lxc_call(const char *function, ...)
 
 /* Without comments and indentation: a command of ssh has room for some 32 KiB (RFC 4254 with the
  * packets of RFC 4253). */
-static char *shorten(const char *text)
+static void shorten(GString *out, const char *text)
 {
-    GString *out = g_string_new(NULL);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     for (char **line = lines; *line; line++) {
         const char *rest = g_strchug(*line);
         if (*rest && *rest != '#')
             g_string_append_printf(out, "%s\n", rest);
     }
-    return g_string_free(out, FALSE);
 }
 
-/* The call, quoted once, in $program; $run then is who runs it. (owned) */
+/* The file that has the function. */
+static guint part_of(const char *call)
+{
+    g_autofree char *head = g_strdup_printf("\n%.*s() {", (int)strcspn(call, " "), call);
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (strstr(parts[i].text, head))
+            return i;
+    g_return_val_if_reached(0);
+}
+
+/* The call behind the files that it needs, quoted once, in $program; $run then is who runs it.
+ * (owned) */
 static char *prepared(const char *call)
 {
-    static gsize once;
-    static char *functions;
-    if (g_once_init_enter(&once)) {
-        functions = shorten(lxc_host_text);
-        g_once_init_leave(&once, 1);
-    }
-    g_autofree char *text = g_strconcat(functions, call, "\n", NULL);
-    g_autofree char *quoted = ssh_quote(text);
+    g_autoptr(GString) text = g_string_new(NULL);
+    guint last = part_of(call);
+    for (guint i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (i == last || (parts[i].own & parts[last].needs))
+            shorten(text, parts[i].text);
+    g_string_append_printf(text, "%s\n", call);
+    g_autofree char *quoted = ssh_quote(text->str);
     return g_strdup_printf("program=%s\n"
                            "if [ \"$(id -u)\" = 0 ]; then run=; else run='sudo -n'; fi\n",
                            quoted);

@@ -1,5 +1,5 @@
 /*
- * Hosts with LXC, driven by its own programs: one call of a function of lxc_host.sh is one round
+ * Hosts with LXC, driven by its own programs: one call of a function of lxc_host/ is one round
  * trip over the ssh session that is kept for the host, or a child of this process when the host is
  * this computer. Functions there run as root; another user becomes it by sudo.
  */

@@ -8,7 +8,7 @@
 
 /* ---- documents (lxc_build.c) ---- */
 
-/* What a call of lxc_host.sh needs to put a container together. */
+/* What a call of lxc_host/ needs to put a container together. */
 typedef struct LxcPlan {
     char *config; /* lines of lxc.container.conf(5); "@1 " and "@2 " begin those for one version of
                      the control groups, "@base@" is where LXC keeps its containers */
@@ -40,7 +40,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(LxcSight, lxc_sight_clear)
 LxcSight lxc_look(const VmmAction *action, const char *host);
 /* The same, in short. */
 VmmPresence lxc_presence(const VmmAction *action, const char *host);
-/* What lxc_host.sh prints for it. */
+/* What lxc_host/ prints for it. */
 LxcSight lxc_sight_of(const char *word);
 /* The UUID by which the host knows the machine; "" for one that oned did not make. */
 const char *lxc_uuid(const VmmAction *action);

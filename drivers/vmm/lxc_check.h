@@ -1,5 +1,5 @@
 /*
- * Before a container moves: what both hosts say of themselves and of it (lxc_host.sh, inspect), the
+ * Before a container moves: what both hosts say of themselves and of it (lxc_host/check.sh), the
  * rules that judge it, and the way that follows: live, by a checkpoint that is sent, or stopped and
  * started anew.
  */

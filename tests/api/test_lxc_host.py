@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "drivers/common/lxc_host.sh"
+PARTS = sorted((Path(__file__).resolve().parents[2] / "drivers/common/lxc_host").glob("*.sh"))  # base.sh is the first one
+SCRIPT = "\n".join(path.read_text() for path in PARTS)
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def host(tmp_path):
             path = programs / name.replace("_", "-")
             path.write_text(f"#!/bin/sh\n{program}\n")
             path.chmod(0o755)
-        program = f"{SCRIPT.read_text()}\nPATH={programs}:$PATH\nbase={tmp_path}/lxc\nlocks={tmp_path}\njobs={tmp_path}/jobs\n{text}\n"
+        program = f"{SCRIPT}\nPATH={programs}:$PATH\nbase={tmp_path}/lxc\nlocks={tmp_path}\njobs={tmp_path}/jobs\n{text}\n"
         return subprocess.run(["/bin/sh", "-c", program], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
                               stdin=subprocess.DEVNULL, env=os.environ)
     return call
@@ -33,7 +34,7 @@ def host(tmp_path):
 
 def archive(tmp_path):
     with tarfile.open(tmp_path / "disk.0", "w") as tar:
-        tar.add(SCRIPT, "etc/file")
+        tar.add(PARTS[0], "etc/file")
     return (tmp_path / "disk.0").read_bytes()
 
 

@@ -94,10 +94,55 @@ static void test_quoting(void)
     g_assert_cmpstr(call, ==, "deploy 'one-7' 'it'\\''s; rm -rf /' ''");
     g_autofree char *program = lxc_program(call);
     assert_has(program, "run='sudo -n'");
-    g_assert_cmpuint(strlen(program), <, 26000);
     g_autoptr(GError) error = NULL;
     g_assert_false(lxc_start("qemu+ssh://%h/system", &error));
     assert_has(error->message, "ssh://USER@%h");
+}
+
+/* The names of functions that a text has. (owned) */
+static GPtrArray *functions_of(const char *text)
+{
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (guint i = 0; lines[i]; i++) {
+        const char *end = strstr(lines[i], "() {");
+        if (end && strspn(lines[i], "abcdefghijklmnopqrstuvwxyz_") == (gsize)(end - lines[i]))
+            g_ptr_array_add(names, g_strndup(lines[i], (gsize)(end - lines[i])));
+    }
+    return names;
+}
+
+/* Each call is sent with all that it may call, and there is room for its words. */
+static void test_programs(void)
+{
+    static const char *const calls[] = {
+        "deploy", "start_imported", "end",     "again",   "limit",    "freeze",   "report",
+        "watch",  "checkpoint",     "look",    "restore", "withdraw", "leave",    "images_of",
+        "save",   "resume",         "inspect", "console", "execute",  "executed", "end_command"};
+    g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autofree char *program = lxc_program(calls[i]);
+        g_autoptr(GPtrArray) names = functions_of(program);
+        for (guint k = 0; k < names->len; k++)
+            (void)g_hash_table_add(all, g_strdup(names->pdata[k]));
+    }
+    g_assert_cmpuint(g_hash_table_size(all), >, 40);
+    for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autofree char *program = lxc_program(calls[i]);
+        g_autoptr(GPtrArray) names = functions_of(program);
+        GHashTableIter each;
+        gpointer name;
+        g_assert_cmpuint(strlen(program), <, 17000);
+        g_assert_true(g_ptr_array_find_with_equal_func(names, calls[i], g_str_equal, NULL));
+        g_hash_table_iter_init(&each, all);
+        while (g_hash_table_iter_next(&each, &name, NULL)) {
+            g_autofree char *pattern =
+                g_strdup_printf("(^|[;&|(] *|! |then |do |else )%s( [\"$]|$)", (char *)name);
+            if (g_regex_match_simple(pattern, program, G_REGEX_MULTILINE, 0) &&
+                !g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+                g_error("the program of %s calls %s without having it", calls[i], (char *)name);
+        }
+    }
 }
 
 /* ---- what hosts print ---- */
@@ -235,6 +280,7 @@ int main(int argc, char **argv)
     g_test_add_func("/lxc/configuration", test_configuration);
     g_test_add_func("/lxc/refusals", test_refusals);
     g_test_add_func("/lxc/quoting", test_quoting);
+    g_test_add_func("/lxc/programs", test_programs);
     g_test_add_func("/lxc/report", test_report);
     g_test_add_func("/lxc/events", test_events);
     g_test_add_func("/lxc/ways", test_ways);

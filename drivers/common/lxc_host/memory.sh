@@ -1,0 +1,158 @@
+#!/bin/sh
+# Memory in files, by CRIU: checkpoint and restore, of which live moves and suspending are made. In every
+# moment a container can go on in one place only. Needs base.sh and place.sh.
+# shellcheck disable=SC2154 # other files set them
+
+need_criu() {
+    command -v criu >/dev/null || fail 'there is no CRIU on this host: onehost prepare --hypervisor lxc installs one'
+}
+
+# What CRIU complains of; the first complaints are the reason.
+complaints() { # LOG NAME
+    said=$(grep -h 'Error (' "$1" 2>/dev/null | grep -v 'RLIMIT_NOFILE' | sed 's/^([0-9.]*) *[0-9]*: //; s/^([0-9.]*) //; s/Error (\([^)]*\)): //' | head -n 3 | tr '\n' ';')
+    echo "${said:-$(last_words "$2")}"
+}
+
+# Writes the memory of a running container to a new directory and ends it. When that does not work it
+# goes on as before. Prints the milliseconds that it took.
+checkpoint() { # NAME UUID DIRECTORY
+    begin
+    lock "$1" 300
+    need_criu
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    case $now in
+    running) ;;
+    paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1" ;;
+    *) fail "$1 is $now, not running" ;;
+    esac
+    rm -rf "$3" "$3.back" && mkdir -m 700 "$3" || fail "cannot make $3"
+    begun=$(date +%s%N)
+    rm -f "$base/$1/log"
+    echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
+    timeout -k 5 3000 lxc-checkpoint -n "$1" -s -D "$3" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
+    status=$?
+    # That its disk can be unmounted proves that nothing of it runs.
+    if [ $status = 0 ]; then
+        echo "$3" >"$base/$1/move"
+        unmount_all "$1"
+        [ -O "${3%/*}" ] || chown -R --reference="${3%/*}" "$3"
+        echo $((($(date +%s%N) - begun) / 1000000))
+        return
+    fi
+    now=$(state "$1" "$2")
+    rm -f "$base/$1/move"
+    said=$(complaints "$3/dump.log" "$1")
+    # Its memory is nowhere else; what CRIU writes last is there.
+    if [ "$now" = off ] && [ -s "$3/inventory.img" ]; then
+        echo "$3" >"$base/$1/move"
+        fail "$1 has ended while its memory was written, which is kept in $3: ${said:-CRIU gives no reason}"
+    fi
+    rm -rf "$3"
+    [ "$now" = running ] || fail "$1 is $now since its memory was to be written: ${said:-CRIU gives no reason}"
+    fail "the memory of $1 cannot be written: ${said:-CRIU gives no reason}; it goes on running"
+}
+
+# Lets it go on from a checkpoint; nothing of it stays here when that does not work, unless it was here
+# before. A checkpoint that has been withdrawn is not there for anybody but its owner ("own"); one that
+# was "sent" here goes when it has served.
+restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
+    begin
+    lock "$1" 300
+    need_criu
+    now=$(state "$1" "$2")
+    clear_of_others "$1" "$2" "$now"
+    [ "$now" != running ] || return 0
+    [ "$now" != paused ] || fail "$1 is frozen on this host, so it is not in a checkpoint"
+    images=$7
+    [ "$8" != own ] || [ -d "$images" ] || images=$7.back
+    [ -d "$images" ] || fail "there is no checkpoint $7 on this host (any more)"
+    sweep "$1"
+    furnish "$1" "$3" "$4" "$5" "$6"
+    rm -f "$base/$1/log" "$images/restore.log"
+    timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
+    now=$(state "$1" "$2")
+    if [ "$now" = running ]; then
+        rm -f "$base/$1/move"
+        [ "$8" = given ] || rm -rf "$7" "$7.back"
+        return
+    fi
+    said=$(complaints "$images/restore.log" "$1")
+    timeout 30 lxc-stop -n "$1" -k >/dev/null 2>&1 9>&-
+    sweep "$1"
+    if [ -e "$base/$1/move" ]; then unmount_all "$1"; else forget "$1"; fi
+    fail "$1 does not go on from its checkpoint: ${said:-CRIU gives no reason}"
+}
+
+# After a restore that failed, or was never heard of: says whether it runs here all the same; else it
+# cannot any more, since the checkpoint is taken away. SHARED: for its owner it is there as before.
+withdraw() { # NAME UUID IMAGES SHARED
+    begin
+    lock "$1" 300
+    now=$(state "$1" "$2")
+    case $now in
+    running | paused | other) ;;
+    absent | off | moving)
+        sweep "$1"
+        [ "$now" = absent ] || forget "$1"
+        if [ "$4" != 1 ]; then
+            rm -rf "$3"
+        elif [ -d "$3" ]; then
+            mv -T "$3" "$3.back" || fail "cannot take back $3"
+        fi
+        now=absent ;;
+    *) fail "$1 is $now" ;;
+    esac
+    echo "$now"
+}
+
+# It runs elsewhere: nothing of it is needed here. Never one that runs.
+leave() { # NAME UUID
+    begin
+    lock "$1" 60
+    now=$(state "$1" "$2")
+    case $now in
+    off | moving)
+        images=$(cat "$base/$1/move" 2>/dev/null)
+        sweep "$1"
+        forget "$1"
+        [ -z "$images" ] || rm -rf "$images" "$images.back" ;;
+    running | paused) fail "$1 is $now on this host" ;;
+    esac
+}
+
+# The directory of its checkpoint, of one that stands still here.
+images_of() { # NAME
+    begin
+    cat "$base/$1/move"
+}
+
+# Into one file, as oned knows checkpoints, and out of it. When there is no room it goes on here.
+save() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
+    checkpoint "$1" "$2" "$3.d" >/dev/null
+    if said=$(tar -C "$3.d" -cf "$3.part" . 2>&1) && chown --reference="$(dirname "$3")" "$3.part" && sync "$3.part" && mv -f "$3.part" "$3"; then
+        forget "$1"
+        rm -rf "$3.d"
+        return
+    fi
+    rm -f "$3.part"
+    restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" own
+    fail "the checkpoint cannot be kept: $said; $1 goes on running"
+}
+
+resume() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
+    begin
+    case $(state "$1" "$2") in running) return ;; paused) lxc-unfreeze -n "$1"; return ;; esac
+    if [ ! -s "$3" ] && [ "$(state "$1" "$2")" = moving ]; then # the host ended while it was saved
+        restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" own
+        return
+    fi
+    [ -s "$3" ] || fail "there is no checkpoint $3 on this host"
+    rm -rf "$3.d" && mkdir -m 700 "$3.d" && said=$(tar -C "$3.d" -xf "$3" 2>&1) || fail "cannot read the checkpoint: $said"
+    # Not its owner: what was saved stays until it runs.
+    (restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" given)
+    status=$?
+    rm -rf "$3.d"
+    [ $status = 0 ] || exit 1
+    rm -f "$3"
+}
