@@ -191,8 +191,8 @@ void backupjob_cancel(Lifecycle *lifecycle, BackupJob *job, const VmAsker *asker
  * `only_failed`: those that did not take them before. */
 void lifecycle_group_changed(Lifecycle *lifecycle, Object *group, gboolean only_failed);
 
-/* The security groups of the machine's cards are others now: its host is told. */
-void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm);
+/* The security groups of a card of the machine are others now: its host is told. */
+void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *card);
 
 /* Such a driver is configured. */
 gboolean lifecycle_knows(Lifecycle *lifecycle, DriverClass class, const char *driver);

@@ -166,6 +166,7 @@ static const char *const fixed_in_nic[] = {"NIC_ID",
                                            "PARENT",
                                            "ALIAS_IDS",
                                            "SECURITY_GROUPS",
+                                           "RULES_OUTDATED",
                                            NULL};
 
 /* The pairs that may change become those of `change`. FALSE: it names one that may not, with

@@ -15,10 +15,40 @@ static gboolean runs(const Vm *vm)
     return vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
 }
 
+/* A machine whose cards have lost their last group is noted with no group: a card of it says that
+ * its host has older rules, and then that it is being told. */
+#define MARK "RULES_OUTDATED"
+static const char *const OUTDATED = "YES", *const TOLD = "TOLD";
+
+/* Of the first card that says so, or of each. TRUE: there was one. */
+static gboolean change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, const char *to)
+{
+    TemplateAttribute *card;
+    gboolean found = FALSE;
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++)
+        if (g_strcmp0(attribute_get(card, MARK), from) == 0) {
+            attribute_set(card, MARK, to);
+            found = TRUE;
+        }
+    if (found)
+        object_changed(lifecycle->world, &vm->head);
+    return found;
+}
+
+static gboolean has_mark(const Vm *vm)
+{
+    const TemplateAttribute *card;
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++)
+        if (attribute_get(card, MARK))
+            return TRUE;
+    return FALSE;
+}
+
 static void tell(Lifecycle *lifecycle, Vm *vm)
 {
     if (lifecycle_asks(lifecycle, ASKED_GROUPS, vm->head.id, 0))
         return; /* the answer is followed by another question */
+    (void)change_mark(lifecycle, vm, OUTDATED, TOLD);
     g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
@@ -67,10 +97,15 @@ void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only
     object_changed(world, object);
 }
 
-/* Noted with a group that the machine is in, so that whatever stands in the way now, it is told. */
-void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm)
+/* Noted with a group that the machine is in, else with its card, so that whatever stands in the way
+ * now, it is told. */
+void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *card)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
+    if (vm->state == VM_ACTIVE && !ids->len && secgroup_is_filtered(card)) {
+        attribute_set(card, MARK, OUTDATED);
+        object_changed(lifecycle->world, &vm->head);
+    }
     for (guint i = 0; vm->state == VM_ACTIVE && i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group)
@@ -83,11 +118,12 @@ void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm)
         tell(lifecycle, vm);
 }
 
-/* Of all groups of the machine. TRUE: there was something. */
-static gboolean forget(Lifecycle *lifecycle, const Vm *vm)
+/* Of all groups of the machine. */
+static void forget(Lifecycle *lifecycle, Vm *vm)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
-    gboolean any = FALSE;
+    (void)change_mark(lifecycle, vm, OUTDATED, NULL);
+    (void)change_mark(lifecycle, vm, TOLD, NULL);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group)
@@ -97,9 +133,7 @@ static gboolean forget(Lifecycle *lifecycle, const Vm *vm)
         found |= ids_remove(SECGROUP(group)->failed, vm->head.id);
         if (found)
             object_changed(lifecycle->world, group);
-        any |= found;
     }
-    return any;
 }
 
 static gboolean is_outdated(Lifecycle *lifecycle, const Vm *vm)
@@ -116,14 +150,15 @@ static gboolean is_outdated(Lifecycle *lifecycle, const Vm *vm)
 void vm_groups_follow(Lifecycle *lifecycle, Vm *vm)
 {
     if (vm->state != VM_ACTIVE)
-        (void)forget(lifecycle, vm);
-    else if (runs(vm) && is_outdated(lifecycle, vm))
+        forget(lifecycle, vm);
+    else if (runs(vm) && (has_mark(vm) || is_outdated(lifecycle, vm)))
         tell(lifecycle, vm);
 }
 
 void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
+    (void)change_mark(lifecycle, vm, TOLD, NULL);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group || !ids_remove(SECGROUP(group)->updating, vm->head.id))

@@ -110,6 +110,8 @@ GArray *secgroup_vms(World *world, gint32 id);
 /* Groups that the cards of a machine name; `filtered`: only of cards whose hosts apply them.
  * (owned) */
 GArray *secgroup_ids(const Vm *vm, gboolean filtered);
+/* The network driver of the card applies them. */
+gboolean secgroup_is_filtered(const TemplateAttribute *card);
 /* The cards of a machine came, went or name others, or it ended: counts it in the groups that they
  * name now. */
 void secgroup_count(World *world, Vm *vm);

@@ -22,7 +22,7 @@ static GArray *named_groups(const Template *template)
 }
 
 /* Network drivers that apply security groups on hosts. */
-static gboolean is_filtered(const TemplateAttribute *card)
+gboolean secgroup_is_filtered(const TemplateAttribute *card)
 {
     static const char *const drivers[] = {"fw", "802.1Q", "vxlan"};
     const char *driver = attribute_get(card, "VN_MAD");
@@ -37,7 +37,7 @@ GArray *secgroup_ids(const Vm *vm, gboolean filtered)
     GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
     const TemplateAttribute *card;
     for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
-        if (filtered && !is_filtered(card))
+        if (filtered && !secgroup_is_filtered(card))
             continue;
         g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
         for (guint j = 0; j < ids->len; j++)

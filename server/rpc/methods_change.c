@@ -179,7 +179,7 @@ static RpcReply *set_groups(Request *request, TemplateAttribute *card, const GAr
     secgroup_count(request->world, vm);
     secgroup_write_rules(request->world, vm->head.template);
     object_changed(request->world, &vm->head);
-    lifecycle_vm_groups_changed(request->lifecycle, vm);
+    lifecycle_vm_groups_changed(request->lifecycle, vm, card);
     return reply_int(request, vm->head.id);
 }
 

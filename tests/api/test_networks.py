@@ -511,6 +511,42 @@ def test_a_group_that_was_left_waits_for_nobody(one):
     one.ok("one.secgroup.delete", group)
 
 
+def test_the_last_group_goes_while_the_host_is_told(fresh):
+    """What the host is being told is older, and no group is left to note that with: it is told once more, also after a kill."""
+    one = fresh(hosts=1)
+    group = one.ok("one.secgroup.allocate", "NAME = last\nRULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]")
+    fw = "VN_MAD = fw\n"
+    vm = machine(one, f"NETWORK_ID = {network(one, more=fw)}", hold=True)
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    log = one.var / "vms" / str(vm) / "vm.log"
+
+    def told():
+        return log.read_text().count("security groups are in force")
+
+    def mark():
+        return nics(one, vm)[0].get("RULES_OUTDATED")
+    one.control("UPDATESG * latency=2")
+    one.ok("one.vm.attachsg", vm, 0, group)
+    for left in (0, group):
+        one.ok("one.vm.detachsg", vm, 0, left)
+    assert nics(one, vm)[0].get("SECURITY_GROUPS") in (None, "") and mark() == "YES"
+    one.control()
+    one.until(lambda: told() == 2, "the host to be told of no groups at all")
+    assert mark() is None
+    one.ok("one.vm.attachsg", vm, 0, group)
+    one.until(lambda: lists(one, group)["UPDATED"] == [vm], "the lists of the group")
+    one.control("UPDATESG * lost=1")
+    one.ok("one.vm.detachsg", vm, 0, group)
+    assert mark() == "TOLD"
+    one.control()
+    one.kill()
+    one.start()
+    one.until(lambda: told() == 4, "the host to be told after the kill")
+    assert mark() is None
+    gone(one, vm)
+
+
 def test_rules_for_a_network(one):
     net = network(one, "AR = [ TYPE = IP4_6, IP = 10.7.0.1, GLOBAL_PREFIX = \"2001:db8::\", SIZE = 10 ]\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 20 ]")
     group = one.ok("one.secgroup.allocate", f"NAME = from\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, NETWORK_ID = {net} ]")
