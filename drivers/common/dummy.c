@@ -17,10 +17,11 @@ typedef struct Knob {
     double minimum, maximum;
 } Knob;
 
-enum { LATENCY, FAIL, LOST, TOTALCPU, TOTALMEMORY, PCI, DOWN, KNOBS };
+enum { LATENCY, HOLD, FAIL, LOST, TOTALCPU, TOTALMEMORY, PCI, DOWN, KNOBS };
 
 static const Knob knobs[KNOBS] = {
     [LATENCY] = {"latency", 0, 86400},
+    [HOLD] = {"hold", 0, 1},
     [FAIL] = {"fail", 0, 1},
     [LOST] = {"lost", 0, 1},
     [TOTALCPU] = {"TOTALCPU", 0, 1e9},
@@ -133,7 +134,30 @@ DummyOdds dummy_odds(const char *action, const char *host)
 {
     double values[KNOBS] = {0};
     apply_rules(action, host, values);
-    return (DummyOdds){values[LATENCY], values[FAIL], values[LOST]};
+    return (DummyOdds){values[LATENCY], values[HOLD] != 0, values[FAIL], values[LOST]};
+}
+
+#define LOOK_MSEC 20 /* how often a held job looks whether it may go on */
+
+void dummy_delay(DriverJob *job, const char *action, const char *host,
+                 void (*again)(DriverJob *job), void (*done)(DriverJob *job))
+{
+    DummyOdds odds = dummy_odds(action, host);
+    if (odds.hold)
+        driver_job_later(job, LOOK_MSEC, again);
+    else if (odds.latency > 0)
+        driver_job_later(job, (guint)(odds.latency * 1000), done);
+    else
+        done(job);
+}
+
+gboolean dummy_wait(DriverJob *job, const char *action, const char *host)
+{
+    DummyOdds odds = dummy_odds(action, host);
+    for (; odds.hold; odds = dummy_odds(action, host))
+        if (driver_job_wait(job, LOOK_MSEC))
+            return FALSE;
+    return !driver_job_wait(job, (guint)(odds.latency * 1000));
 }
 
 DummyHost dummy_host(const char *host)

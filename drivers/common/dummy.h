@@ -8,17 +8,22 @@
  *
  * Lines of the control file, of which later ones win, setting by setting; "*" and "?"
  * in ACTION and host match as in a shell, host may be left out:
- *   ACTION [host] latency=SECONDS fail=0..1 lost=0..1
+ *   ACTION [host] latency=SECONDS hold=0|1 fail=0..1 lost=0..1
  *   HOST   name   TOTALCPU=800 TOTALMEMORY=16777216 PCI=0 down=0|1
+ * What is held waits until the file says hold=0, or no more of it: for tests and shows that want
+ * to look at something while it is under way, however slow the computer is.
  * PCI devices have the buses 01, 02, ...; each second one is a network card.
  */
 #pragma once
+
+#include "drivers/common/driver.h"
 
 #include <glib.h>
 
 /* How an action on a host goes. */
 typedef struct DummyOdds {
     double latency; /* seconds */
+    gboolean hold;  /* not yet, whatever the latency says */
     double fail;    /* probability of FAILURE */
     double lost;    /* probability that it is done but never answered */
 } DummyOdds;
@@ -48,6 +53,14 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(DummyDomain, dummy_domain_clear)
 /* The knobs as they are now. Safe from any thread. */
 DummyOdds dummy_odds(const char *action, const char *host);
 DummyHost dummy_host(const char *host);
+
+/* Calls `done` as soon as latency and hold allow it; `again` is the caller, which is asked anew
+ * while the action is held. Of the reading thread, which it does not stop: a thousand such
+ * delays are a thousand timers. */
+void dummy_delay(DriverJob *job, const char *action, const char *host,
+                 void (*again)(DriverJob *job), void (*done)(DriverJob *job));
+/* The same in a worker. FALSE: the job was cancelled meanwhile. */
+gboolean dummy_wait(DriverJob *job, const char *action, const char *host);
 
 /* 12 for "one-12"; -1 for other names. */
 gint64 dummy_vid(const char *deploy_id);

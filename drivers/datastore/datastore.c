@@ -190,15 +190,10 @@ static void end_simulated(DriverJob *job)
     }
 }
 
-/* In the reading thread: a thousand latencies are a thousand timers. */
 static void simulate(DriverJob *job)
 {
     g_autofree char *name = knob_name(job);
-    DummyOdds odds = dummy_odds(driver_job_action(job), name);
-    if (odds.latency > 0)
-        driver_job_later(job, (guint)(odds.latency * 1000), end_simulated);
-    else
-        end_simulated(job);
+    dummy_delay(job, driver_job_action(job), name, simulate, end_simulated);
 }
 
 /* ---- real ---- */
@@ -225,10 +220,10 @@ static void run(DriverJob *job)
     g_autoptr(GError) error = NULL;
     if (flavour_of(request) == FLAVOUR_DUMMY) {
         g_autofree char *name = knob_name(job);
-        if (driver_job_wait(job, (guint)(dummy_odds(deeds[deed].name, name).latency * 1000)))
-            driver_job_fail(job, "cancelled");
-        else
+        if (dummy_wait(job, deeds[deed].name, name))
             end_simulated(job);
+        else
+            driver_job_fail(job, "cancelled");
         return;
     }
     DsDeed act = flavour_of(request) == FLAVOUR_RSYNC ? deeds[deed].rsync : deeds[deed].fs;

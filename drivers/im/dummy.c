@@ -347,11 +347,7 @@ static void finish(DriverJob *job)
 
 static void monitor(DriverJob *job)
 {
-    DummyOdds odds = dummy_odds("MONITOR", im_request_of(job)->host);
-    if (odds.latency > 0)
-        driver_job_later(job, (guint)(odds.latency * 1000), finish);
-    else
-        finish(job);
+    dummy_delay(job, "MONITOR", im_request_of(job)->host, monitor, finish);
 }
 
 const DriverAction im_dummy_actions[] = {

@@ -66,10 +66,13 @@ static char *encoded(char *text)
 }
 
 /* What happens to requests of "market-<id>" as the simulation's knobs say. */
-static gboolean dummy_goes_well(const MarketRequest *request, const char *action, GError **error)
+static gboolean dummy_goes_well(const MarketRequest *request, const char *action,
+                                const SshWatch *watch, GError **error)
 {
     g_autofree char *name = g_strdup_printf("market-%" G_GINT64_FORMAT, request->market);
     DummyOdds odds = dummy_odds(action, name);
+    for (; odds.hold && !watch->cancelled(watch->data); odds = dummy_odds(action, name))
+        g_usleep(G_USEC_PER_SEC / 50);
     if (odds.latency > 0)
         g_usleep((gulong)(odds.latency * G_USEC_PER_SEC));
     if (odds.fail <= 0 || g_random_double() >= odds.fail)
@@ -80,19 +83,19 @@ static gboolean dummy_goes_well(const MarketRequest *request, const char *action
 
 static char *dummy_import(const MarketRequest *request, const SshWatch *watch, GError **error)
 {
-    return dummy_goes_well(request, "IMPORT", error)
+    return dummy_goes_well(request, "IMPORT", watch, error)
                ? encoded(g_strdup_printf(DUMMY_FILE, request->app))
                : NULL;
 }
 
 static char *dummy_delete(const MarketRequest *request, const SshWatch *watch, GError **error)
 {
-    return dummy_goes_well(request, "DELETE", error) ? g_strdup("-") : NULL;
+    return dummy_goes_well(request, "DELETE", watch, error) ? g_strdup("-") : NULL;
 }
 
 static char *dummy_monitor(const MarketRequest *request, const SshWatch *watch, GError **error)
 {
-    return dummy_goes_well(request, "MONITOR", error) ? encoded(g_strdup(DUMMY_ROOM)) : NULL;
+    return dummy_goes_well(request, "MONITOR", watch, error) ? encoded(g_strdup(DUMMY_ROOM)) : NULL;
 }
 
 /* ---- catalogues ---- */

@@ -109,17 +109,13 @@ static void end_simulated(DriverJob *job)
         driver_job_succeed(job, NULL);
 }
 
-/* In the reading thread: a thousand latencies are a thousand timers. */
 static void simulate(DriverJob *job)
 {
-    DummyOdds odds = dummy_odds("TRANSFER", host_of(driver_job_data(job)));
     if (!is_all_dummy(driver_job_data(job)))
         driver_job_fail(job, "this transfer driver was started with \"-d dummy\" only; add the "
                              "flavours that the machines use");
-    else if (odds.latency > 0)
-        driver_job_later(job, (guint)(odds.latency * 1000), end_simulated);
     else
-        end_simulated(job);
+        dummy_delay(job, "TRANSFER", host_of(driver_job_data(job)), simulate, end_simulated);
 }
 
 static void transfer(DriverJob *job)
@@ -127,11 +123,10 @@ static void transfer(DriverJob *job)
     const GPtrArray *commands = driver_job_data(job);
     g_autoptr(GError) error = NULL;
     if (is_all_dummy(commands)) {
-        DummyOdds odds = dummy_odds("TRANSFER", host_of(commands));
-        if (driver_job_wait(job, (guint)(odds.latency * 1000)))
-            driver_job_fail(job, "cancelled");
-        else
+        if (dummy_wait(job, "TRANSFER", host_of(commands)))
             end_simulated(job);
+        else
+            driver_job_fail(job, "cancelled");
         return;
     }
     SshWatch watch = {.cancelled = job_cancelled, .data = job};

@@ -502,11 +502,7 @@ static void finish(DriverJob *job)
 
 static void run(DriverJob *job)
 {
-    DummyOdds odds = dummy_odds(driver_job_action(job), vmm_action_of(job)->host);
-    if (odds.latency > 0)
-        driver_job_later(job, (guint)(odds.latency * 1000), finish);
-    else
-        finish(job);
+    dummy_delay(job, driver_job_action(job), vmm_action_of(job)->host, run, finish);
 }
 
 const DriverAction vmm_dummy_actions[] = {

@@ -28,16 +28,18 @@ static void test_knobs(void)
     g_assert_cmpint(dummy_host("h1").total_cpu, ==, 800);
     write_control("* latency=0.5 fail=0.1\n"
                   "DEPLOY node* latency=2  # slow\n"
-                  "deploy node7 fail=1 lost=0.25\n"
+                  "deploy node7 hold=1 fail=1 lost=0.25\n"
                   "HOST node7 TOTALCPU=1600 TOTALMEMORY=1024 down=1\n"
                   "DEPLOY node7 fail=3 nonsense=4 lost=x\n");
     DummyOdds odds = dummy_odds("DEPLOY", "node7");
     g_assert_cmpfloat(odds.latency, ==, 2);
     g_assert_cmpfloat(odds.fail, ==, 1);
     g_assert_cmpfloat(odds.lost, ==, 0.25);
+    g_assert_true(odds.hold);
     odds = dummy_odds("MIGRATE", "node7");
     g_assert_cmpfloat(odds.latency, ==, 0.5);
     g_assert_cmpfloat(odds.fail, ==, 0.1);
+    g_assert_false(odds.hold);
     DummyHost host = dummy_host("node7");
     g_assert_cmpint(host.total_cpu, ==, 1600);
     g_assert_cmpint(host.total_memory, ==, 1024);
