@@ -81,7 +81,9 @@ class Cloud:
                     machine(7, "twin", owner="bob"), machine(8, "twin")]
         self.hosts = [host(1, "node1", cpu=50, memory=524288, running=1), host(2, "node2", state=3, ERROR="no route")]
         self.users = [user(0, "oneadmin", "oneadmin"), user(2, "ann"), user(3, "bob")]
-        self.calls, self.refuse, self.course, self.delay = [], {}, {}, 0
+        self.calls, self.refuse, self.course = [], {}, {}
+        self.goes_on = threading.Event()  # cleared: calls are taken, and not answered until it is set
+        self.goes_on.set()
         self.next = 100
         self.server = Listener(("127.0.0.1", 0), Handler, logRequests=False, allow_none=True)
         self.server.register_instance(self)
@@ -101,7 +103,7 @@ class Cloud:
     def _dispatch(self, method, parameters):
         session, *arguments = parameters
         self.calls.append((method, tuple(arguments)))
-        time.sleep(self.delay)
+        self.goes_on.wait(600)
         if session != SESSION:
             return [False, f"[{method}] User couldn't be authenticated, aborting call.", 256, -1]
         if method in self.refuse:

@@ -1,4 +1,6 @@
 """Fixtures: `one` is an oned with two simulated hosts that the tests of a file share, `fresh` makes more."""
+import contextlib
+
 import pytest
 from api.server import Server
 
@@ -25,8 +27,9 @@ def fresh(tmp_path):
                 server.host(f"h{number}")
         return server
     yield make
-    for server in made:
-        server.clean_up()
+    with contextlib.ExitStack() as ends:  # all of them, whatever one of them complains of
+        for server in made:
+            ends.callback(server.clean_up)
 
 
 @pytest.fixture(autouse=True)

@@ -167,7 +167,7 @@ class FakeDaemon:
         raise NotImplementedError
 
 
-def wait_for(what, text, seconds=30):
+def wait_for(what, text, seconds=120):
     until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until, f"waited in vain for {text}"

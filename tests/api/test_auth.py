@@ -37,7 +37,7 @@ def keep_out(one, name, secret, text="User couldn't be authenticated, aborting c
 @pytest.fixture(scope="module")
 def cast(tmp_path_factory):
     from api.server import Server
-    one = Server(tmp_path_factory.mktemp("auth"), DRIVER + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 2 ]\nSESSION_EXPIRATION_TIME = 900\n').start()
+    one = Server(tmp_path_factory.mktemp("auth"), DRIVER + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 600 ]\nSESSION_EXPIRATION_TIME = 900\n').start()
     one.host("h1")
     assert one.ok("one.user.allocate", "anna", "key-of-anna", "script") == 2
     assert one.ok("one.user.allocate", "otto", "", "other") == 3
@@ -67,9 +67,13 @@ def test_good_answers_are_remembered_and_forgotten_with_the_password(cast):
 
 
 def test_an_answer_with_an_end_is_remembered_until_then(cast):
-    secret = f"info UNTIL={int(time.time()) + 2}"
-    get_in(cast, "anna", secret)
-    time.sleep(3)
+    for seconds in (2, 10, 60):  # on a slow computer the first may be over before it is looked at
+        end = int(time.time()) + seconds
+        secret = f"info UNTIL={end}"
+        if login(cast, "anna", secret).call("one.user.info", -1)[0]:
+            break
+        assert time.time() >= end
+    time.sleep(max(0, end + 1 - time.time()))
     keep_out(cast, "anna", secret)
     keep_out(cast, "anna", "info UNTIL=never")
 
@@ -87,7 +91,9 @@ def test_odd_answers_are_survived(cast, secret):
     get_in(cast, "anna", secret)
 
 
-def test_a_silent_driver_is_not_waited_for_and_nobody_else_waits(cast):
+def test_a_silent_driver_is_not_waited_for_and_nobody_else_waits(fresh):
+    cast = fresh(DRIVER + "ACTION_TIMEOUTS = [ AUTHENTICATE = 5 ]\n")
+    assert cast.ok("one.user.allocate", "anna", "key-of-anna", "script") == 2
     started = time.monotonic()
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(login(cast, "anna", "silent").call("one.user.info", -1))) for _ in range(3)]
@@ -96,12 +102,12 @@ def test_a_silent_driver_is_not_waited_for_and_nobody_else_waits(cast):
     for _ in range(20):
         cast.ok("one.user.info", 2)
     get_in(cast, "anna", "info meanwhile")
-    assert len(answers) < 3 or time.monotonic() - started > 2
+    assert len(answers) < 3 or time.monotonic() - started > 5
     for thread in threads:
         thread.join()
     for reply in answers:
         assert reply[0] is False and reply[2] == AUTHENTICATION, reply
-        assert "The authentication driver script: it did not answer within 2 s" in reply[1], reply
+        assert "The authentication driver script: it did not answer within 5 s" in reply[1], reply
     keep_out(cast, "anna", "wrong")  # trouble of the driver is no failed attempt of the user
 
 
@@ -221,7 +227,7 @@ def test_no_secret_is_in_the_log(cast):
 # ---- rights ----
 
 def test_a_driver_may_refuse_rights(fresh):
-    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 3 ]\n')
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 6 ]\n')
     user = one.user("user")
     flags = one.var / "auth"
     machine = user.allocate(hold=True)
@@ -279,15 +285,13 @@ def test_a_driver_that_cannot_be_started(fresh):
 
 
 def test_the_end_does_not_wait_for_a_driver(fresh):
-    one = fresh(DRIVER)
+    one = fresh(DRIVER + "ACTION_TIMEOUTS = [ AUTHENTICATE = 3600 ]\n")
     one.ok("one.user.allocate", "anna", "pw", "script")
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(login(one, "anna", "silent").call("one.user.info", -1)))
     waiting.start()
     one.until(lambda: asked(one) or None, "the driver to be asked")
-    started = time.monotonic()
-    one.stop()
-    assert time.monotonic() - started < 25  # the driver would have had 30 s
+    one.stop()  # the driver would have had an hour
     waiting.join()
     assert "the server is ending" in answers[0][1], answers
     one.start()

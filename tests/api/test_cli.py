@@ -1,20 +1,24 @@
 """The command line: what each command calls, what it prints, how it ends. Most of it against a server of
 Python's own (cloud.py); the last part against a real oned."""
+import fcntl
 import json
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
+import termios
 import time
 from pathlib import Path
 
 import pytest
 from api.cloud import NOW, SESSION, Cloud, machine
-from api.server import BUILD
+from api.server import BUILD, PATIENCE
 from conftest import ROOT
 
 ONECLI = BUILD / "bin" / "onecli"
+PLAIN = ROOT / "build" / "bin" / "onecli"
 SHARED = ROOT.parent / "shared" / "spec" / "samples"
 PROGRAMS = ["onevm", "onehost", "oneuser", "onetemplate", "onevnet", "onevntemplate", "onesecgroup", "onegroup",
             "oneacl", "onecluster", "onedatastore", "onevdc", "oneimage", "onevmgroup", "oneacct", "oneshowback",
@@ -42,7 +46,7 @@ class Shell:
         words = line.split() if isinstance(line, str) else [str(word) for word in line]
         words[0] = str(self.bin / words[0])
         self.result = subprocess.run(words, input=text if text is not None else "", capture_output=True, text=True,
-                                     timeout=60, cwd=self.home, env=self.environment | environment)
+                                     timeout=4 * PATIENCE, cwd=self.home, env=self.environment | environment)
         assert self.result.returncode == exit, f"{line}: {self.result}"
         return self.result.stdout
 
@@ -56,15 +60,13 @@ class Shell:
         words[0] = str(self.bin / words[0])
         child, terminal = pty.fork()
         if child == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
             os.chdir(self.home)
             os.execve(words[0], words, self.environment | {"TERM": "xterm"})
-        import fcntl
-        import struct
-        import termios
-        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         seen = b""
         while True:
-            if not select.select([terminal], [], [], 30)[0]:
+            if not select.select([terminal], [], [], PATIENCE)[0]:
+                os.kill(child, 9)
                 break
             try:
                 piece = os.read(terminal, 65536)
@@ -74,7 +76,6 @@ class Shell:
                 break
             seen += piece
             if answers and seen.endswith(b": "):
-                time.sleep(0.05)  # what is typed before the echo is off would show
                 os.write(terminal, answers[0].encode() + b"\n")
                 answers = answers[1:]
         os.close(terminal)
@@ -445,9 +446,8 @@ def test_wait_for_failure(shell, cloud):
 
 
 def test_wait_too_long(shell):
-    began = time.monotonic()
     text = shell.error("onevm release web --wait --wait-timeout 1", TIMEOUT)
-    assert "is still PENDING" in text and time.monotonic() - began < 5
+    assert "is still PENDING" in text
     shell.error("onevm wait 3 DONE --wait-timeout 0", TIMEOUT)
 
 
@@ -516,13 +516,17 @@ def test_terminal_and_pipe(shell, cloud):
 
 def test_passwords_stay_hidden(shell, cloud):
     """While a call is under way, the password is not in the list of processes."""
-    cloud.delay = 1
+    cloud.goes_on.clear()
     words = [str(shell.bin / "oneuser"), "passwd", "3", "Hidden-Word.3"]
     with subprocess.Popen(words, env=shell.environment, stdin=subprocess.DEVNULL) as process:
-        time.sleep(0.4)
+        until = time.monotonic() + PATIENCE
+        while not cloud.done():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.01)
         line = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         assert b"passwd" in line and b"Hidden" not in line
-        assert process.wait() == 0
+        cloud.goes_on.set()
+        assert process.wait(PATIENCE) == 0
     assert cloud.done() == [("one.user.passwd", (3, "Hidden-Word.3"))]
 
 
@@ -620,6 +624,10 @@ def test_completion_completes(shell):
 
 
 def test_help(shell):
+    """Each text that there is, a thousand of them: by the program without sanitizers where both were built."""
+    for program in PROGRAMS if PLAIN.exists() else ():
+        (shell.bin / program).unlink()
+        (shell.bin / program).symlink_to(PLAIN)
     for program in PROGRAMS:
         overview = shell.run(f"{program} help")
         assert overview == shell.run(f"{program} --help")
@@ -703,7 +711,7 @@ def test_failures_of_a_real_machine(real, one):
     one.control()
     real.run("onevm recover sad --retry --wait")
     real.run("onevm poweroff sad --wait")
-    one.control("DEPLOY * latency=30")
+    one.control("DEPLOY * latency=3600")
     real.run("onevm resume sad")
     assert "not available" in real.error("onevm suspend sad", FAILED)
     real.run("onevm delete sad --wait")
@@ -732,7 +740,7 @@ def test_no_row_is_a_mistake(real):
         words[next(i for i, word in enumerate(words) if word in ("0", "3", "3,4,web", "web", "xen01", "db"))] = identity
         words = [{"node1": "h1", "node2": "h2", "bob": "oneadmin"}.get(word, word) for word in words]
         result = subprocess.run([real.bin / words[0], *words[1:]], capture_output=True, text=True, env=real.environment,
-                                stdin=subprocess.DEVNULL, timeout=60)
+                                stdin=subprocess.DEVNULL, timeout=PATIENCE)
         faults = re.findall(r"fault (-?\d+)", result.stderr)
         assert faults in ([], ["-506"]), f"{line}: {result.stderr}"
         assert result.returncode in (DONE, FAILED, NO_OBJECT, FORBIDDEN), f"{line}: {result}"

@@ -355,6 +355,7 @@ def test_templates_of_networks(real):
 
 def test_images(real, one):
     """From making one to its removal, by the commands of oneimage."""
+    one.until(lambda: int(one.xml("one.datastore.info", 1).findtext("TOTAL_MB")) > 0, "the datastore to be measured")
     identity = made(real.run("oneimage create -d default --name web --type DATABLOCK --size 1g --prefix vd --description web "
                              "--driver raw --no_check_capacity --wait"))
     assert real.run("oneimage list") == (

@@ -182,13 +182,14 @@ def certificate(directory):
 # ---- the command ----
 
 def on_terminal(shell, line):
-    """Runs it on a terminal; gives the process and the terminal's two ends."""
+    """Runs it on a terminal; gives the process, the terminal's two ends, and how the terminal was set before."""
     words = line.split()
     words[0] = str(shell.bin / words[0])
     near, far = pty.openpty()
+    before = termios.tcgetattr(far)
     process = subprocess.Popen(words, env=shell.environment, cwd=shell.home, stdin=far, stdout=far, stderr=far,
                                start_new_session=True)
-    return process, near, far
+    return process, near, far, before
 
 
 def read_until(terminal, wanted):
@@ -208,8 +209,7 @@ def person(one, tmp_path):
 @pytest.mark.parametrize("way", ["leave", "terminate", "machine ends"])
 def test_command_on_a_terminal(one, person, way):
     identity = one.running(name=f"console-{way.split()[0]}")
-    process, near, far = on_terminal(person, f"onevm console {identity}")
-    before = termios.tcgetattr(far)
+    process, near, far, before = on_terminal(person, f"onevm console {identity}")
     read_until(near, GREETING % identity)
     assert termios.tcgetattr(far)[3] & (termios.ICANON | termios.ECHO | termios.ISIG) == 0, "raw"
     os.write(near, b"\x03hello\r")  # control-C is the guest's

@@ -341,7 +341,7 @@ def test_console(vmm, docker):
     vmm.fails("CONSOLE", 12, web, "so it has no console")
     vmm.ok("DEPLOY", 12, web)
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(30)
+        line.settimeout(120)
         line.connect(decoded(vmm.ok("CONSOLE", 12, web)))
         assert line.recv(2, socket.MSG_WAITALL) == b"# "
         line.sendall(b"ls\r")

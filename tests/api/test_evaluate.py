@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from api import states
+from api.server import PATIENCE
 from api.test_cli import DONE, FAILED, NO_OBJECT, USAGE, Shell
 from conftest import ROOT
 
@@ -178,7 +179,7 @@ def test_interrupted(one, shell, machine):
         one.until(lambda: any(states.of_vm(one.vm(identity)) == "RUNNING" for identity in living(one) - before),
                   lambda: "the machine that is made to run")
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)
+        said = run.communicate(timeout=PATIENCE)
     assert run.returncode == FAILED, said
     assert living(one) == before and host_of(one, machine) == "h1"
     assert "was interrupted" in page(shell)
@@ -189,9 +190,9 @@ def test_interrupted_download(one, shell, machine, guest):
     guest.service.slowly = 0.3
     with start(shell, f"onevm evaluate {machine} --to h2 --download 3M --address {guest.address} --output out --yes") as run:
         one.until(lambda: host_of(one, machine) == "h2" or run.poll() is not None,
-                  lambda: "the download without a move to be over, and the move to begin", 90)
+                  lambda: "the download without a move to be over, and the move to begin", 4 * PATIENCE)
         run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)
+        said = run.communicate(timeout=PATIENCE)
     assert run.returncode == FAILED, said
     assert host_of(one, machine) == "h1"
     assert "the download with a move did not end: interrupted" in page(shell)

@@ -185,10 +185,10 @@ def call_it(one):
 def test_time_out_ends_all_of_it(one, hook):
     mark = one.var / "child"
     identity = hook(CALL, f"sh -c 'echo $$ > {mark}; exec sleep 1000' & echo early; echo why >&2; wait", call="one.document.delete")
-    one.ok("one.hook.update", identity, "TIMEOUT = 1", 1)
+    one.ok("one.hook.update", identity, "TIMEOUT = 5", 1)
     call_it(one)
     run, = ended(one, identity)
-    assert run["code"] == -1 and run["out"] == "early\n" and re.match(r"why\n\nnot done within 1 s: it was ended", run["err"]), run
+    assert run["code"] == -1 and run["out"] == "early\n" and re.match(r"why\n\nnot done within 5 s: it was ended", run["err"]), run
     child = int(mark.read_text())
     one.until(lambda: not os.path.exists(f"/proc/{child}") or open(f"/proc/{child}/stat").read().split()[2] == "Z", "the child to end")
 

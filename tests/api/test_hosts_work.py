@@ -9,6 +9,14 @@ from api.test_life import end
 WILD = "STATE=RUNNING\nNAME={0}\nUUID=00000000-0000-0000-0000-000000000001\nCPU=10\nMEMORY=131072\nVID=-1\n"
 
 
+def put(path, text):
+    """A machine's file, at once: a half of it would be another machine."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text)
+    beside.rename(path)
+
+
 @pytest.fixture
 def shell(one, tmp_path):
     return Shell(tmp_path / "shell", one.port, one.session)
@@ -21,8 +29,7 @@ def wild(one):
 
     def make(name, host="h1"):
         path = one.domain(host, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(WILD.format(name))
+        put(path, WILD.format(name))
         made.append(path)
         one.ok("globule.host.forceupdate", 0 if host == "h1" else 1)
         one.until(lambda: name in (one.xml("one.host.info", 0 if host == "h1" else 1).findtext("TEMPLATE/WILDS") or ""),
@@ -48,7 +55,7 @@ def test_a_wild_machine_is_taken_over(one, shell, wild):
     assert share.findtext("MEM_USAGE") == "131072" and share.findtext("RUNNING_VMS") == "1"
     one.until(lambda: one.vm(identity).findtext("MONITORING/MEMORY"), "its samples")
     # It ends by itself: seen at once, by the name that the driver knows.
-    path.write_text(WILD.format("grown").replace("RUNNING", "POWEROFF"))
+    put(path, WILD.format("grown").replace("RUNNING", "POWEROFF"))
     one.wait(identity, "POWEROFF")
     path.unlink()
     one.action("resume", identity)  # what we did not make we cannot make anew
@@ -60,8 +67,7 @@ def test_a_wild_machine_is_taken_over(one, shell, wild):
 def test_an_imported_machine_survives_a_restart(fresh):
     one = fresh(hosts=1)
     path = one.domain("h1", "grown")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(WILD.format("grown"))
+    put(path, WILD.format("grown"))
     identity = one.ok("one.vm.allocate", 'NAME = "old"\nCPU = 1\nMEMORY = 64\nIMPORT_VM_ID = "grown"', False)
     assert one.state(identity) == "HOLD"  # the scheduler does not know where it is
     one.ok("one.vm.deploy", identity, 0)

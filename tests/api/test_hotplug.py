@@ -67,13 +67,14 @@ def test_disk_comes_and_goes(one, machine):
 
 
 def test_disk_is_marked_while_it_comes(one, machine):
-    one.control("ATTACHDISK * latency=1")
+    one.control("ATTACHDISK * hold=1")
     one.ok("one.vm.attach", machine, MORE)
     vm = one.vm(machine)
     assert vm.findtext("LCM_STATE") == "17" and disks(vm)[2]["ATTACH"] == "YES"
     reply = one.fails("one.vm.attach", machine, MORE, code=ACTION)
     assert reply[1].endswith(f"Could not perform disk-attach on VM {machine}, wrong state HOTPLUG.")
     one.fails("one.vm.action", "poweroff", machine, code=ACTION)
+    one.control()
     settled(one, machine)
 
 
@@ -121,7 +122,7 @@ def test_disk_of_which_nobody_knows(one, machine):
 
 def test_lost_answer(one, machine):
     """The driver did it and nobody heard: it is asked again, and finds it done."""
-    one.control("ATTACHDISK * latency=30")
+    one.control("ATTACHDISK * latency=3600")
     one.ok("one.vm.attach", machine, MORE)
     one.until(lambda: one.vm(machine).findtext("LCM_STATE") == "17", "the disk to be on its way")
     one.control()
@@ -137,7 +138,7 @@ def test_lost_answer(one, machine):
 def test_oned_is_killed_meanwhile(fresh, action, call, count):
     one = fresh(hosts=1)
     machine = one.running(0, DISKS + NIC)
-    one.control(f"{action} * latency=1")
+    one.control(f"{action} * hold=1")
     one.ok(call[0], machine, *call[1:])
     one.until(lambda: one.vm(machine).findtext("LCM_STATE") == "17", "the change to begin")
     one.restart(clean=False)
@@ -147,7 +148,7 @@ def test_oned_is_killed_meanwhile(fresh, action, call, count):
 
 
 def test_recover_says_what_is_true(one, machine):
-    one.control("ATTACHDISK * latency=60")
+    one.control("ATTACHDISK * latency=3600")
     one.ok("one.vm.attach", machine, MORE)
     one.until(lambda: one.vm(machine).findtext("LCM_STATE") == "17", "the change to begin")
     one.ok("one.vm.recover", machine, 0)
@@ -286,9 +287,10 @@ def test_both_sizes_are_held_meanwhile(one, machine):
     one.ok("one.vm.resize", machine, "CPU=2", True)
     settled(one, machine)
     full = usage(one, 0)
-    one.control("RESIZE * latency=1")
+    one.control("RESIZE * hold=1")
     one.ok("one.vm.resize", machine, "CPU=0.1", True)
     assert usage(one, 0) == full, "what may still be used is not given away"
+    one.control()
     settled(one, machine)
     assert usage(one, 0) != full
 

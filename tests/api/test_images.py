@@ -100,6 +100,9 @@ def images(shared):
     yield shared
     for path in shared.store.glob("*-*"):
         path.unlink()
+    for identity in shared.listed() + shared.listed(shared.files) + shared.listed(shared.private):  # of a test that failed
+        shared.one.call("one.image.delete", identity, True)
+        shared.wait(identity, GONE)
 
 
 @pytest.fixture

@@ -420,7 +420,7 @@ def test_console(vmm, lxd):
     vmm.fails("CONSOLE", 12, web, "one-12 is not there on h1, so it has no console")
     vmm.ok("DEPLOY", 12, web)
     with socket.socket(socket.AF_UNIX) as line:
-        line.settimeout(30)
+        line.settimeout(120)
         line.connect(decoded(vmm.ok("CONSOLE", 12, web)))
         assert line.recv(7, socket.MSG_WAITALL) == b"login: "
         for word in (b"root", b"x" * 300):

@@ -83,7 +83,7 @@ def whole(tmp_path_factory):
     sources = tmp_path_factory.mktemp("sources")
     server.ok("one.datastore.update", 1, f'SAFE_DIRS="{sources}"', 1)
     yield Cloud(server, sources)
-    server.stop()
+    server.clean_up()
 
 
 @pytest.fixture
@@ -516,7 +516,7 @@ def test_disk_saved_as_an_image(cloud):
     cloud.disk(machine).write_bytes(b"later")
     off = save(cloud, machine, "off", kind="DATABLOCK")
     assert cloud.source(off).read_bytes() == b"later" and cloud.info(off).findtext("TYPE") == "2"
-    assert one.state(machine) == "POWEROFF"
+    one.wait(machine, "POWEROFF")
     assert one.ok("one.vm.disksnapshotcreate", machine, 0, "s") == 0
     one.wait(machine, "POWEROFF")
     cloud.disk(machine).write_bytes(b"last")

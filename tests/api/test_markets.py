@@ -208,7 +208,7 @@ def test_images_on_their_way_take_room_and_stay(shared):
     market = shared.add("room", "MARKET_MAD=dummy")
     one.until(lambda: int(one.xml("one.market.info", market).findtext("FREE_MB")) > 0, "the room to be known")
     free = int(one.xml("one.market.info", market).findtext("FREE_MB"))
-    one.control(f"IMPORT market-{market} latency=4")
+    one.control(f"IMPORT market-{market} hold=1")
     large, small = (one.ok("one.image.allocate", f"NAME=room{size}\nSOURCE=there{size}\nSIZE={size}", 1, True) for size in (free, 1))
     app = one.ok("one.marketapp.allocate", f"NAME=first\nORIGIN_ID={large}", market)
     one.fails("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market, code=ALLOCATE, text="has 0 MB left")
@@ -216,10 +216,12 @@ def test_images_on_their_way_take_room_and_stay(shared):
     assert (image.findtext("STATE"), image.findtext("CLONING_OPS"), image.findtext("APP_CLONES/ID")) == ("6", "1", str(app))
     one.fails("one.image.delete", large, code=ACTION, text=f"as app {app}")
     assert one.command("--check").returncode == 0
+    one.control()
     shared.wait(app, "READY")
     image = one.xml("one.image.info", large)
     assert (image.findtext("STATE"), image.findtext("CLONING_OPS"), image.find("APP_CLONES/ID")) == ("1", "0", None)
     # Whoever deletes the app meanwhile sets the image free, too.
+    one.control(f"IMPORT market-{market} hold=1")
     app2 = one.ok("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market)
     one.ok("one.marketapp.dropdb", app2)
     assert one.xml("one.image.info", small).findtext("STATE") == "1"
@@ -341,10 +343,12 @@ def test_other_zones_write_the_database(shared):
 def test_a_restart_takes_up_what_was_under_way(fresh, tmp_path, web):
     one = fresh()
     market = one.ok("one.market.allocate", "NAME=slow\nMARKET_MAD=dummy")
-    one.control(f"IMPORT market-{market} latency=2")
+    one.control(f"IMPORT market-{market} hold=1")
     image = one.ok("one.image.allocate", "NAME=there\nSOURCE=there\nSIZE=1", 1)
     app = one.ok("one.marketapp.allocate", f"NAME=slow\nORIGIN_ID={image}", market)
-    one.restart(clean=False)
+    one.kill()
+    one.control()
+    one.start()
     one.until(lambda: one.xml("one.marketapp.info", app).findtext("STATE") == "1", "the app to be ready")
     one.stop()
     assert "sound" in one.command("--check").stdout or one.command("--check").returncode == 0
@@ -361,7 +365,7 @@ def change_database(one, sql):
 def test_an_image_that_is_gone_after_a_restart_is_the_reason(fresh):
     one = fresh()
     market = one.ok("one.market.allocate", "NAME=slow\nMARKET_MAD=dummy")
-    one.control(f"IMPORT market-{market} latency=2")
+    one.control(f"IMPORT market-{market} hold=1")
     image = one.ok("one.image.allocate", "NAME=there\nSOURCE=there\nSIZE=1", 1)
     app = one.ok("one.marketapp.allocate", f"NAME=slow\nORIGIN_ID={image}", market)
     change_database(one, f"DELETE FROM image WHERE id = {image}")

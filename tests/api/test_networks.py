@@ -499,7 +499,7 @@ def test_a_group_that_was_left_waits_for_nobody(one):
     vm = machine(one, f"NETWORK_ID = {network(one, more=fw)}", hold=True)
     one.ok("one.vm.deploy", vm, 0)
     one.wait(vm, "RUNNING")
-    one.control("UPDATESG * latency=2")
+    one.control("UPDATESG * hold=1")
     one.ok("one.vm.attachsg", vm, 0, group)
     assert lists(one, group)["UPDATING"] == [vm]
     one.ok("one.vm.detachsg", vm, 0, group)

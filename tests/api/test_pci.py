@@ -203,10 +203,11 @@ def test_a_move_that_fails_gives_back(one, hosts):
     """While it is between two hosts it has a device of each; then the first again."""
     vm = one.running(hosts[0], "PCI = [ VENDOR = 8086 ]\n")
     blocker = one.running(hosts[1], "PCI = [ SHORT_ADDRESS = \"02:00.0\" ]\n")
-    one.control("HOST pci* PCI=4", "CANCEL latency=1 fail=1", "SHUTDOWN latency=1 fail=1")
+    one.control("HOST pci* PCI=4", "CANCEL hold=1", "SHUTDOWN hold=1")
     one.ok("one.vm.migrate", vm, hosts[1], False, False, -1, 2)
     assert owners(one, hosts[0]) == {"02": vm} and owners(one, hosts[1]) == {"02": blocker, "04": vm}
     sound(one)
+    one.control("HOST pci* PCI=4", "CANCEL fail=1", "SHUTDOWN fail=1")
     one.wait(vm, "RUNNING")
     one.control("HOST pci* PCI=4")
     assert given(one, vm) == {"0": "0000:02:00:0"} and one.vm(vm).find("TEMPLATE/PCI/PREV_ADDRESS") is None

@@ -309,7 +309,7 @@ def test_lost_answer_of_a_live_migration(one):
 
 def test_failure_by_hand_of_a_slow_save(one):
     identity = one.running(0)
-    one.control("SAVE * latency=30")
+    one.control("SAVE * latency=3600")
     one.action("suspend", identity)
     assert one.state(identity) == "SAVE_SUSPEND"
     one.ok("one.vm.recover", identity, 0)
@@ -320,18 +320,18 @@ def test_failure_by_hand_of_a_slow_save(one):
 
 def test_other_actions_wait_while_one_is_under_way(one):
     identity = one.running(0)
-    one.control("SAVE * latency=1")
+    one.control("SAVE * hold=1")
     one.action("suspend", identity)
     one.fails("one.vm.action", "poweroff", identity, code=ACTION, text="This action is not available for state SAVE_SUSPEND")
     one.fails("one.vm.migrate", identity, 1, True, code=ACTION, text="SAVE_SUSPEND")
-    one.wait(identity, "SUSPENDED")
     one.control()
+    one.wait(identity, "SUSPENDED")
     end(one, identity)
 
 
 def test_hard_end_of_a_slow_shutdown(one):
     identity = one.running(0)
-    one.control("SHUTDOWN * latency=30")
+    one.control("SHUTDOWN * latency=3600")
     one.action("terminate", identity)
     assert one.state(identity) == "SHUTDOWN"
     one.action("terminate-hard", identity)
@@ -341,11 +341,11 @@ def test_hard_end_of_a_slow_shutdown(one):
 
 def test_slow_host_does_not_delay_another(one):
     slow = one.running(0)
-    one.control("* h1 latency=20")
+    one.control("* h1 hold=1")
     one.action("suspend", slow)
     quick = one.running(1)
     end(one, quick)
-    one.control()
     one.ok("one.vm.recover", slow, 0)
+    one.control()
     one.wait(slow, "RUNNING")
     end(one, slow)

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from api.server import PATIENCE
 from api.test_life import end, records, usage
 
 RANDOM = random.Random(20090101)
@@ -80,11 +81,13 @@ def test_nothing_acknowledged_is_lost(fresh):
         threads = [threading.Thread(target=work, args=(n, stop)) for n in range(6)]
         for thread in threads:
             thread.start()
-        time.sleep(RANDOM.uniform(0.1, 0.5))
+        known = len(names)
+        one.until(lambda: len(names) >= known + 12, "the clients to get some work done")
+        time.sleep(RANDOM.uniform(0, 0.3))
         one.kill()
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
         one.start()
         pool = {int(vm.findtext("ID")): vm for vm in one.xml("one.vmpool.info", -2, -1, -1, -2)}
         missing = set(names) - set(pool)
@@ -235,7 +238,7 @@ def test_a_machine_that_died_while_oned_was_away(fresh):
 def test_second_oned_is_refused(fresh):
     """Two on one database would each give the same ids."""
     one = fresh()
-    ended = one.command("-f", timeout=20)
+    ended = one.command("-f")
     assert ended.returncode != 0 and ended.stdout.strip()
     assert one.ok("one.system.version")
 
@@ -246,7 +249,6 @@ def test_start_is_quick_with_many_machines(fresh):
         for start in range(0, 2000, 100):
             proxy.system.multicall([{"methodName": "one.vm.allocate", "params": [one.session, "CPU=1\nMEMORY=64", True]}] * 100)
     one.kill()
-    begun = time.monotonic()
     one.start()
     assert len(one.xml("one.vmpool.info", -2, -1, -1, -1)) == 2000
-    assert time.monotonic() - begun < 10
+    assert one.cpu() < 20

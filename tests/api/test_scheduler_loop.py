@@ -60,7 +60,7 @@ class FakeOned(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
     def __init__(self, hosts=2, lacks=(), port=None, cpu=800, memory=16 << 20):
         self.port = port or free_port()
         super().__init__(("127.0.0.1", self.port), Handler, logRequests=False)
-        self.lacks, self.calls, self.orders, self.refuse = set(lacks), [], [], None
+        self.lacks, self.calls, self.orders, self.times, self.refuse = set(lacks), [], [], [], None
         self.machines, self.host_count, self.cpu, self.memory = {}, hosts, cpu, memory
         self.sequence, self.changed = 0, threading.Condition()
         self.rules = self.users = ""
@@ -160,6 +160,7 @@ class FakeOned(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
     def one_vm_deploy(self, number, host, enforce, datastore, extra):
         assert (enforce, extra) == (False, "")
         self.orders.append(("deploy", number, host, datastore))
+        self.times.append(time.monotonic())
         if self.refuse:
             return [False, self.refuse, 2048, number, -1]
         machine = self.machines[number]
@@ -208,7 +209,7 @@ def scheduler(tmp_path):
     for process in started:
         if process.poll() is None:
             process.terminate()
-            assert process.wait(10) == 0, process.stdout.read()
+            assert process.wait(PATIENCE) == 0, process.stdout.read()
         said = process.stdout.read()
         assert "Sanitizer" not in said and "runtime error" not in said, said
 
@@ -242,13 +243,11 @@ def test_places_what_is_pending(fake, scheduler):
 
 def test_is_woken(fake, scheduler):
     server = fake()
-    scheduler(server.port, "SCHED_INTERVAL = 60")
+    scheduler(server.port, "SCHED_INTERVAL = 3600")
     until(lambda: "globule.sched.wait" in server.calls and "one.vmpool.infoextended" in server.calls, "the first cycle")
     time.sleep(0.2)
-    began = time.monotonic()
     server.add(Machine(7))
-    until(lambda: server.orders, "the machine is placed")
-    assert time.monotonic() - began < PATIENCE / 10, "long before SCHED_INTERVAL"
+    until(lambda: server.orders, "the machine is placed, long before SCHED_INTERVAL")
     calls = len(server.calls)
     time.sleep(0.5)
     assert len(server.calls) - calls <= 8, f"it does not ask again and again: {server.calls[calls:]}"
@@ -339,9 +338,9 @@ def test_refused_orders_rest(fake, scheduler):
     server.refuse = "[one.vm.deploy] Host is offline, cannot use it to deploy VM"
     machine = server.add(Machine(1))
     scheduler(server.port)
-    until(lambda: len(server.orders) == 2, "a second try")
+    until(lambda: len(server.orders) >= 2, "a second try")
     assert "Cannot be deployed on host 0 (h0): [one.vm.deploy] Host is offline" in machine.message
-    assert len(server.orders) <= 3
+    assert server.times[1] - server.times[0] >= 0.9, "not before SCHED_INTERVAL has passed"
     server.refuse = None
     until(lambda: machine.host is not None, "it is placed in the end")
 

@@ -35,13 +35,16 @@ def test_snapshot_of_a_machine(one, machine):  # noqa: F811
 
 
 def test_snapshot_is_marked_meanwhile(one, machine):  # noqa: F811
-    one.control("SNAPSHOT* * latency=0.5")
+    one.control("SNAPSHOT* * hold=1")
     one.ok("one.vm.snapshotcreate", machine, "s")
     vm = one.vm(machine)
     assert vm.findtext("LCM_STATE") == "24" and snapshots(vm)[0]["ACTIVE"] == "YES"
+    one.control()
     settled(one, machine)
+    one.control("SNAPSHOT* * hold=1")
     one.ok("one.vm.snapshotdelete", machine, 0)
     assert snapshots(one.vm(machine))[0]["ACTION"] == "DELETE"
+    one.control()
     assert snapshots(settled(one, machine)) == []
 
 

@@ -1,9 +1,7 @@
 """Short requests that want much: refused, or done in little time, and oned starts again with what came of them.
 
 A request holds up all others while it is worked on. With the loops in loops that were here once each of these
-took from seconds to minutes; the limit is far above what they take now, and far below that."""
-import time
-
+took from seconds to minutes of processor time; the limit is far above what they take now, and far below that."""
 import pytest
 
 SMALL = "CPU = 0.1\nMEMORY = 64\n"
@@ -25,20 +23,20 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bomb(mallory, name):
+def test_bomb(one, mallory, name):
     method, text, accepted = BOMBS[name]
-    begun = time.monotonic()
+    begun = one.cpu()
     reply = mallory.call(method, text)
     assert reply[0] is accepted, str(reply)[:500]
-    assert time.monotonic() - begun < 10
+    assert one.cpu() - begun < 20
 
 
-def test_replaced_by_as_much(mallory):
+def test_replaced_by_as_much(one, mallory):
     machine = mallory.allocate(hold=True)
-    begun = time.monotonic()
+    begun = one.cpu()
     for append in (1, 0, 0):
         mallory.ok("one.vm.update", machine, "DISK = [ A = 1 ]\n" * 9990, append)
-    assert time.monotonic() - begun < 15
+    assert one.cpu() - begun < 30
 
 
 def test_many_groups_of_many_rules(one, mallory):
