@@ -3,9 +3,14 @@
 
 #include "lib/base/log.h"
 #include "server/core/timer.h"
+#include <sched.h>
 
 /* Inputs handled in one batch at most, so that the first of a flood need not wait for the last. */
 #define BATCH_INPUTS 2048
+
+/* How long the core thread looks for the next input before it sleeps, in microseconds: the
+ * answer to the last one often brings it, and to be woken takes as long as to decide it. */
+#define LINGER 60
 
 /* A batch under way: its effects wait for the commit. */
 typedef struct Effects {
@@ -24,11 +29,12 @@ struct Core {
     Store *store;
     const Clock *clock;
 
-    GMutex lock; /* guards the five below; everything else belongs to the core thread */
+    GMutex lock; /* guards the six below; everything else belongs to the core thread */
     GCond wake;
     CoreInput *inputs, **inputs_last;
     guint64 acknowledged;   /* newest batch that the store has committed */
     gboolean awaits_commit; /* the core thread has something to do after a commit */
+    gboolean asleep;        /* the core thread waits for `wake` */
     gboolean stopping;
     GError *failure; /* what the store said when it could not commit */
 
@@ -125,11 +131,11 @@ void core_post(Core *core, CoreInput *input)
 {
     input->next = NULL;
     g_mutex_lock(&core->lock);
-    gboolean idle = core->inputs == NULL;
-    *core->inputs_last = input;
+    gboolean wake = core->asleep && core->inputs == NULL;
+    g_atomic_pointer_set(core->inputs_last, input);
     core->inputs_last = &input->next;
     g_mutex_unlock(&core->lock);
-    if (idle) /* after the lock, which the woken thread takes first */
+    if (wake) /* after the lock, which the woken thread takes first */
         g_cond_signal(&core->wake);
 }
 
@@ -167,7 +173,7 @@ static void batch_done(gpointer data, guint64 batch, const GError *error)
     }
     if (!error && batch > core->acknowledged)
         core->acknowledged = batch;
-    gboolean wake = core->awaits_commit || core->failure;
+    gboolean wake = core->asleep && (core->awaits_commit || core->failure);
     g_mutex_unlock(&core->lock);
     if (wake) /* most replies are gone already: the thread that waits for nothing sleeps on */
         g_cond_signal(&core->wake);
@@ -351,6 +357,14 @@ static CoreInput *take_inputs(Core *core)
     return first;
 }
 
+static guint64 acknowledged_batch(Core *core)
+{
+    g_mutex_lock(&core->lock);
+    guint64 acknowledged = core->acknowledged;
+    g_mutex_unlock(&core->lock);
+    return acknowledged;
+}
+
 gboolean core_step(Core *core)
 {
     g_mutex_lock(&core->lock);
@@ -358,10 +372,7 @@ gboolean core_step(Core *core)
     g_mutex_unlock(&core->lock);
     gboolean any = handle_ready(core, inputs);
     close_batch(core);
-    g_mutex_lock(&core->lock);
-    guint64 acknowledged = core->acknowledged;
-    g_mutex_unlock(&core->lock);
-    return release_committed(core, acknowledged) || any;
+    return release_committed(core, acknowledged_batch(core)) || any;
 }
 
 /* Whether a batch that is not committed yet leaves something to do for the core thread. */
@@ -374,18 +385,29 @@ static gboolean awaits_commit(const Core *core)
     return FALSE;
 }
 
+/* Whoever else wants the processor gets it meanwhile. */
+static void linger(Core *core)
+{
+    gint64 until = g_get_monotonic_time() + LINGER;
+    while (!g_atomic_pointer_get(&core->inputs) && g_get_monotonic_time() < until)
+        sched_yield();
+}
+
 /* Waits until there is something to do; the lock is held. TRUE: go on. */
 static gboolean wait_for_work(Core *core, guint64 seen)
 {
+    gboolean due = FALSE;
     core->awaits_commit = awaits_commit(core);
-    while (!core->stopping && !core->inputs && core->acknowledged == seen) {
+    core->asleep = TRUE;
+    while (!due && !core->stopping && !core->inputs && core->acknowledged == seen) {
         gint64 next = timers_next(core->timers);
         if (next < 0)
             g_cond_wait(&core->wake, &core->lock);
-        else if (next <= core->clock->steady(core->clock) ||
-                 !g_cond_wait_until(&core->wake, &core->lock, next))
-            return TRUE;
+        else
+            due = next <= core->clock->steady(core->clock) ||
+                  !g_cond_wait_until(&core->wake, &core->lock, next);
     }
+    core->asleep = FALSE;
     return !core->stopping;
 }
 
@@ -407,7 +429,10 @@ gboolean core_has_failed(const Core *core)
 void core_run(Core *core)
 {
     guint64 acknowledged = 0;
+    gboolean is_lone = FALSE;
     for (;;) {
+        if (is_lone)
+            linger(core);
         g_mutex_lock(&core->lock);
         gboolean go_on = wait_for_work(core, acknowledged);
         CoreInput *inputs = go_on ? take_inputs(core) : NULL;
@@ -415,16 +440,15 @@ void core_run(Core *core)
         g_mutex_unlock(&core->lock);
         if (!go_on)
             break;
+        is_lone = inputs && !inputs->next;
         release_committed(core, acknowledged);
         handle_ready(core, inputs);
         close_batch(core);
+        acknowledged = acknowledged_batch(core);
         release_committed(core, acknowledged);
     }
     core->store->flush(core->store);
-    g_mutex_lock(&core->lock);
-    acknowledged = core->acknowledged;
-    g_mutex_unlock(&core->lock);
-    release_committed(core, acknowledged);
+    release_committed(core, acknowledged_batch(core));
     if (core->failure)
         log_error("ONE",
                   "The state could not be saved: %s. oned stops, since it must not go on with "

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,6 +27,11 @@
 #define NAP_MSEC      1000
 #define LAST_NAP_MSEC 5
 
+/* How long a thread that had one call or reply looks for the next before it sleeps, in
+ * microseconds: to be woken takes longer than most calls. Whoever else wants the processor gets
+ * it meanwhile. */
+#define LINGER 60
+
 /* A thread with a share of the connections. libmicrohttpd could run the threads itself, but
  * would not say when a round of its loop is over, and would be woken for each reply. */
 typedef struct Worker {
@@ -33,6 +39,7 @@ typedef struct Worker {
     struct MHD_Daemon *daemon;
     RequestThread thread;
     GThread *runs;
+    gboolean is_lone; /* the last round had one call, or one reply */
 } Worker;
 
 struct Http {
@@ -235,6 +242,18 @@ static gboolean start_daemon(Worker *worker, GError **error)
                                   : "The log at level DEBUG says more.");
 }
 
+/* Polls, and before that looks for LINGER if asked to. FALSE: nothing came. */
+static gboolean wait_for_one(struct pollfd *wait, nfds_t count, gint nap, gboolean linger)
+{
+    gint64 until = linger && nap > 0 ? g_get_monotonic_time() + LINGER : 0;
+    while (linger && g_get_monotonic_time() < until) {
+        if (poll(wait, count, 0) > 0)
+            return TRUE;
+        sched_yield();
+    }
+    return poll(wait, count, nap) > 0;
+}
+
 /* Sleeps until there is something to do for the worker's connections. */
 static void wait_for_work(Worker *worker, int epoll, gint nap)
 {
@@ -243,7 +262,7 @@ static void wait_for_work(Worker *worker, int epoll, gint nap)
         nap = (gint)due;
     struct pollfd wait[] = {{epoll, POLLIN, 0}, {worker->thread.wake, POLLIN, 0}};
     eventfd_t unused;
-    if (poll(wait, G_N_ELEMENTS(wait), nap) > 0 && wait[1].revents)
+    if (wait_for_one(wait, G_N_ELEMENTS(wait), nap, worker->is_lone) && wait[1].revents)
         eventfd_read(worker->thread.wake, &unused);
 }
 
@@ -257,9 +276,10 @@ static gpointer serve(gpointer data)
     request_thread_enter(&worker->thread);
     while (!http->ending) {
         wait_for_work(worker, epoll, listening ? NAP_MSEC : LAST_NAP_MSEC);
-        request_thread_resume(&worker->thread);
+        guint moved = request_thread_resume(&worker->thread);
         MHD_run(worker->daemon);
-        request_hand_on_gathered(hub);
+        moved += request_hand_on_gathered(hub);
+        worker->is_lone = moved == 1;
         if (http->abandoning)
             request_thread_abandon(&worker->thread);
         if (listening && hub->stopping) {

@@ -77,16 +77,19 @@ static void give_back(Request *request)
         eventfd_write(thread->wake, 1);
 }
 
-void request_thread_resume(RequestThread *thread)
+guint request_thread_resume(RequestThread *thread)
 {
+    guint count = 0;
     if (!atomic_load_explicit(&thread->done, memory_order_relaxed))
-        return;
+        return count;
     Request *request = atomic_exchange_explicit(&thread->done, NULL, memory_order_acquire);
     while (request) {
         Request *next = request->next_done;
         MHD_resume_connection(request->connection);
         request = next;
+        count++;
     }
+    return count;
 }
 
 /* ---- life ---- */
@@ -407,14 +410,17 @@ static void gather(RpcCall *call)
     gathered_last = &call->input.next;
 }
 
-void request_hand_on_gathered(RequestHub *hub)
+guint request_hand_on_gathered(RequestHub *hub)
 {
+    guint count = 0;
     CoreInput *input = g_steal_pointer(&gathered);
     while (input) {
         CoreInput *next = input->next;
         hub->dispatch((RpcCall *)input, hub->data); /* it may be answered when this returns */
         input = next;
+        count++;
     }
+    return count;
 }
 
 /* NULL, or the fault to answer with. */

@@ -56,12 +56,12 @@ typedef struct RequestThread {
 
 /* The requests of the calling thread belong to `thread` from now on. */
 void request_thread_enter(RequestThread *thread);
-/* Wakes the connections of the requests that were answered. */
-void request_thread_resume(RequestThread *thread);
+/* Wakes the connections of the requests that were answered; how many. */
+guint request_thread_resume(RequestThread *thread);
 /* Answers this thread's calls in flight with 503; their finish has no effect any more. */
 void request_thread_abandon(RequestThread *thread);
 
 /* Hands on the calls that came in this thread since the last time. They are gathered for one
  * round of its loop: the core then wakes once for all that came together, and can commit them
- * together. */
-void request_hand_on_gathered(RequestHub *hub);
+ * together. Returns how many. */
+guint request_hand_on_gathered(RequestHub *hub);
