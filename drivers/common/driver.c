@@ -1,5 +1,6 @@
 #include "drivers/common/driver.h"
 
+#include "drivers/common/driver_input.h"
 #include "drivers/common/driver_output.h"
 #include "drivers/common/driver_pool.h"
 #include "lib/base/error.h"
@@ -16,7 +17,6 @@
  * reads the results; cancelled work gets the second time to notice. */
 #define DRAIN_SECONDS  10
 #define CANCEL_SECONDS 2
-#define READ_BYTES     (256 * 1024)
 
 typedef enum { JOB_NEW, JOB_WAITING, JOB_RUNNING, JOB_DELAYED, JOB_ENDED } JobState;
 
@@ -551,46 +551,16 @@ static int serve_timers(void)
     }
 }
 
-typedef struct Input {
-    int fd;
-    GString *text;
-    gboolean skipping; /* the rest of a line that was too long */
-} Input;
-
-static void handle_lines(Input *input)
+/* FALSE: no more, FINALIZE came. */
+static gboolean take_line(const char *line)
 {
-    char *start = input->text->str;
-    char *end = start + input->text->len;
-    char *newline;
-    while (!ending && (newline = memchr(start, '\n', end - start))) {
-        *newline = '\0';
-        if (!input->skipping && *start != '\0' && *start != '\r')
-            handle_line(start);
-        input->skipping = FALSE;
-        start = newline + 1;
-    }
-    g_string_erase(input->text, 0, start - input->text->str);
-    if (input->text->len > MAD_LINE_MAX) {
-        driver_log('E', -1, "%s skips a request longer than %d bytes", driver->program,
-                   MAD_LINE_MAX);
-        input->skipping = TRUE;
-        g_string_truncate(input->text, 0);
-    }
+    handle_line(line);
+    return !ending;
 }
 
-/* FALSE: end of input. */
-static gboolean read_input(Input *input)
+static void skip_line(void)
 {
-    gsize before = input->text->len;
-    g_string_set_size(input->text, before + READ_BYTES);
-    gssize got = read(input->fd, input->text->str + before, READ_BYTES);
-    g_string_set_size(input->text, before + (gsize)MAX(got, 0));
-    if (got == 0)
-        return FALSE;
-    if (got < 0)
-        return errno == EINTR || errno == EAGAIN;
-    handle_lines(input);
-    return TRUE;
+    driver_log('E', -1, "%s skips a request longer than %d bytes", driver->program, MAD_LINE_MAX);
 }
 
 static gboolean idle(void)
@@ -602,7 +572,7 @@ static gboolean idle(void)
 }
 
 /* One turn: waits for input, room in the output, a timer or a wake. */
-static void turn(Input *input, int out, gint64 until)
+static void turn(DriverInput *input, int out, gint64 until)
 {
     int wait_ms = serve_timers();
     DriverOutputState state = driver_output_flush();
@@ -629,7 +599,7 @@ static void turn(Input *input, int out, gint64 until)
         log_debug("DRV", "Nothing to read from the wake counter");
     if (fds[2].revents & (POLLERR | POLLNVAL))
         ending = TRUE;
-    else if (fds[0].revents && !read_input(input))
+    else if (fds[0].revents && !driver_input_read(input, take_line, skip_line))
         input->fd = -1;
 }
 
@@ -675,7 +645,8 @@ int driver_serve(const Driver *served, int in, int out)
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGPIPE, &ignore, NULL);
     open_state(served, out);
-    Input input = {in, g_string_sized_new(READ_BYTES), FALSE};
+    DriverInput input;
+    driver_input_open(&input, in);
     while (!ending && input.fd >= 0)
         turn(&input, out, 0);
     gint64 until = g_get_monotonic_time() + DRAIN_SECONDS * G_TIME_SPAN_SECOND;
@@ -683,7 +654,7 @@ int driver_serve(const Driver *served, int in, int out)
            g_get_monotonic_time() < until)
         turn(&input, out, until);
     cancel_jobs(-1, "the driver was told to end");
-    g_string_free(input.text, TRUE);
+    driver_input_clear(&input);
     return close_state() ? 0 : 1;
 }
 

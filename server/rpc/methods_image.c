@@ -1,4 +1,4 @@
-/* Images: made from a path, an address or nothing, copied, used and removed. */
+/* Images: made from a path, an address or nothing, copied, and of disks of machines. */
 #include "server/rpc/server_private.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_images.h"
@@ -52,8 +52,8 @@ static gboolean said_persistent(const Request *request, const char *key)
     return !g_ascii_strcasecmp(text, "YES") || !g_ascii_strcasecmp(text, "TRUE");
 }
 
-static gboolean persistent_fits(Request *request, const Datastore *datastore, ImageType type,
-                                gboolean persistent)
+gboolean image_persistent_fits(Request *request, const Datastore *datastore, ImageType type,
+                               gboolean persistent)
 {
     const char *only = NULL;
     const TemplateAttribute *conf =
@@ -167,7 +167,7 @@ static gboolean read_origin(Request *request, Order *order)
 
 /* FILE, unless the datastore or the template says otherwise; compact discs have numbers of their
  * own (image.xsd). */
-static gint disk_type_of(const Datastore *datastore, ImageType type)
+gint image_disk_type_of(const Datastore *datastore, ImageType type)
 {
     gboolean has_cd = datastore->disk_type == 0 || datastore->disk_type == 3 ||
                       datastore->disk_type == 5 || datastore->disk_type == 7;
@@ -236,9 +236,9 @@ static gboolean read_order(Request *request, Order *order)
     draft->persistent = persistent ? template_get_bool(order->template, "PERSISTENT", FALSE)
                                    : said_persistent(request, "DEFAULT_IMAGE_PERSISTENT_NEW") &&
                                          !image_type_is_file(draft->type);
-    draft->disk_type = disk_type_of(order->datastore, draft->type);
+    draft->disk_type = image_disk_type_of(order->datastore, draft->type);
     return type_fits(request, order->datastore, draft->type) &&
-           persistent_fits(request, order->datastore, draft->type, draft->persistent) &&
+           image_persistent_fits(request, order->datastore, draft->type, draft->persistent) &&
            read_size(request, order) && read_origin(request, order) && read_words(request, order);
 }
 
@@ -274,6 +274,26 @@ static Image *create(Request *request, Order *order)
     template_remove(order->template, "ERROR");
     draft->template = g_steal_pointer(&order->template);
     return image_create(request->world, order->datastore, draft);
+}
+
+/* What the image is goes by methods of its own, and is no attribute of its template: a driver that
+ * finds no PATH of an image must not find another one there. */
+gboolean image_may_write(Request *request, const Template *change)
+{
+    const char *found = NULL;
+    for (guint i = 0; !found && i < G_N_ELEMENTS(own); i++)
+        found = template_get(change, own[i]) ? own[i] : NULL;
+    for (guint i = 0; !found && i < G_N_ELEMENTS(also); i++)
+        found = template_get(change, also[i]) ? also[i] : NULL;
+    if (!check_restricted(request->world, request->caller, change, "IMAGE_RESTRICTED_ATTR",
+                          "Template", &request->error))
+        return FALSE;
+    if (found)
+        reply_error(request, ONE_ERROR_ACTION,
+                    "%s of an image cannot be changed by an update: see one.image.rename, chtype, "
+                    "persistent and their like",
+                    found);
+    return !found;
 }
 
 /* ---- making one ---- */
@@ -366,7 +386,7 @@ static Datastore *copy_is_possible(Request *request, const Image *source, const 
     return datastore && request_own_name_is_free(request, KIND_IMAGE, name) &&
                    driver_is_there(request, datastore) &&
                    datastore_has_room(request->world, datastore, source->size, &request->error) &&
-                   persistent_fits(request, datastore, source->type, persistent)
+                   image_persistent_fits(request, datastore, source->type, persistent)
                ? datastore
                : NULL;
 }
@@ -379,7 +399,7 @@ static Image *copy_image(Request *request, Image *source, Datastore *datastore, 
                            .draft = {.name = name,
                                      .type = source->type,
                                      .persistent = persistent,
-                                     .disk_type = disk_type_of(datastore, source->type),
+                                     .disk_type = image_disk_type_of(datastore, source->type),
                                      .path = source->source,
                                      .format = source->format,
                                      .fs = source->fs,
@@ -531,137 +551,4 @@ RpcReply *vm_method_disksaveas(Request *request)
         return reply_int(request, id);
     image_remove(world, image);
     return NULL;
-}
-
-/* ---- changing one ---- */
-
-RpcReply *image_method_delete(Request *request)
-{
-    gboolean force = arg_bool(request, 2, FALSE);
-    gint32 id = request->object->id;
-    if ((force && !request_may(request, RIGHT_ADMIN, KIND_IMAGE, request->object)) ||
-        !image_delete(request->lifecycle, IMAGE(request->object), force, &request->error))
-        return NULL;
-    return reply_int(request, id);
-}
-
-/* What the image is goes by methods of its own, and is no attribute of its template: a driver that
- * finds no PATH of an image must not find another one there. */
-gboolean image_may_write(Request *request, const Template *change)
-{
-    const char *found = NULL;
-    for (guint i = 0; !found && i < G_N_ELEMENTS(own); i++)
-        found = template_get(change, own[i]) ? own[i] : NULL;
-    for (guint i = 0; !found && i < G_N_ELEMENTS(also); i++)
-        found = template_get(change, also[i]) ? also[i] : NULL;
-    if (!check_restricted(request->world, request->caller, change, "IMAGE_RESTRICTED_ATTR",
-                          "Template", &request->error))
-        return FALSE;
-    if (found)
-        reply_error(request, ONE_ERROR_ACTION,
-                    "%s of an image cannot be changed by an update: see one.image.rename, chtype, "
-                    "persistent and their like",
-                    found);
-    return !found;
-}
-
-/* The image may be something else now: nobody is using it. */
-static gboolean is_idle(Request *request, const Image *image, const char *what)
-{
-    if (!image_in_use(image) &&
-        (image->state == IMAGE_READY || image->state == IMAGE_DISABLED ||
-         image->state == IMAGE_ERROR)) /* in which machines may wait for it */
-        return TRUE;
-    reply_error(request, ONE_ERROR_ACTION, "Image %d cannot be %s in state %s%s", image->head.id,
-                what, image_state_name(image->state), image->users->len ? ": machines use it" : "");
-    return FALSE;
-}
-
-RpcReply *image_enable(Request *request)
-{
-    Image *image = IMAGE(request->object);
-    gboolean enable = arg_bool(request, 2, TRUE);
-    gboolean can = image->state == IMAGE_READY || image->state == IMAGE_ERROR ||
-                   image->state == IMAGE_DISABLED;
-    if (!can || (!enable && image_in_use(image)))
-        return reply_error(request, ONE_ERROR_ACTION, "Image cannot be %s in state %s",
-                           enable ? "enabled" : "disabled", image_state_name(image->state));
-    if (enable && !image->stored)
-        return reply_error(
-            request, ONE_ERROR_ACTION,
-            "Image %d cannot be enabled: making or removing it failed, so it is not whole; "
-            "delete it",
-            image->head.id);
-    if (enable)
-        image_set_error(request->world, image, NULL);
-    image_enter(request->world, image, enable ? IMAGE_READY : IMAGE_DISABLED);
-    return reply_int(request, image->head.id);
-}
-
-RpcReply *image_persistent(Request *request)
-{
-    Image *image = IMAGE(request->object);
-    gboolean persistent = arg_bool(request, 2, FALSE);
-    const Datastore *datastore = datastore_get(request->world, image->datastore);
-    if (persistent == image->persistent)
-        return reply_int(request, image->head.id);
-    if (!is_idle(request, image, persistent ? "made persistent" : "made non-persistent") ||
-        (datastore && !persistent_fits(request, datastore, image->type, persistent)))
-        return NULL;
-    if (!persistent && image_snapshot_count(image))
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Image %d has snapshots, which only a persistent one can have; flatten "
-                           "it first",
-                           image->head.id);
-    image->persistent = persistent;
-    object_changed(request->world, request->object);
-    return reply_int(request, image->head.id);
-}
-
-RpcReply *image_chtype(Request *request)
-{
-    Image *image = IMAGE(request->object);
-    const char *word = arg_text(request, 2, "");
-    ImageType type;
-    if (!image_type_read(word, &type))
-        return reply_error(request, ONE_ERROR_ACTION,
-                           "Unknown type \"%s\": it is OS, CDROM, DATABLOCK, KERNEL, RAMDISK, "
-                           "CONTEXT or FILESYSTEM",
-                           word);
-    if (image->type == IMAGE_BACKUP || type == IMAGE_BACKUP ||
-        image_type_is_file(type) != image_type_is_file(image->type))
-        return reply_error(request, ONE_ERROR_ACTION, "Cannot change image type to %s from %s",
-                           image_type_name(type), image_type_name(image->type));
-    if (!is_idle(request, image, "given another type"))
-        return NULL;
-    const Datastore *datastore = datastore_get(request->world, image->datastore);
-    image->type = type;
-    if (datastore)
-        image->disk_type = disk_type_of(datastore, type);
-    object_changed(request->world, request->object);
-    return reply_int(request, image->head.id);
-}
-
-static RpcReply *change_snapshot(Request *request, ImageWork work)
-{
-    Image *image = IMAGE(request->object);
-    if (!image_snapshot_change(request->lifecycle, image, work, arg_int(request, 2, -1),
-                               &request->error))
-        return NULL;
-    return reply_int(request, image->head.id);
-}
-
-RpcReply *image_snapshotdelete(Request *request)
-{
-    return change_snapshot(request, IMAGE_WORK_SNAP_DELETE);
-}
-
-RpcReply *image_snapshotrevert(Request *request)
-{
-    return change_snapshot(request, IMAGE_WORK_SNAP_REVERT);
-}
-
-RpcReply *image_snapshotflatten(Request *request)
-{
-    return change_snapshot(request, IMAGE_WORK_SNAP_FLATTEN);
 }

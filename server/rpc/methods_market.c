@@ -342,6 +342,32 @@ static char *body_name(Request *request, const xmlNode *root)
     return NULL;
 }
 
+/* What a call brings of an object of another zone: one.market.allocatedb and its like. */
+typedef struct Given {
+    xmlDoc *body;
+    const xmlNode *root; /* of the body */
+    char *name;
+    Template *template;
+} Given;
+
+static void given_clear(Given *given)
+{
+    xmlFreeDoc(given->body);
+    g_free(given->name);
+    template_free(given->template);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Given, given_clear)
+
+/* FALSE with the error. */
+static gboolean read_given(Request *request, const char *element, Given *given)
+{
+    given->body = given_body(request, element);
+    given->root = given->body ? xml_root(given->body) : NULL;
+    given->name = given->root ? body_name(request, given->root) : NULL;
+    given->template = given->name ? body_template(request, given->root) : NULL;
+    return given->template != NULL;
+}
+
 static void read_market(Market *market, const xmlNode *root)
 {
     market->state = xml_get_int(root, "STATE", market->state) ? 1 : 0;
@@ -353,22 +379,19 @@ static void read_market(Market *market, const xmlNode *root)
 
 RpcReply *market_allocatedb(Request *request)
 {
-    g_autoptr(xmlDoc) body = given_body(request, "MARKETPLACE");
-    const xmlNode *root = body ? xml_root(body) : NULL;
-    g_autofree char *name = root ? body_name(request, root) : NULL;
-    g_autofree char *mad = name ? xml_get(root, "MARKET_MAD") : NULL;
-    g_autoptr(Template) template = name ? body_template(request, root) : NULL;
-    if (!template)
+    g_auto(Given) given = {0};
+    if (!read_given(request, "MARKETPLACE", &given))
         return NULL;
+    g_autofree char *mad = xml_get(given.root, "MARKET_MAD");
     if (!driver_name_fits(mad))
         return reply_error(request, ONE_ERROR_INTERNAL,
                            "Cannot update object body: MARKET_MAD \"%s\" is no name of a driver",
                            mad ? mad : "");
-    template_set(template, "MARKET_MAD", mad);
+    template_set(given.template, "MARKET_MAD", mad);
     Market *market = market_create(request->world, pool_next_id(request->world, KIND_MARKETPLACE),
-                                   name, g_steal_pointer(&template));
-    read_head(request, &market->head, root);
-    read_market(market, root);
+                                   given.name, g_steal_pointer(&given.template));
+    read_head(request, &market->head, given.root);
+    read_market(market, given.root);
     object_changed(request->world, &market->head);
     return reply_int(request, market->head.id);
 }
@@ -376,17 +399,14 @@ RpcReply *market_allocatedb(Request *request)
 RpcReply *market_updatedb(Request *request)
 {
     Market *market = MARKET(request->object);
-    g_autoptr(xmlDoc) body = given_body(request, "MARKETPLACE");
-    const xmlNode *root = body ? xml_root(body) : NULL;
-    g_autofree char *name = root ? body_name(request, root) : NULL;
-    g_autoptr(Template) template = name ? body_template(request, root) : NULL;
-    if (!template)
+    g_auto(Given) given = {0};
+    if (!read_given(request, "MARKETPLACE", &given))
         return NULL;
     template_free(market->head.template);
-    market->head.template = g_steal_pointer(&template);
-    read_head(request, &market->head, root);
-    read_market(market, root);
-    object_set_name(request->world, &market->head, name);
+    market->head.template = g_steal_pointer(&given.template);
+    read_head(request, &market->head, given.root);
+    read_market(market, given.root);
+    object_set_name(request->world, &market->head, given.name);
     market_updated(request->world, market);
     market_apps_touch(request->world, market);
     return reply_int(request, market->head.id);
@@ -423,21 +443,18 @@ static void read_app(MarketApp *app, const xmlNode *root)
 
 RpcReply *marketapp_allocatedb(Request *request)
 {
-    g_autoptr(xmlDoc) body = given_body(request, "MARKETPLACEAPP");
-    const xmlNode *root = body ? xml_root(body) : NULL;
-    g_autofree char *name = root ? body_name(request, root) : NULL;
-    g_autoptr(Template) template = name ? body_template(request, root) : NULL;
-    gint64 id = template ? xml_get_int(root, "MARKETPLACE_ID", -1) : -1;
-    Object *market =
-        template ? request_object(request, KIND_MARKETPLACE, id == (gint32)id ? (gint32)id : -1)
-                 : NULL;
+    g_auto(Given) given = {0};
+    if (!read_given(request, "MARKETPLACEAPP", &given))
+        return NULL;
+    gint64 id = xml_get_int(given.root, "MARKETPLACE_ID", -1);
+    Object *market = request_object(request, KIND_MARKETPLACE, id == (gint32)id ? (gint32)id : -1);
     if (!market)
         return NULL;
-    lift(root, template);
-    MarketApp *app = app_create(request->world, MARKET(market), name, USER_ONEADMIN, GROUP_ONEADMIN,
-                                APP_IMAGE, g_steal_pointer(&template));
-    read_head(request, &app->head, root);
-    read_app(app, root);
+    lift(given.root, given.template);
+    MarketApp *app = app_create(request->world, MARKET(market), given.name, USER_ONEADMIN,
+                                GROUP_ONEADMIN, APP_IMAGE, g_steal_pointer(&given.template));
+    read_head(request, &app->head, given.root);
+    read_app(app, given.root);
     object_changed(request->world, &app->head);
     return reply_int(request, app->head.id);
 }
@@ -445,18 +462,15 @@ RpcReply *marketapp_allocatedb(Request *request)
 RpcReply *marketapp_updatedb(Request *request)
 {
     MarketApp *app = MARKET_APP(request->object);
-    g_autoptr(xmlDoc) body = given_body(request, "MARKETPLACEAPP");
-    const xmlNode *root = body ? xml_root(body) : NULL;
-    g_autofree char *name = root ? body_name(request, root) : NULL;
-    g_autoptr(Template) template = name ? body_template(request, root) : NULL;
-    if (!template)
+    g_auto(Given) given = {0};
+    if (!read_given(request, "MARKETPLACEAPP", &given))
         return NULL;
-    lift(root, template);
+    lift(given.root, given.template);
     template_free(app->head.template);
-    app->head.template = g_steal_pointer(&template);
-    read_head(request, &app->head, root);
-    read_app(app, root);
-    object_set_name(request->world, &app->head, name);
+    app->head.template = g_steal_pointer(&given.template);
+    read_head(request, &app->head, given.root);
+    read_app(app, given.root);
+    object_set_name(request->world, &app->head, given.name);
     return reply_int(request, app->head.id);
 }
 

@@ -4,8 +4,6 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/log.h"
-#include "lib/base/xml.h"
-#include "server/store/query.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -13,8 +11,6 @@
 /* Codes of XML-RPC faults, as xmlrpc-c has them. */
 #define FAULT_TYPE      -501
 #define FAULT_NO_METHOD -506
-
-static void read_history(gpointer data, gpointer user_data);
 
 RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions, History *history)
 {
@@ -39,7 +35,7 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->logins = logins_new();
     server->authorizations = authorizations_new();
     server->agreements = agreements_new();
-    server->readers = g_thread_pool_new(read_history, server, 2, FALSE, NULL);
+    server->readers = readers_new(server);
     world->rpc = server;
     if (lifecycle) {
         sched_actions_connect(server);
@@ -66,107 +62,6 @@ Consoles *rpc_server_consoles(RpcServer *server)
     return server->consoles;
 }
 
-/* ---- arguments ---- */
-
-const RpcValue *arg_value(const Request *request, guint at)
-{
-    guint first = request->method->need == NEED_NOTHING ? at - 1 : at;
-    return first < request->call->arguments->len ? request->call->arguments->pdata[first] : NULL;
-}
-
-guint arg_count(const Request *request)
-{
-    guint session = request->method->need == NEED_NOTHING ? 0 : 1;
-    return request->call->arguments->len - MIN(session, request->call->arguments->len);
-}
-
-gint32 arg_int(const Request *request, guint at, gint32 otherwise)
-{
-    const RpcValue *value = arg_value(request, at);
-    return value && value->type == RPC_INT ? (gint32)value->number : otherwise;
-}
-
-gboolean arg_bool(const Request *request, guint at, gboolean otherwise)
-{
-    const RpcValue *value = arg_value(request, at);
-    return value && value->type == RPC_BOOL ? value->number != 0 : otherwise;
-}
-
-const char *arg_text(const Request *request, guint at, const char *otherwise)
-{
-    const RpcValue *value = arg_value(request, at);
-    return value && value->type == RPC_STRING ? value->text : otherwise;
-}
-
-static gboolean is_of_type(const RpcValue *value, char letter)
-{
-    switch (letter) {
-    case 'i':
-        return value->type == RPC_INT && value->number >= G_MININT32 && value->number <= G_MAXINT32;
-    case 'b':
-        return value->type == RPC_BOOL;
-    case 's':
-        return value->type == RPC_STRING;
-    case 'A':
-        return value->type == RPC_ARRAY;
-    default:
-        return FALSE;
-    }
-}
-
-static const char *type_word(char letter)
-{
-    return letter == 'i'   ? "integer"
-           : letter == 'b' ? "boolean"
-           : letter == 's' ? "string"
-                           : "array";
-}
-
-/* Whether the arguments fit the row. FALSE with the text of the fault. */
-static gboolean arguments_fit(const Request *request, char **problem)
-{
-    gboolean optional = FALSE;
-    guint at = 0, given = arg_count(request);
-    for (const char *letter = request->method->arguments; *letter; letter++) {
-        if (*letter == '|') {
-            optional = TRUE;
-            continue;
-        }
-        const RpcValue *value = ++at <= given ? arg_value(request, at) : NULL;
-        if (!value && optional)
-            break;
-        if (!value) {
-            *problem = g_strdup("Not enough parameters");
-            return FALSE;
-        }
-        if (!is_of_type(value, *letter)) {
-            *problem =
-                g_strdup_printf("Parameter that is supposed to be %s is not", type_word(*letter));
-            return FALSE;
-        }
-    }
-    if (request->method->flags & ROW_EXACT && given > at) {
-        *problem = g_strdup("Too many parameters");
-        return FALSE;
-    }
-    return TRUE;
-}
-
-/* The row whose shape fits; else the fault that the first row gives. */
-static const RpcMethod *choose_row(Request *request, const GPtrArray *shapes, char **problem)
-{
-    for (guint i = 0; i < shapes->len; i++) {
-        g_autofree char *why = NULL;
-        request->method = shapes->pdata[i];
-        if (arguments_fit(request, &why))
-            return request->method;
-        if (!*problem)
-            *problem = g_steal_pointer(&why);
-    }
-    request->method = shapes->pdata[0];
-    return NULL;
-}
-
 /* ---- answers ---- */
 
 typedef struct ReplyEffect {
@@ -187,7 +82,7 @@ static const char *failure_of(const RpcReply *reply)
     return done->type == RPC_BOOL && !done->number && text->type == RPC_STRING ? text->text : NULL;
 }
 
-static void log_answer(const RpcCall *call, const RpcReply *reply)
+void request_log_answer(const RpcCall *call, const RpcReply *reply)
 {
     const char *failure = failure_of(reply);
     log_debug("ReM",
@@ -201,7 +96,7 @@ static void log_answer(const RpcCall *call, const RpcReply *reply)
 static void reply_release(CoreEffect *effect)
 {
     ReplyEffect *answer = (ReplyEffect *)effect;
-    log_answer(answer->call, answer->reply);
+    request_log_answer(answer->call, answer->reply);
     RpcCall *call = g_steal_pointer(&answer->call);
     call->finish(call, g_steal_pointer(&answer->reply));
 }
@@ -231,8 +126,7 @@ void request_finish_later(RpcCall *call, RpcReply *reply)
     core_after_commit(server->world->core, &reply_effect(call, reply)->effect);
 }
 
-/* [false, text, code, id, -1]; without the tail for callers that do not know it. */
-static RpcReply *failure_reply(Request *request, const GError *error, gint32 object)
+RpcReply *request_failure_reply(Request *request, const GError *error, gint32 object)
 {
     RpcValue *tuple = rpc_value_array();
     gboolean of_2009 = !strchr(request->call->method + strlen("one."), '.');
@@ -265,7 +159,7 @@ void request_fail_later(RpcCall *call, const GError *error)
 {
     static const RpcMethod of_today = {0};
     Request request = {.call = call, .method = &of_today};
-    request_finish_later(call, failure_reply(&request, error, -1));
+    request_finish_later(call, request_failure_reply(&request, error, -1));
 }
 
 RpcReply *reply_int(Request *request, gint64 number)
@@ -313,94 +207,6 @@ RpcReply *reply_failure(Request *request)
 VmAsker request_asker(const Request *request)
 {
     return (VmAsker){request->caller->head.id, request->caller->head.gid, request->call->number};
-}
-
-/* ---- what is read in a worker: history, and the database ---- */
-
-typedef struct HistoryJob {
-    RpcCall *call;
-    HistoryKind kind;
-    GArray *ids;
-    gint64 since;
-    gboolean last_only;
-    char *sql, *database; /* a question to the database instead */
-} HistoryJob;
-
-static RpcReply *answer_query(HistoryJob *job)
-{
-    static const RpcMethod of_today = {0};
-    Request request = {.call = job->call, .method = &of_today};
-    g_autoptr(GError) error = NULL;
-    GString *rows = store_query(job->database, job->sql, &error);
-    if (!rows)
-        return failure_reply(&request, error, -1);
-    g_autoptr(GString) xml = g_string_new("<SQL_COMMAND>");
-    FragmentList *list = fragment_list_new(1);
-    xml_append_element_cdata(xml, "QUERY", job->sql);
-    g_string_append_printf(xml, "<RESULT>%s</RESULT></SQL_COMMAND>", rows->str);
-    g_string_free(rows, TRUE);
-    fragment_list_add(list, fragment_new_escaped(xml->str, xml->len));
-    return rpc_reply_text(list);
-}
-
-static void read_database(HistoryJob *job)
-{
-    RpcReply *reply = answer_query(job);
-    log_answer(job->call, reply);
-    job->call->finish(job->call, reply);
-    g_free(job->sql);
-    g_free(job->database);
-    g_free(job);
-}
-
-static void read_history(gpointer data, gpointer user_data)
-{
-    HistoryJob *job = data;
-    RpcServer *server = user_data;
-    if (job->sql) {
-        read_database(job);
-        return;
-    }
-    const gint32 *ids = (const gint32 *)(gpointer)job->ids->data;
-    FragmentList *list = fragment_list_new(3);
-    fragment_list_add_text(list, "&lt;MONITORING_DATA&gt;");
-    if (server->history && job->ids->len) {
-        GString *xml =
-            job->last_only
-                ? history_read_last(server->history, job->kind, ids, job->ids->len)
-                : history_read(server->history, job->kind, ids, job->ids->len, job->since);
-        fragment_list_add(list, fragment_new_escaped(xml->str, xml->len));
-        g_string_free(xml, TRUE);
-    }
-    fragment_list_add_text(list, "&lt;/MONITORING_DATA&gt;");
-    RpcReply *reply = rpc_reply_text(list);
-    log_answer(job->call, reply);
-    job->call->finish(job->call, reply);
-    g_array_unref(job->ids);
-    g_free(job);
-}
-
-RpcReply *reply_history(Request *request, HistoryKind kind, GArray *ids, gint64 since,
-                        gboolean last_only)
-{
-    HistoryJob *job = g_new0(HistoryJob, 1);
-    job->call = request->call;
-    job->kind = kind;
-    job->ids = ids;
-    job->since = since;
-    job->last_only = last_only;
-    g_thread_pool_push(request->server->readers, job, NULL);
-    return NULL;
-}
-
-RpcReply *reply_query(Request *request, const char *sql)
-{
-    HistoryJob *job = g_new0(HistoryJob, 1);
-    job->call = request->call;
-    job->sql = g_strdup(sql);
-    job->database = g_build_filename(request->world->var, "one.db", NULL);
-    g_thread_pool_push(request->server->readers, job, NULL);
-    return NULL;
 }
 
 /* ---- handling ---- */
@@ -554,7 +360,7 @@ static void answer(Request *request, RpcReply *reply)
     Core *core = request->world->core;
     if (!reply && request->error) {
         gint32 id = request->method->id_at ? object_id(request) : -1;
-        reply = failure_reply(request, request->error, id);
+        reply = request_failure_reply(request, request->error, id);
     }
     g_clear_error(&request->error);
     if (!reply)
@@ -590,7 +396,7 @@ gboolean rpc_run_as(RpcServer *server, gint32 uid, const char *method, GPtrArray
                                .seen = G_MAXUINT64};
     GPtrArray *shapes = g_hash_table_lookup(server->methods, method);
     g_autofree char *problem = NULL;
-    if (!shapes || !choose_row(&request, shapes, &problem)) {
+    if (!shapes || !request_choose_row(&request, shapes, &problem)) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "%s cannot be called so%s%s", method,
                     problem ? ": " : "", problem ? problem : "");
         return FALSE;
@@ -622,7 +428,7 @@ static void call_handle(Core *core, CoreInput *input)
         return;
     }
     g_autofree char *problem = NULL;
-    const RpcMethod *row = choose_row(&request, shapes, &problem);
+    const RpcMethod *row = request_choose_row(&request, shapes, &problem);
     request.old = request.method->flags & ROW_OLD || session_is_old(call);
     if (finds_caller(&request) && !row) {
         core_after_batch(core, 0,
@@ -661,12 +467,12 @@ RpcReply *rpc_answer_now(RpcServer *server, RpcCall *call)
     Request request = {.server = server, .call = call};
     g_autofree char *problem = NULL;
     const GPtrArray *shapes = g_hash_table_lookup(server->methods, call->method);
-    const RpcMethod *row = choose_row(&request, shapes, &problem);
+    const RpcMethod *row = request_choose_row(&request, shapes, &problem);
     if (!row || !(row->flags & ROW_STATELESS))
         return NULL;
     request.old = session_is_old(call);
     RpcReply *reply = row->handle(&request);
-    log_answer(call, reply);
+    request_log_answer(call, reply);
     return reply;
 }
 

@@ -25,6 +25,16 @@ struct RpcServer {
     guint64 authorized;
 };
 
+/* arguments.c: the row whose shape fits; NULL with the fault of the first row in `problem`, which
+ * is then the request's method. */
+const RpcMethod *request_choose_row(Request *request, const GPtrArray *shapes, char **problem);
+/* [false, text, code, id, -1]; without the tail for callers that do not know it. (owned) */
+RpcReply *request_failure_reply(Request *request, const GError *error, gint32 object);
+/* One line of the log for an answer that leaves. */
+void request_log_answer(const RpcCall *call, const RpcReply *reply);
+/* readers.c: the threads of RpcServer.readers. (owned) */
+GThreadPool *readers_new(RpcServer *server);
+
 GHashTable *authorizations_new(void);
 GHashTable *agreements_new(void);
 /* Puts the call away until the driver of AUTHZ has said something to `asks`. */
@@ -289,6 +299,12 @@ gboolean request_copy_images(Request *request, Template *template, const char *n
 HANDLER(image_allocate);
 HANDLER(image_clone);
 HANDLER(vm_method_disksaveas);
+/* Whether images of that type may be persistent, or not, in the datastore. FALSE with the error. */
+gboolean image_persistent_fits(Request *request, const Datastore *datastore, ImageType type,
+                               gboolean persistent);
+/* DISK_TYPE of an image, as its schema numbers it. */
+gint image_disk_type_of(const Datastore *datastore, ImageType type);
+/* methods_image_change.c */
 HANDLER(image_method_delete);
 HANDLER(image_enable);
 HANDLER(image_persistent);
