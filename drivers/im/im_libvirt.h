@@ -36,10 +36,23 @@ typedef struct ImOutside {
     gint64 net_rx, net_tx; /* bytes; -1: not known */
     gint64 cgroups;        /* 0: not known */
     GString *space;        /* attributes DS_LOCATION_*, DS */
+    GHashTable *cards;     /* name -> ImCard, of all interfaces; NULL: not known */
+    GHashTable *groups;    /* name of a container -> ImGroup; NULL: not known */
 } ImOutside;
+
+typedef struct ImCard {
+    gint64 rx, tx; /* bytes */
+} ImCard;
+
+/* The control group of a container of liblxc (LXD, Incus). */
+typedef struct ImGroup {
+    gint64 cpu, memory; /* ns since its start, bytes; -1: not known */
+} ImGroup;
 
 void im_outside_start(const char *uri); /* pattern of other hosts */
 ImOutside im_outside(const char *host, const char *datastores);
+/* The same with `groups`. */
+ImOutside im_outside_containers(const char *host, const char *datastores);
 /* Of the text that the command of im_outside.c prints. */
 ImOutside im_outside_read(const char *text, const char *datastores);
 void im_outside_clear(ImOutside *outside);

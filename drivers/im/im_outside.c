@@ -25,6 +25,14 @@ static const char command[] =
     "[ -z \"$ds\" ] || stat -f -c 'space %S %b %a %n' \"$ds\" \"$ds\"/[0-9]* 2>/dev/null\n"
     "true\n";
 
+/* One program for all containers, in either version of the control groups. /dev/null: so that even
+ * the only file is named. */
+static const char groups[] =
+    "cd /sys/fs/cgroup && grep -sE '^(usage_usec )?[0-9]+$' /dev/null lxc.payload.*/memory.current "
+    "lxc.payload.*/cpu.stat memory/lxc.payload.*/memory.usage_in_bytes "
+    "cpuacct/lxc.payload.*/cpuacct.usage | sed 's/^/group /'\n"
+    "true\n";
+
 static GMutex lock;
 static Ssh *ssh;            /* NULL: other hosts are not reached by ssh */
 static char *before;        /* "oneadmin@" of the pattern, or "" */
@@ -35,6 +43,8 @@ void im_outside_clear(ImOutside *outside)
     if (outside->space)
         g_string_free(outside->space, TRUE);
     outside->space = NULL;
+    g_clear_pointer(&outside->cards, g_hash_table_unref);
+    g_clear_pointer(&outside->groups, g_hash_table_unref);
 }
 
 void im_outside_start(const char *uri)
@@ -67,15 +77,50 @@ static void add_interface(ImOutside *outside, const char *line, const GPtrArray 
 {
     const char *colon = strchr(line, ':');
     g_autofree char *name = g_strstrip(g_strndup(line, (gsize)(colon - line)));
-    if (!is_counted(name, cards))
-        return;
     char *at = (char *)colon + 1;
-    outside->net_rx = MAX(outside->net_rx, 0);
-    outside->net_tx = MAX(outside->net_tx, 0);
+    ImCard *card = g_new0(ImCard, 1);
     for (int column = 0; column <= 8; column++) {
         gint64 value = (gint64)g_ascii_strtoull(at, &at, 10);
-        outside->net_rx += column == 0 ? value : 0;
-        outside->net_tx += column == 8 ? value : 0;
+        card->rx = column == 0 ? value : card->rx;
+        card->tx = column == 8 ? value : card->tx;
+    }
+    if (is_counted(name, cards)) {
+        outside->net_rx = MAX(outside->net_rx, 0) + card->rx;
+        outside->net_tx = MAX(outside->net_tx, 0) + card->tx;
+    }
+    g_hash_table_replace(outside->cards, g_steal_pointer(&name), card);
+}
+
+/* "[memory/]lxc.payload.NAME/memory.current:VALUE"; of cpu.stat "usage_usec VALUE". */
+static void add_group(ImOutside *outside, const char *line)
+{
+    static const char key[] = "lxc.payload.";
+    static const struct {
+        const char *file;
+        gint64 unit;
+        gboolean memory;
+    } files[] = {{"memory.current:", 1, TRUE},
+                 {"memory.usage_in_bytes:", 1, TRUE},
+                 {"cpuacct.usage:", 1, FALSE},
+                 {"cpu.stat:usage_usec ", 1000, FALSE}};
+    const char *name = strstr(line, key);
+    const char *slash = name ? strchr(name, '/') : NULL;
+    if (!slash)
+        return;
+    name += strlen(key);
+    g_autofree char *word = g_strndup(name, (gsize)(slash - name));
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        if (!g_str_has_prefix(slash + 1, files[i].file))
+            continue;
+        ImGroup *group = g_hash_table_lookup(outside->groups, word);
+        if (!group) {
+            group = g_new(ImGroup, 1);
+            *group = (ImGroup){-1, -1};
+            g_hash_table_insert(outside->groups, g_strdup(word), group);
+        }
+        const char *digits = slash + 1 + strlen(files[i].file);
+        gint64 value = (gint64)g_ascii_strtoull(digits, NULL, 10) * files[i].unit;
+        *(files[i].memory ? &group->memory : &group->cpu) = value;
     }
 }
 
@@ -100,7 +145,11 @@ static void add_space(ImOutside *outside, const char *line, const char *datastor
 
 ImOutside im_outside_read(const char *text, const char *datastores)
 {
-    ImOutside outside = {.net_rx = -1, .net_tx = -1, .space = g_string_new(NULL)};
+    ImOutside outside = {.net_rx = -1,
+                         .net_tx = -1,
+                         .space = g_string_new(NULL),
+                         .cards = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
+                         .groups = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free)};
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     g_autoptr(GPtrArray) cards = g_ptr_array_new();
     for (guint i = 0; lines[i]; i++)
@@ -111,6 +160,8 @@ ImOutside im_outside_read(const char *text, const char *datastores)
             outside.cgroups = lines[i][strlen("cgroups ")] - '0';
         else if (g_str_has_prefix(lines[i], "space "))
             add_space(&outside, lines[i] + strlen("space "), datastores);
+        else if (g_str_has_prefix(lines[i], "group "))
+            add_group(&outside, lines[i] + strlen("group "));
         else if (strchr(lines[i], ':'))
             add_interface(&outside, lines[i], cards);
     }
@@ -166,11 +217,21 @@ static char *look_there(const char *host, const char *script)
     return NULL;
 }
 
-ImOutside im_outside(const char *host, const char *datastores)
+static ImOutside look(const char *host, const char *datastores, const char *more)
 {
     g_autofree char *path = ssh_quote(datastores ? datastores : "");
-    g_autofree char *script = g_strdup_printf("ds=%s\n%s", path, command);
+    g_autofree char *script = g_strdup_printf("ds=%s\n%s%s", path, command, more);
     g_autofree char *text =
         libvirt_host_is_local(host) ? look_here(script) : look_there(host, script);
     return im_outside_read(text ? text : "", datastores);
+}
+
+ImOutside im_outside(const char *host, const char *datastores)
+{
+    return look(host, datastores, "");
+}
+
+ImOutside im_outside_containers(const char *host, const char *datastores)
+{
+    return look(host, datastores, groups);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "drivers/common/json.h"
+#include "drivers/im/im_libvirt.h"
 #include "drivers/im/im_listen.h"
 
 /* Which of oned's machines an instance of LXD is: by what the driver noted in its configuration,
@@ -9,6 +10,12 @@
 gint64 im_lxd_vid(const char *name, JsonObject *config);
 /* KiB of a size as LXD's configuration has it, "64MiB"; 0: none, or a share of the host. */
 gint64 im_lxd_memory(const char *text);
+/* Figures of an instance; -1: not known. */
+typedef struct ImLxdFigures {
+    gint64 cpu, memory, rx, tx; /* ns since its start, bytes */
+} ImLxdFigures;
+/* By what the host itself shows of it. FALSE: not all of it is to be seen there. */
+gboolean im_lxd_figures(JsonObject *instance, const ImOutside *outside, ImLxdFigures *figures);
 /* The instance that an event is about (owned), and what became of it; NULL: it means nothing. */
 char *im_lxd_event(JsonObject *event, const char **state);
 /* The same two for Docker; the container that an event is about. */

@@ -66,7 +66,8 @@ class FakeLxd(FakeDaemon):
 
     def list(self, handler):
         with self.lock:
-            shown = [dict(self.document(name), state=self.state_of(name)) for name in self.instances]
+            whole = handler.query["recursion"] == "2"
+            shown = [dict(self.document(name), **({"state": self.state_of(name)} if whole else {})) for name in self.instances]
         self.sync(handler, shown)
 
     def document(self, name):

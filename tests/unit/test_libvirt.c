@@ -360,6 +360,8 @@ static void test_outside(void)
                     "DS_LOCATION_TOTAL_MB=\"1024\"\nDS_LOCATION_USED_MB=\"512\"\n"
                     "DS_LOCATION_FREE_MB=\"512\"\n"
                     "DS=[ID=\"0\",TOTAL_MB=\"10\",USED_MB=\"6\",FREE_MB=\"4\"]\n");
+    const ImCard *bridge = g_hash_table_lookup(all.cards, "br0");
+    g_assert_true(bridge && bridge->rx == 1000 && bridge->tx == 200);
     g_auto(ImOutside) nothing = im_outside_read("", NULL);
     g_assert_cmpint(nothing.net_rx, ==, -1);
     g_assert_cmpint(nothing.cgroups, ==, 0);

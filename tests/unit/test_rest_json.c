@@ -106,6 +106,43 @@ static void test_machines(void)
 }
 
 /* What a server may send, and what it may not. */
+/* What the host shows of its containers, in both versions of the control groups. */
+static void test_figures(void)
+{
+    static const char host[] =
+        "Inter-| Receive | Transmit\n veth1: 10 1 0 0 0 0 0 0 20 1 0 0 0 0 0 0\n"
+        " veth2: 1 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n"
+        "group lxc.payload.web/memory.current:2048\ngroup lxc.payload.web/cpu.stat:usage_usec 3\n"
+        "group memory/lxc.payload.old/memory.usage_in_bytes:4096\n"
+        "group cpuacct/lxc.payload.old/cpuacct.usage:5\ngroup lxc.payload.half/memory.current:1\n"
+        "group lxc.payload.\ngroup nonsense\n";
+    static const struct {
+        const char *instance;
+        gboolean whole;
+        ImLxdFigures figures;
+    } rows[] = {
+        {"{\"name\":\"web\",\"expanded_devices\":{\"root\":{\"type\":\"disk\"},\"eth0\":{\"type\":"
+         "\"nic\"},"
+         "\"eth1\":{\"type\":\"nic\"}},\"expanded_config\":{\"volatile.eth0.host_name\":\"veth1\","
+         "\"volatile.eth1.host_name\":\"veth2\"}}",
+         TRUE,
+         {3000, 2048, 22, 11}},
+        {"{\"name\":\"old\"}", TRUE, {5, 4096, -1, -1}},
+        {"{\"name\":\"old\",\"expanded_devices\":{\"eth0\":{\"type\":\"nic\"}}}", FALSE, {0}},
+        {"{\"name\":\"half\"}", FALSE, {0}},
+        {"{\"name\":\"unseen\"}", FALSE, {0}},
+        {"{}", FALSE, {0}},
+    };
+    g_auto(ImOutside) outside = im_outside_read(host, NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(JsonObject) instance = read_text(rows[i].instance);
+        ImLxdFigures found;
+        g_assert_cmpint(im_lxd_figures(instance, &outside, &found), ==, rows[i].whole);
+        if (rows[i].whole)
+            g_assert_cmpmem(&found, sizeof found, &rows[i].figures, sizeof found);
+    }
+}
+
 static void test_frames(void)
 {
     static const struct {
@@ -191,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/rest/json/print", test_print);
     g_test_add_func("/rest/lxd/sizes", test_sizes);
     g_test_add_func("/rest/lxd/machines", test_machines);
+    g_test_add_func("/rest/lxd/figures", test_figures);
     g_test_add_func("/rest/frames", test_frames);
     g_test_add_func("/rest/docker", test_docker);
     g_test_add_func("/rest/endpoints", test_endpoints);
