@@ -14,11 +14,16 @@
 #include <string.h>
 
 #define LOOK_MS 200
-/* A guest that does not go on: the first pause until the next attempt, and all pauses together;
- * the last for one that could not be frozen, which hardly stands still. */
-#define THAW_PAUSE_MS     100
-#define THAW_LIMIT_MS     30000
-#define UNFROZEN_LIMIT_MS 1000
+/* How long the guest's agent may take to answer. */
+#define AGENT_SECONDS 30
+/* A guest that does not go on: the first pause until the next attempt and the longest, and all
+ * pauses together; also of one that could not be frozen, which hardly stands still, and of one
+ * whose agent is still about to freeze it. */
+#define THAW_PAUSE_MS      100
+#define THAW_PAUSE_MOST_MS 5000
+#define THAW_LIMIT_MS      30000
+#define UNFROZEN_LIMIT_MS  1000
+#define LATE_LIMIT_MS      150000
 /* Where the transfer driver has made the files; server/lifecycle/vm_backup.c. */
 #define BACKUP_FILE "%s.snap/2147483647"
 #define PREFIX      "backup-"
@@ -35,6 +40,7 @@ typedef struct Order {
     char *freeze;
     char *base, *next; /* checkpoints; NULL: none */
     gboolean tracks;
+    gboolean may_freeze_late; /* the agent has the order to freeze, and has not answered */
 } Order;
 
 static void order_clear(Order *order)
@@ -121,14 +127,25 @@ void vmm_backup_forget(virDomainPtr domain)
 
 /* ---- a moment at which the guest's files are whole ---- */
 
-static gboolean freeze(DriverJob *job, virDomainPtr domain, const Order *order, GError **error)
+/* An agent that did not answer in time has the order all the same, and may freeze later. */
+static gboolean freeze_by_agent(virDomainPtr domain, Order *order, GError **error)
+{
+    gint64 begun = g_get_monotonic_time();
+    /* libvirt would wait for ever. The limit stays: others are better off with it, too. */
+    (void)virDomainAgentSetResponseTimeout(domain, AGENT_SECONDS, 0);
+    if (virDomainFSFreeze(domain, NULL, 0, 0) >= 0)
+        return TRUE;
+    order->may_freeze_late = g_get_monotonic_time() - begun >= AGENT_SECONDS * G_TIME_SPAN_SECOND;
+    return libvirt_error(error,
+                         "freeze the file systems of %s by the guest's agent (FS_FREEZE "
+                         "of the backups is AGENT; NONE does without)",
+                         virDomainGetName(domain));
+}
+
+static gboolean freeze(virDomainPtr domain, Order *order, GError **error)
 {
     if (g_strcmp0(order->freeze, "AGENT") == 0)
-        return virDomainFSFreeze(domain, NULL, 0, 0) >= 0 ||
-               libvirt_error(error,
-                             "freeze the file systems of %s by the guest's agent (FS_FREEZE "
-                             "of the backups is AGENT; NONE does without)",
-                             virDomainGetName(domain));
+        return freeze_by_agent(domain, order, error);
     if (g_strcmp0(order->freeze, "SUSPEND") == 0)
         return virDomainSuspend(domain) == 0 ||
                libvirt_error(error, "pause %s for the moment of its backup",
@@ -182,10 +199,12 @@ static gboolean stays_frozen(virDomainPtr domain, const Order *order, GError **e
 static gboolean thaw(DriverJob *job, virDomainPtr domain, const Order *order, guint limit,
                      GError **error)
 {
-    guint waited = 0;
-    for (guint pause = THAW_PAUSE_MS; !try_thaw(domain, order); pause *= 2) {
-        driver_log('W', driver_job_id(job), "%s does not go on after the moment of its backup: %s",
-                   virDomainGetName(domain), virGetLastErrorMessage());
+    guint waited = 0, pause = THAW_PAUSE_MS;
+    for (; !try_thaw(domain, order); pause = MIN(pause * 2, THAW_PAUSE_MOST_MS)) {
+        if (waited == 0)
+            driver_log('W', driver_job_id(job),
+                       "%s does not go on after the moment of its backup: %s",
+                       virDomainGetName(domain), virGetLastErrorMessage());
         if (waited + pause > limit)
             return stays_frozen(domain, order, error);
         g_usleep((gulong)pause * 1000);
@@ -317,9 +336,13 @@ static gboolean take_moment(DriverJob *job, const VmmGuest *guest, Order *order,
 {
     virDomainPtr domain = guest->sight.domain;
     g_autoptr(GError) why = NULL, cold = NULL;
-    gboolean frozen = freeze(job, domain, order, &why);
+    gboolean frozen = freeze(domain, order, &why);
     gboolean begun = frozen && begin(job, guest, order, increment, &why);
-    gboolean goes_on = thaw(job, domain, order, frozen ? THAW_LIMIT_MS : UNFROZEN_LIMIT_MS, &cold);
+    guint limit = order->may_freeze_late ? LATE_LIMIT_MS
+                  : frozen               ? THAW_LIMIT_MS
+                                         : UNFROZEN_LIMIT_MS;
+    gboolean goes_on = thaw(job, domain, order, limit, &cold);
+    frozen = frozen || order->may_freeze_late;
     if (!goes_on && begun)
         (void)virDomainAbortJob(domain);
     if (!goes_on && frozen && why)

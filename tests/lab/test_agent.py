@@ -185,3 +185,30 @@ def test_frozen_for_the_moment(machine):
     features = re.search(r"^Filesystem features:.*", on("node01", "dumpe2fs", "-h", "/srv/local/backup.raw"), re.M)[0]
     assert "has_journal" in features and "needs_recovery" not in features, "ext4 was whole at that moment"
     assert "kept\n" in on("node01", "debugfs", "-R", "cat /file", "/srv/local/backup.raw")
+
+
+def test_agent_that_takes_too_long(machine):
+    """It may freeze after all when nobody waits any more: the guest is thawed, and the machine says why there is no backup."""
+    before = len(machine.hooked())
+    machine.runs("touch /tmp/slow; (sleep 60; rm -f /tmp/slow) >/dev/null 2>&1 </dev/null &")
+    complaint = machine.back_up(240)
+    assert complaint and "FS_FREEZE" in complaint, complaint
+    wait_for("the thaw", 120, lambda: machine.hooked()[before:][-1:] == ["thaw done"])
+    machine.writes()
+
+
+def test_agent_that_stands_still(machine):
+    def answers():
+        return '"return"' in machine.cloud.lab.on("node01", "virsh", "qemu-agent-command", "--timeout", "5", f"one-{machine.id}",
+                                                  '{"execute":"guest-ping"}', check=False)
+
+    before = len(machine.hooked())
+    machine.starts("sleep 1; kill -STOP $(pidof qemu-ga); sleep 75; kill -CONT $(pidof qemu-ga)")
+    wait_for("the agent to stand still", 30, lambda: not answers())
+    complaint = machine.back_up(240)
+    assert complaint and "FS_FREEZE" in complaint, complaint
+    machine.ended(seconds=120)
+    machine.writes()
+    assert "freeze" not in machine.hooked()[before:]
+    assert machine.back_up() is None
+    machine.writes()
