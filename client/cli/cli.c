@@ -108,6 +108,8 @@ CliExit cli_exit_of(const GError *error)
 static gboolean is_about_own_object(const Cli *cli, const char *text)
 {
     const char *number = strrchr(text, '[');
+    if (!g_str_has_suffix(text, "]."))
+        return FALSE;
     for (guint i = 0; number != NULL && i < cli->ids->len; i++) {
         if (g_array_index(cli->ids, gint32, i) == g_ascii_strtoll(number + 1, NULL, 10))
             return TRUE;

@@ -57,7 +57,7 @@ gboolean vm_detach_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *
 {
     TemplateAttribute *disk = vm_device(vm, "DISK", id);
     if (!disk)
-        return refuse(error, "VM disk does not exist");
+        return refuse(error, "VM disk does not exist: machine %d has no disk %d", vm->head.id, id);
     const VmActionRow *row = vm_change_row(vm, "disk-detach", error);
     if (!row)
         return FALSE;
@@ -105,7 +105,7 @@ gboolean vm_detach_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const VmAsker *a
 {
     TemplateAttribute *nic = vm_device(vm, "NIC", id);
     if (!nic)
-        return refuse(error, "VM NIC does not exist");
+        return refuse(error, "VM NIC does not exist: machine %d has no NIC %d", vm->head.id, id);
     const VmActionRow *row = vm_change_row(vm, "nic-detach", error);
     if (!row)
         return FALSE;
@@ -203,7 +203,7 @@ gboolean vm_update_nic(Lifecycle *lifecycle, Vm *vm, gint32 id, const TemplateAt
 {
     TemplateAttribute *nic = vm_device(vm, "NIC", id);
     if (!nic)
-        return refuse(error, "VM NIC does not exist");
+        return refuse(error, "VM NIC does not exist: machine %d has no NIC %d", vm->head.id, id);
     const VmActionRow *row = vm_change_row(vm, "nic-update", error);
     g_autoptr(Template) change = row ? vm_change_new(vm, row->word) : NULL;
     if (!change || !change_nic(nic, given, append, error))
@@ -288,7 +288,7 @@ static TemplateAttribute *own_disk(World *world, const Vm *vm, gint32 id, GError
     const char *clone = disk ? attribute_get(disk, "CLONE") : NULL;
     const char *type = disk ? attribute_get(disk, "TYPE") : NULL;
     if (!disk)
-        (void)refuse(error, "VM disk does not exist");
+        (void)refuse(error, "VM disk does not exist: machine %d has no disk %d", vm->head.id, id);
     else if (clone && !g_ascii_strcasecmp(clone, "NO") &&
              !(disk_image(world, disk) && disk_is_persistent(disk)))
         (void)refuse(error, "Disk %d is the image itself (CLONE=NO), which is left as it is", id);
@@ -349,7 +349,8 @@ gint32 vm_disk_snapshot_create(Lifecycle *lifecycle, Vm *vm, gint32 id, const ch
 static gboolean check_snapshot(const Vm *vm, gint32 disk, gint32 snapshot, GError **error)
 {
     if (!vm_device(vm, "DISK", disk))
-        return refuse(error, "VM disk does not exist");
+        return refuse(error, "VM disk does not exist: machine %d has no disk %d", vm->head.id,
+                      disk);
     return vm_snapshot_exists(vm, disk, snapshot) ||
            refuse(error, "Disk %d of VM %d has no snapshot %d", disk, vm->head.id, snapshot);
 }
@@ -393,7 +394,7 @@ gboolean vm_save_disk(Lifecycle *lifecycle, Vm *vm, gint32 id, gint32 snapshot, 
     TemplateAttribute *disk = vm_device(vm, "DISK", id);
     const VmActionRow *row = disk ? vm_change_row(vm, "disk-saveas", error) : NULL;
     if (!disk)
-        return refuse(error, "VM disk does not exist");
+        return refuse(error, "VM disk does not exist: machine %d has no disk %d", vm->head.id, id);
     if (!row || (snapshot >= 0 && !check_snapshot(vm, id, snapshot, error)))
         return FALSE;
     Template *change = vm_change_new(vm, row->word);

@@ -216,7 +216,12 @@ static gboolean settle_on(Template *template, Kind kind, GError **error)
             template_set(template, "LCM_STATE", lcm_name(words[i].lcm));
         return TRUE;
     }
-    return wrong(error, "Unkown state condition: %s", on);
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (words[i].kind == kind)
+            g_string_append_printf(known, "%s, ", words[i].word);
+    return wrong(error, "Unkown state condition: %s; ON is %sor CUSTOM, with STATE", on,
+                 known->str);
 }
 
 static gboolean settle_state(Template *template, HookWhen *when, GError **error)

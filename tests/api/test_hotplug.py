@@ -171,7 +171,7 @@ def test_wrong_disks(one, machine, template, text):
 
 
 def test_wrong_calls(one, machine):
-    assert one.fails("one.vm.detach", machine, 44) == [False, "[one.vm.detach] VM disk does not exist", ACTION, -1, -1]
+    assert one.fails("one.vm.detach", machine, 44) == [False, f"[one.vm.detach] VM disk does not exist: machine {machine} has no disk 44", ACTION, -1, -1]
     one.fails("one.vm.detachnic", machine, 44, code=ACTION, text="VM NIC does not exist")
     one.fails("one.vm.updatenic", machine, 44, "NIC=[A=1]", code=ACTION, text="VM NIC does not exist")
     one.fails("one.vm.attach", machine, "DISK=[", code=INTERNAL)

@@ -8,6 +8,7 @@
 #include "client/cli/names.h"
 #include "client/cli/options.h"
 #include "client/cli/samples.h"
+#include "client/cli/states.h"
 #include "client/cli/table.h"
 #include "client/cli/vm_list.h"
 #include "client/cli/wait.h"
@@ -18,11 +19,7 @@
 
 /* ---- States ---- */
 
-static const struct {
-    const char *name;
-    const char *brief;
-    CliPhase phase;
-} states[] = {
+static const CliStateRow states[] = {
     {"INIT", "init", CLI_MOVING},
     {"MONITORING_MONITORED", "update", CLI_MOVING},
     {"MONITORED", "on", CLI_RESTING},
@@ -32,33 +29,17 @@ static const struct {
     {"MONITORING_INIT", "init", CLI_MOVING},
     {"MONITORING_DISABLED", "dsbl", CLI_MOVING},
     {"OFFLINE", "off", CLI_RESTING},
+    {NULL},
 };
-
-static guint state_of(xmlNode *host)
-{
-    gint64 number = cli_xml_int(host, "STATE", 0);
-    return number >= 0 && number < (gint64)G_N_ELEMENTS(states) ? (guint)number : 0;
-}
 
 static void host_state(xmlNode *host, CliState *state)
 {
-    guint number = state_of(host);
-    state->name = states[number].name;
-    state->phase = states[number].phase;
-    state->host = -1;
-    state->where = "";
-    state->why = states[number].phase == CLI_BROKEN
-                     ? cli_without_time(cli_xml_text(host, "TEMPLATE/ERROR"))
-                     : "";
+    cli_state_fill(states, host, state);
 }
 
 static const char *host_state_named(const char *word)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(states); i++)
-        if (g_ascii_strcasecmp(states[i].name, word) == 0 ||
-            g_ascii_strcasecmp(states[i].brief, word) == 0)
-            return states[i].name;
-    return NULL;
+    return cli_state_named(states, word);
 }
 
 /* ---- Columns ---- */
@@ -113,7 +94,7 @@ static char *free_memory(const Cli *cli, xmlNode *host)
 
 static char *stat_text(const Cli *cli, xmlNode *host)
 {
-    return g_strdup(states[state_of(host)].brief);
+    return g_strdup(cli_state_row(states, host)->brief);
 }
 
 static char *why_text(const Cli *cli, xmlNode *host)
@@ -307,7 +288,7 @@ static void host_page(Cli *cli, xmlNode *host, GString *page)
     cli_page_line(page, "ID", cli_xml_text(host, "ID"));
     cli_page_line(page, "NAME", cli_xml_text(host, "NAME"));
     cli_page_line(page, "CLUSTER", cli_xml_text(host, "CLUSTER"));
-    cli_page_line(page, "STATE", states[state_of(host)].name);
+    cli_page_line(page, "STATE", cli_state_row(states, host)->name);
     if (*why != '\0')
         cli_page_line(page, "LAST ERROR", why);
     cli_page_line(page, "IM_MAD", cli_xml_text(host, "IM_MAD"));

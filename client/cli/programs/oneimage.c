@@ -5,16 +5,14 @@
 #include "client/cli/names.h"
 #include "client/cli/rows.h"
 #include "client/cli/vm_create.h"
+#include "client/cli/states.h"
 #include "client/cli/wait.h"
 #include "client/cli/xml.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *brief;
-    CliPhase phase;
-} states[] = {
+static const CliStateRow states[] = {
     {"INIT", "init", CLI_MOVING},
     {"READY", "rdy", CLI_RESTING},
     {"USED", "used", CLI_RESTING},
@@ -26,18 +24,13 @@ static const struct {
     {"USED_PERS", "used", CLI_RESTING},
     {"LOCKED_USED", "lock", CLI_MOVING},
     {"LOCKED_USED_PERS", "lock", CLI_MOVING},
+    {NULL},
 };
 
 static const struct {
     const char *name, *brief;
 } types[] = {{"OS", "OS"},      {"CDROM", "CD"},   {"DATABLOCK", "DB"}, {"KERNEL", "KL"},
              {"RAMDISK", "RD"}, {"CONTEXT", "CX"}, {"BACKUP", "BK"},    {"FILESYSTEM", "FS"}};
-
-static guint state_of(xmlNode *image)
-{
-    gint64 number = cli_xml_int(image, "STATE", 0);
-    return number >= 0 && number < (gint64)G_N_ELEMENTS(states) ? (guint)number : 0;
-}
 
 static guint type_of(xmlNode *image)
 {
@@ -47,21 +40,12 @@ static guint type_of(xmlNode *image)
 
 static void image_state(xmlNode *image, CliState *state)
 {
-    guint number = state_of(image);
-    state->name = states[number].name;
-    state->phase = states[number].phase;
-    state->host = -1;
-    state->where = "";
-    state->why = states[number].phase == CLI_BROKEN ? cli_xml_text(image, "TEMPLATE/ERROR") : "";
+    cli_state_fill(states, image, state);
 }
 
 static const char *image_state_named(const char *word)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(states); i++)
-        if (g_ascii_strcasecmp(states[i].name, word) == 0 ||
-            g_ascii_strcasecmp(states[i].brief, word) == 0)
-            return states[i].name;
-    return NULL;
+    return cli_state_named(states, word);
 }
 
 /* ---- Columns ---- */
@@ -83,7 +67,7 @@ static char *persistent_text(const Cli *cli, xmlNode *image)
 
 static char *stat_text(const Cli *cli, xmlNode *image)
 {
-    return g_strdup(states[state_of(image)].brief);
+    return g_strdup(cli_state_row(states, image)->brief);
 }
 
 static const CliColumn columns[] = {

@@ -5,18 +5,16 @@
 #include "client/cli/names.h"
 #include "client/cli/rows.h"
 #include "client/cli/vm_create.h"
+#include "client/cli/states.h"
 #include "client/cli/wait.h"
 #include "client/cli/xml.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *name, *brief;
-    CliPhase phase;
-} states[] = {
+static const CliStateRow states[] = {
     {"INIT", "init", CLI_MOVING}, {"READY", "rdy", CLI_RESTING},     {"LOCKED", "lock", CLI_MOVING},
-    {"ERROR", "err", CLI_BROKEN}, {"DISABLED", "disa", CLI_RESTING},
+    {"ERROR", "err", CLI_BROKEN}, {"DISABLED", "disa", CLI_RESTING}, {NULL},
 };
 
 enum { APP_UNKNOWN, APP_IMAGE, APP_VMTEMPLATE, APP_SERVICE_TEMPLATE };
@@ -26,12 +24,6 @@ static const struct {
 } types[] = {
     {"UNKNOWN", "-"}, {"IMAGE", "img"}, {"VMTEMPLATE", "tpl"}, {"SERVICE_TEMPLATE", "srv"}};
 
-static guint state_of(xmlNode *app)
-{
-    gint64 number = cli_xml_int(app, "STATE", 0);
-    return number >= 0 && number < (gint64)G_N_ELEMENTS(states) ? (guint)number : 0;
-}
-
 static guint type_of(xmlNode *app)
 {
     gint64 number = cli_xml_int(app, "TYPE", 0);
@@ -40,21 +32,12 @@ static guint type_of(xmlNode *app)
 
 static void app_state(xmlNode *app, CliState *state)
 {
-    guint number = state_of(app);
-    state->name = states[number].name;
-    state->phase = states[number].phase;
-    state->host = -1;
-    state->where = "";
-    state->why = states[number].phase == CLI_BROKEN ? cli_xml_text(app, "TEMPLATE/ERROR") : "";
+    cli_state_fill(states, app, state);
 }
 
 static const char *app_state_named(const char *word)
 {
-    for (guint i = 0; i < G_N_ELEMENTS(states); i++)
-        if (g_ascii_strcasecmp(states[i].name, word) == 0 ||
-            g_ascii_strcasecmp(states[i].brief, word) == 0)
-            return states[i].name;
-    return NULL;
+    return cli_state_named(states, word);
 }
 
 /* ---- Columns ---- */
@@ -66,7 +49,7 @@ static char *size_text(const Cli *cli, xmlNode *app)
 
 static char *stat_text(const Cli *cli, xmlNode *app)
 {
-    return g_strdup(states[state_of(app)].brief);
+    return g_strdup(cli_state_row(states, app)->brief);
 }
 
 static char *type_text(const Cli *cli, xmlNode *app)
@@ -93,7 +76,7 @@ static void app_page(Cli *cli, xmlNode *app, GString *page)
     cli_page_head(cli, app, page, "MARKETPLACE APP");
     cli_page_line(page, "TYPE", types[type_of(app)].name);
     cli_page_line(page, "MARKETPLACE", cli_xml_text(app, "MARKETPLACE"));
-    cli_page_line(page, "STATE", states[state_of(app)].brief);
+    cli_page_line(page, "STATE", cli_state_row(states, app)->brief);
     cli_page_lock(app, page);
     cli_page_rights(cli, app, page);
     cli_page_title(cli, page, "DETAILS");

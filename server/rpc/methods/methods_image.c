@@ -509,7 +509,7 @@ static gboolean read_saved(Request *request, const TemplateAttribute *disk, Orde
         return reply_error(request, ONE_ERROR_ACTION,
                            disk ? "Disk %d was not made of an image; it belongs to no datastore "
                                   "that could keep it"
-                                : "VM disk does not exist",
+                                : "VM disk does not exist: there is no disk %d",
                            arg_int(request, 2, -1)),
                FALSE;
     order->datastore = datastore_get(request->world, source->datastore);
