@@ -92,28 +92,35 @@ static void end_when_done(World *world, BackupJob *job)
              job->head.name, job->head.id, job->last_duration, job->updated->len, job->errors->len);
 }
 
-/* Starts a machine's backup, or has it wait, or fail. */
-static void start(Lifecycle *lifecycle, BackupJob *job, gint32 id, Busy *backups)
+/* Starts a machine's backup, or has it wait, or fail. FALSE: it waits for somebody else's word. */
+static gboolean start(Lifecycle *lifecycle, BackupJob *job, gint32 id, Busy *backups)
 {
     World *world = lifecycle->world;
     Vm *vm = vm_get(world, id);
     g_autoptr(GError) error = NULL;
     gboolean busy = vm && vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING &&
                     vm->lcm != LCM_UNKNOWN && !vm_is_failure(vm->lcm);
+    StartResult result = START_FAILED;
     if (busy || (vm && !has_place(backups, vm)))
-        return;
+        return TRUE;
     if (!vm || vm->state == VM_DONE)
         g_set_error(&error, ONE_ERROR, ONE_ERROR_NO_EXISTS, "it does not exist any more");
-    else if (!lifecycle->job_start ||
-             lifecycle->job_start(lifecycle, job, vm, lifecycle->job_data, &error)) {
+    else
+        result = lifecycle->job_start
+                     ? lifecycle->job_start(lifecycle, job, vm, lifecycle->job_data, &error)
+                     : START_STARTED;
+    if (result == START_WAITS)
+        return FALSE;
+    if (result == START_STARTED) {
         backupjob_move(world, job, id, job->backing_up);
         count_backup(backups, vm);
-        return;
+        return TRUE;
     }
     log_warning("BKJ", "Backup job %s (%d): machine %d: %s", job->head.name, job->head.id, id,
                 error->message);
     backupjob_move(world, job, id, job->errors);
     set_error(world, job, id, error->message);
+    return TRUE;
 }
 
 static void work_on(Lifecycle *lifecycle, BackupJob *job, Busy *backups)
@@ -125,8 +132,8 @@ static void work_on(Lifecycle *lifecycle, BackupJob *job, Busy *backups)
         gint32 id = g_array_index(order, gint32, i);
         if (is_full(backups) || (!parallel && job->backing_up->len))
             break;
-        if (ids_contain(job->waiting, id))
-            start(lifecycle, job, id, backups);
+        if (ids_contain(job->waiting, id) && !start(lifecycle, job, id, backups) && !parallel)
+            break; /* the others are after it */
     }
     end_when_done(lifecycle->world, job);
 }
@@ -162,6 +169,11 @@ static void look(Core *core, gpointer data)
     }
     if (left)
         look_in(lifecycle, LOOK_SECONDS);
+}
+
+void lifecycle_backupjobs_again(Lifecycle *lifecycle, gint32 job)
+{
+    look_in(lifecycle, 0);
 }
 
 void backupjobs_begin(Lifecycle *lifecycle)

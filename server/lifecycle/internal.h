@@ -57,8 +57,9 @@ struct Lifecycle {
     guint64 jobs_timer;   /* until backup jobs are looked at; 0: none waits */
     BackupJobStart job_start;
     gpointer job_data;
-    guint64 sched_timer; /* until scheduled actions are looked at; 0: none waits */
-    gint64 sched_due;    /* when that is, by the wall clock */
+    GHashTable *sched_waits; /* ids of actions that wait for somebody else's word on rights */
+    guint64 sched_timer;     /* until scheduled actions are looked at; 0: none waits */
+    gint64 sched_due;        /* when that is, by the wall clock */
     SchedStart sched_starts[KIND_COUNT];
     gpointer sched_data[KIND_COUNT];
 };

@@ -33,6 +33,7 @@ Lifecycle *lifecycle_new(World *world, Outside *outside)
     lifecycle->asked = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, asked_free);
     lifecycle->bells = g_ptr_array_new();
     lifecycle->checks = vm_checks_new();
+    lifecycle->sched_waits = g_hash_table_new(NULL, NULL);
     lifecycle->consoles = vm_consoles_new();
     lifecycle->stats = stats_new();
     lifecycle->pending_sequence = 1;
@@ -47,6 +48,7 @@ void lifecycle_free(Lifecycle *lifecycle)
         return;
     g_hash_table_unref(lifecycle->asked);
     g_hash_table_unref(lifecycle->checks);
+    g_hash_table_unref(lifecycle->sched_waits);
     g_hash_table_unref(lifecycle->consoles);
     g_hash_table_unref(lifecycle->stats);
     g_ptr_array_foreach(lifecycle->bells, (GFunc)(void (*)(void))g_free, NULL);

@@ -176,11 +176,19 @@ gboolean vm_restore(Lifecycle *lifecycle, Vm *vm, Image *image, gint32 increment
 char *image_backup_path(const Image *backup, gint32 increment, gint32 disk);
 gboolean vm_backup_cancel(Lifecycle *lifecycle, Vm *vm, const VmAsker *asker, GError **error);
 
-/* Starts the backup of one machine of a job in the name of the job's owner. FALSE with the error.
- */
-typedef gboolean (*BackupJobStart)(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpointer data,
-                                   GError **error);
+/* What became of something that nobody calls for at the moment. */
+typedef enum {
+    START_FAILED, /* with the error */
+    START_WAITS,  /* somebody else is asked for rights: it is to be tried again when told so */
+    START_STARTED,
+} StartResult;
+
+/* Starts the backup of one machine of a job in the name of the job's owner. */
+typedef StartResult (*BackupJobStart)(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpointer data,
+                                      GError **error);
 void lifecycle_backupjobs_connect(Lifecycle *lifecycle, BackupJobStart start, gpointer data);
+/* Machines of jobs that waited can be tried again. */
+void lifecycle_backupjobs_again(Lifecycle *lifecycle, gint32 job);
 /* All machines of the job are backed up; or those whose backup failed. */
 gboolean backupjob_run(Lifecycle *lifecycle, BackupJob *job, GError **error);
 gboolean backupjob_retry(Lifecycle *lifecycle, BackupJob *job, GError **error);
@@ -254,12 +262,13 @@ gboolean cluster_plan_delete(Lifecycle *lifecycle, Cluster *cluster, GError **er
 
 /* Starts what a scheduled action says, with the rights of its owner's owner, in the batch at hand:
  * that it was run and what it did are then one commit, and it never runs twice. It may end its
- * owner, and with that the action. FALSE with the error, which users see as MESSAGE: it is tried
- * again later. */
-typedef gboolean (*SchedStart)(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
-                               GError **error);
+ * owner, and with that the action. Users see the error as MESSAGE: it is tried again later. */
+typedef StartResult (*SchedStart)(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
+                                  GError **error);
 /* Those of this kind of owner are started so. Before lifecycle_start(). */
 void lifecycle_sched_connect(Lifecycle *lifecycle, Kind kind, SchedStart start, gpointer data);
+/* One that waited can be tried again. */
+void lifecycle_sched_again(Lifecycle *lifecycle, gint32 action);
 /* One is new, or its time is another: it is run when it is due. */
 void lifecycle_sched_changed(Lifecycle *lifecycle, const SchedAction *action);
 /* Looks at all at once: after the start, and when this zone is enabled. */

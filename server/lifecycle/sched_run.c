@@ -59,7 +59,14 @@ static void run(Lifecycle *lifecycle, SchedAction *action)
     Kind kind = action->kind;
     g_autofree char *word = g_strdup(action->action);
     g_autoptr(GError) error = NULL;
-    gboolean done = start && start(lifecycle, action, lifecycle->sched_data[action->kind], &error);
+    g_hash_table_add(lifecycle->sched_waits, GINT_TO_POINTER(id)); /* it may be told so at once */
+    StartResult result = start
+                             ? start(lifecycle, action, lifecycle->sched_data[action->kind], &error)
+                             : START_FAILED;
+    if (result == START_WAITS)
+        return;
+    g_hash_table_remove(lifecycle->sched_waits, GINT_TO_POINTER(id));
+    gboolean done = result == START_STARTED;
     const char *why = done ? NULL : error ? error->message : "nothing here can run it";
     tell(lifecycle, pool_get(world, kind, owner), id, word, why);
     action = sched_action_get(world, id);
@@ -77,10 +84,11 @@ static gint by_time(gconstpointer one, gconstpointer other)
     return first != second ? (first < second ? -1 : 1) : a->id < b->id ? -1 : 1;
 }
 
-/* Those that are due, in the order of their times; `next`: when the first of the others is, or -1.
- * (owned, of SchedAction) */
-static GPtrArray *find_due(World *world, gint64 *next)
+/* Those that are due and wait for nobody, in the order of their times; `next`: when the first of
+ * the others is, or -1. (owned, of SchedAction) */
+static GPtrArray *find_due(const Lifecycle *lifecycle, gint64 *next)
 {
+    World *world = lifecycle->world;
     GPtrArray *found = g_ptr_array_new();
     GHashTableIter iterator;
     gpointer value;
@@ -88,6 +96,9 @@ static GPtrArray *find_due(World *world, gint64 *next)
     g_hash_table_iter_init(&iterator, sched_actions_all(world));
     while (g_hash_table_iter_next(&iterator, NULL, &value)) {
         gint64 due = sched_action_due(value);
+        const SchedAction *action = value;
+        if (g_hash_table_contains(lifecycle->sched_waits, GINT_TO_POINTER(action->id)))
+            continue;
         if (due >= 0 && due <= core_now(world->core))
             g_ptr_array_add(found, value);
         else if (due >= 0 && (*next < 0 || due < *next))
@@ -107,7 +118,7 @@ static void look(Core *core, gpointer data)
         look_in(lifecycle, LOOK_SECONDS);
         return;
     }
-    g_autoptr(GPtrArray) due = find_due(world, &next);
+    g_autoptr(GPtrArray) due = find_due(lifecycle, &next);
     g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(gint32));
     for (guint i = 0; i < due->len; i++)
         g_array_append_val(ids, ((const SchedAction *)due->pdata[i])->id);
@@ -116,11 +127,17 @@ static void look(Core *core, gpointer data)
         if (action) /* one before it may have ended their owner */
             run(lifecycle, action);
     }
-    g_autoptr(GPtrArray) left = find_due(world, &next);
+    g_autoptr(GPtrArray) left = find_due(lifecycle, &next);
     if (left->len)
         look_in(lifecycle, 0);
     else if (next >= 0)
         look_in(lifecycle, MIN(next - core_now(core), LOOK_SECONDS));
+}
+
+void lifecycle_sched_again(Lifecycle *lifecycle, gint32 action)
+{
+    if (g_hash_table_remove(lifecycle->sched_waits, GINT_TO_POINTER(action)))
+        look_in(lifecycle, 0);
 }
 
 void lifecycle_sched_look(Lifecycle *lifecycle)

@@ -13,10 +13,27 @@
 /* Numbers of these questions; those of logins are below. */
 #define FIRST_NUMBER (G_GUINT64_CONSTANT(1) << 40)
 
+/* An agreement is for now: what was to be tried again and was not is asked about anew. */
+#define RUN_SECONDS 60
+
+typedef struct Run {
+    RpcServer *server;
+    char *name;
+    gint32 uid;
+    void (*again)(Lifecycle *lifecycle, gint32 id);
+    gint32 id;
+    GPtrArray *agreed;
+    char *asks;    /* found in the attempt at hand */
+    char *refused; /* why */
+    gboolean waits;
+    guint64 timer; /* until it is forgotten */
+} Run;
+
 typedef struct Authorization {
     guint64 number; /* first: the key */
     RpcServer *server;
-    RpcCall *call;
+    RpcCall *call; /* or NULL, and then */
+    char *run;     /* the name of a Run */
     char *asks;
     guint64 timer;
 } Authorization;
@@ -26,7 +43,24 @@ static void authorization_free(gpointer data)
     Authorization *asked = data;
     core_timer_cancel(asked->server->world->core, asked->timer);
     g_free(asked->asks);
+    g_free(asked->run);
     g_free(asked);
+}
+
+static void run_free(gpointer data)
+{
+    Run *run = data;
+    core_timer_cancel(run->server->world->core, run->timer);
+    g_ptr_array_unref(run->agreed);
+    g_free(run->name);
+    g_free(run->asks);
+    g_free(run->refused);
+    g_free(run);
+}
+
+GHashTable *runs_new(void)
+{
+    return g_hash_table_new_full(g_str_hash, g_str_equal, NULL, run_free);
 }
 
 GHashTable *authorizations_new(void)
@@ -75,15 +109,22 @@ static gboolean agrees(World *world, const User *user, const AccessNeed *needs, 
 {
     RpcServer *server = world->rpc;
     Request *request = server->current;
-    g_autofree char *driver = request ? authz_driver(world->config) : NULL;
+    Run *run = request ? NULL : server->run;
+    g_autofree char *driver = request || run ? authz_driver(world->config) : NULL;
     if (!driver)
         return TRUE;
     g_autofree char *asks = describe(needs, count);
-    GPtrArray *agreed = g_hash_table_lookup(server->agreements, request->call);
+    GPtrArray *agreed = run ? run->agreed : g_hash_table_lookup(server->agreements, request->call);
+    char **open = run ? &run->asks : &request->asks;
     if (agreed && g_ptr_array_find_with_equal_func(agreed, asks, g_str_equal, NULL))
         return TRUE;
-    if (!request->asks)
-        request->asks = g_steal_pointer(&asks);
+    if (run && run->refused) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION, "User [%d] : Not authorized: %s.",
+                    user->head.id, run->refused);
+        return FALSE;
+    }
+    if (!*open)
+        *open = g_steal_pointer(&asks);
     g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHORIZATION,
                 "User [%d] : The driver %s has not agreed yet.", user->head.id, driver);
     return FALSE;
@@ -96,10 +137,40 @@ void rpc_server_connect_authz(RpcServer *server)
 
 /* ---- asking ---- */
 
+static void forget_run(Core *core, gpointer data)
+{
+    Run *run = data;
+    run->timer = 0;
+    g_hash_table_remove(run->server->runs, run->name);
+}
+
+/* The driver has agreed, or (`refused`) not: it is tried again soon. */
+static void run_answered(Authorization *asked, const char *refused)
+{
+    RpcServer *server = asked->server;
+    Run *run = g_hash_table_lookup(server->runs, asked->run);
+    if (run && refused)
+        run->refused = g_strdup(refused);
+    else if (run)
+        g_ptr_array_add(run->agreed, g_steal_pointer(&asked->asks));
+    g_hash_table_remove(server->authorizations, &asked->number);
+    if (!run)
+        return;
+    run->waits = FALSE;
+    run->timer =
+        core_timer_add(server->world->core, RUN_SECONDS * G_USEC_PER_SEC, forget_run, run, NULL);
+    if (!server->ending)
+        run->again(server->lifecycle, run->id);
+}
+
 static void refuse(Authorization *asked, const char *why)
 {
     RpcServer *server = asked->server;
     RpcCall *call = asked->call;
+    if (!call) {
+        run_answered(asked, why && *why ? why : "the driver of AUTHZ refuses");
+        return;
+    }
     g_autoptr(GError) error =
         g_error_new(ONE_ERROR, ONE_ERROR_AUTHORIZATION, "User [%d] : Not authorized: %s.",
                     call->caller.uid, why && *why ? why : "the driver of AUTHZ refuses");
@@ -115,11 +186,16 @@ static void overdue(Core *core, gpointer data)
     refuse(asked, "the driver of AUTHZ did not answer in time; try again later");
 }
 
-void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks)
+/* About a call, or a run. */
+static void ask(RpcServer *server, RpcCall *call, const Run *run, gint32 uid, const char *asks)
 {
     World *world = server->world;
     Authorization *asked = g_new0(Authorization, 1);
-    *asked = (Authorization){FIRST_NUMBER + ++server->authorized, server, call, g_strdup(asks), 0};
+    *asked = (Authorization){.number = FIRST_NUMBER + ++server->authorized,
+                             .server = server,
+                             .call = call,
+                             .run = run ? g_strdup(run->name) : NULL,
+                             .asks = g_strdup(asks)};
     g_hash_table_insert(server->authorizations, &asked->number, asked);
     g_autofree char *driver = authz_driver(world->config);
     if (server->ending || !server->outside || !driver) {
@@ -132,10 +208,15 @@ void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks)
     request->action = g_strdup("AUTHORIZE");
     request->id = (gint64)asked->number;
     request->number = asked->number;
-    request->payload = g_strdup_printf("%d %s", call->caller.uid, asks);
+    request->payload = g_strdup_printf("%d %s", uid, asks);
     gint64 seconds = config_int(world->config, "ACTION_TIMEOUTS/AUTHENTICATE");
     asked->timer = core_timer_add(world->core, seconds * G_USEC_PER_SEC, overdue, asked, NULL);
     server->outside->send(server->outside, request);
+}
+
+void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks)
+{
+    ask(server, call, NULL, call->caller.uid, asks);
 }
 
 gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success, const char *info)
@@ -145,6 +226,10 @@ gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success,
         return number > FIRST_NUMBER;
     if (!success) {
         refuse(asked, info);
+        return TRUE;
+    }
+    if (asked->run) {
+        run_answered(asked, NULL);
         return TRUE;
     }
     RpcCall *call = asked->call;
@@ -157,6 +242,48 @@ gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success,
     g_hash_table_remove(server->authorizations, &number);
     request_handle_again(call);
     return TRUE;
+}
+
+/* ---- without a call ---- */
+
+gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
+                       void (*again)(Lifecycle *lifecycle, gint32 id), gint32 id)
+{
+    Run *run = g_hash_table_lookup(server->runs, name);
+    if (run && run->waits)
+        return FALSE;
+    if (run && run->uid != uid) { /* another's word, or about another */
+        g_hash_table_remove(server->runs, name);
+        run = NULL;
+    }
+    if (!run) {
+        run = g_new0(Run, 1);
+        *run = (Run){.server = server,
+                     .name = g_strdup(name),
+                     .uid = uid,
+                     .again = again,
+                     .id = id,
+                     .agreed = g_ptr_array_new_with_free_func(g_free)};
+        g_hash_table_insert(server->runs, run->name, run);
+    }
+    server->run = run;
+    return TRUE;
+}
+
+StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error)
+{
+    Run *run = g_steal_pointer(&server->run);
+    g_autofree char *asks = g_steal_pointer(&run->asks);
+    if (done || !asks) {
+        g_hash_table_remove(server->runs, run->name);
+        return done ? START_STARTED : START_FAILED;
+    }
+    g_clear_error(error);
+    core_timer_cancel(server->world->core, run->timer);
+    run->timer = 0;
+    run->waits = TRUE;
+    ask(server, NULL, run, run->uid, asks);
+    return START_WAITS;
 }
 
 void authorizations_end(RpcServer *server)

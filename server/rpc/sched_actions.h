@@ -23,5 +23,8 @@ GPtrArray *request_take_sched_actions(Request *request, const Vm *vm, Template *
 /* Gives them to the machine. */
 void request_give_sched_actions(Request *request, Vm *vm, GPtrArray *actions);
 
+/* The call that an action is, in the name of that user; `arguments` as for rpc_run_as(). */
+StartResult sched_action_call(RpcServer *server, const SchedAction *action, gint32 uid,
+                              const char *method, GPtrArray *arguments, GError **error);
 /* Has the life cycles start scheduled actions of machines by calls in their owners' names. */
 void sched_actions_connect(RpcServer *server);

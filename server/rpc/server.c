@@ -35,6 +35,7 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->logins = logins_new();
     server->authorizations = authorizations_new();
     server->agreements = agreements_new();
+    server->runs = runs_new();
     server->readers = readers_new(server);
     world->rpc = server;
     if (lifecycle) {
@@ -54,6 +55,7 @@ void rpc_server_free(RpcServer *server)
     g_hash_table_unref(server->logins);
     g_hash_table_unref(server->authorizations);
     g_hash_table_unref(server->agreements);
+    g_hash_table_unref(server->runs);
     g_free(server);
 }
 

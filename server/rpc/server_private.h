@@ -22,6 +22,8 @@ struct RpcServer {
     Request *current;           /* whose handler runs */
     GHashTable *authorizations; /* number -> Authorization: what a driver thinks about */
     GHashTable *agreements;     /* RpcCall -> what drivers agreed to, of calls under way */
+    GHashTable *runs;           /* name -> Run, which is authorize.c's */
+    struct Run *run;            /* what is done without a call at the moment, or NULL */
     guint64 authorized;
 };
 
@@ -37,6 +39,7 @@ GThreadPool *readers_new(RpcServer *server);
 
 GHashTable *authorizations_new(void);
 GHashTable *agreements_new(void);
+GHashTable *runs_new(void);
 /* Puts the call away until the driver of AUTHZ has said something to `asks`. */
 void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks);
 /* FALSE: the number is of another kind of question. */
@@ -44,7 +47,14 @@ gboolean authorize_answered(RpcServer *server, guint64 number, gboolean success,
 void authorizations_end(RpcServer *server);
 void rpc_server_connect_authz(RpcServer *server);
 
-/* Calls a method as that user, in the batch at hand, without asking a driver of AUTHZ. `arguments`
+/* What that user is granted between the two is asked of the driver of AUTHZ as for a call, though
+ * there is none: a scheduled action, a machine of a backup job. `name` is its own among these. When
+ * the driver must be asked first it has failed and waits; `again` is called when it can be tried
+ * once more, from its beginning. FALSE: it waits still. */
+gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
+                       void (*again)(Lifecycle *lifecycle, gint32 id), gint32 id);
+StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error);
+/* Calls a method as that user, in the batch at hand, within such a run. `arguments`
  * (of RpcValue) have a place for the session; the method must be one that answers at once. */
 gboolean rpc_run_as(RpcServer *server, gint32 uid, const char *method, GPtrArray *arguments,
                     GError **error);

@@ -265,6 +265,64 @@ def test_a_driver_may_refuse_rights(fresh):
     assert one.vm(machine).findtext("NAME") == "again"
 
 
+def test_a_driver_may_refuse_what_was_scheduled(fresh):
+    """It agreed when the action was planned, and is asked again when it is due, as of a call."""
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 3 ]\n', hosts=1)
+    user = one.user("user")
+    flags = one.var / "auth"
+    machine = user.allocate(hold=True)
+    question = f"VM:{machine}:MANAGE:{user.uid}:1"
+
+    def schedule(action):
+        return user.ok("one.vm.schedadd", machine, f'SCHED_ACTION = [ ACTION = {action}, TIME = "+0" ]')
+
+    def message(action):
+        found = [item.findtext("MESSAGE") for item in one.vm(machine).findall("TEMPLATE/SCHED_ACTION") if item.findtext("ID") == str(action)]
+        return found[0] if found else None
+    before = asked(one, "RIGHTS").count(f"RIGHTS {question} 1")
+    schedule("release")
+    one.wait(machine, "PENDING")
+    assert asked(one, "RIGHTS").count(f"RIGHTS {question} 1") == before + 2  # planned and run
+    one.ok("one.vm.deploy", machine, 0)
+    one.wait(machine, "RUNNING")
+    (flags / "silent").touch()
+    # The driver is asked when it is planned, too: an administrator's plan is not, but runs as the owner.
+    refused = one.ok("one.vm.schedadd", machine, 'SCHED_ACTION = [ ACTION = poweroff-hard, TIME = "+0" ]')
+    one.until(lambda: "did not answer in time" in (message(refused) or ""), "the silent driver to be given up")
+    assert one.state(machine) == "RUNNING"
+    one.ok("one.vm.scheddelete", machine, refused)
+    (flags / "silent").unlink()
+    (flags / "refused").write_text(question + "\n")
+    refused = one.ok("one.vm.schedadd", machine, 'SCHED_ACTION = [ ACTION = poweroff-hard, TIME = "+0" ]')
+    one.until(lambda: "not on a Sunday" in (message(refused) or ""), "the refusal to be noted")
+    assert one.state(machine) == "RUNNING" and "not on a Sunday" in (one.var / "vms" / str(machine) / "vm.log").read_text()
+
+
+def test_a_driver_may_refuse_machines_of_a_backup_job(fresh):
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN'), hosts=1)
+    user = one.user("user")
+    flags = one.var / "auth"
+    store = one.ok("one.datastore.allocate", 'NAME = b\nTYPE = BACKUP_DS\nDS_MAD = dummy\nTM_MAD = dummy', -1)
+    one.ok("one.datastore.chmod", store, -1, -1, -1, -1, -1, -1, 1, -1, -1)
+    one.until(lambda: one.xml("one.datastore.info", store).findtext("TOTAL_MB") != "0", "the datastore's figures")
+    machines = [one.running(0, 'DISK = [ TYPE = "fs", SIZE = 10 ]\nBACKUP_CONFIG = [ BACKUP_VOLATILE = YES ]\n') for _ in range(2)]
+    for vm in machines:
+        one.ok("one.vm.chown", vm, user.uid, -1)
+        one.ok("one.vm.chmod", vm, 1, 1, 1, -1, -1, -1, -1, -1, -1)
+    one.ok("one.acl.addrule", f"{0x100000000 | user.uid:x}", f"{0x100000000000000 | 0x400000000:x}", "8", "400000000")
+    job = one.ok("one.backupjob.allocate", f'NAME = j\nBACKUP_VMS = "{machines[0]},{machines[1]}"\nDATASTORE_ID = {store}')
+    one.ok("one.backupjob.chown", job, user.uid, -1)
+    flags.mkdir(exist_ok=True)
+    (flags / "refused").write_text(f"VM:{machines[0]}:ADMIN:{user.uid}:1\n")
+    one.ok("one.backupjob.backup", job)
+
+    def members(name):
+        return [int(item.text) for item in one.xml("one.backupjob.info", job).findall(f"{name}/ID")]
+    one.until(lambda: members("UPDATED_VMS") == machines[1:], "the machine that may be backed up")
+    assert members("ERROR_VMS") == machines[:1] and members("BACKING_UP_VMS") == []
+    assert "not on a Sunday" in one.xml("one.backupjob.info", job).findtext("TEMPLATE/ERROR")
+
+
 # ---- servers of their own ----
 
 def test_unknown_users_without_a_driver_of_that_name(fresh):

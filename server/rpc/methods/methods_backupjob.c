@@ -211,10 +211,9 @@ RpcReply *backupjob_scheddelete(Request *request)
 /* ---- runs ---- */
 
 /* The owner of a job may have lost rights since it was made. */
-static gboolean start_machine(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpointer data,
-                              GError **error)
+static gboolean back_up(Lifecycle *lifecycle, BackupJob *job, Vm *vm, RpcServer *server,
+                        GError **error)
 {
-    RpcServer *server = data;
     World *world = server->world;
     const Template *template = job->head.template;
     const User *owner = user_get(world, job->head.uid);
@@ -241,12 +240,27 @@ static gboolean start_machine(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpoi
            vm_backup(lifecycle, vm, &order, &asker, error);
 }
 
-static gboolean start_scheduled(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
-                                GError **error)
+static StartResult start_machine(Lifecycle *lifecycle, BackupJob *job, Vm *vm, gpointer data,
+                                 GError **error)
 {
-    const RpcServer *server = data;
-    BackupJob *job = backupjob_get(server->world, action->owner);
-    return job && backupjob_run(lifecycle, job, error);
+    RpcServer *server = data;
+    g_autofree char *name = g_strdup_printf("job %d, machine %d", job->head.id, vm->head.id);
+    if (!rpc_run_begin(server, name, job->head.uid, lifecycle_backupjobs_again, job->head.id))
+        return START_WAITS;
+    return rpc_run_end(server, back_up(lifecycle, job, vm, server, error), error);
+}
+
+static StartResult start_scheduled(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
+                                   GError **error)
+{
+    RpcServer *server = data;
+    const BackupJob *job = backupjob_get(server->world, action->owner);
+    g_autoptr(GPtrArray) arguments = g_ptr_array_new_with_free_func((GDestroyNotify)rpc_value_free);
+    g_ptr_array_add(arguments, rpc_value_text(""));
+    g_ptr_array_add(arguments, rpc_value_int(action->owner));
+    return job ? sched_action_call(server, action, job->head.uid, "one.backupjob.backup", arguments,
+                                   error)
+               : START_FAILED;
 }
 
 void backupjobs_connect(RpcServer *server)

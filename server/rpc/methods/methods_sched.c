@@ -101,8 +101,17 @@ static GPtrArray *call_arguments(const struct VmSchedWord *row, const SchedActio
 
 /* ---- when it is due ---- */
 
-static gboolean start_vm_action(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
-                                GError **error)
+StartResult sched_action_call(RpcServer *server, const SchedAction *action, gint32 uid,
+                              const char *method, GPtrArray *arguments, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("action %d", action->id);
+    if (!rpc_run_begin(server, name, uid, lifecycle_sched_again, action->id))
+        return START_WAITS;
+    return rpc_run_end(server, rpc_run_as(server, uid, method, arguments, error), error);
+}
+
+static StartResult start_vm_action(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
+                                   GError **error)
 {
     RpcServer *server = data;
     const struct VmSchedWord *row = vm_word(action->action);
@@ -110,10 +119,12 @@ static gboolean start_vm_action(Lifecycle *lifecycle, const SchedAction *action,
     if (!row || !vm) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Action \"%s\" is not supported",
                     action->action);
-        return FALSE;
+        return START_FAILED;
     }
     g_autoptr(GPtrArray) arguments = call_arguments(row, action, error);
-    return arguments && rpc_run_as(server, vm->head.uid, row->method, arguments, error);
+    return arguments
+               ? sched_action_call(server, action, vm->head.uid, row->method, arguments, error)
+               : START_FAILED;
 }
 
 void sched_actions_connect(RpcServer *server)
