@@ -1,6 +1,6 @@
 /* Hooks: one waits for machines that run, one for a call. None is run twice, or before what it is
  * about is committed. */
-#include "tests/sim/sim.h"
+#include "tests/sim/drivers.h"
 
 #include "server/model/hook.h"
 
@@ -40,17 +40,10 @@ void hook_runs_bootstrap(World *world)
                           template_parse(hooks[i].text, TEMPLATE_MODERN, NULL));
 }
 
-/* The document's EXECUTION_ID. */
-static gint64 number_of(const char *xml)
-{
-    const char *at = strstr(xml, "<EXECUTION_ID>");
-    return at ? g_ascii_strtoll(at + strlen("<EXECUTION_ID>"), NULL, 10) : -1;
-}
-
 void hook_runs_explain(HookRuns *runs, const DriverRequest *request, const char *xml)
 {
     enum { COLUMN_UNDER_WAY = 3 };
-    gint64 number = number_of(xml);
+    gint64 number = document_number(xml, "EXECUTION_ID");
     if (memory_store_number_of(runs->sim->memory, "hook_run", request->id, number, COLUMN_UNDER_WAY,
                                -1) != 1)
         sim_wrong(runs->sim,
@@ -59,11 +52,12 @@ void hook_runs_explain(HookRuns *runs, const DriverRequest *request, const char 
                   request->id, number);
 }
 
-char *hook_runs_act(HookRuns *runs, const DriverRequest *request, const char *xml)
+gboolean hooks_carry(Request *request)
 {
-    char *key =
-        g_strdup_printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, request->id, number_of(xml));
-    if (!g_hash_table_add(runs->begun, key))
-        sim_wrong(runs->sim, "execution %s of a hook was begun twice", key);
-    return g_strdup_printf("%d L3g= - -", sim_pick(runs->sim, 2));
+    char *key = g_strdup_printf("%" G_GINT64_FORMAT "/%" G_GINT64_FORMAT, request->request->id,
+                                document_number(request->xml, "EXECUTION_ID"));
+    if (!g_hash_table_add(request->sim->hooks->begun, key))
+        sim_wrong(request->sim, "execution %s of a hook was begun twice", key);
+    request->info = g_strdup_printf("%d L3g= - -", sim_pick(request->sim, 2));
+    return TRUE;
 }

@@ -1,6 +1,7 @@
 /* What is in the datastores, the driver that keeps it, and people who make, copy and remove
  * images. */
-#include "tests/sim/sim.h"
+#include "tests/sim/client.h"
+#include "tests/sim/drivers.h"
 
 #include "server/model/image.h"
 
@@ -12,9 +13,14 @@
 /* Column of the table of images. */
 #define COLUMN_WORK 26
 
+/* In a datastore. */
+typedef struct File {
+    gint64 datastore, size; /* MiB */
+} File;
+
 struct Images {
     Sim *sim;
-    GHashTable *files;  /* "id-token" -> MiB */
+    GHashTable *files;  /* "id-token" -> File */
     GHashTable *made;   /* ids whose making was acknowledged */
     GHashTable *doomed; /* ids that somebody asked to remove */
 };
@@ -23,7 +29,7 @@ Images *images_new(Sim *sim)
 {
     Images *images = g_new0(Images, 1);
     images->sim = sim;
-    images->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    images->files = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     images->made = g_hash_table_new(NULL, NULL);
     images->doomed = g_hash_table_new(NULL, NULL);
     return images;
@@ -37,87 +43,106 @@ void images_free(Images *images)
     g_free(images);
 }
 
-static gint64 space_used(const Images *images)
+static gint64 space_used(const Images *images, gint64 datastore)
 {
     GHashTableIter iterator;
-    gpointer size;
+    gpointer value;
     gint64 sum = 0;
     g_hash_table_iter_init(&iterator, images->files);
-    while (g_hash_table_iter_next(&iterator, NULL, &size))
-        sum += GPOINTER_TO_INT(size);
-    return sum;
-}
-
-/* Text of an element, of the first of that name. (owned) */
-static char *element(const char *xml, const char *name)
-{
-    g_autofree char *open = g_strdup_printf("<%s>", name);
-    const char *from = strstr(xml, open);
-    const char *end = from ? strchr(from + strlen(open), '<') : NULL;
-    return end ? g_strndup(from + strlen(open), (gsize)(end - from) - strlen(open)) : g_strdup("");
+    while (g_hash_table_iter_next(&iterator, NULL, &value))
+        sum += ((const File *)value)->datastore == datastore ? ((const File *)value)->size : 0;
+    return sum + (backups_are_in(images->sim->backups, datastore)
+                      ? backups_space(images->sim->backups)
+                      : 0);
 }
 
 /* ---- the driver ---- */
 
-static void make_file(Images *images, const char *name, gint32 id, const char *xml)
+static void put_file(Images *images, const char *name, File file)
 {
-    g_autofree char *size = element(xml, "SIZE");
+    g_hash_table_insert(images->files, g_strdup(name), g_memdup2(&file, sizeof file));
+}
+
+static void make_file(Request *request, const char *name)
+{
+    Images *images = request->sim->images;
+    File file = {document_number(request->xml, "DATASTORE_ID"),
+                 document_number(request->xml, "SIZE")};
     if (g_hash_table_contains(images->files, name))
         return; /* asked again */
-    g_hash_table_insert(images->files, g_strdup(name), GINT_TO_POINTER(atoi(size)));
-    if (space_used(images) > CAPACITY)
-        sim_wrong(images->sim, "image %d does not fit: %" G_GINT64_FORMAT " of %d MiB", id,
-                  space_used(images), CAPACITY);
+    put_file(images, name, file);
+    if (space_used(images, file.datastore) > CAPACITY)
+        sim_wrong(images->sim, "image %s does not fit: %" G_GINT64_FORMAT " of %d MiB", name,
+                  space_used(images, file.datastore), CAPACITY);
 }
 
-static void remove_file(Images *images, const char *name, gint32 id)
+static void remove_file(Request *request, const char *name)
 {
-    const Image *image = image_get(images->sim->world, id);
-    if (image && (image->users->len || image->clones->len))
-        sim_wrong(images->sim, "image %d is removed and in use", id);
-    g_hash_table_remove(images->files, name);
+    Sim *sim = request->sim;
+    const Image *image = image_get(sim->world, (gint32)request->request->id);
+    if (image && (image->users->len || image->clones->len || image->apps->len))
+        sim_wrong(sim, "image %d is removed and in use", image->head.id);
+    g_hash_table_remove(sim->images->files, name);
+    backups_remove(sim->backups, name);
 }
 
-gboolean images_act(Images *images, const DriverRequest *request, const char *xml, char **info)
+static gboolean monitor(Request *request)
 {
-    gint32 id = (gint32)request->id;
-    const char *action = request->action;
-    if (!strcmp(action, "MONITOR")) {
-        g_autofree char *text =
-            g_strdup_printf("TOTAL_MB=%d\nUSED_MB=%" G_GINT64_FORMAT "\nFREE_MB=%" G_GINT64_FORMAT,
-                            CAPACITY, space_used(images), CAPACITY - space_used(images));
-        *info = g_base64_encode((const guchar *)text, strlen(text));
-        return TRUE;
-    }
-    if (!images->sim->calm && sim_chance(images->sim, 0.05)) {
-        *info = g_strdup("it did not work");
+    gint64 used = space_used(request->sim->images, request->request->id);
+    g_autofree char *text =
+        g_strdup_printf("TOTAL_MB=%d\nUSED_MB=%" G_GINT64_FORMAT "\nFREE_MB=%" G_GINT64_FORMAT,
+                        CAPACITY, used, CAPACITY - used);
+    request->info = g_base64_encode((const guchar *)text, strlen(text));
+    return TRUE;
+}
+
+/* What is forgotten even if it cannot be removed is removed here, so that what is left behind is
+ * always a mistake. */
+static gboolean is_forced(const Request *request)
+{
+    const Image *image = image_get(request->sim->world, (gint32)request->request->id);
+    return image && image->work == IMAGE_WORK_RM_FORCED;
+}
+
+gboolean images_carry(Request *request)
+{
+    const char *action = request->request->action;
+    gboolean handled;
+    if (!strcmp(action, "MONITOR"))
+        return monitor(request);
+    if (!is_forced(request) && request_fails(request)) {
+        backups_unsure(request);
         return FALSE;
     }
     if (!strcmp(action, "STAT")) {
-        *info = g_strdup_printf("%d", 1 + sim_pick(images->sim, 200));
+        request->info = g_strdup_printf("%d", 1 + sim_pick(request->sim, 200));
         return TRUE;
     }
-    g_autofree char *token = element(xml, "TOKEN");
-    g_autofree char *name = g_strdup_printf("%d-%s", id, token);
-    if (!strcmp(action, "CP") || !strcmp(action, "MKFS") || !strcmp(action, "CLONE"))
-        make_file(images, name, id, xml);
-    else if (!strcmp(action, "RM"))
-        remove_file(images, name, id);
+    g_autofree char *token = document_text(request->xml, "TOKEN");
+    g_autofree char *name = g_strdup_printf("%" G_GINT64_FORMAT "-%s", request->request->id, token);
+    gboolean done = backups_carry(request, &handled);
+    if (handled)
+        return done;
+    if (!strcmp(action, "RM"))
+        remove_file(request, name);
+    else if (g_str_has_prefix(action, "SNAP_"))
+        ; /* beside the file */
     else
-        sim_wrong(images->sim, "the driver of images was told %s", action);
-    *info = strcmp(action, "RM") != 0 ? g_strdup_printf("%s raw", name) : g_strdup("-");
+        make_file(request, name);
+    request->info = g_strdup_printf("%s raw", !strcmp(action, "RM") || *action == 'S' ? "-" : name);
     return TRUE;
 }
 
 void images_explain(Images *images, const DriverRequest *request)
 {
     const char *action = request->action;
-    if (!strcmp(action, "MONITOR") || !strcmp(action, "STAT"))
+    if (!strcmp(action, "MONITOR") || !strcmp(action, "STAT") || !strcmp(action, "RESTOREVM"))
         return;
     gint64 work =
         memory_store_number(images->sim->memory, "image", request->id, COLUMN_WORK, IMAGE_NO_WORK);
     /* It may have been given up already, in a batch that was committed together with this one. */
-    if (work != IMAGE_WORK_RM && strcmp(image_work_name((ImageWork)work), action) != 0)
+    if (work != IMAGE_WORK_RM && work != IMAGE_WORK_RM_FORCED &&
+        strcmp(image_work_name((ImageWork)work), action) != 0)
         sim_wrong(images->sim,
                   "%s was sent for image %" G_GINT64_FORMAT ", but the committed work is \"%s\"",
                   action, request->id, image_work_name((ImageWork)work));
@@ -183,7 +208,7 @@ void images_saved(Images *images, const char *line)
     g_auto(GStrv) words = g_strsplit(place ? place + 1 : "", " ", 2);
     const char *name = words[0] ? strrchr(words[0], '/') : NULL;
     if (name)
-        g_hash_table_insert(images->files, g_strdup(name + 1), GINT_TO_POINTER(1));
+        put_file(images, name + 1, (File){1, 1});
 }
 
 /* At the end: no work goes on, what is READY has its file, no file is without its image, and the
@@ -200,7 +225,7 @@ void images_check_truth(Images *images)
         if (image->work != IMAGE_NO_WORK)
             sim_wrong(images->sim, "image %d does not come to rest: %s", image->head.id,
                       image_state_name(image->state));
-        if (image->state != IMAGE_ERROR && image->stored &&
+        if (image->state != IMAGE_ERROR && image->stored && image->type != IMAGE_BACKUP &&
             !g_hash_table_contains(images->files, name))
             sim_wrong(images->sim, "image %d is %s, but was never made", image->head.id,
                       image_state_name(image->state));
@@ -212,11 +237,12 @@ void images_check_truth(Images *images)
         if (!g_hash_table_contains(known, name))
             sim_wrong(images->sim, "the file of image %s was left behind", (char *)name);
     const Datastore *datastore = datastore_get(world, 1);
-    if (datastore->used_mb != space_used(images) || datastore_reserved_mb(world, datastore) != 0)
+    if (datastore->used_mb != space_used(images, 1) || datastore_reserved_mb(world, datastore) != 0)
         sim_wrong(images->sim,
                   "datastore 1 says that %" G_GINT64_FORMAT " MiB are used and %" G_GINT64_FORMAT
                   " reserved, but %" G_GINT64_FORMAT " MiB are used",
-                  datastore->used_mb, datastore_reserved_mb(world, datastore), space_used(images));
+                  datastore->used_mb, datastore_reserved_mb(world, datastore),
+                  space_used(images, 1));
 }
 
 gboolean images_rest(const Images *images)
@@ -230,10 +256,60 @@ gboolean images_rest(const Images *images)
 
 gint32 images_some(const Images *images)
 {
-    const GPtrArray *all = images->sim->world->pools[KIND_IMAGE].order;
-    guint span = MIN(all->len, 6);
-    return span ? ((const Object *)
-                       all->pdata[all->len - 1 - (guint)sim_pick(images->sim, (gint)span)])
-                      ->id
-                : 0;
+    gint32 id = some_object(images->sim, KIND_IMAGE, 6);
+    const Image *image = image_get(images->sim->world, id);
+    /* Backups have actions of their own. */
+    return image && image->type == IMAGE_BACKUP && sim_chance(images->sim, 0.8)
+               ? some_object(images->sim, KIND_IMAGE, 30)
+               : id;
+}
+
+/* ---- what people do ---- */
+
+static void image_made(Call *call, const RpcValue *value)
+{
+    images_acknowledged(client_sim(call->client)->images, (gint32)value->number);
+}
+
+/* Images that are made, copied, removed and changed; more than the datastore has room for. */
+void arrange_images(Client *client, gint32 vm)
+{
+    static const struct {
+        const char *method;
+        gint weight;
+    } calls[] = {{"allocate", 8}, {"clone", 3},      {"delete", 6},
+                 {"enable", 2},   {"persistent", 2}, {"chtype", 1}};
+    guint which = 0;
+    for (gint at = sim_pick(client_sim(client), 22); at >= calls[which].weight; which++)
+        at -= calls[which].weight;
+    g_autofree char *method = g_strdup_printf("one.image.%s", calls[which].method);
+    g_autofree char *name = g_strdup_printf("image%" G_GUINT64_FORMAT, client_number(client));
+    g_autofree char *size = g_strdup_printf("NAME=%s\nSIZE=%d\nPERSISTENT=%s", name,
+                                            1 + sim_pick(client_sim(client), 300),
+                                            sim_chance(client_sim(client), 0.3) ? "YES" : "NO");
+    g_autofree char *path = g_strdup_printf("%s\nPATH=/var/tmp/x", size);
+    gint32 image = images_some(client_sim(client)->images);
+    if (which == 3 && images_in_doubt(client_sim(client)->images, image))
+        return; /* a guest that was given up may be there, or come yet */
+    Call *call = call_new(client, method);
+    sim_say(client_sim(client), "%s %d", method, image);
+    if (which < 2)
+        call->granted = image_made;
+    if (which == 0 && sim_chance(client_sim(client), 0.5))
+        call->call.caller = (RpcCaller){SIM_ANN, -1};
+    if (which == 0) {
+        call_text(call, sim_chance(client_sim(client), 0.5) ? size : path);
+        call_int(call, 1);
+    } else {
+        call_int(call, image);
+    }
+    if (which == 1)
+        call_text(call, name);
+    if (which == 2)
+        images_doomed(client_sim(client)->images, image);
+    if (which == 3 || which == 4)
+        call_bool(call, sim_chance(client_sim(client), 0.5));
+    if (which == 5)
+        call_text(call, "DATABLOCK");
+    call_send(call);
 }

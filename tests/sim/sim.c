@@ -123,7 +123,7 @@ static void start_oned(Sim *sim)
         add_people(sim->world);
         hook_runs_bootstrap(sim->world);
     }
-    sim->lifecycle = lifecycle_new(sim->world, hosts_outside(sim->hosts));
+    sim->lifecycle = lifecycle_new(sim->world, drivers_outside(sim->drivers));
     sim->rpc = rpc_server_new(sim->world, sim->lifecycle, NULL, NULL);
     lifecycle_start(sim->lifecycle);
 }
@@ -141,7 +141,7 @@ static void crash(Sim *sim)
     sim_say(sim, "oned is killed");
     sim->crashes++;
     memory_store_crash(sim->memory);
-    hosts_crash(sim->hosts);
+    drivers_crash(sim->drivers);
     client_crash(sim->client);
     end_oned(sim);
     start_oned(sim);
@@ -157,6 +157,7 @@ static void check(Sim *sim)
     client_check(sim->client);
     images_check_made(sim->images);
     images_check_writers(sim->images);
+    backups_check(sim->backups);
 }
 
 /* A guest has no disk that oned does not show. */
@@ -199,6 +200,7 @@ static void check_truth(Sim *sim)
                       vm_shown_state(vm));
     }
     images_check_truth(sim->images);
+    backups_check_truth(sim->backups);
 }
 
 /* ---- steps ---- */
@@ -243,11 +245,11 @@ static void trouble(Sim *sim)
     if (sim_chance(sim, 0.01))
         crash(sim);
     if (sim_chance(sim, 0.02))
-        hosts_driver_dies(sim->hosts);
+        drivers_one_dies(sim->drivers);
     if (sim_chance(sim, 0.02))
         hosts_guest_dies(sim->hosts);
     if (sim_chance(sim, 0.01))
-        hosts_network_fails(sim->hosts);
+        drivers_network_fails(sim->drivers);
 }
 
 static void run_wild(Sim *sim, guint steps)
@@ -273,14 +275,13 @@ static gboolean all_rest(Sim *sim)
         if (vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING && !vm_is_failure(vm->lcm))
             return FALSE;
     }
-    return images_rest(sim->images);
+    return images_rest(sim->images) && backups_rest(sim->backups);
 }
 
 static void run_calm(Sim *sim)
 {
     sim_say(sim, "calm");
     sim->calm = TRUE;
-    hosts_calm(sim->hosts);
     gint64 end = sim->now + PATIENCE;
     /* Two full rounds of monitoring after the last movement, so that late truths arrive. */
     gint64 rested = 0;
@@ -309,17 +310,20 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     sim.memory = memory_store_new();
     sim.config = config_load_text("MONITORING_INTERVAL_HOST = 30\n"
                                   "MONITORING_INTERVAL_DATASTORE = 60\n"
-                                  "ACTION_TIMEOUTS = [ IMAGE = 600 ]\n",
+                                  "ACTION_TIMEOUTS = [ IMAGE = 600, BACKUP = 600 ]\n",
                                   "simulation", &error);
     if (!sim.config)
         sim_wrong(&sim, "%s", error->message);
+    sim.drivers = drivers_new(&sim);
     sim.hosts = hosts_new(&sim);
     sim.images = images_new(&sim);
+    sim.backups = backups_new(&sim);
     sim.hooks = hook_runs_new(&sim);
     sim.client = client_new(&sim);
     start_oned(&sim);
     client_add_hosts(sim.client, HOSTS);
     client_add_network(sim.client);
+    backups_add_datastore(sim.client);
     settle(&sim, TRUE);
     run_wild(&sim, steps);
     run_calm(&sim);
@@ -333,8 +337,10 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     client_crash(sim.client);
     end_oned(&sim);
     client_free(sim.client);
+    drivers_free(sim.drivers);
     hosts_free(sim.hosts);
     images_free(sim.images);
+    backups_free(sim.backups);
     hook_runs_free(sim.hooks);
     memory_store_free(sim.memory);
     config_free(sim.config);
@@ -344,7 +350,7 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
 int main(int argc, char **argv)
 {
     gint64 seeds = 1, from = 1;
-    gint steps = 400;
+    gint steps = 600;
     gboolean verbose = FALSE;
     const GOptionEntry entries[] = {
         {"seeds", 'n', 0, G_OPTION_ARG_INT64, &seeds, "How many", "N"},

@@ -5,6 +5,7 @@
 #include "server/rpc/server.h"
 
 typedef struct Sim Sim;
+typedef struct Client Client;
 
 /* People beside the administrator, and the machines that bob may have. */
 #define SIM_ANN     2
@@ -31,14 +32,26 @@ gint64 memory_store_number_of(MemoryStore *memory, const char *table, gint64 id,
                               guint column, gint64 otherwise);
 void memory_store_free(MemoryStore *memory);
 
-/* ---- hosts.c: what is true, and the drivers that act on it ---- */
+/* ---- drivers.c: requests on their way ---- */
+
+typedef struct Drivers Drivers;
+Drivers *drivers_new(Sim *sim);
+void drivers_free(Drivers *drivers);
+Outside *drivers_outside(Drivers *drivers);
+/* All drivers die with oned: what they were doing is done or not, nobody hears. */
+void drivers_crash(Drivers *drivers);
+void drivers_one_dies(Drivers *drivers);
+/* A host cannot be reached for a while. */
+void drivers_network_fails(Drivers *drivers);
+gboolean drivers_cut(const Drivers *drivers, const char *host);
+
+/* ---- hosts.c: what is true on the hosts ---- */
 
 typedef struct Hosts Hosts;
 Hosts *hosts_new(Sim *sim);
 void hosts_free(Hosts *hosts);
-Outside *hosts_outside(Hosts *hosts);
-/* All drivers die with oned: what they were doing is done or not, nobody hears. */
-void hosts_crash(Hosts *hosts);
+/* Nothing may be asked that the committed state does not explain; so below. */
+void hosts_explain(Hosts *hosts, const DriverRequest *request);
 /* How many hosts have the machine running (paused counts). */
 guint hosts_count(const Hosts *hosts, gint32 vm);
 gboolean hosts_has(const Hosts *hosts, const char *host, gint32 vm);
@@ -51,19 +64,12 @@ gboolean hosts_gave_up(const Hosts *hosts, gint32 vm);
 gint32 hosts_writer(const Hosts *hosts, gint32 image, gint32 but);
 /* A guest ends by itself, somewhere. */
 void hosts_guest_dies(Hosts *hosts);
-void hosts_driver_dies(Hosts *hosts);
-/* A host cannot be reached for a while. */
-void hosts_network_fails(Hosts *hosts);
-void hosts_calm(Hosts *hosts); /* no more trouble, everything reachable */
 
 /* ---- images.c: what is in the datastores, and the driver that keeps it ---- */
 
 typedef struct Images Images;
 Images *images_new(Sim *sim);
 void images_free(Images *images);
-/* A request of DRIVER_DATASTORE is carried out, or fails. `info` is owned. */
-gboolean images_act(Images *images, const DriverRequest *request, const char *xml, char **info);
-/* Nothing may be asked that the committed state does not explain. */
 void images_explain(Images *images, const DriverRequest *request);
 /* Making it was acknowledged; removing it was asked for. */
 void images_acknowledged(Images *images, gint32 id);
@@ -78,6 +84,22 @@ void images_check_truth(Images *images);
 gboolean images_rest(const Images *images);
 gint32 images_some(const Images *images); /* the id of one of the last, 0 when there is none */
 
+/* ---- backups.c: what backups hold ---- */
+
+typedef struct Backups Backups;
+Backups *backups_new(Sim *sim);
+void backups_free(Backups *backups);
+/* MiB of them, and whether they are in that datastore. */
+gint64 backups_space(const Backups *backups);
+gboolean backups_are_in(const Backups *backups, gint64 datastore);
+/* A datastore for them; once. */
+void backups_add_datastore(Client *client);
+/* All that drivers made of the image is removed. */
+void backups_remove(Backups *backups, const char *name);
+void backups_check(Backups *backups);
+void backups_check_truth(Backups *backups);
+gboolean backups_rest(const Backups *backups);
+
 /* ---- hooks.c: programs of the administrator ---- */
 
 typedef struct HookRuns HookRuns;
@@ -86,12 +108,9 @@ void hook_runs_free(HookRuns *runs);
 void hook_runs_bootstrap(World *world);
 /* The execution is committed as one under way. */
 void hook_runs_explain(HookRuns *runs, const DriverRequest *request, const char *xml);
-/* It is run, for the first time. What the driver answers. (owned) */
-char *hook_runs_act(HookRuns *runs, const DriverRequest *request, const char *xml);
 
 /* ---- client.c: what people do ---- */
 
-typedef struct Client Client;
 Client *client_new(Sim *sim);
 void client_free(Client *client);
 void client_act(Client *client);
@@ -118,8 +137,10 @@ struct Sim {
     World *world;
     Lifecycle *lifecycle;
     RpcServer *rpc;
+    Drivers *drivers;
     Hosts *hosts;
     Images *images;
+    Backups *backups;
     HookRuns *hooks;
     Client *client;
     GTree *events; /* of what will happen outside the core */
