@@ -97,12 +97,22 @@ gboolean backup_pull(const DsWork *work, const char *source, const char *to, GEr
     return TRUE;
 }
 
+/* A script goes on when its ssh is killed with the driver, and may be at work still when the same
+ * is asked for again: what changes a series there waits for the other. The kernel lets go of the
+ * lock when all that works under it has ended. In the directory at hand. */
+#define LOCK                                                                                       \
+    "command -v flock >/dev/null || { echo 'flock is missing on the server of the backups: "       \
+    "install util-linux' >&2; exit 1; }\n"                                                         \
+    "exec 9>>.lock; flock -w 3600 9 || { echo 'something else is at work on these backups, for "   \
+    "an hour already (fuser .lock says who)' >&2; exit 1; }\n"
+
 char *backup_flatten_there(const DsWork *work, const char *target, GError **error)
 {
     const DsBackup *backup = &work->request->backup;
     g_autofree char *directory = ssh_quote(target);
     g_autoptr(GString) script = g_string_new(NULL);
-    g_string_printf(script, "set -e; cd %s/%" G_GINT64_FORMAT "\n", directory, backup->number);
+    g_string_printf(script, "set -e; cd %s\n" LOCK "cd %" G_GINT64_FORMAT "\n", directory,
+                    backup->number);
     for (guint i = 0; i < backup->disks->len; i++) {
         gint64 disk = g_array_index(backup->disks, gint64, i);
         g_string_append_printf(script,
@@ -125,7 +135,8 @@ char *backup_flatten_there(const DsWork *work, const char *target, GError **erro
 gboolean backup_remove_there(const DsWork *work, const char *target, GError **error)
 {
     g_autofree char *directory = ssh_quote(target);
-    g_autofree char *script = g_strdup_printf("rm -rf %s", directory);
+    g_autofree char *script =
+        g_strdup_printf("cd %s 2>/dev/null || exit 0\n" LOCK "rm -rf %s", directory, directory);
     return do_there(work, script, error);
 }
 

@@ -5,6 +5,7 @@
 #include "drivers/common/image.h"
 #include "drivers/common/program.h"
 #include "drivers/datastore/backup.h"
+#include "drivers/datastore/backup_place.h"
 #include "drivers/datastore/datastore.h"
 #include "drivers/common/flow.h"
 #include "drivers/datastore/fs.h"
@@ -15,6 +16,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -535,6 +537,58 @@ static void test_backup_formats(void)
     expect_failure(backup_flatten, 7, raw, "", "is no qcow2 image");
 }
 
+static void write_program(const char *name, const char *text)
+{
+    g_autofree char *path = sandbox_text(box, name, text);
+    g_assert_cmpint(g_chmod(path, 0755), ==, 0);
+}
+
+static gpointer flatten_there(gpointer unused)
+{
+    g_autoptr(DsRequest) request = request_of(
+        7,
+        "<X/></IMAGE><BACKUP><NUMBER>2</NUMBER><PARENT>-1</PARENT><KNOWN/><DISKS>0</DISKS>"
+        "</BACKUP><IMAGE><X/>",
+        "<TEMPLATE><RSYNC_HOST>keeper</RSYNC_HOST></TEMPLATE>");
+    g_autoptr(GError) error = NULL;
+    SshWatch watch = {.cancelled = never};
+    DsWork work = {request, &watch, keep_log};
+    g_autofree char *target = sandbox_path(box, "ds/1/7-abc");
+    g_autofree char *told = backup_flatten_there(&work, target, &error);
+    g_assert_no_error(error);
+    return GINT_TO_POINTER(told != NULL);
+}
+
+/* Asked for again while the script of a driver that was killed still works there: one after the
+ * other, and the series is whole. */
+static void test_flatten_there_twice(void)
+{
+    SANDBOX(own);
+    box = &own;
+    g_autofree char *before = g_strdup(g_getenv("PATH"));
+    g_autofree char *programs = sandbox_path(box, "bin");
+    g_autofree char *path = g_strconcat(programs, ":", before, NULL);
+    g_autofree char *log = sandbox_path(box, "log");
+    g_autofree char *slow = g_strdup_printf("#!/bin/sh\nfor last; do :; done\necho begin >>%s\n"
+                                            "sleep 0.2\necho whole >$last\necho end >>%s\n",
+                                            log, log);
+    write_program("bin/ssh", "#!/bin/sh\nfor last; do :; done\nexec sh -c \"$last\"\n");
+    write_program("bin/qemu-img", slow);
+    g_setenv("PATH", path, TRUE);
+    for (guint i = 0; i < 4; i++) {
+        g_autofree char *disk = g_strdup_printf("ds/1/7-abc/%u/disk.0", i);
+        g_free(sandbox_text(box, disk, "increment"));
+    }
+    GThread *first = g_thread_new("first", flatten_there, NULL);
+    g_assert_true(GPOINTER_TO_INT(flatten_there(NULL)));
+    g_assert_true(GPOINTER_TO_INT(g_thread_join(first)));
+    g_setenv("PATH", before, TRUE);
+    sandbox_expect(box, "log", "begin\nend\nbegin\nend\n");
+    sandbox_expect(box, "ds/1/7-abc/2/disk.0", "whole\n");
+    g_assert_false(exists("ds/1/7-abc/1"));
+    g_assert_true(exists("ds/1/7-abc/3"));
+}
+
 static void test_room(void)
 {
     SANDBOX(own);
@@ -743,6 +797,7 @@ int main(int argc, char **argv)
     g_test_add_func("/datastore/make", test_make);
     g_test_add_func("/datastore/clone-and-remove", test_clone_and_remove);
     g_test_add_func("/datastore/snapshots", test_snapshots);
+    g_test_add_func("/datastore/flatten-there-twice", test_flatten_there_twice);
     g_test_add_func("/datastore/backup-formats", test_backup_formats);
     g_test_add_func("/datastore/room", test_room);
     g_test_add_func("/datastore/lock", test_lock);
