@@ -47,6 +47,7 @@ typedef struct Oned {
     Gate *gate;
     Http *http;
     int lock;
+    gboolean has_log; /* a file, so that standard error is free for people */
     gboolean is_copy; /* `database` is one that was made to be checked */
 } Oned;
 
@@ -102,7 +103,8 @@ static gboolean open_log(Oned *oned, GError **error)
         g_autofree char *path = paths_log("oned.log");
         g_autofree char *directory = g_path_get_dirname(path);
         g_mkdir_with_parents(directory, 0750);
-        return log_open(LOG_TO_FILE, path, level, error);
+        oned->has_log = log_open(LOG_TO_FILE, path, level, error);
+        return oned->has_log;
     }
     return log_open(!strcmp(system, "std") ? LOG_TO_STDERR : LOG_TO_JOURNAL, NULL, level, error);
 }
@@ -493,7 +495,8 @@ static int run(Oned *oned)
          * with the process. */
         g_thread_unref(signals);
     } else {
-        log_error("ONE", "%s", error->message);
+        if (oned->has_log)
+            log_error("ONE", "%s", error->message);
         fprintf(stderr, "oned: %s\n", error->message);
     }
     return well ? 0 : 1;

@@ -142,6 +142,36 @@ def test_no_path_of_one_machine():
     assert not wrong, "\n".join(wrong[:40])
 
 
+# ---- pages ----
+
+def heading_words(page):
+    """The names by which links reach the headings of a page, as forges make them."""
+    return {re.sub(r"[^\w\- ]", "", line.lstrip("#").strip().lower()).replace(" ", "-")
+            for line in page.read_text().split("\n") if line.startswith("#")}
+
+
+def broken_links(page):
+    for target, heading in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text()):
+        other = (page.parent / target).resolve() if target else page
+        if not other.exists():
+            yield f"{name(page)}: {target} is not there"
+        elif heading and heading not in heading_words(other):
+            yield f"{name(page)}: {target} has no heading #{heading}"
+
+
+def test_links_lead_somewhere():
+    pages = [path for path in tracked() if path.suffix == ".md"]
+    wrong = [link for page in pages for link in broken_links(page)]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_page_is_in_the_index():
+    index = (ROOT / "share" / "doc" / "README.md").read_text()
+    missing = [path.name for path in (ROOT / "share" / "doc").glob("*.md")
+               if path.name != "README.md" and f"({path.name})" not in index]
+    assert not missing, f"share/doc/README.md does not name {missing}"
+
+
 # ---- tools ----
 
 @pytest.mark.parametrize("room", ROOMS)
