@@ -103,12 +103,33 @@ static gboolean runs_nowhere_else(const VmmAction *action, GError **error)
     return TRUE;
 }
 
+/* The answer: the container's name, and its disks that oned takes for qcow2 and that are raw, since
+ * they were made so to be mounted: "one-3 RAW=0,2". (owned) */
+static char *deployed(const VmmAction *action, const char *said)
+{
+    g_auto(GStrv) lines = g_strsplit(said ? said : "", "\n", -1);
+    GString *answer = g_string_new(action->domain);
+    const xmlNode *disk = xml_find(action->vm, "TEMPLATE/DISK");
+    const char *before = " RAW=";
+    for (; disk; disk = xml_next_same(disk)) {
+        g_autofree char *driver = xml_get(disk, "DRIVER"), *id = xml_get(disk, "DISK_ID");
+        g_autofree char *format = driver ? g_strdup(driver) : xml_get(disk, "FORMAT");
+        g_autofree char *line = g_strconcat("raw ", id, NULL);
+        if (!format || g_ascii_strcasecmp(format, "qcow2") != 0 ||
+            !g_strv_contains((const char *const *)lines, line))
+            continue;
+        g_string_append_printf(answer, "%s%s", before, id);
+        before = ",";
+    }
+    return g_string_free(answer, FALSE);
+}
+
 static void deploy(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
     const SshWatch watch = lxc_watch(job, DEPLOY_SECONDS);
     g_autoptr(GError) error = NULL;
-    g_autofree char *call = NULL;
+    g_autofree char *call = NULL, *said = NULL;
     g_auto(LxcPlan) plan = {NULL};
     gboolean good = runs_nowhere_else(action, &error);
     if (good && *lxc_uuid(action) == '\0') {
@@ -119,8 +140,9 @@ static void deploy(DriverJob *job)
             call = lxc_call("deploy", action->domain, action->uuid, lxc_directory(action),
                             plan.config, plan.size, plan.disks, NULL);
     }
-    lxc_finish(job, good && lxc_do(action->host, call, &watch, NULL, &error), action->domain,
-               &error);
+    good = good && lxc_do(action->host, call, &watch, &said, &error);
+    g_autofree char *info = deployed(action, said);
+    lxc_finish(job, good, info, &error);
 }
 
 /* ---- SHUTDOWN, CANCEL, REBOOT, RESET, CLEANUP ---- */

@@ -1,6 +1,7 @@
 /* Turns the tables of vm_table.c into motion. */
 #include "server/lifecycle/internal.h"
 
+#include "server/model/vm_backups.h"
 #include "server/model/vm_snapshots.h"
 
 #include <string.h>
@@ -255,6 +256,36 @@ static void undo_failed(Lifecycle *lifecycle, Vm *vm, const char *info)
     vm_phase_ended(lifecycle, vm, FALSE, reason);
 }
 
+/* DEPLOY was answered: "<deploy id>", and behind it " RAW=0,2" names disks that the driver had to
+ * make raw; they are what they are wherever they are copied to. */
+static void note_deployed(Lifecycle *lifecycle, Vm *vm, const char *info)
+{
+    const char *list = info ? strstr(info, " RAW=") : NULL;
+    g_autofree char *id = list ? g_strndup(info, (gsize)(list - info)) : g_strdup(info);
+    g_autoptr(GArray) disks = ids_parse(list ? list + strlen(" RAW=") : "");
+    vm_note_deploy_id(lifecycle, vm, id);
+    for (guint i = 0; i < disks->len; i++) {
+        TemplateAttribute *disk = vm_device(vm, "DISK", g_array_index(disks, gint32, i));
+        if (!disk || strcmp(vm_backups_format(disk), "raw") == 0)
+            continue;
+        attribute_set(disk, "CONVERTED_FROM", vm_backups_format(disk));
+        attribute_set(disk, "DRIVER", "raw");
+        object_changed(lifecycle->world, &vm->head);
+        vm_log(lifecycle, vm, LOG_INFO, "disk %d is raw now", g_array_index(disks, gint32, i));
+    }
+}
+
+/* The machine is made anew of its images: so are disks that were made raw. */
+static void forget_conversions(Vm *vm)
+{
+    TemplateAttribute *disk;
+    for (guint i = 0; (disk = template_vector(vm->head.template, "DISK", i)); i++)
+        if (attribute_get(disk, "CONVERTED_FROM")) {
+            attribute_set(disk, "DRIVER", attribute_get(disk, "CONVERTED_FROM"));
+            attribute_set(disk, "CONVERTED_FROM", NULL);
+        }
+}
+
 /* Its backup failed, and the guest may stand still since: who reads why must read that, too. */
 static void add_reason(Vm *vm, const char *info)
 {
@@ -277,7 +308,7 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
         if (!success && step == STEP_BACKUP_DROP)
             add_reason(vm, info);
         if (success && step == STEP_DEPLOY)
-            vm_note_deploy_id(lifecycle, vm, info);
+            note_deployed(lifecycle, vm, info);
         if (step == STEP_MIGRATE)
             vm_migration_figures(lifecycle, vm, info);
         if (success &&
@@ -401,6 +432,8 @@ void vm_leave_cleanup(Lifecycle *lifecycle, Vm *vm, gboolean success, VmTarget *
     vm_close_record(lifecycle, vm, vm_last_record(vm));
     g_free(vm->deploy_id);
     vm->deploy_id = g_strdup("");
-    if (target->state == VM_PENDING)
+    if (target->state == VM_PENDING) {
+        forget_conversions(vm);
         vm_snapshots_renew(lifecycle->world, vm);
+    }
 }

@@ -240,9 +240,13 @@ static gboolean give_target(World *world, const Template *template, TemplateAttr
 /* Only the server writes these into a device. */
 static void clear_marks(TemplateAttribute *device)
 {
-    static const char *const marks[] = {
-        "ATTACH",        "UPDATE", "RESIZE", "DISK_SNAPSHOT_ACTIVE", "DISK_SNAPSHOT_TOTAL_SIZE",
-        "RULES_OUTDATED"};
+    static const char *const marks[] = {"ATTACH",
+                                        "UPDATE",
+                                        "RESIZE",
+                                        "DISK_SNAPSHOT_ACTIVE",
+                                        "DISK_SNAPSHOT_TOTAL_SIZE",
+                                        "RULES_OUTDATED",
+                                        "CONVERTED_FROM"};
     for (guint i = 0; i < G_N_ELEMENTS(marks); i++)
         attribute_set(device, marks[i], NULL);
 }

@@ -54,6 +54,16 @@ def test_disks_say_which_are_persistent(host, tmp_path):
     assert ended.stdout.split("\n")[:2] == [f"/ds/disk.0 {tmp_path}/lxc/one-7/rootfs 8 p", f"/ds/disk.2 {tmp_path}/lxc/one-7/disk.2 8 "]
 
 
+def test_a_start_says_which_disks_are_raw(host, tmp_path):
+    """Also one that is repeated, since the first answer may have been lost."""
+    (tmp_path / "disk.0").write_bytes(b"QFI\xfb\0\0\0\3")
+    (tmp_path / "disk.1").write_bytes(b"no qcow2 at all")
+    (tmp_path / "disk.3").mkdir()
+    played = 'begin() { :; }; lock() { :; }; clear_of_others() { :; }; state() { echo running; }; '
+    ended = host(played + 'deploy one-7 uuid "$PWD" "" 8 "0:rootfs:p 1:disk.1 2:disk.2 3:disk.3"')
+    assert (ended.returncode, ended.stdout) == (0, "raw 1\n")
+
+
 def test_an_archive_is_unpacked_after_an_interrupted_try(host, tmp_path):
     archive(tmp_path)
     (tmp_path / "mounted").touch()

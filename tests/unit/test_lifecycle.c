@@ -496,6 +496,28 @@ static void test_offline(Fixture *fixture, gconstpointer data)
     g_assert_false(host_set_status(fixture->lifecycle, host, -1, NULL));
 }
 
+/* A disk that the host had to make raw is raw wherever it goes, until it is made of its image
+ * again. */
+static void test_converted_disk(Fixture *fixture, gconstpointer data)
+{
+    TemplateAttribute *disk = template_vector(fixture->vm->head.template, "DISK", 0);
+    attribute_set(disk, "DRIVER", "qcow2");
+    put(fixture, VM_ACTIVE, LCM_BOOT);
+    vm_begin_step(fixture->lifecycle, fixture->vm);
+    small_settle(fixture->small);
+    answer(fixture, "DEPLOY", TRUE, "one-0 RAW=0,7");
+    runs_alone_on(fixture, 0);
+    g_assert_cmpstr(fixture->vm->deploy_id, ==, "one-0");
+    g_assert_cmpstr(attribute_get(disk, "DRIVER"), ==, "raw");
+    g_assert_true(vm_recover(fixture->lifecycle, fixture->vm, 4, &asker, NULL));
+    small_settle(fixture->small);
+    answer(fixture, "CLEANUP", TRUE, "-");
+    answer(fixture, "TRANSFER", TRUE, "-");
+    g_assert_cmpint(fixture->vm->state, ==, VM_PENDING);
+    g_assert_cmpstr(attribute_get(disk, "DRIVER"), ==, "qcow2");
+    g_assert_null(attribute_get(disk, "CONVERTED_FROM"));
+}
+
 /* A step under way on a host that goes offline: its answer is not waited for hours. */
 static void test_offline_in_the_middle(Fixture *fixture, gconstpointer data)
 {
@@ -646,6 +668,7 @@ int main(int argc, char **argv)
     ADD("offline", test_offline);
     ADD("offline-meanwhile", test_offline_in_the_middle);
     ADD("removed-host", test_removed_host);
+    ADD("converted-disk", test_converted_disk);
     g_test_add("/lifecycle/long-timeouts", Fixture, "ACTION_TIMEOUTS = [ PROLOG = 7200 ]", set_up,
                test_long_timeouts, tear_down);
     ADD("scripts", test_scripts);

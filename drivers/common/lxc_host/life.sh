@@ -8,8 +8,8 @@ deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS
     now=$(state "$1" "$2")
     clear_of_others "$1" "$2" "$now"
     case $now in
-    running) return ;;
-    paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1"; return ;;
+    running) say_raw "$3" "$6"; return ;;
+    paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1"; say_raw "$3" "$6"; return ;;
     off | absent) sweep "$1" ;;
     moving) fail "$1 stands still on this host with its memory in $(cat "$base/$1/move"): its live move was not brought to an end" ;;
     esac
@@ -20,6 +20,7 @@ deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS
         forget "$1"
         fail "$1 does not start: ${said:-LXC gives no reason}"
     fi
+    say_raw "$3" "$6"
 }
 
 # An imported container has its configuration already.

@@ -115,6 +115,14 @@ furnish() { # NAME DIRECTORY CONFIG MIB DISKS ("0:rootfs:p 1:disk.1"; p: persist
         mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
 }
 
+# Disks that are not qcow2, or not any more: whoever knows them as that must learn it.
+say_raw() { # DIRECTORY DISKS
+    for pair in $2; do
+        file=$1/disk.${pair%%:*}
+        [ ! -f "$file" ] || [ "$(kind_of "$file")" = qcow2 ] || echo "raw ${pair%%:*}"
+    done
+}
+
 # What a monitor left that did not end by itself: nobody but us knows of it.
 sweep() { # NAME
     for top in /sys/fs/cgroup /sys/fs/cgroup/*; do
