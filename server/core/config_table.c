@@ -211,8 +211,9 @@ const ConfigRow config_rows[] = {
      "USER_PRIORITY USER_INPUTS/CPU USER_INPUTS/MEMORY USER_INPUTS/VCPU TOPOLOGY/PIN_POLICY "
      "TOPOLOGY/HUGEPAGE_SIZE", .flags = CONFIG_RELOAD, .help =
      "Attributes that only administrators may give to a machine."},
-    {"VM_ENCRYPTED_ATTR", CONFIG_LIST, "CONTEXT/PASSWORD", .flags = CONFIG_IDLE, .help =
-     "Attributes of machines that are kept encrypted."},
+    {"VM_ENCRYPTED_ATTR", CONFIG_LIST, "CONTEXT/PASSWORD", .flags = CONFIG_RELOAD, .help =
+     "Attributes of machines that hooks are not told, beside names that end with PASSWORD and its "
+     "like; nothing is kept encrypted."},
 
     {"Images, storage and networks", CONFIG_SECTION},
     {"DEFAULT_TM_MAD", CONFIG_TEXT, "shared", .flags = CONFIG_OURS, .help =
@@ -277,14 +278,14 @@ const ConfigRow config_rows[] = {
     {"GROUP_RESTRICTED_ATTR", CONFIG_LIST,
      "VM_USE_OPERATIONS VM_MANAGE_OPERATIONS VM_ADMIN_OPERATIONS", .flags = CONFIG_RELOAD, .help =
      "The same for groups."},
-    {"USER_ENCRYPTED_ATTR", CONFIG_LIST, "SSH_PRIVATE_KEY SSH_PASSPHRASE", .flags = CONFIG_IDLE,
-     .help = "Attributes of users that are kept encrypted."},
-    {"CLUSTER_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "The same of clusters."},
-    {"DATASTORE_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "Of datastores."},
-    {"DOCUMENT_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "Of documents."},
-    {"HOST_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "Of hosts."},
-    {"IMAGE_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "Of images."},
-    {"VNET_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_IDLE, .help = "Of networks."},
+    {"USER_ENCRYPTED_ATTR", CONFIG_LIST, "SSH_PRIVATE_KEY SSH_PASSPHRASE", .flags = CONFIG_RELOAD,
+     .help = "The same of users."},
+    {"CLUSTER_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of clusters."},
+    {"DATASTORE_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of datastores."},
+    {"DOCUMENT_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of documents."},
+    {"HOST_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of hosts."},
+    {"IMAGE_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of images."},
+    {"VNET_ENCRYPTED_ATTR", CONFIG_LIST, .flags = CONFIG_RELOAD, .help = "Of networks."},
 
     {"Drivers", CONFIG_SECTION},
     {"IM_MAD", CONFIG_VECTORS, .flags = CONFIG_PROGRAM,

@@ -3,6 +3,7 @@
 #include "lib/base/xml.h"
 #include "server/lifecycle/internal.h"
 #include "server/model/network.h"
+#include "server/model/secrets.h"
 
 #include <string.h>
 
@@ -127,6 +128,7 @@ void hooks_entered(World *world, Object *object)
         if (!coded) {
             g_autoptr(GString) xml = g_string_new(NULL);
             object_render(world, object, xml);
+            secrets_hide_xml(world, xml, 0);
             coded = g_base64_encode((const guchar *)xml->str, xml->len);
         }
         const Template *template = hook->head.template;

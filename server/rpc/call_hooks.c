@@ -2,6 +2,7 @@
 
 #include "lib/base/xml.h"
 #include "server/lifecycle/hooks.h"
+#include "server/model/secrets.h"
 #include "server/rpc/server_private.h"
 
 #include <string.h>
@@ -27,32 +28,8 @@ gboolean call_can_have_hooks(const RpcServer *server, const char *method)
 
 /* ---- what a hook is told ---- */
 
-/* Arguments and answers that open doors: a hook's record is kept, and a program's arguments can be
- * seen by others of its computer. Position 1 is the session, which never is told. */
-static gboolean is_secret(const char *method, guint position, gboolean is_answer)
-{
-    static const struct {
-        const char *method;
-        guint position;
-        gboolean is_answer;
-    } secrets[] = {
-        {"one.user.allocate", 3, FALSE}, {"one.user.passwd", 3, FALSE},
-        {"one.user.chauth", 4, FALSE},   {"one.user.login", 3, FALSE},
-        {"one.user.update", 3, FALSE},   {"one.vm.exec", 3, FALSE},
-        {"one.vm.exec", 4, FALSE},       {"one.user.login", 2, TRUE},
-        {"globule.vm.console", 2, TRUE},
-    };
-    if (position == 1 && !is_answer)
-        return TRUE;
-    for (guint i = 0; i < G_N_ELEMENTS(secrets); i++)
-        if (secrets[i].position == position && secrets[i].is_answer == is_answer &&
-            !strcmp(secrets[i].method, method))
-            return TRUE;
-    return FALSE;
-}
-
 /* As text: lists have commas between. */
-static void append_value(GString *text, const RpcValue *value)
+static void append_value(const World *world, GString *text, const RpcValue *value)
 {
     switch (value->type) {
     case RPC_INT:
@@ -61,9 +38,11 @@ static void append_value(GString *text, const RpcValue *value)
     case RPC_BOOL:
         g_string_append(text, value->number ? "true" : "false");
         break;
-    case RPC_STRING:
-        g_string_append(text, value->text);
+    case RPC_STRING: {
+        g_autofree char *hidden = secrets_hidden(world, value->text);
+        g_string_append(text, hidden ? hidden : value->text);
         break;
+    }
     case RPC_DOUBLE: {
         char buffer[G_ASCII_DTOSTR_BUF_SIZE];
         g_string_append(text, g_ascii_dtostr(buffer, sizeof buffer, value->real));
@@ -74,7 +53,7 @@ static void append_value(GString *text, const RpcValue *value)
         for (guint i = 0; i < value->items->len; i++) {
             if (i)
                 g_string_append_c(text, ',');
-            append_value(text, value->items->pdata[i]);
+            append_value(world, text, value->items->pdata[i]);
         }
         break;
     case RPC_NIL:
@@ -82,15 +61,15 @@ static void append_value(GString *text, const RpcValue *value)
     }
 }
 
-static void append_parameters(GString *xml, const RpcCall *call, const GPtrArray *values,
-                              gboolean is_answer)
+static void append_parameters(const World *world, GString *xml, const RpcCall *call,
+                              const GPtrArray *values, gboolean is_answer)
 {
     for (guint i = 0; i < values->len; i++) {
         g_autoptr(GString) text = g_string_new(NULL);
-        if (is_secret(call->method, i + 1, is_answer))
-            g_string_append(text, "****");
+        if (secret_argument(call->method, i + 1, is_answer))
+            g_string_append(text, SECRET_HIDDEN);
         else
-            append_value(text, values->pdata[i]);
+            append_value(world, text, values->pdata[i]);
         g_string_append(xml, "<PARAMETER>");
         xml_append_element_int(xml, "POSITION", i + 1);
         xml_append_element(xml, "TYPE", is_answer ? "OUT" : "IN");
@@ -111,6 +90,13 @@ static gboolean is_success(const RpcReply *reply)
     return done->type == RPC_BOOL && done->number;
 }
 
+static void render_hidden(World *world, Object *object, GString *xml)
+{
+    gsize from = xml->len;
+    object_render(world, object, xml);
+    secrets_hide_xml(world, xml, from);
+}
+
 /* What an allocation made, from the id in its answer. */
 static void append_made(RpcServer *server, const RpcCall *call, const RpcReply *reply, GString *xml)
 {
@@ -122,7 +108,7 @@ static void append_made(RpcServer *server, const RpcCall *call, const RpcReply *
     const RpcValue *id = reply->result->items->pdata[1];
     Object *made = id->type == RPC_INT ? pool_get(server->world, kind, (gint32)id->number) : NULL;
     if (made)
-        object_render(server->world, made, xml);
+        render_hidden(server->world, made, xml);
 }
 
 char *call_hooks_before(Request *request)
@@ -132,7 +118,7 @@ char *call_hooks_before(Request *request)
         !hooks_wait_for(request->world, request->call->method))
         return NULL;
     GString *xml = g_string_new(NULL);
-    object_render(request->world, request->object, xml);
+    render_hidden(request->world, request->object, xml);
     return g_string_free(xml, FALSE);
 }
 
@@ -143,9 +129,9 @@ void call_hooks_after(RpcServer *server, const RpcCall *call, const RpcReply *re
         !is_success(reply))
         return;
     g_autoptr(GString) xml = g_string_new("<CALL_INFO><RESULT>1</RESULT><PARAMETERS>");
-    append_parameters(xml, call, call->arguments, FALSE);
+    append_parameters(server->world, xml, call, call->arguments, FALSE);
     if (reply->kind == RPC_REPLY_RESULT)
-        append_parameters(xml, call, reply->result->items, TRUE);
+        append_parameters(server->world, xml, call, reply->result->items, TRUE);
     g_string_append(xml, "</PARAMETERS><EXTRA>");
     if (gone)
         g_string_append(xml, gone);

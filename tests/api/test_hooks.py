@@ -160,6 +160,53 @@ def test_secrets_of_commands_and_users_are_not_told(one, hook):
     one.action("terminate-hard", vm)
 
 
+def test_secrets_inside_templates_are_not_told(fresh):
+    one = fresh('VM_ENCRYPTED_ATTR = "CONTEXT/LICENSE"\nIMAGE_ENCRYPTED_ATTR = PIN\n', hosts=1)
+    template = """NAME = guarded
+        CPU = 0.1
+        MEMORY = 64
+        CONTEXT = [ PASSWORD = "Secret-1", LICENSE = "Secret-2", SHOWN = "plain" ]
+        GRAPHICS = [ TYPE = vnc, PASSWD = "Secret3" ]
+        PIN = "Secret-4<&>"
+        API_PASSWORD = "Secret-5"
+        API_PASSWORD = "Secret-6"
+        """
+    given = {
+        "one.vm.allocate": (template, True),
+        "one.template.allocate": (template.replace("guarded", "guarded-too"),),
+        "one.vrouter.allocate": ("<VROUTER><NAME>edge</NAME><KEEPALIVED_PASSWORD><![CDATA[Secret-7]]></KEEPALIVED_PASSWORD><SHOWN>plain</SHOWN></VROUTER>",),
+        "one.document.allocate": ("NAME = doc\nSHOWN = plain\nSSH_PRIVATE_KEY = Secret-8", 100),
+    }
+    hooks, made = {}, {}
+    for number, call in enumerate([*given, "one.vm.updateconf", "one.template.delete", "one.user.delete"]):
+        script(one, f"p{number}", "echo $1 | base64 -d")
+        hooks[call] = one.ok("one.hook.allocate", CALL.format(name=f"h{number}", command=f"p{number}", call=call, arguments="$API"))
+    script(one, "state", "echo $1 | base64 -d")
+    hooks["state"] = one.ok("one.hook.allocate", STATE.format(name="state", command="state", resource="VM", when="ON = RUNNING", arguments="$TEMPLATE"))
+    for call, arguments in given.items():
+        made[call] = one.ok(call, *arguments)
+    machine = made["one.vm.allocate"]
+    one.ok("one.vm.updateconf", machine, 'CONTEXT = [ PASSWORD = "Secret-9", SHOWN = "plain" ]', 1)
+    one.ok("one.template.delete", made["one.template.allocate"])
+    ann = one.user("secretann")
+    one.ok("one.user.update", ann.uid, 'SHOWN = plain\nSSH_PASSPHRASE = "Secret-10"', 0)
+    token = one.ok("one.user.login", "secretann", "", 1000, -1)
+    one.ok("one.user.delete", ann.uid)
+    one.ok("one.vm.action", "release", machine)
+    one.ok("one.vm.deploy", machine, 0)
+    one.wait(machine, "RUNNING")
+    for call, identity in hooks.items():
+        run, = ended(one, identity)
+        told = run["out"]
+        assert "plain" in told and "****" in told and "Secret" not in told and token not in told, (call, told)
+        ET.fromstring(told)
+        words = one.xml("one.hooklog.info", -1, -1, identity, 0).findtext("HOOK_EXECUTION_RECORD/EXECUTION_RESULT/COMMAND")
+        assert all("Secret" not in base64.b64decode(word + "===").decode(errors="replace") for word in re.findall(r"[A-Za-z0-9+/]{40,}", words or ""))
+    assert "Secret" not in one.log()
+    kept = one.ok("one.vm.info", machine)
+    assert "Secret-9" in kept and "Secret-5" in kept
+
+
 def test_a_hook_does_not_delay_its_call(one, hook):
     identity = hook(CALL, "while [ ! -e \"$1\" ]; do sleep 0.05; done", call="one.document.allocate",
                     arguments=str(one.var / "go-on"))
