@@ -126,7 +126,8 @@ static void tell_way_out(const Cli *cli, const GError *error)
     if (error->code == ONE_ERROR_AUTHENTICATION)
         fprintf(stderr,
                 "%s does not accept this user and password. They come from --user, from the file "
-                "that ONE_AUTH names, or from ~/.one/one_auth\n",
+                "that ONE_AUTH names, or from ~/.one/one_auth; where a login token has ended, "
+                "`oneuser login` makes another\n",
                 wire_client_endpoint(cli->wire));
     else if (error->code == ONE_ERROR_NO_EXISTS && is_about_own_object(cli, error->message))
         fprintf(stderr, "`%s list` shows which there are\n", program);

@@ -88,7 +88,9 @@ char *wire_find_session(GError **error)
                                missing ? " (missing)" : " (cannot be read)");
     }
     g_set_error(error, ONE_ERROR, ONE_ERROR_AUTHENTICATION,
-                "no session: set ONE_AUTH to a file with one line, user:password. Looked at %s",
+                "no session: `oneuser login NAME` asks for the password and makes one; or set "
+                "ONE_AUTH to a "
+                "file with one line, user:password. Looked at %s",
                 tried->str);
     return NULL;
 }
