@@ -481,6 +481,15 @@ def test_comments_behind_values(shell, cloud):
         assert "#" not in text and re.search(r'VN_MAD *= *"?bridge"?', text), text
 
 
+def test_what_became_of_optimize(shell, cloud):
+    moves = "<ACTION><ID>0</ID><VM_ID>3</VM_ID></ACTION>" * 2
+    for plan, text in (("", "nothing would get better"), (f"<PLAN>{moves}</PLAN>", "machines to move: 2. `onecluster show 0`")):
+        cloud.one_cluster_optimize = lambda identity: [True, identity, 0]
+        cloud.one_cluster_info = lambda identity, _=False, plan=plan: [
+            True, f"<CLUSTER><ID>0</ID><NAME>default</NAME>{plan}</CLUSTER>", 0]
+        assert text in shell.run("onecluster optimize default")
+
+
 def test_onecli_itself(shell):
     (shell.bin / "onecli").symlink_to(ONECLI)
     assert shell.run("onecli --version").startswith("Globule ")

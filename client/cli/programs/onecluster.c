@@ -1,8 +1,12 @@
+#include "client/cli/call.h"
 #include "client/cli/format.h"
 #include "client/cli/kinds.h"
 #include "client/cli/rows.h"
 #include "client/cli/xml.h"
 #include "lib/base/xml.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static char *hosts_text(const Cli *cli, xmlNode *cluster)
 {
@@ -62,6 +66,35 @@ static void plan_page(Cli *cli, xmlNode *cluster, GString *page)
     cli_page_table(cli, page, title, plan_columns, plan, "ACTION");
 }
 
+/* What became of it is in the cluster: a plan, or none. */
+static gboolean optimize_one(Cli *cli, gint32 id, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    WireClient *wire = cli_wire(cli, error);
+    if (wire == NULL || !wire_call(wire, NULL, error, "one.cluster.optimize", "i", id) ||
+        !wire_call(wire, &reply, error, cli->kind->info, "ib", id, FALSE))
+        return FALSE;
+    g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, error);
+    if (doc == NULL)
+        return FALSE;
+    xmlNode *cluster = xmlDocGetRootElement(doc);
+    g_autofree char *moves = cli_count_of(cluster, "PLAN/ACTION");
+    if (strcmp(moves, "0") == 0)
+        printf("%s (%d): nothing would get better, so there is no plan\n",
+               cli_xml_text(cluster, "NAME"), id);
+    else
+        printf(
+            "%s (%d): machines to move: %s. `onecluster show %d` lists them, `onecluster execute "
+            "%d` moves them\n",
+            cli_xml_text(cluster, "NAME"), id, moves, id, id);
+    return TRUE;
+}
+
+static CliExit run_optimize(Cli *cli)
+{
+    return cli_each(cli, optimize_one);
+}
+
 static void cluster_page(Cli *cli, xmlNode *cluster, GString *page)
 {
     cli_page_head(cli, cluster, page, "CLUSTER");
@@ -92,7 +125,7 @@ static const CliCommand commands[] = {
             "Lets a cluster use a network."),
     CLI_ROW("delvnet", "cluster network", NULL, "one.cluster.delvnet", "id $1", NULL,
             "Lets a cluster not use a network any more."),
-    CLI_GROUP("Plans", "optimize", "cluster...", NULL, "one.cluster.optimize", "id", NULL,
+    CLI_GROUP("Plans", "optimize", "cluster...", NULL, "one.cluster.optimize", "id", run_optimize,
               "Makes a plan of which machines to move. So that the hosts are used as ONE_DRS of "
               "the cluster says: evenly, or as few as possible. `show` shows it; there is none "
               "when nothing would get better."),
