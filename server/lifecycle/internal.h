@@ -349,6 +349,8 @@ void image_forget_increments(Lifecycle *lifecycle, Image *image, gint32 oldest);
 
 /* The backup under way has come to its end. For vm_change.c. */
 void vm_backup_ended(Lifecycle *lifecycle, Vm *vm, gboolean success);
+/* What the hypervisor's driver said that it took makes sense: an increment is one to something. */
+gboolean vm_backup_taken(const Vm *vm, const char *info);
 /* What the hypervisor's driver is told of it, in the template language. (owned) */
 char *vm_backup_order(Lifecycle *lifecycle, const Vm *vm);
 /* Adds the lines that bring the disks to the front-end, or (STEP_BACKUP_ERASE) remove what was

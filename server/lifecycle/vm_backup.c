@@ -386,6 +386,11 @@ char *image_backup_document(World *world, const Image *image)
 
 /* ---- the end ---- */
 
+gboolean vm_backup_taken(const Vm *vm, const char *info)
+{
+    return g_strcmp0(info, "increment") != 0 || vm_change_number(vm, "PARENT") >= 0;
+}
+
 /* "<number> <MiB> full" or "... increment"; FALSE: it makes no sense. */
 static gboolean read_made(Lifecycle *lifecycle, const Vm *vm, BackupIncrement *made)
 {
@@ -397,6 +402,8 @@ static gboolean read_made(Lifecycle *lifecycle, const Vm *vm, BackupIncrement *m
         !g_ascii_string_to_signed(words[1], 10, 0, G_MAXINT32, &size, NULL))
         return FALSE;
     gint64 parent = !strcmp(words[2], "increment") ? vm_change_number(vm, "PARENT") : -1;
+    if (!strcmp(words[2], "increment") && parent < 0)
+        return FALSE; /* to nothing: it could not be restored */
     *made =
         (BackupIncrement){(gint32)number, (gint32)parent, size, core_now(lifecycle->world->core)};
     return TRUE;
@@ -435,7 +442,10 @@ static void forget_oldest(Lifecycle *lifecycle, Vm *vm, Image *image, gint64 kee
     for (guint i = 0; i + (guint)keep < ids->len; i++) {
         g_autoptr(GError) error = NULL;
         Image *old = image_get(lifecycle->world, g_array_index(ids, gint32, i));
-        if (old && old->state != IMAGE_DELETE && !image_delete(lifecycle, old, FALSE, &error))
+        if (old && old->head.lock.level)
+            vm_log(lifecycle, vm, LOG_WARNING,
+                   "backup %d is not removed by KEEP_LAST: somebody locked it", old->head.id);
+        else if (old && old->state != IMAGE_DELETE && !image_delete(lifecycle, old, FALSE, &error))
             vm_log(lifecycle, vm, LOG_WARNING, "backup %d is not removed by KEEP_LAST: %s",
                    old->head.id, error->message);
     }
@@ -473,6 +483,10 @@ void vm_backup_ended(Lifecycle *lifecycle, Vm *vm, gboolean success)
                                         : "the machine did not come to that";
     g_autofree char *reason = g_strdup(why);
     gboolean kept = keep(lifecycle, vm, success, reason);
+    if (success && !kept) { /* or nobody would hear that there is no backup */
+        g_autofree char *text = g_strdup_printf("%s failed: %s", vm_lcm_name(vm->lcm), reason);
+        vm_note_failure(lifecycle, vm, text);
+    }
     backupjob_machine_done(lifecycle, (gint32)vm_change_number(vm, "JOB_ID"), vm,
                            kept ? NULL : reason);
 }

@@ -301,6 +301,10 @@ void vm_step_ended(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *i
     const VmPhase *phase = vm_phase(vm->lcm);
     if (!phase)
         return;
+    if (success && step == STEP_BACKUP_TAKE && !vm_backup_taken(vm, info)) {
+        success = FALSE;
+        info = "BACKUP: the driver took an increment though there is nothing that it adds to";
+    }
     if (success || row->best_effort) {
         const VmRecord *left = vm_left_record(vm, step);
         if (!success && left)

@@ -196,6 +196,32 @@ def test_cancel(one, store, machine, state, slow):
     no_backup_image(one, store)
 
 
+def test_a_backup_that_is_declared_done_is_none(one, store, machine):
+    """Nobody said what was made, so there is no backup, and the machine says so."""
+    vm = machine()
+    one.control("BACKUP datastore-* latency=600")
+    one.ok("one.vm.backup", vm, store)
+    one.ok("one.vm.recover", vm, 1)
+    one.wait(vm, "RUNNING")
+    assert "did not say what it made" in one.vm(vm).findtext("USER_TEMPLATE/ERROR", "")
+    assert backups(one, vm) == []
+    no_backup_image(one, store)
+
+
+def test_keep_last_leaves_what_is_locked(one, store, machine):
+    vm = machine(", KEEP_LAST = 1")
+    first = back_up(one, vm, store)
+    one.ok("one.image.lock", first, 4, False)
+    second = back_up(one, vm, store)
+    third = back_up(one, vm, store)
+    one.until(lambda: image_of(one, second) is None, "the second to go")
+    assert backups(one, vm) == [first, third]
+    one.ok("one.image.unlock", first)
+    for each in (first, third):
+        one.ok("one.image.delete", each)
+    no_backup_image(one, store)
+
+
 def test_killed_in_the_middle(one, store, machine):
     """What was begun goes on when oned is there again."""
     vm = machine()

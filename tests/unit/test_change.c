@@ -183,6 +183,37 @@ static void test_snapshot(Fixture *fixture, gconstpointer data)
 }
 
 /* What the hypervisor writes lies beside the disk, and not behind a link that a snapshot left. */
+/* An increment that adds to nothing could not be restored: no backup is made of it, whoever says
+ * so. */
+static void increment_to_nothing(Fixture *fixture, gboolean of_hypervisor)
+{
+    put(fixture, VM_ACTIVE, LCM_BACKUP);
+    gint32 image = (gint32)vm_change_number(fixture->vm, "IMAGE_ID");
+    answer(fixture, "TRANSFER", TRUE, "-");
+    answer(fixture, "BACKUP", TRUE, of_hypervisor ? "increment" : "full");
+    if (of_hypervisor) {
+        answer(fixture, "BACKUPCANCEL", TRUE, "-");
+        answer(fixture, "TRANSFER", TRUE, "-");
+    } else {
+        answer(fixture, "TRANSFER", TRUE, "-");
+        answer(fixture, "BACKUP", TRUE, "0 1 increment");
+    }
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+    g_assert_nonnull(template_get(fixture->vm->user_template, "ERROR"));
+    answer(fixture, "RM", TRUE, "-");
+    g_assert_null(image_get(fixture->small->world, image));
+}
+
+static void test_increment_to_nothing(Fixture *fixture, gconstpointer data)
+{
+    increment_to_nothing(fixture, FALSE);
+}
+
+static void test_increment_taken_of_nothing(Fixture *fixture, gconstpointer data)
+{
+    increment_to_nothing(fixture, TRUE);
+}
+
 static void test_backup_after_snapshot(Fixture *fixture, gconstpointer data)
 {
     static const char *const at = "h0:/d/disk.0";
@@ -252,6 +283,8 @@ int main(int argc, char **argv)
     log_open(LOG_TO_FILE, "/dev/null", LOG_ERROR, NULL);
 #define ADD(path, test) g_test_add("/change/" path, Fixture, NULL, set_up, test, tear_down)
     ADD("backup-after-snapshot", test_backup_after_snapshot);
+    ADD("increment-to-nothing", test_increment_to_nothing);
+    ADD("increment-to-nothing-taken", test_increment_taken_of_nothing);
     ADD("attach", test_attach);
     ADD("attach/fails", test_attach_fails);
     ADD("attach/no-file", test_file_fails);
