@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["test_style", "test_unit", "test_sim", "api", "test_fuzz", "test_install", "lab"]
 
 
-def run(command, timeout=60, **options):
+def run(command, timeout=600, **options):
     """Runs a program; its output is one text. Never raises for a failure of the program itself."""
     options.setdefault("cwd", ROOT)
     try:

@@ -14,9 +14,9 @@ def fuzz(target, directory, *options):
     program = BUILD / target
     assert program.exists(), f"{program} is not built: `scons fuzz=1` makes it"
     return run(
-        [program, f"-artifact_prefix={directory}/", "-timeout=10", "-rss_limit_mb=2048",
+        [program, f"-artifact_prefix={directory}/", "-timeout=60", "-rss_limit_mb=2048",
          "-print_final_stats=0", *options],
-        timeout=SECONDS + 120, env=dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1"))
+        timeout=SECONDS + 600, env=dict(os.environ, ASAN_OPTIONS="allocator_may_return_null=1"))
 
 
 def seeds_of(target):

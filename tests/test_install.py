@@ -6,13 +6,8 @@ import subprocess
 import time
 
 import pytest
+from api.server import free_port
 from conftest import ROOT, run
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def install(directory):
@@ -40,7 +35,7 @@ def environment(home):
 
 
 def one(home, word):
-    return run([home / "bin/one", word], env=environment(home), timeout=90)
+    return run([home / "bin/one", word], env=environment(home), timeout=600)
 
 
 def running(home, daemon):
@@ -91,7 +86,7 @@ def test_wrong_words_are_explained(words, complaint):
 
 
 def test_staged_installation(tmp_path):
-    ended = run(["scons", "-Q", "install", "prefix=/usr", f"DESTDIR={tmp_path}"], timeout=600)
+    ended = run(["scons", "-Q", "install", "prefix=/usr", f"DESTDIR={tmp_path}"], timeout=1800)
     assert ended.returncode == 0, ended.stdout[-3000:]
     for name in ["usr/bin/oned", "usr/bin/onevm", "usr/lib/one/mads/one_im", "etc/one/oned.conf",
                  "usr/lib/systemd/system/oned.service", "usr/lib/systemd/system/mm_sched.service", "var/lib/one"]:

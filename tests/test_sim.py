@@ -17,13 +17,13 @@ CHUNKS = 10
 def test_seeds(chunk):
     each = max(1, SEEDS // CHUNKS)
     first = 1 + chunk * each
-    ended = run([RUN, "--seeds", each, "--from", first], timeout=300)
+    ended = run([RUN, "--seeds", each, "--from", first], timeout=1800)
     assert ended.returncode == 0, ended.stdout[-6000:]
 
 
 @pytest.mark.skipif(not RUN.exists(), reason="tests/sim/run is not there")
 def test_a_seed_replays_exactly():
-    once, twice = (run([RUN, "--seeds", 1, "--from", 7], timeout=120) for _ in range(2))
+    once, twice = (run([RUN, "--seeds", 1, "--from", 7], timeout=600) for _ in range(2))
     assert once.returncode == 0, once.stdout[-6000:]
 
     def told(text):  # all but how long the computer took

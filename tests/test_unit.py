@@ -12,7 +12,7 @@ BUILD = ROOT / "build-san" / "tests"
 def names_of(program):
     """The cases of a program as GLib lists them; one nameless case when it is not built."""
     try:
-        listed = subprocess.run([program, "-l"], capture_output=True, text=True, timeout=60,
+        listed = subprocess.run([program, "-l"], capture_output=True, text=True, timeout=600,
                                 env=sanitizer_environment(), cwd=ROOT)
     except OSError:
         return [""]
@@ -29,7 +29,7 @@ def cases():
 @lru_cache(maxsize=None)
 def results_of(program):
     """Runs a program once: its output, and for each case "ok", "skip" or "not ok"."""
-    ended = run([program, "--tap"], timeout=300, env=sanitizer_environment())
+    ended = run([program, "--tap"], timeout=1800, env=sanitizer_environment())
     results = {}
     for verdict, name, skip in re.findall(r"^(ok|not ok) \d+ (/.*?)(\s*# SKIP.*)?$", ended.stdout, re.M):
         results[name] = "skip" if skip else verdict

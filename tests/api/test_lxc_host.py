@@ -15,6 +15,11 @@ PARTS = sorted((Path(__file__).resolve().parents[2] / "drivers/common/lxc_host")
 SCRIPT = "\n".join(path.read_text() for path in PARTS)
 
 
+def hears_all_signals():
+    """Below nohup the hang-up is ignored, and no shell can change that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture
 def host(tmp_path):
     """Calls functions of the script; `played` are programs, as text of a shell."""
@@ -27,8 +32,8 @@ def host(tmp_path):
             path.write_text(f"#!/bin/sh\n{program}\n")
             path.chmod(0o755)
         program = f"{SCRIPT}\nPATH={programs}:$PATH\nbase={tmp_path}/lxc\nlocks={tmp_path}\njobs={tmp_path}/jobs\n{text}\n"
-        return subprocess.run(["/bin/sh", "-c", program], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
-                              stdin=subprocess.DEVNULL, env=os.environ)
+        return subprocess.run(["/bin/sh", "-c", program], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
+                              stdin=subprocess.DEVNULL, env=os.environ, preexec_fn=hears_all_signals)
     return call
 
 

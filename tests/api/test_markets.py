@@ -105,6 +105,12 @@ def shared(tmp_path_factory, web):
     one.clean_up()
 
 
+def publish(directory, text):
+    """The catalogue, at once: what is being looked at stays as it was."""
+    (directory / "new").write_text(text)
+    (directory / "new").rename(directory / "appliance")
+
+
 def decoded(text):
     return base64.b64decode(text).decode()
 
@@ -258,7 +264,7 @@ def test_directories_are_for_administrators(shared, tmp_path):
 
 def test_a_catalogue_of_opennebula(shared, web):
     directory, url = web
-    (directory / "appliance").write_text(json.dumps(CATALOGUE))
+    publish(directory, json.dumps(CATALOGUE))
     market = shared.add("public", f"MARKET_MAD=one\nENDPOINT={url}/")
     shared.one.until(lambda: len(shared.listed(market)) == 2, "two apps to be there")
     shown = [shared.info(i) for i in shared.listed(market)]
@@ -275,17 +281,17 @@ def test_a_catalogue_of_opennebula(shared, web):
     shared.one.fails("one.marketapp.allocate", f"NAME=x\nORIGIN_ID={image}", market, code=ALLOCATE, text="Create disabled")
     shared.one.fails("one.marketapp.delete", int(alma.findtext("ID")), code=ACTION, text="Delete disabled")
     CATALOGUE["appliances"][0]["version"] = "1.1"
-    (directory / "appliance").write_text(json.dumps({"appliances": CATALOGUE["appliances"][:1]}))
+    publish(directory, json.dumps({"appliances": CATALOGUE["appliances"][:1]}))
     shared.one.ok("one.market.enable", market, True)
     shared.one.until(lambda: len(shared.listed(market)) == 1, "one of them to be gone")
     again = shared.info(int(alma.findtext("ID")))
     assert again.findtext("VERSION") == "1.1"
-    (directory / "appliance").write_text("<html>not found</html>")
+    publish(directory, "<html>not found</html>")
     shared.one.ok("one.market.enable", market, True)
-    shared.one.until(lambda: "could not be looked at" in shared.one.log(), "the reason in the log")
+    shared.one.until(lambda: f"Marketplace public ({market}) could not be looked at" in shared.one.log(), "the reason in the log")
     assert len(shared.listed(market)) == 1
     # A catalogue that is empty all of a sudden is no reason to drop what is known of it.
-    (directory / "appliance").write_text(json.dumps({"appliances": []}))
+    publish(directory, json.dumps({"appliances": []}))
     shared.one.ok("one.market.enable", market, True)
     shared.one.until(lambda: "its catalogue is empty now" in shared.one.log(), "the reason in the log")
     assert len(shared.listed(market)) == 1

@@ -191,12 +191,12 @@ static inline gboolean is_closed(int fd)
 {
     char byte;
     struct pollfd wait = {fd, POLLIN, 0};
-    return poll(&wait, 1, 5000) == 1 && recv(fd, &byte, 1, 0) <= 0;
+    return poll(&wait, 1, 120000) == 1 && recv(fd, &byte, 1, 0) <= 0;
 }
 
 static inline void wait_kept(Core *core, guint count)
 {
-    for (int i = 0; i < 5000 && kept(core) < count; i++)
+    for (int i = 0; i < 120000 && kept(core) < count; i++)
         g_usleep(1000);
     g_assert_cmpuint(kept(core), ==, count);
 }

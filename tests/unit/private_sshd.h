@@ -124,7 +124,7 @@ static inline void sshd_start(PrivateSshd *sshd)
                       G_SPAWN_STDOUT_TO_DEV_NULL,
                   sshd_ends_with_us, NULL, &sshd->pid, &error);
     g_assert_no_error(error);
-    for (int i = 0; i < 500 && !sshd_answers(sshd); i++)
+    for (int i = 0; i < 12000 && !sshd_answers(sshd); i++)
         g_usleep(10000);
     g_assert_true(sshd_answers(sshd));
 }

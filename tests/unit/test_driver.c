@@ -136,7 +136,7 @@ static const Driver plain = {"one_test", actions, queue_of, 4, 2};
 
 static void wait_begun(gint count)
 {
-    for (int i = 0; i < 1000 && g_atomic_int_get(&begun) < count; i++)
+    for (int i = 0; i < 24000 && g_atomic_int_get(&begun) < count; i++)
         g_usleep(5000);
     g_assert_cmpint(g_atomic_int_get(&begun), ==, count);
 }

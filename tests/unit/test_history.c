@@ -1,5 +1,6 @@
 /* Monitoring samples: order, bounds, and what happens to a file that is damaged. */
 #include "server/store/history.h"
+#include "tests/unit/cpu_time.h"
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -168,7 +169,7 @@ static void cheap(Fixture *fixture, gconstpointer data)
 {
     History *history = open_history(fixture, 3600);
     g_autofree char *text = g_strnfill(350, 's');
-    gint64 before = g_get_monotonic_time();
+    gint64 before = cpu_time();
     for (gint64 minute = 5; minute > 0; minute--) {
         for (gint32 id = 0; id < 11000; id++)
             history_add(history, id < 1000 ? HISTORY_HOST : HISTORY_VM, id,
@@ -176,7 +177,7 @@ static void cheap(Fixture *fixture, gconstpointer data)
         gint32 one = 1;
         g_string_free(history_read_last(history, HISTORY_HOST, &one, 1), TRUE);
     }
-    double took = (double)(g_get_monotonic_time() - before) / G_TIME_SPAN_SECOND;
+    double took = (double)(cpu_time() - before) / G_TIME_SPAN_SECOND;
     g_test_message("a minute of 11,000 samples took %.3f s", took / 5);
     g_assert_cmpfloat(took, <, 5 * 20); /* a third of the time there is, with sanitizers too */
     history_close(history);

@@ -4,6 +4,7 @@
 
 #include "lib/base/error.h"
 #include "server/model/host.h"
+#include "tests/unit/cpu_time.h"
 #include "tests/unit/small_world.h"
 
 #include <stdlib.h>
@@ -240,9 +241,9 @@ static void test_long_lists_of_ids(Fixture *fixture, gconstpointer data)
     g_autoptr(GString) list = g_string_new(NULL);
     for (guint i = 1000000; i > 0; i--)
         g_string_append_printf(list, "%u,", i);
-    gint64 from = g_get_monotonic_time();
+    gint64 from = cpu_time();
     g_assert_true(call(fixture, 0, "one.vmpool.infoset", "sb", list->str, FALSE));
-    g_assert_cmpint(g_get_monotonic_time() - from, <, 5 * G_USEC_PER_SEC);
+    g_assert_cmpint(cpu_time() - from, <, 5 * G_USEC_PER_SEC);
 }
 
 static char *many(const char *prefix, guint count)

@@ -169,7 +169,7 @@ static void expect_broken(SshEnd from, SshEnd to, GPid victim, const char *text)
     gint64 start = g_get_monotonic_time();
     g_assert_false(ssh_copy(two.ssh, from, to, NULL, NULL, &watch, &error));
     g_assert_true(breaker.done);
-    g_assert_cmpint(g_get_monotonic_time() - start, <, 8 * G_USEC_PER_SEC);
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 120 * G_USEC_PER_SEC);
     g_test_message("%s", error->message);
     if (strstr(error->message, text) == NULL)
         g_error("\"%s\" does not hold \"%s\"", error->message, text);

@@ -1,6 +1,7 @@
 #include "lib/template/template.h"
 #include "lib/base/error.h"
 #include "tests/unit/cases.h"
+#include "tests/unit/cpu_time.h"
 
 /* Printed and read again, in both forms, it is the same; but XML cannot tell an empty vector
  * from an empty value. */
@@ -207,7 +208,7 @@ static void test_limits(void)
 {
     g_autoptr(GString) many = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
-    gint64 start = g_get_monotonic_time();
+    gint64 start = cpu_time();
 
     for (guint i = 0; i < 250000; i++)
         g_string_append(many, i % 2 ? "B=1\n" : "A=1\n");
@@ -216,7 +217,7 @@ static void test_limits(void)
                     "too many attributes, a template may have 200000 at line 200001, columns 1:2");
     g_string_set_size(many, 4 * 190000);
     template_free(template_parse(many->str, TEMPLATE_MODERN, NULL));
-    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    g_assert_cmpint(cpu_time() - start, <, 5 * G_USEC_PER_SEC);
 }
 
 int main(int argc, char **argv)

@@ -491,7 +491,7 @@ static void test_driver(void)
     g_assert_cmpstr(first, ==, "INIT SUCCESS TAGGED");
     g_assert_true(g_str_has_prefix(second, "TRANSFER FAILURE 8 the transfer script cannot be"));
     /* In the middle of the copy. */
-    for (int i = 0; i < 1000 && !two_hosts_exists("node01", "ds/0/7/disk.0.part/big"); i++)
+    for (int i = 0; i < 24000 && !two_hosts_exists("node01", "ds/0/7/disk.0.part/big"); i++)
         g_usleep(5000);
     g_assert_true(two_hosts_exists("node01", "ds/0/7/disk.0.part"));
     gint64 start = g_get_monotonic_time();
@@ -499,7 +499,7 @@ static void test_driver(void)
     fflush(to);
     g_autofree char *third = hear(from);
     g_assert_true(g_str_has_prefix(third, "TRANSFER FAILURE 7 "));
-    g_assert_cmpint(g_get_monotonic_time() - start, <, 5 * G_USEC_PER_SEC);
+    g_assert_cmpint(g_get_monotonic_time() - start, <, 120 * G_USEC_PER_SEC);
     g_usleep(300000);
     g_assert_false(two_hosts_exists("node01", "ds/0/7/disk.0"));
     two_hosts_no_leftovers();
