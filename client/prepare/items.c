@@ -10,6 +10,7 @@ const PrepareHypervisor prepare_hypervisors[] = {
      "libvirt-daemon-system libvirt-clients $machine qemu-utils "
      "nftables sudo"},
     {"lxc", "", "lxc uidmap e2fsprogs xz-utils zstd bzip2 qemu-utils nftables sudo"},
+    {"lxd", "", "lxd lxd-client socat nftables sudo"},
     {"lxc_libvirt", "lxc:///system",
      "libvirt-daemon-system libvirt-clients libvirt-daemon-driver-lxc "
      "nftables sudo"},
@@ -45,6 +46,8 @@ const PrepareItem prepare_items[] = {
      "The front-end's public key, so that its drivers come in without a password."},
     {"lxc", PHASE_HOST, FALSE, TRUE,
      "LXC starts containers there, and that user may run it as root, by sudo."},
+    {"lxd", PHASE_HOST, FALSE, TRUE,
+     "LXD answers that user, has room for containers, and other hosts can fetch them from it."},
     {"criu", PHASE_HOST, FALSE, TRUE,
      "CRIU that this kernel works with, for live moves of containers; else Debian's next one."},
     {"libvirt", PHASE_HOST, FALSE, TRUE, "libvirtd runs, and that user may use it."},
@@ -68,7 +71,8 @@ const PrepareItem prepare_items[] = {
      "Hosts accept each other's keys, and know each other's host keys."},
     {"peers", PHASE_PROOF, FALSE, FALSE, "Proof: root reaches the other hosts by ssh."},
     {"access", PHASE_PROOF, TRUE, FALSE,
-     "Proof: the front-end comes in as that user and uses libvirt or LXC, as the drivers will."},
+     "Proof: the front-end comes in as that user and uses libvirt, LXC or LXD, as the drivers "
+     "will."},
     {NULL},
 };
 

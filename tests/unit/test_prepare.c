@@ -73,6 +73,9 @@ static void test_looks(void)
         {"hypervisor=lxc", "check_owner", 3, ""},
         {"hypervisor=kvm user=root", "check_lxc", 3, ""},
         {"hypervisor=kvm", "check_criu", 3, ""},
+        {"hypervisor=lxd uri=", "check_libvirt", 3, ""},
+        {"hypervisor=kvm user=root", "check_lxd", 3, ""},
+        {"hypervisor=lxd user=root PATH=/nowhere", "check_lxd", 2, "lxd-client is not installed"},
         {"hypervisor=lxc uri=", "check_libvirt", 3, ""},
         {"nfs=", "check_mount", 3, ""},
         {"nfs=a:/b datastores=/nowhere", "check_mount", 1, "/etc/fstab has no line for a:/b"},
@@ -101,6 +104,46 @@ static void test_looks(void)
         if (strstr(said, cases[i].said) == NULL)
             g_assert_cmpstr(said, ==, cases[i].said);
     }
+}
+
+/* A fresh daemon, played by a script that keeps what it is told: one fix makes all good, and a
+ * second one changes nothing. */
+static void test_lxd(void)
+{
+    static const char played[] =
+        "#!/bin/sh\ncd \"${0%/*}\" || exit\ncase \"$*\" in\n"
+        "'query /1.0') [ -e up ] || { echo 'no socket' >&2; exit 1; }; echo '{\"server_version\": "
+        "\"5.0.2\"}' ;;\n"
+        "'storage list --format csv') cat pools 2>/dev/null ;;\n"
+        "'storage create default dir') echo default,dir >>pools; echo pool >>done ;;\n"
+        "'profile show default') cat profile 2>/dev/null ;;\n"
+        "'profile device add default root disk path=/ pool=default') echo '    type: disk' "
+        ">>profile; echo profile >>done ;;\n"
+        "'config get core.https_address') cat address 2>/dev/null ;;\n"
+        "'config set core.https_address :8443') echo :8443 >address; echo address >>done ;;\n"
+        "'enable --now lxd') : >up; echo start >>done ;;\n"
+        "'waitready --timeout=60') [ -e up ] ;;\n"
+        "*) echo \"unexpected: $*\" >&2; exit 1 ;;\nesac\nexit\n";
+    static const char *const programs[] = {"lxc", "lxd", "systemctl"};
+    g_autofree char *directory = g_dir_make_tmp("prepare-XXXXXX", NULL);
+    g_autofree char *variables =
+        g_strdup_printf("hypervisor=lxd user=root PATH=%s:$PATH", directory);
+    g_autofree char *notes = g_build_filename(directory, "done", NULL);
+    g_autofree char *before = NULL, *fixed = NULL, *after = NULL, *again = NULL, *did = NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(programs); i++) {
+        g_autofree char *path = g_build_filename(directory, programs[i], NULL);
+        g_assert_true(g_file_set_contents_full(path, played, -1, 0, 0755, NULL));
+    }
+    g_assert_cmpint(run_script(variables, "check_lxd", &before), ==, 1);
+    g_assert_nonnull(strstr(before, "LXD does not answer: no socket"));
+    g_assert_cmpint(run_script(variables, "fix_lxd", &fixed), ==, 0);
+    g_assert_cmpint(run_script(variables, "check_lxd", &after), ==, 0);
+    g_assert_cmpstr(after, ==, "LXD 5.0.2, :8443 for other hosts\n");
+    g_assert_cmpint(run_script(variables, "fix_lxd", &again), ==, 0);
+    g_assert_true(g_file_get_contents(notes, &did, NULL, NULL));
+    g_assert_cmpstr(did, ==, "start\npool\nprofile\naddress\n");
+    g_autofree char *away = g_strdup_printf("rm -r '%s'", directory);
+    g_assert_true(g_spawn_command_line_sync(away, NULL, NULL, NULL, NULL));
 }
 
 /* ---- what is wanted ---- */
@@ -179,6 +222,7 @@ int main(int argc, char **argv)
     g_test_add_func("/prepare/file", test_file);
     g_test_add_func("/prepare/rows", test_rows_have_their_functions);
     g_test_add_func("/prepare/looks", test_looks);
+    g_test_add_func("/prepare/lxd", test_lxd);
     g_test_add_func("/prepare/wishes", test_wishes);
     g_test_add_func("/prepare/variables", test_variables);
     return g_test_run();
