@@ -94,6 +94,29 @@ static char *choose_socket(const char *paths)
     return g_strdup(all[0]);
 }
 
+char *rest_run(const char *host, const char *script, guint seconds, GError **error)
+{
+    g_autofree char *endpoint = rest_endpoint(host);
+    char *text = NULL;
+    if (g_str_has_prefix(endpoint, "ssh://")) {
+        const char *name = endpoint + strlen("ssh://");
+        g_autofree char *where = g_strndup(name, strcspn(name, "/"));
+        return rest_dial_run(where, script, seconds, error);
+    }
+    if (g_str_has_prefix(endpoint, "unix:")) {
+        g_autofree char *limit = g_strdup_printf("%u", seconds);
+        char *argv[] = {(char *)"timeout", limit,          (char *)"/bin/sh",
+                        (char *)"-c",      (char *)script, NULL};
+        return g_spawn_sync("/", argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL,
+                            NULL, &text, NULL, NULL, error)
+                   ? text
+                   : NULL;
+    }
+    g_set_error(error, ONE_ERROR, ONE_ERROR_UNREACHABLE,
+                "host %s is reached by HTTPS, over which nothing is run there", host);
+    return NULL;
+}
+
 /* ---- links ---- */
 
 static gboolean use_ssh(RestLink *link, GError **error)

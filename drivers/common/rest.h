@@ -66,6 +66,10 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(RestReply, rest_reply_clear)
  * given up; ONE_ERROR_UNREACHABLE when nothing can have happened there. */
 gboolean rest_call(const char *host, const RestCall *call, RestReply *reply, GError **error);
 
+/* What a small script of /bin/sh prints on the host, where the endpoint is a socket of this
+ * computer or of one that ssh reaches. NULL with the error. (owned) */
+char *rest_run(const char *host, const char *script, guint seconds, GError **error);
+
 /* One word of a path or a query, with what must not be there escaped. (owned) */
 char *rest_escape(const char *word);
 

@@ -171,6 +171,25 @@ static int listen_somewhere(char **name)
     return listening;
 }
 
+static void begin_ssh(void)
+{
+    g_mutex_lock(&lock);
+    if (!ssh)
+        ssh = ssh_new();
+    g_mutex_unlock(&lock);
+}
+
+char *rest_dial_run(const char *host, const char *script, guint seconds, GError **error)
+{
+    const SshWatch watch = {.seconds = seconds};
+    g_auto(SshResult) result = {0};
+    begin_ssh();
+    return ssh_run(ssh, host, script, NULL, 0, &watch, &result, error) &&
+                   ssh_result_check(&result, host, error)
+               ? g_strdup(result.out->str)
+               : NULL;
+}
+
 RestDial *rest_dial_new(const char *host, const char *paths, GError **error)
 {
     char *name = NULL;
@@ -180,10 +199,7 @@ RestDial *rest_dial_new(const char *host, const char *paths, GError **error)
                     host, g_strerror(errno));
         return NULL;
     }
-    g_mutex_lock(&lock);
-    if (!ssh)
-        ssh = ssh_new();
-    g_mutex_unlock(&lock);
+    begin_ssh();
     g_autofree char *words = quote_paths(paths);
     g_auto(GStrv) halves = g_strsplit(relay, "%s", 2);
     RestDial *dial = g_new0(RestDial, 1);

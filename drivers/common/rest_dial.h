@@ -11,6 +11,8 @@ typedef struct RestDial RestDial;
 
 /* `paths` ("/one:/other") are tried in order. NULL with the error. (owned) */
 RestDial *rest_dial_new(const char *host, const char *paths, GError **error);
+/* What a script of /bin/sh prints there. NULL with the error. (owned) */
+char *rest_dial_run(const char *host, const char *script, guint seconds, GError **error);
 /* Ends it and what goes over it. */
 void rest_dial_free(RestDial *dial); /* NULL is fine */
 /* The abstract name of the socket here. (borrowed) */

@@ -28,6 +28,8 @@ typedef enum {
 } ContainerOrder;
 
 struct ContainerRun;
+struct ContainerHost;
+struct ContainerFacts;
 
 typedef struct ContainerEngine {
     const char *name;           /* of the row, for messages: "LXD" */
@@ -54,6 +56,9 @@ typedef struct ContainerEngine {
     void (*figures)(const VmmAction *action, GString *text);
     /* Why one that is off has ended, on one line (owned); NULL: not known. May be NULL itself. */
     char *(*why_off)(const VmmAction *action, JsonObject *document);
+    /* For MIGRATECHECK (container_check.h): what a host is, and what the container needs. */
+    gboolean (*ask_host)(struct ContainerHost *host, GError **error);
+    void (*ask_container)(const VmmAction *action, struct ContainerFacts *facts);
     /* Runs a command to its end (container_exec.h). FALSE: what became of it is not known. */
     gboolean (*run)(struct ContainerRun *run, int *code, GError **error);
 } ContainerEngine;

@@ -18,3 +18,7 @@ char *docker_named_image(const VmmAction *action);
 
 /* Of the row of its daemon (docker_exec.c). */
 gboolean docker_run_command(struct ContainerRun *run, int *code, GError **error);
+
+/* Of the same row: facts before it moves (docker_check.c). */
+gboolean docker_ask_host(struct ContainerHost *host, GError **error);
+void docker_ask_container(const VmmAction *action, struct ContainerFacts *facts);

@@ -3,6 +3,7 @@
  * is off stays on its host; on another host it is made anew from its image, and only what it keeps
  * in volumes goes with it.
  */
+#include "drivers/vmm/container_check.h"
 #include "drivers/vmm/container_exec.h"
 #include "drivers/vmm/docker.h"
 #include "drivers/vmm/stream_console.h"
@@ -273,6 +274,8 @@ const ContainerEngine docker_engine = {
     .start = start_absent,
     .start_new = start_new,
     .why_off = why_off,
+    .ask_host = docker_ask_host,
+    .ask_container = docker_ask_container,
     .run = docker_run_command,
 };
 
@@ -283,6 +286,7 @@ const DriverAction docker_actions[] = {
     {"REBOOT", container_reboot, 120, DRIVER_URGENT},
     {"FREEZE", container_freeze, 120},
     {"THAW", container_thaw, 120},
+    {"MIGRATECHECK", container_check, 90, DRIVER_URGENT},
     {"POLL", container_poll, 60, DRIVER_URGENT},
     {"EXEC", container_exec, 60, DRIVER_URGENT},
     {"EXECPOLL", container_exec_poll, 60, DRIVER_URGENT},

@@ -44,3 +44,7 @@ JsonObject *lxd_build_nic(const xmlNode *nic, GError **error);
 
 /* Of the row of its daemon (lxd_exec.c). */
 gboolean lxd_run_command(struct ContainerRun *run, int *code, GError **error);
+
+/* Of the same row: facts before it moves (lxd_check.c). */
+gboolean lxd_ask_host(struct ContainerHost *host, GError **error);
+void lxd_ask_container(const VmmAction *action, struct ContainerFacts *facts);

@@ -1,4 +1,5 @@
 /* The life of a container of LXD or Incus, as far as it is not that of all containers. */
+#include "drivers/vmm/container_check.h"
 #include "drivers/vmm/container_exec.h"
 #include "drivers/vmm/lxd.h"
 #include "lib/base/error.h"
@@ -139,6 +140,8 @@ const ContainerEngine lxd_engine = {
     .give = give,
     .end = end,
     .start = start_absent,
+    .ask_host = lxd_ask_host,
+    .ask_container = lxd_ask_container,
     .run = lxd_run_command,
     .figures = append_figures,
 };
@@ -152,6 +155,7 @@ const DriverAction lxd_actions[] = {
     {"REBOOT", container_reboot, 120, DRIVER_URGENT},
     {"FREEZE", container_freeze, 120},
     {"THAW", container_thaw, 120},
+    {"MIGRATECHECK", container_check, 90, DRIVER_URGENT},
     {"POLL", container_poll, 60, DRIVER_URGENT},
     {"EXEC", container_exec, 60, DRIVER_URGENT},
     {"EXECPOLL", container_exec_poll, 60, DRIVER_URGENT},

@@ -90,7 +90,7 @@ static const VmmFlavour flavours[] = {
         .engine = &lxd_engine,
         .defaults = "vmm_exec_lxd.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
-        .has = "FREEZE",
+        .has = "FREEZE,COLDCHECK",
     },
     {
         .name = "docker",
@@ -99,7 +99,7 @@ static const VmmFlavour flavours[] = {
         .engine = &docker_engine,
         .defaults = "vmm_exec_docker.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
-        .has = "FREEZE",
+        .has = "FREEZE,COLDCHECK",
     },
 };
 

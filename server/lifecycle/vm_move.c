@@ -243,12 +243,12 @@ static const struct {
     gboolean ends;       /* when it says no, what follows has no meaning */
     gboolean check_only; /* an order goes on all the same */
 } conditions[] = {
-    {"state", right_state, TRUE},    {"state", live_as_wished, TRUE, TRUE},
-    {"type", known_type, TRUE},      {"state", not_lost, TRUE},
-    {"host", host_ready, TRUE},      {"capacity", has_room},
-    {"quota", within_quota},         {"datastore", same_datastore},
-    {"way", other_host, TRUE},       {"driver", same_driver, TRUE},
-    {"ability", driver_moves, TRUE}, {"devices", has_devices},
+    {"state", right_state, TRUE}, {"state", live_as_wished, TRUE, TRUE},
+    {"type", known_type, TRUE},   {"state", not_lost, TRUE},
+    {"host", host_ready, TRUE},   {"capacity", has_room},
+    {"quota", within_quota},      {"datastore", same_datastore},
+    {"way", other_host, TRUE},    {"driver", same_driver, TRUE},
+    {"ability", driver_moves},    {"devices", has_devices},
     {"snapshots", no_snapshots},
 };
 
@@ -378,7 +378,11 @@ gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, co
     xml_text(check->xml, "SOURCE", last ? last->host_name : "");
     xml_text(check->xml, "DESTINATION", host ? host->head.name : "");
     gboolean askable = look_at_all(&move, check);
-    if (!askable || move.phase != LCM_MIGRATE) {
+    /* Drivers that move nothing that runs may know what a move by power finds. */
+    gboolean asked = vm_driver_lacks(lifecycle, vm, "MIGRATE")
+                         ? !vm_driver_lacks(lifecycle, vm, "COLDCHECK")
+                         : move.phase == LCM_MIGRATE;
+    if (!askable || !asked) {
         finish_check(check, NULL);
         check_free(check);
         return TRUE;

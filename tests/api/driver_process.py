@@ -101,6 +101,13 @@ def machine(host, vid=12, template="", destination="", history=(), deploy_id="",
         f"<TEMPLATE>{template}</TEMPLATE><USER_TEMPLATE>{container}</USER_TEMPLATE><HISTORY_RECORDS>{records}</HISTORY_RECORDS></VM></VMM_DRIVER_ACTION_DATA>")
 
 
+def checks(driver, vid, payload):
+    """What MIGRATECHECK says: {name: (result, text)}, and its figures."""
+    text = decoded(driver.ok("MIGRATECHECK", vid, payload))
+    vectors = [dict(re.findall('(\\w+)\\s*=\\s*"(.*?)"', vector)) for vector in re.findall(r"CHECK\s*=\s*\[(.*?)\]", text, re.S)]
+    return {vector["NAME"]: (vector["RESULT"], vector["TEXT"]) for vector in vectors}, dict(re.findall(r'(?m)^(\w+)\s*=\s*"(.*?)"', text))
+
+
 # ---- commands in machines ----
 
 def commanded(host, command, stdin="", word="", vid=12):

@@ -15,6 +15,7 @@ class FakeDocker(FakeDaemon):
         self.name, self.containers, self.images, self.listeners = name, {}, {"nginx:1.25"}, []
         self.registry = {"web:latest": "web", "web:2": "web:2"}
         self.commands, self.codes = [], {}
+        self.networks, self.experimental = {"bridge", "lan"}, False
         self.stubborn, self.short_lived, self.said = False, False, b"sh: nothing: not found\r\n"
         super().__init__(path)
 
@@ -23,7 +24,10 @@ class FakeDocker(FakeDaemon):
 
     def info(self, handler):
         handler.answer(200, {"Name": self.name, "NCPU": 4, "MemTotal": 8 << 30, "ServerVersion": "20.10.24", "Architecture": "x86_64",
-                             "CgroupVersion": "2", "Driver": "overlay2"})
+                             "CgroupVersion": "2", "Driver": "overlay2", "KernelVersion": "6.1.0", "ExperimentalBuild": self.experimental})
+
+    def network(self, handler, name):
+        handler.answer(200, {"Name": name}) if name in self.networks else self.refuse(handler, 404, f"network {name} not found")
 
     def list(self, handler):
         handler.answer(200, [{"Id": "id of " + name, "Names": ["/" + name], "State": container["status"], "Labels": container["labels"]}
@@ -80,7 +84,7 @@ class FakeDocker(FakeDaemon):
             container = self.containers[name]
             handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"],
                                                                                           "OOMKilled": container.get("oom", False)},
-                                 "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT"},
+                                 "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT", "Image": container.get("wanted", {}).get("Image", "")},
                                  "HostConfig": container.get("limits") or container.get("wanted", {}).get("HostConfig", {})})
 
     def done(self, handler):
@@ -195,6 +199,7 @@ class FakeDocker(FakeDaemon):
         handler.answer(200, {"ExitCode": self.codes[number], "Running": False})
 
     ROUTES = [
+        ("GET", "/networks/([^/]+)", network),
         ("POST", "/containers/([^/]+)/exec", prepare_command),
         ("POST", "/exec/command([0-9]+)/start", run_command),
         ("GET", "/exec/command([0-9]+)/json", show_command),

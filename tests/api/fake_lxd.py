@@ -19,6 +19,7 @@ class FakeLxd(FakeDaemon):
         self.name, self.instances, self.operations, self.numbers = name, {}, {}, itertools.count(1)
         self.files = {}
         self.images, self.brought = {"debian": "f" * 64}, []
+        self.networks, self.pools, self.version, self.architecture = {"br0"}, {"default": "dir"}, "5.0.2", "x86_64"
         self.stubborn = False  # containers that do not end when they are asked
         self.controls, self.listeners, self.addresses, self.peers, self.backups = [], [], [], {}, {}
         super().__init__(path)
@@ -58,7 +59,7 @@ class FakeLxd(FakeDaemon):
 
     def server(self, handler):
         self.sync(handler, {"auth": "trusted", "api_version": "1.0", "environment": {
-            "server": "lxd", "server_name": self.name, "server_version": "5.0.2", "kernel_architecture": "x86_64", "addresses": self.addresses, "certificate": "PEM of " + self.name}})
+            "server": "lxd", "server_name": self.name, "server_version": self.version, "kernel_architecture": self.architecture, "kernel_version": "6.1.0", "addresses": self.addresses, "certificate": "PEM of " + self.name}})
 
     def resources(self, handler):
         self.sync(handler, {"cpu": {"architecture": "x86_64", "total": 8, "sockets": [{"name": "A CPU", "frequency": 2400, "cores": []}]},
@@ -326,7 +327,15 @@ class FakeLxd(FakeDaemon):
         operation["done"].wait(float(handler.query.get("timeout", "30")))
         self.sync(handler, self.shown(operation))
 
+    def show_pool(self, handler, name):
+        self.sync(handler, {"name": name, "driver": self.pools[name]}) if name in self.pools else self.refuse(handler, 404, "Storage pool not found")
+
+    def show_network(self, handler, name):
+        self.sync(handler, {"name": name}) if name in self.networks else self.refuse(handler, 404, "Network not found")
+
     ROUTES = [
+        ("GET", "/1.0/storage-pools/([^/]+)", show_pool),
+        ("GET", "/1.0/networks/([^/]+)", show_network),
         ("GET", "/1.0", server),
         ("GET", "/1.0/resources", resources),
         ("POST", "/1.0/images", bring_image),

@@ -7,7 +7,7 @@ import socket
 import tarfile
 
 import pytest
-from api.driver_process import DriverProcess, commanded, decoded, machine, polled, ran
+from api.driver_process import DriverProcess, checks, commanded, decoded, machine, polled, ran
 from api.fake_docker import FakeDocker
 from api.fake_rest import dying, status, wait_for
 from api.states import AUTHORIZATION
@@ -266,6 +266,49 @@ def test_start_on_another_host(vmm, docker, tmp_path):
     docker.stop()
     vmm.ok("CLEANUP", 12, there)
     assert not second.containers and any("an earlier host of it is not asked" in line for line in vmm.log)
+    second.stop()
+
+
+def test_what_a_move_would_find(vmm, docker, tmp_path):
+    second = FakeDocker(tmp_path / "h2.sock", "docker2")
+    web = machine("h1", template=WEB, destination="h2")
+    assert checks(vmm, 12, web)[0]["machine"][0] == "no"
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    docker.experimental = True
+    found, figures = checks(vmm, 12, web)
+    assert found["engine"] == ("ok", "docker 20.10.24 on h1, 20.10.24 on h2") and found["kernel"] == ("ok", "Linux 6.1.0 (x86_64) on both")
+    assert found["storage"][0] == "ok" and "overlay2; what it wrote outside of volumes is lost" in found["storage"][1]
+    assert found["bound"][0] == "warning" and "the volume data is another one" in found["bound"][1] and "the path /etc/motd" in found["bound"][1]
+    assert "has not its image nginx:1.25" not in found["bound"][1]
+    assert "h1: " in found["criu"][1] and "offers checkpoints; h2: " in found["criu"][1] and found["criu"][1].endswith("offers no checkpoints")
+    assert found["way"][0] == "warning" and found["way"][1].startswith("stopped: onevm migrate --poff") and "about 1500 ms" in found["way"][1]
+    assert figures["DOWNTIME_MS"] == "1500" and figures["STORAGE"] == "mirrored"
+    second.images.clear()
+    docker.containers["one-12"]["wanted"]["HostConfig"]["NetworkMode"] = "lan"
+    second.networks.discard("lan")
+    second.containers["one-12"] = {"status": "exited", "labels": {}, "code": 0}
+    found, figures = checks(vmm, 12, web)
+    assert found["networks"] == ("no", "h2 has no network lan") and "h2 has not its image nginx:1.25 yet" in found["bound"][1]
+    assert found["name"][0] == "no" and found["way"][0] == "no" and "DOWNTIME_MS" not in figures
+    second.stop()
+    found, figures = checks(vmm, 12, web)
+    assert found["destination"][0] == "no" and "h2" in found["destination"][1] and set(found) == {"destination", "machine", "way"}
+    docker.stop()
+    vmm.fails("MIGRATECHECK", 12, web, "host h1")
+    assert not docker.told("DELETE") and len(docker.told("POST", ".*/start")) == 1, "nothing was changed"
+
+
+def test_check_with_oned(fresh, docker, tmp_path):
+    """What the driver knows is told for a move by power as for a live one, which is refused for its own reason."""
+    second = FakeDocker(tmp_path / "h2.sock", "docker2")
+    one = fresh(DOCKER.format(tmp_path))
+    first, other = one.host("h1", "docker"), one.host("h2", "docker")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "web" ]')
+    for order, possible in (("LIVE = YES", "NO"), ("LIVE = NO\nTYPE = 1", "YES")):
+        found = one.xml("globule.vm.migratecheck", identity, other, order)
+        rows = {check.findtext("NAME"): check.findtext("RESULT") for check in found.iter("CHECK")}
+        assert found.findtext("POSSIBLE") == possible and rows["ability"] == ("no" if possible == "NO" else "ok"), rows
+        assert rows["way"] == "warning" and rows["engine"] == "ok" and int(found.findtext("DOWNTIME_MS")) == 1500
     second.stop()
 
 

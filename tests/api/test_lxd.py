@@ -8,7 +8,7 @@ import socket
 import tarfile
 
 import pytest
-from api.driver_process import DriverProcess, commanded, decoded, machine, polled, ran
+from api.driver_process import DriverProcess, checks, commanded, decoded, machine, polled, ran
 from api.fake_lxd import FakeLxd
 from api.fake_rest import dying, endless, silent, status, wait_for
 
@@ -351,6 +351,30 @@ def test_move_through_the_driver(vmm, lxd, second):
     vmm.ok("DEPLOY", 12, moved(vmm, lxd, second))
     assert not lxd.instances and second.instances["one-12"]["disk"] == "precious" and not lxd.backups
     assert any("does not fetch one-12" in line for line in vmm.log), vmm.log
+
+
+def test_what_a_move_would_find(vmm, lxd, tmp_path):
+    second = FakeLxd(tmp_path / "h2.sock", "lxd2")
+    web = machine("h1", template=WEB, destination="h2")
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    lxd.instances["one-12"]["devices"] |= {"root": {"type": "disk", "pool": "default", "path": "/"}}
+    found, figures = checks(vmm, 12, web)
+    assert found["engine"] == ("ok", "lxd 5.0.2 on h1, 5.0.2 on h2") and found["kernel"] == ("ok", "Linux 6.1.0 (x86_64) on both")
+    assert found["storage"] == ("ok", "the pool default (dir); its disk and snapshots are sent while it is off")
+    assert found["networks"][0] == found["bound"][0] == found["name"][0] == found["criu"][0] == "ok" and "CRIU" in found["criu"][1]
+    assert found["way"][0] == "warning" and "neither live nor checkpointed: neither LXD 5.0 nor Incus" in found["way"][1]
+    assert int(figures["DOWNTIME_MS"]) == 1500 + (300 << 20) * 1000 // 125000000
+    lxd.instances["one-12"]["devices"] |= {"gpu0": {"type": "gpu"}, "data": {"type": "disk", "source": "/srv", "path": "/srv"}}
+    second.networks, second.pools, second.version, second.architecture = set(), {"default": "zfs"}, "4.0.9", "aarch64"
+    found, figures = checks(vmm, 12, web)
+    assert found["networks"] == ("no", "h2 has no network or bridge br0") and found["kernel"] == ("no", "x86_64 on h1, aarch64 on h2")
+    assert found["engine"] == ("warning", "lxd 4.0.9 on h2 is older than 5.0.2 on h1")
+    assert found["storage"] == ("warning", "the pool default (dir) on h1, the pool default (zfs) on h2")
+    assert "the device gpu0 (gpu) is the host's" in found["bound"][1] and "the disk data is /srv of each host" in found["bound"][1]
+    assert found["way"][0] == "no"
+    second.pools = {}
+    assert "h2 has no storage pool default" in checks(vmm, 12, web)[0]["networks"][1]
+    second.stop()
 
 
 @pytest.mark.parametrize("which, pattern", [("second", "POST /1.0/instances"), ("lxd", "GET .*/export"), ("lxd", "POST .*/backups")])

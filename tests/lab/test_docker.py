@@ -96,9 +96,22 @@ class TestContainer:
         cloud.cli("onevm", "resume", "box")
         cloud.wait("box", RUNNING, 60)
 
+    def test_one_that_ends_soon_says_why(self, lab, cloud):
+        """Whether its end is seen before its start is answered or after."""
+        for code, pause in ((3, 0), (4, 0.5)):
+            text = TEMPLATE.replace('"box"', f'"short{code}"').replace(PROGRAM, f"sleep {pause}; echo no such luck; exit {code}")
+            (lab.shared / "short.one").write_text(text)
+            cloud.cli("onevm", "create", "--hold", "/var/lib/one/datastores/short.one")
+            cloud.cli("onevm", "deploy", f"short{code}", "node01")
+            wait_for("its end", 60, lambda name=f"short{code}": "no such luck" in (cloud.vm(name).findtext("USER_TEMPLATE/ERROR") or ""))
+            assert f"ended with code {code}; it said: no such luck" in cloud.vm(f"short{code}").findtext("USER_TEMPLATE/ERROR")
+            cloud.cli("onevm", "terminate", "--hard", f"short{code}")
+
     def test_it_starts_on_the_other_host(self, lab, cloud):
         with pytest.raises(Failed, match="cannot move a machine while it runs"):
             cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        said = cloud.cli("onevm", "migrate", "--check", "--poff", "box", "node02")
+        assert "to node02: possible" in said and "stopped: onevm migrate --poff" in said and f"{lab.engine.name} " in said and "CRIU" in said, said
         cloud.cli("onevm", "migrate", "--poff", "box", "node02")
         wait_for("the move", 60, lambda: cloud.host_of("box") == "node02")
         cloud.wait("box", RUNNING, 60)

@@ -141,6 +141,8 @@ class TestContainer:
         before = starts(lab, "node01")
         with pytest.raises(Failed, match="cannot move a machine while it runs"):
             cloud.cli("onevm", "migrate", "--live", "box", "node02")
+        said = cloud.cli("onevm", "migrate", "--check", "--poff", "box", "node02")
+        assert "to node02: possible" in said and "the pool default (dir)" in said and "stopped: onevm migrate --poff" in said and "CRIU" in said, said
         cloud.cli("onevm", "migrate", "--poff", "box", "node02")
         wait_for("the move", 60, lambda: cloud.vm("box").findall("HISTORY_RECORDS/HISTORY")[-1].findtext("HOSTNAME") == "node02")
         cloud.wait("box", RUNNING, 60)
