@@ -17,6 +17,7 @@
     extern const char lxc_host_##name[] __attribute__((visibility("hidden")))
 
 EMBED(base);
+EMBED(users);
 EMBED(place);
 EMBED(figures);
 EMBED(life);
@@ -25,7 +26,7 @@ EMBED(memory);
 EMBED(check);
 EMBED(inside);
 
-enum { BASE = 1, PLACE = 2, FIGURES = 4 };
+enum { BASE = 1, USERS = 2, PLACE = 4, FIGURES = 8 };
 
 /* Files, with those that go before them. A function is called by its name alone, so no two files
  * have one of the same name. */
@@ -34,12 +35,13 @@ static const struct {
     guint own, needs;
 } parts[] = {
     {lxc_host_base, BASE},
-    {lxc_host_place, PLACE, BASE},
+    {lxc_host_users, USERS, BASE},
+    {lxc_host_place, PLACE, BASE | USERS},
     {lxc_host_figures, FIGURES, BASE},
-    {lxc_host_life, 0, BASE | PLACE},
+    {lxc_host_life, 0, BASE | USERS | PLACE},
     {lxc_host_report, 0, BASE | FIGURES},
-    {lxc_host_memory, 0, BASE | PLACE},
-    {lxc_host_check, 0, BASE | FIGURES},
+    {lxc_host_memory, 0, BASE | USERS | PLACE},
+    {lxc_host_check, 0, BASE | USERS | FIGURES},
     {lxc_host_inside, 0, BASE | FIGURES},
 };
 

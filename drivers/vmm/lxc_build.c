@@ -279,6 +279,61 @@ static void add_hook(GString *out, const VmmAction *action, const LxcPlan *plan)
     line(out, "lxc.hook.post-stop", "umount%s || true", places->str);
 }
 
+/* ---- users ---- */
+
+/* As OpenNebula's driver has them. */
+#define USERS_FROM  600100001
+#define USERS_COUNT 65536
+
+static gboolean take_number(const VmmAction *action, const char *name, guint64 least, guint64 most,
+                            guint64 otherwise, guint64 *number, GError **error)
+{
+    g_autofree char *text = container_value(action, name);
+    *number = otherwise;
+    if (!text || g_ascii_string_to_unsigned(text, 10, least, most, number, NULL))
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                "CONTAINER/%s is \"%.80s\"; it must be a number from %" G_GUINT64_FORMAT
+                " to %" G_GUINT64_FORMAT,
+                name, text, least, most);
+    return FALSE;
+}
+
+/* The template's own word, as OpenNebula's users say it, or CONTAINER's, or that of the defaults.
+ */
+static char *unprivileged(const VmmAction *action)
+{
+    char *text = xml_get(action->vm, "USER_TEMPLATE/LXC_UNPRIVILEGED");
+    if (text && *g_strstrip(text))
+        return text;
+    g_free(text);
+    return container_value(action, "LXC_UNPRIVILEGED");
+}
+
+/* A line that the host reads: it knows what it can do. An administrator who maps users by RAW has
+ * to shift the disks, too. */
+static gboolean add_users(GString *out, const VmmAction *action, GError **error)
+{
+    g_autofree char *wish = unprivileged(action);
+    gboolean always = wish && vmm_is_yes(wish);
+    guint64 from, count;
+    if (!take_number(action, "ID_MAP", 100000, 4000000000, USERS_FROM, &from, error) ||
+        !take_number(action, "MAX_MAP", 1000, 200000000, USERS_COUNT, &count, error))
+        return FALSE;
+    if (!wish || !g_ascii_strcasecmp(wish, "no") || !g_ascii_strcasecmp(wish, "false"))
+        return TRUE;
+    if (!always && g_ascii_strcasecmp(wish, "auto") != 0) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
+                    "LXC_UNPRIVILEGED is \"%.80s\"; it must be YES, NO, or AUTO (users of its own "
+                    "where the host and its disks allow them)",
+                    wish);
+        return FALSE;
+    }
+    g_string_append_printf(out, "# one.users = %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s\n",
+                           from, count, always ? "yes" : "auto");
+    return TRUE;
+}
+
 /* RAW = [ TYPE = "lxc", DATA = "lines" ] is for administrators. */
 static void add_raw(GString *out, const VmmAction *action)
 {
@@ -323,6 +378,8 @@ gboolean lxc_build(const VmmAction *action, LxcPlan *plan, GError **error)
     plan->has_terminal = has_terminal(action);
     g_string_append_printf(out, "# one.uuid = %s\n# one.vid = %" G_GINT64_FORMAT "\n", action->uuid,
                            action->vid);
+    if (!add_users(out, action, error))
+        return FALSE;
     line(out, "lxc.rootfs.path", "dir:@base@/%s/rootfs", action->domain);
     add_system(out, plan, name ? name : action->domain, init);
     if (!add_signals(out, action, error) || !add_disks(out, action, plan, error) ||

@@ -49,6 +49,12 @@ static void read_line(LxcHostFacts *host, const char *word, const char *rest)
         host->sight = lxc_sight_of(rest);
     } else if (g_str_equal(word, "plain")) {
         host->plain = TRUE;
+    } else if (g_str_equal(word, "shifts")) {
+        host->shifts = TRUE;
+    } else if (g_str_equal(word, "shifted")) {
+        host->shifted = TRUE;
+    } else if (g_str_equal(word, "cards")) {
+        host->cards = TRUE;
     } else if (g_str_equal(word, "trouble")) {
         g_ptr_array_add(host->troubles, g_strdup(rest));
     } else if (g_str_equal(word, "bridge")) {

@@ -20,6 +20,8 @@ typedef struct LxcHostFacts {
     char *bridges;           /* those of the machine that it has, " br0 br1 " */
     gint64 disks, memory;    /* KiB used by the machine's disks, bytes by its memory; -1 */
     gboolean plain;          /* the container has no terminal of its own */
+    gboolean shifts; /* it can shift owners of disks for containers with users of their own */
+    gboolean shifted, cards; /* this container has them, and network cards */
     GPtrArray *troubles;     /* of char *: "device /dev/fuse is open in mount" */
 } LxcHostFacts;
 

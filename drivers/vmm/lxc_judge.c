@@ -124,6 +124,26 @@ static void judge_terminal(const LxcFacts *facts, Verdict *verdict)
     say(verdict, FINE, "it has none of its own");
 }
 
+/* CRIU goes on with the users of the source, whatever the template says meanwhile. As root of the
+ * container it may not make the other ends of its network cards. */
+static void judge_users(const LxcFacts *facts, Verdict *verdict)
+{
+    const LxcHostFacts *here = &facts->hosts[LXC_SOURCE], *there = &facts->hosts[LXC_DESTINATION];
+    if (here->shifted && !there->shifts)
+        say(verdict, STOP,
+            "it has users of its own, and %s cannot mount its disks for them: that takes Perl, "
+            "unshare and Linux 5.12 there",
+            there->name);
+    if (here->shifted && here->cards)
+        say(verdict, STOP,
+            "it has users of its own (LXC_UNPRIVILEGED) and network cards, which CRIU does not "
+            "restore for these");
+    say(verdict, FINE,
+        here->shifted ? "it has users of its own, for whom %s can mount its disks"
+                      : "its root is the host's, here and on %s",
+        there->name);
+}
+
 /* Those of its troubles that begin with the word. */
 static void judge_troubles(const LxcFacts *facts, Verdict *verdict, const char *const *words,
                            const char *fine)
@@ -204,19 +224,13 @@ static const struct {
     void (*judge)(const LxcFacts *facts, Verdict *verdict);
     gboolean needs_both; /* both hosts answer, and it runs */
 } rules[] = {
-    {"destination", judge_destination},
-    {"machine", judge_machine},
-    {"name", judge_name, TRUE},
-    {"criu", judge_criu, TRUE},
-    {"kernel", judge_kernel, TRUE},
-    {"control-groups", judge_groups, TRUE},
-    {"terminal", judge_terminal, TRUE},
-    {"devices", judge_devices, TRUE},
-    {"namespaces", judge_namespaces, TRUE},
-    {"files", judge_files, TRUE},
-    {"memory", judge_memory, TRUE},
-    {"disks", judge_disks, TRUE},
-    {"networks", judge_networks, TRUE},
+    {"destination", judge_destination}, {"machine", judge_machine},
+    {"name", judge_name, TRUE},         {"criu", judge_criu, TRUE},
+    {"kernel", judge_kernel, TRUE},     {"control-groups", judge_groups, TRUE},
+    {"terminal", judge_terminal, TRUE}, {"users", judge_users, TRUE},
+    {"devices", judge_devices, TRUE},   {"namespaces", judge_namespaces, TRUE},
+    {"files", judge_files, TRUE},       {"memory", judge_memory, TRUE},
+    {"disks", judge_disks, TRUE},       {"networks", judge_networks, TRUE},
 };
 
 void lxc_verdict_clear(LxcVerdict *verdict)

@@ -124,6 +124,19 @@ static char *deployed(const VmmAction *action, const char *said)
     return g_string_free(answer, FALSE);
 }
 
+/* A start tells when it could not give the container users of its own. */
+static void tell_privileged(const VmmAction *action, const char *said)
+{
+    static const char word[] = "privileged: ";
+    g_auto(GStrv) lines = g_strsplit(said ? said : "", "\n", -1);
+    for (char **line = lines; *line; line++)
+        if (g_str_has_prefix(*line, word))
+            driver_log('W', action->vid,
+                       "its root is root of %s, since its disks cannot be mounted for other users: "
+                       "%s. LXC_UNPRIVILEGED = \"YES\" would refuse that",
+                       action->host, *line + strlen(word));
+}
+
 static void deploy(DriverJob *job)
 {
     const VmmAction *action = vmm_action_of(job);
@@ -141,6 +154,7 @@ static void deploy(DriverJob *job)
                             plan.config, plan.size, plan.disks, NULL);
     }
     good = good && lxc_do(action->host, call, &watch, &said, &error);
+    tell_privileged(action, said);
     g_autofree char *info = deployed(action, said);
     lxc_finish(job, good, info, &error);
 }

@@ -69,6 +69,36 @@ def test_a_start_says_which_disks_are_raw(host, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "raw 1\n")
 
 
+FURNISH = 'mount_disk() { echo mounted; }; unmount_all() { :; }; %s; furnish one-7 /ds "# one.users = 600100001 65536 %s" 8 "0:rootfs" %s'
+
+
+@pytest.mark.parametrize("told, shift, checkpoint, mapped", [
+    ("auto", ":", "", "600100001 65536"), ("yes", ":", "", "600100001 65536"), ("auto", "false", "", None), ("yes", "false", "", "refused"),
+    ("auto", ":", '""', None), ("auto", ":", '"700000 65536"', "700000 65536"), ("auto", "false", '"700000 65536"', "refused")])
+def test_users_of_a_container(host, tmp_path, told, shift, checkpoint, mapped):
+    """With its own where that can be had; from a checkpoint on with those that it had."""
+    ended = host(FURNISH % (f'shift_disks() {{ said="(ext3) no"; echo "$*" >>"$PWD/asked"; {shift}; }}', told, checkpoint))
+    config = tmp_path / "lxc/one-7/config"
+    if mapped == "refused":
+        assert ended.returncode == 1 and "(ext3) no" in ended.stderr and "LXC_UNPRIVILEGED" in ended.stderr and not config.exists()
+        return
+    lines = [line for line in config.read_text().splitlines() if line.startswith("lxc.idmap")]
+    assert lines == ([f"lxc.idmap = {kind} 0 {mapped}" for kind in "ug"] if mapped else []), ended.stderr
+    assert ("privileged: (ext3) no" in ended.stdout) == (shift == "false")
+    assert host("users_of one-7").stdout.strip() == (mapped or "")
+    if checkpoint != '""':
+        assert (tmp_path / "asked").read_text().startswith(f"one-7 {mapped or '600100001 65536'}")
+
+
+@pytest.mark.parametrize("before, added", [
+    ("", True), ("root:600000000:200000000\n", False), ("root:100000:65536\nlxd:600100001:65536\n", True), ("root:600100001:65535\n", True)])
+def test_numbers_of_users_are_noted(host, tmp_path, before, added):
+    (tmp_path / "ids").write_text(before)
+    call = 'id_files="$PWD/ids"; grant_ids 600100001 65536 && grant_ids 600100001 65536'
+    assert host(call, newuidmap="exit 0").returncode == 0
+    assert (tmp_path / "ids").read_text() == before + ("root:600100001:65536\n" if added else "")
+
+
 def test_an_archive_is_unpacked_after_an_interrupted_try(host, tmp_path):
     archive(tmp_path)
     (tmp_path / "mounted").touch()
@@ -94,6 +124,7 @@ DUMP = 'while [ "$1" != -D ]; do shift; done; touch "$PWD/gone"; %s; exit 1'
 @pytest.mark.parametrize("then, written, kept", [("off", 'echo x >"$2/inventory.img"', True), ("off", ":", False), ("running", 'echo x >"$2/inventory.img"', False)])
 def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written, kept):
     (tmp_path / "lxc/one-7").mkdir(parents=True)
+    (tmp_path / "lxc/one-7/config").touch()
     ended = host(CHECKPOINT % then, lxc_checkpoint=DUMP % written, timeout='shift 3; exec "$@"')
     move = tmp_path / "lxc/one-7/move"
     assert ended.returncode == 1 and ("it goes on running" in ended.stderr) == (then == "running")

@@ -34,6 +34,8 @@ def need_lxc(lab):
     said = lab.on("node01", "lxc-checkconfig", check=False)
     if "missing" in "".join(line for line in said.splitlines() if "Namespaces" in line):
         pytest.skip(f"this kernel lacks what LXC needs: {said[-500:]}")
+    for host in lab.hosts:  # what hosts note there is not this computer's
+        lab.on(host, "sh", "-c", "for f in /etc/subuid /etc/subgid; do mountpoint -q $f || { touch $f; cp $f /run/${f##*/}; mount --bind /run/${f##*/} $f; }; done")
 
 
 def make_image(lab):
@@ -63,6 +65,18 @@ def read(lab, host, path, name="one-0"):
 
 def starts(lab, host, name="one-0"):
     return int(read(lab, host, "starts", name) or 0)
+
+
+FIRST = 600100001  # the number that root of a container has on its host
+
+
+def users_are_its_own(lab, host, name="one-0", first=FIRST):
+    """Root inside is `first` on the host, and so is what it writes, now."""
+    pid = lxc(lab, host, "lxc-info", "-n", name, "-pH").strip()
+    assert lab.on(host, "stat", "-c", "%u %g", f"/proc/{pid}").split() == [str(first)] * 2
+    lxc(lab, host, "lxc-attach", "-n", name, "--", "/bin/busybox", "sh", "-c", "echo new >/written; /bin/busybox test -O /written")
+    assert lab.on(host, "stat", "-c", "%u %g", f"/var/lib/lxc/{name}/rootfs/written").split() == [str(first)] * 2
+    lxc(lab, host, "lxc-attach", "-n", name, "--", "/bin/busybox", "rm", "/written")
 
 
 def end_all(lab):

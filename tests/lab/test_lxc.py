@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, wait_for
 from lab.driver import Driver, Machine
-from lab.containers import TEMPLATE, end_all, lxc, make_image, need_lxc, starts
+from lab.containers import FIRST, TEMPLATE, end_all, lxc, make_image, need_lxc, starts, users_are_its_own
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ class TestContainer:
         assert int(host.findtext("HOST_SHARE/MAX_MEM")) > 0 and int(host.findtext("HOST_SHARE/MAX_CPU")) > 0
 
     def test_it_starts_from_an_archive(self, lab, cloud):
-        cloud.create("box", TEMPLATE, "--hold")
+        cloud.create("box", TEMPLATE + 'LXC_UNPRIVILEGED = "YES"\n', "--hold")
         cloud.cli("onevm", "deploy", "box", "node01")
         cloud.wait("box", RUNNING, 60)
         assert lxc(lab, "node01", "lxc-info", "-n", "one-0", "-sH").strip() == "RUNNING"
@@ -59,6 +59,12 @@ class TestContainer:
             assert (group / "memory/lxc.payload.one-0/memory.limit_in_bytes").read_text().strip() == str(64 << 20)
         address = lxc(lab, "node01", "lxc-attach", "-n", "one-0", "--", "/bin/busybox", "ifconfig", "eth0")
         assert "02:00:0A:00:00:07" in address.upper()
+
+    def test_its_root_is_nobody_on_the_host(self, lab, cloud):
+        users_are_its_own(lab, "node01")
+        assert f"root:{FIRST}:65536" in lab.on("node01", "cat", "/etc/subuid").splitlines()
+        refused = lxc(lab, "node01", "lxc-attach", "-n", "one-0", "--", "/bin/busybox", "mknod", "/disk", "b", "8", "0", check=False)
+        assert "not permitted" in refused
 
     def test_figures(self, cloud):
         wait_for("its memory", 30, lambda: int(cloud.vm("box").findtext("MONITORING/MEMORY") or 0) > 0)
@@ -152,6 +158,7 @@ class TestContainer:
         cloud.wait("box", RUNNING, 60)
         assert "one-0" not in lxc(lab, "node01", "lxc-ls", "-1")
         wait_for("its start with the same disk", 20, lambda: starts(lab, "node02") == before + 1)
+        users_are_its_own(lab, "node02")
 
     def test_another_container_of_that_name(self, lab, cloud):
         """It is left alone, and the machine does not start in its place."""

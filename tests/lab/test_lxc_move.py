@@ -6,7 +6,7 @@ import time
 
 import pytest
 from lab.cloud import DONE, RUNNING, SUSPENDED, Cloud, wait_for
-from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, starts
+from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, starts, users_are_its_own
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +219,51 @@ class TestMove:
     def test_it_ends(self, lab, cloud):
         cloud.cli("onevm", "terminate", "--hard", "box")
         wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
+
+
+class TestUsersOfItsOwn:
+    """Root of the container is nobody on the hosts, before and after a move."""
+    own = re.sub("NIC = .*", "", TEMPLATE) + 'LXC_UNPRIVILEGED = "YES"\n'
+
+    def test_without_a_card_it_moves_live(self, lab, cloud):
+        cloud.create("own", self.own.replace('"box"', '"own"', 1), "--hold")
+        name = f"one-{cloud.vm('own').findtext('ID')}"
+        cloud.cli("onevm", "deploy", "own", "node01")
+        cloud.wait("own", RUNNING, 60)
+        wait_for("its beats", 20, lambda: len(read(lab, "node01", "beats", name).splitlines()) > 2)
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "own", "node02")
+        wait_for("the move", 60, lambda: cloud.host_of("own") == "node02")
+        cloud.wait("own", RUNNING, 60)
+        seen = len(read(lab, "node02", "beats", name).splitlines())
+        wait_for("more beats", 20, lambda: len(read(lab, "node02", "beats", name).splitlines()) > seen + 2)
+        assert starts(lab, "node02", name) == 1
+        users_are_its_own(lab, "node02", name)
+        cloud.cli("onevm", "suspend", "own")
+        cloud.wait("own", SUSPENDED, 60)
+        cloud.cli("onevm", "resume", "own")
+        cloud.wait("own", RUNNING, 60)
+        assert starts(lab, "node02", name) == 1
+        users_are_its_own(lab, "node02", name)
+        cloud.cli("onevm", "terminate", "--hard", "own")
+
+    def test_with_a_card_it_is_stopped(self, lab, cloud):
+        cloud.create("carded", TEMPLATE.replace('"box"', '"carded"', 1) + 'LXC_UNPRIVILEGED = "YES"\n', "--hold")
+        name = f"one-{cloud.vm('carded').findtext('ID')}"
+        cloud.cli("onevm", "deploy", "carded", "node01")
+        cloud.wait("carded", RUNNING, 60)
+        wait_for("its start", 20, lambda: starts(lab, "node01", name) == 1)
+        said = cloud.cli("onevm", "migrate", "carded", "node02", "--check", check=False)
+        assert "network cards, which CRIU does not restore" in said and "stopped: it is ended" in said, said
+        cloud.cli("onevm", "suspend", "carded")
+        wait_for("the refusal", 60, lambda: "CRIU cannot restore the network cards" in cloud.vm_log("carded"))
+        cloud.wait("carded", RUNNING, 60)
+        assert starts(lab, "node01", name) == 1
+        cloud.cli("onevm", "migrate", "--live", "carded", "node02")
+        wait_for("the move", 60, lambda: cloud.host_of("carded") == "node02")
+        cloud.wait("carded", RUNNING, 60)
+        wait_for("its second start", 20, lambda: starts(lab, "node02", name) == 2)
+        users_are_its_own(lab, "node02", name)
+        cloud.cli("onevm", "terminate", "--hard", "carded")
 
 
 @pytest.fixture(scope="module")

@@ -5,18 +5,24 @@
 #include "lib/base/error.h"
 #include <string.h>
 
-static VmmAction *action_of(const char *template)
+static VmmAction *action_of_both(const char *template, const char *user)
 {
     g_autofree char *text = g_strdup_printf(
         "<VMM_DRIVER_ACTION_DATA><HOST>node01</HOST><DISK_TARGET_PATH>/ds/0/7</DISK_TARGET_PATH>"
-        "<VM><ID>7</ID><STIME>1</STIME><USER_TEMPLATE/><TEMPLATE>%s</TEMPLATE></VM>"
+        "<VM><ID>7</ID><STIME>1</STIME><USER_TEMPLATE>%s</USER_TEMPLATE>"
+        "<TEMPLATE>%s</TEMPLATE></VM>"
         "</VMM_DRIVER_ACTION_DATA>",
-        template);
+        user, template);
     g_autofree char *coded = g_base64_encode((const guchar *)text, strlen(text));
     g_autoptr(GError) error = NULL;
     VmmAction *action = vmm_action_parse(7, coded, &error);
     g_assert_no_error(error);
     return action;
+}
+
+static VmmAction *action_of(const char *template)
+{
+    return action_of_both(template, "");
 }
 
 static void assert_has(const char *text, const char *part)
@@ -85,6 +91,38 @@ static void test_refusals(void)
         g_autoptr(GError) error = NULL;
         g_assert_false(lxc_build(action, &plan, &error));
         assert_has(error->message, cases[i].said);
+    }
+}
+
+static void test_users(void)
+{
+    static const struct {
+        const char *user, *line, *refused;
+    } cases[] = {
+        {""},
+        {"<LXC_UNPRIVILEGED>yes</LXC_UNPRIVILEGED>", "# one.users = 600100001 65536 yes\n"},
+        {"<CONTAINER><LXC_UNPRIVILEGED>AUTO</LXC_UNPRIVILEGED><ID_MAP>1000000</ID_MAP>"
+         "<MAX_MAP>2000</MAX_MAP></CONTAINER>",
+         "# one.users = 1000000 2000 auto\n"},
+        {"<LXC_UNPRIVILEGED>NO</LXC_UNPRIVILEGED>"},
+        {"<LXC_UNPRIVILEGED>false</LXC_UNPRIVILEGED>"
+         "<CONTAINER><LXC_UNPRIVILEGED>YES</LXC_UNPRIVILEGED></CONTAINER>"},
+        {"<LXC_UNPRIVILEGED>maybe</LXC_UNPRIVILEGED>", NULL, "LXC_UNPRIVILEGED is \"maybe\""},
+        {"<CONTAINER><ID_MAP>0</ID_MAP></CONTAINER>", NULL, "CONTAINER/ID_MAP is \"0\""},
+        {"<CONTAINER><MAX_MAP>x</MAX_MAP></CONTAINER>", NULL, "CONTAINER/MAX_MAP is \"x\""},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(VmmAction) action =
+            action_of_both("<DISK><DISK_ID>0</DISK_ID></DISK>", cases[i].user);
+        g_auto(LxcPlan) plan = {NULL};
+        g_autoptr(GError) error = NULL;
+        g_assert_cmpint(lxc_build(action, &plan, &error), ==, cases[i].refused == NULL);
+        if (cases[i].refused)
+            assert_has(error->message, cases[i].refused);
+        else if (cases[i].line)
+            assert_has(plan.config, cases[i].line);
+        else
+            g_assert_null(strstr(plan.config, "one.users"));
     }
 }
 
@@ -222,6 +260,10 @@ static void test_ways(void)
          "/dev/fuse is open in sshfs"},
         {"trouble namespace pid of unshare\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "of unshare"},
         {"trouble lock of a file is held by flock\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "flock"},
+        {"shifted yes\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "node02 cannot mount its disks for"},
+        {"shifted yes\ncards yes\n", "shifts yes\n", TRUE, FALSE, TRUE, LXC_STOPPED,
+         "and network cards, which CRIU does not restore"},
+        {"shifted yes\n", "shifts yes\n", TRUE, FALSE, TRUE, LXC_LIVE, "it has users of its own"},
         {"", "place 8 9\n", TRUE, FALSE, FALSE, LXC_STOPPED,
          "does not see the machine's directory"},
         {"", "available 5\n", TRUE, FALSE, FALSE, LXC_STOPPED, "it uses 10 MiB, and node02 has 0"},
@@ -279,6 +321,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/lxc/configuration", test_configuration);
     g_test_add_func("/lxc/refusals", test_refusals);
+    g_test_add_func("/lxc/users", test_users);
     g_test_add_func("/lxc/quoting", test_quoting);
     g_test_add_func("/lxc/programs", test_programs);
     g_test_add_func("/lxc/report", test_report);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Whether a container can move, and how: what is in it that CRIU cannot write or restore, and what the host
-# has. It changes nothing. Needs base.sh and figures.sh.
+# has. It changes nothing. Needs base.sh, users.sh and figures.sh.
 # shellcheck disable=SC2154 # other files set them
 
 # What CRIU 4.1 cannot write or restore, of one process; the kinds are told once each.
@@ -50,6 +50,7 @@ inspect() { # NAME UUID DIRECTORY BRIDGES DISKS
         if said=$(criu check 2>&1); then echo 'check ok'; else echo "check $(echo "$said" | sed -n 's/.*Error ([^)]*): //p' | head -n 1)"; fi
     fi
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo 'groups 2'; else echo 'groups 1'; fi
+    ! can_shift || echo 'shifts yes'
     sed -n -e 's/^MemAvailable: *\([0-9]*\).*/available \1/p' /proc/meminfo
     for bridge in $4; do
         [ ! -d "/sys/class/net/$bridge/bridge" ] || echo "bridge $bridge"
@@ -67,5 +68,7 @@ inspect() { # NAME UUID DIRECTORY BRIDGES DISKS
     figures "$1"
     echo "memory $memory"
     ! grep -qs '^lxc.console.path = none' "$base/$1/config" || echo 'plain yes'
+    [ -z "$(users_of "$1")" ] || echo 'shifted yes'
+    ! has_cards "$1" || echo 'cards yes'
     troubles "$1" "$(lxc-info -n "$1" -pH)" | sort -u | head -n 12 | sed 's/^/trouble /'
 }

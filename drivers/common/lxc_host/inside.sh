@@ -21,15 +21,14 @@ jobs=/run/globule-lxc-exec
 said_most=65536
 lost_most=16777216
 
-# Ends what a command has begun: all of it has the word in its environment.
+# Ends what a command has begun: all of it has the word in its environment. What lxc-attach was about
+# to start has it a moment later, so it is looked for until there was nothing for half a second.
 # shellcheck disable=SC2016 # for a shell of its own
-end_by_word='tries=50
-    while [ $((tries = tries - 1)) -ge 0 ]; do
-        some=
+end_by_word='tries=50 none=0
+    while [ $((tries = tries - 1)) -ge 0 ] && [ $((none = none + 1)) -le 5 ]; do
         for pid in $(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null); do
-            ! grep -qsz "^GLOBULE_EXEC=$2\$" "/proc/$pid/environ" || { kill -KILL "$pid"; some=1; }
+            ! grep -qsz "^GLOBULE_EXEC=$2\$" "/proc/$pid/environ" || { kill -KILL "$pid"; none=0; }
         done 2>/dev/null
-        [ -n "$some" ] || break
         sleep 0.1
     done'
 
@@ -104,6 +103,10 @@ executed() { # WORD
 # With all that it began.
 end_command() { # WORD
     known_word "$1"
+    [ -d "$jobs/$1" ] || return 0
+    # It may have been asked for this very moment.
+    tries=50
+    until [ -s "$jobs/$1/attach" ] || [ -e "$jobs/$1/code" ] || [ $((tries = tries - 1)) -lt 0 ]; do sleep 0.1; done
     [ -s "$jobs/$1/pid" ] && [ ! -e "$jobs/$1/code" ] || return 0
     kill -KILL -- "-$(cat "$jobs/$1/pid")" 2>/dev/null
     group_of "${1%%:*}"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start, end, restart, limits and freezing of a container. Needs base.sh and place.sh.
+# Start, end, restart, limits and freezing of a container. Needs base.sh, users.sh and place.sh.
 # shellcheck disable=SC2154 # other files set them
 
 deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS

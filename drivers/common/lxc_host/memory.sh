@@ -1,6 +1,7 @@
 #!/bin/sh
 # Memory in files, by CRIU: checkpoint and restore, of which live moves and suspending are made. In every
-# moment a container can go on in one place only. Needs base.sh and place.sh.
+# moment a container can go on in one place only. Needs base.sh, users.sh
+# and place.sh.
 # shellcheck disable=SC2154 # other files set them
 
 need_criu() {
@@ -26,7 +27,11 @@ checkpoint() { # NAME UUID DIRECTORY
     paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1" ;;
     *) fail "$1 is $now, not running" ;;
     esac
+    # Their other ends are the host's, where such a root may make nothing.
+    [ -z "$(users_of "$1")" ] || ! has_cards "$1" ||
+        fail "CRIU cannot restore the network cards of $1, since it has users of its own (LXC_UNPRIVILEGED): power it off instead; it goes on running"
     rm -rf "$3" "$3.back" && mkdir -m 700 "$3" || fail "cannot make $3"
+    users_of "$1" >"$3/users" || fail "cannot write $3/users"
     begun=$(date +%s%N)
     rm -f "$base/$1/log"
     echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
@@ -68,8 +73,13 @@ restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
     [ "$8" != own ] || [ -d "$images" ] || images=$7.back
     [ -d "$images" ] || fail "there is no checkpoint $7 on this host (any more)"
     sweep "$1"
-    furnish "$1" "$3" "$4" "$5" "$6"
+    # As it was, whatever its template says now. Older checkpoints are of those without users of their own.
+    furnish "$1" "$3" "$4" "$5" "$6" "$(cat "$images/users" 2>/dev/null)"
     rm -f "$base/$1/log" "$images/restore.log"
+    # CRIU reads some of it as the container's root, who is nobody else here.
+    # shellcheck disable=SC2154 # furnish sets users
+    [ -z "$users" ] || { chgrp -R "${users%% *}" "$images" && chmod -R g+rX "$images"; } ||
+        fail "cannot give $images to the users of $1"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
     now=$(state "$1" "$2")
     if [ "$now" = running ]; then

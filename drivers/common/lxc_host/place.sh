@@ -1,6 +1,6 @@
 #!/bin/sh
 # The place of a container on its host: disks become file systems and are mounted, the configuration is
-# written, and all of it goes again. Needs base.sh.
+# written, and all of it goes again. Needs base.sh and users.sh.
 # shellcheck disable=SC2154 # other files set them
 
 # What a file begins with: the type of a file system, qcow2, tar (also packed), partitions, nothing.
@@ -100,19 +100,37 @@ forget() { # NAME
     ! [ -d "$base/$1" ] || rmdir "$base/$1" 2>/dev/null || true
 }
 
-# Writes the configuration and mounts what it needs. Lines that begin with @1 or @2 are for hosts of
-# that version of the control groups.
-furnish() { # NAME DIRECTORY CONFIG MIB DISKS ("0:rootfs:p 1:disk.1"; p: persistent)
-    mkdir -p "$base/$1" && chmod 755 "$base/$1" || fail "cannot make $base/$1"
-    for pair in $5; do
+mount_disks() { # NAME DIRECTORY MIB DISKS ("0:rootfs:p 1:disk.1"; p: persistent)
+    for pair in $4; do
         keep=
         case $pair in *:p) keep=p pair=${pair%:p} ;; esac
-        mount_disk "$2/disk.${pair%%:*}" "$base/$1/${pair#*:}" "$4" "$keep"
+        mount_disk "$2/disk.${pair%%:*}" "$base/$1/${pair#*:}" "$3" "$keep"
     done
+}
+
+# Mounts what it needs and writes the configuration. Lines that begin with @1 or @2 are for hosts of
+# that version of the control groups. USERS is "FROM COUNT" of the numbers that its users have here, or
+# "": the host's own. Not told, the line "# one.users = FROM COUNT yes|auto" says it; "auto" goes without
+# them where they cannot be had, and that is printed.
+furnish() { # NAME DIRECTORY CONFIG MIB DISKS [USERS]
+    mkdir -p "$base/$1" && chmod 755 "$base/$1" || fail "cannot make $base/$1"
+    unmount_all "$1"
+    mount_disks "$1" "$2" "$4" "$5"
+    users=${6-$(echo "$3" | sed -n 's/^# one.users = //p')}
+    # shellcheck disable=SC2086 # words
+    if [ -n "$users" ] && ! shift_disks "$1" $users; then
+        unmount_all "$1"
+        case $users in *auto) ;; *) fail "$1 cannot have users of its own on this host: $said. LXC_UNPRIVILEGED = \"NO\" does without" ;; esac
+        echo "privileged: $said"
+        users=
+        mount_disks "$1" "$2" "$4" "$5"
+    fi
     version=1
     [ ! -e /sys/fs/cgroup/cgroup.controllers ] || version=2
-    echo "$3" | sed -e "s/^@$version //" -e '/^@/d' -e "s|@base@|$base|g" >"$base/$1/config.part" &&
-        mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
+    {
+        echo "$3" | sed -e "s/^@$version //" -e '/^@/d' -e "s|@base@|$base|g"
+        [ -z "$users" ] || echo "$users" | while read -r from count _; do printf 'lxc.idmap = %s 0 %s\n' u "$from $count" g "$from $count"; done
+    } >"$base/$1/config.part" && mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
 }
 
 # Disks that are not qcow2, or not any more: whoever knows them as that must learn it.
