@@ -84,6 +84,18 @@ static gint by_time(gconstpointer one, gconstpointer other)
     return first != second ? (first < second ? -1 : 1) : a->id < b->id ? -1 : 1;
 }
 
+/* One of the same owner waits: actions are done in the order of their times. */
+static gboolean owner_waits(const Lifecycle *lifecycle, const SchedAction *action)
+{
+    const GPtrArray *own = sched_actions_of(lifecycle->world, action->kind, action->owner);
+    for (guint i = 0; own && i < own->len; i++) {
+        const SchedAction *other = own->pdata[i];
+        if (g_hash_table_contains(lifecycle->sched_waits, GINT_TO_POINTER(other->id)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Those that are due and wait for nobody, in the order of their times; `next`: when the first of
  * the others is, or -1. (owned, of SchedAction) */
 static GPtrArray *find_due(const Lifecycle *lifecycle, gint64 *next)
@@ -96,8 +108,7 @@ static GPtrArray *find_due(const Lifecycle *lifecycle, gint64 *next)
     g_hash_table_iter_init(&iterator, sched_actions_all(world));
     while (g_hash_table_iter_next(&iterator, NULL, &value)) {
         gint64 due = sched_action_due(value);
-        const SchedAction *action = value;
-        if (g_hash_table_contains(lifecycle->sched_waits, GINT_TO_POINTER(action->id)))
+        if (owner_waits(lifecycle, value))
             continue;
         if (due >= 0 && due <= core_now(world->core))
             g_ptr_array_add(found, value);
@@ -124,7 +135,7 @@ static void look(Core *core, gpointer data)
         g_array_append_val(ids, ((const SchedAction *)due->pdata[i])->id);
     for (guint i = 0; i < ids->len && i < BATCH_MAX; i++) {
         SchedAction *action = sched_action_get(world, g_array_index(ids, gint32, i));
-        if (action) /* one before it may have ended their owner */
+        if (action && !owner_waits(lifecycle, action)) /* one before it may have ended its owner */
             run(lifecycle, action);
     }
     g_autoptr(GPtrArray) left = find_due(lifecycle, &next);

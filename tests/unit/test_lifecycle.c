@@ -2,6 +2,7 @@
  * The life cycles with an outside that says what the test wants: every phase with success, failure,
  * lost and late answers and with silence; every row of actions; what monitoring may and may not do.
  */
+#include "server/model/sched_action.h"
 #include "tests/unit/small_life.h"
 
 /* ---- every phase ---- */
@@ -502,6 +503,53 @@ static void test_offline(Fixture *fixture, gconstpointer data)
     g_assert_false(host_set_status(fixture->lifecycle, host, -1, NULL));
 }
 
+/* Scheduled actions that wait for somebody's word on rights hold up their owner's later ones only.
+ */
+static GArray *started;
+static gint32 waits_on;
+
+static StartResult start_or_wait(Lifecycle *lifecycle, const SchedAction *action, gpointer data,
+                                 GError **error)
+{
+    g_array_append_val(started, action->id);
+    return action->id == waits_on ? START_WAITS : START_STARTED;
+}
+
+static gint32 schedule(Fixture *fixture, Object *owner)
+{
+    g_autoptr(Template) given =
+        template_parse("SCHED_ACTION = [ ACTION = hold, TIME = 1 ]", 0, NULL);
+    SchedAction *action =
+        sched_action_parse(KIND_VM, template_vector(given, "SCHED_ACTION", 0), 0, NULL);
+    g_assert_nonnull(action);
+    return sched_action_add(fixture->small->world, owner, action);
+}
+
+static void test_actions_that_wait(Fixture *fixture, gconstpointer data)
+{
+    World *world = fixture->small->world;
+    Vm *other = vm_create(world, "two", 0, 0, template_parse("CPU=1\nMEMORY=64", 0, NULL),
+                          template_new(), FALSE);
+    started = g_array_new(FALSE, FALSE, sizeof(gint32));
+    lifecycle_sched_connect(fixture->lifecycle, KIND_VM, start_or_wait, NULL);
+    gint32 first = schedule(fixture, &fixture->vm->head);
+    gint32 second = schedule(fixture, &fixture->vm->head);
+    gint32 third = schedule(fixture, &other->head);
+    waits_on = first;
+    lifecycle_sched_look(fixture->lifecycle);
+    small_wait(fixture->small, 600);
+    g_assert_cmpuint(started->len, ==, 2);
+    g_assert_cmpint(g_array_index(started, gint32, 0), ==, first);
+    g_assert_cmpint(g_array_index(started, gint32, 1), ==, third);
+    waits_on = -1;
+    lifecycle_sched_again(fixture->lifecycle, first);
+    small_wait(fixture->small, 600);
+    g_assert_cmpuint(started->len, ==, 4);
+    g_assert_cmpint(g_array_index(started, gint32, 2), ==, first);
+    g_assert_cmpint(g_array_index(started, gint32, 3), ==, second);
+    g_array_unref(started);
+}
+
 /* A disk that the host had to make raw is raw wherever it goes, until it is made of its image
  * again. */
 static void test_converted_disk(Fixture *fixture, gconstpointer data)
@@ -674,6 +722,7 @@ int main(int argc, char **argv)
     ADD("offline", test_offline);
     ADD("offline-meanwhile", test_offline_in_the_middle);
     ADD("removed-host", test_removed_host);
+    ADD("actions-that-wait", test_actions_that_wait);
     ADD("converted-disk", test_converted_disk);
     g_test_add("/lifecycle/long-timeouts", Fixture, "ACTION_TIMEOUTS = [ PROLOG = 7200 ]", set_up,
                test_long_timeouts, tear_down);
