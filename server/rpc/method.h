@@ -137,6 +137,9 @@ void request_page(GPtrArray *objects, gint32 start, gint32 end);
 /* A pool's answer made of fragments. Takes the list. */
 RpcReply *reply_pool(Request *request, Kind kind, GPtrArray *objects, gboolean full,
                      const char *tail);
+/* The object as all may see it: without what opens doors, such as the password of a machine's
+ * screen. Rendered once until it changes. (borrowed until then) */
+Fragment *rendering_for_all(World *world, Object *object, gboolean full);
 RpcReply *reply_object(Request *request, Object *object);
 /* Asks the database in a worker, and answers then with a SQL_COMMAND or why not. */
 RpcReply *reply_query(Request *request, const char *sql);

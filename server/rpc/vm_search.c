@@ -1,6 +1,7 @@
 #include "server/rpc/vm_search.h"
 
 #include "lib/base/error.h"
+#include "server/rpc/method.h"
 #include "server/rpc/vm_screen.h"
 
 #include <string.h>
@@ -137,8 +138,22 @@ static const char *take_tag(VmSearch *search, const char *at)
     return end + 1;
 }
 
+/* Cheap, before the machine is looked through: a text that stands nowhere in its rendering, which
+ * lists share, is in none of its values. Texts that would be written differently there may be. */
+static gboolean may_match(const VmSearch *search, const Fragment *rendering)
+{
+    for (guint i = 0; i < search->terms->len; i++) {
+        const char *text = g_array_index(search->terms, Term, i).text;
+        if (!strpbrk(text, "&<>\"\r]") && !strstr(rendering->text, text))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean vm_search_matches(VmSearch *search, World *world, Vm *vm)
 {
+    if (!may_match(search, rendering_for_all(world, &vm->head, TRUE)))
+        return FALSE;
     char *password = vm_screen_cover(vm);
     g_string_truncate(search->xml, 0);
     vm_operations.render(world, &vm->head, search->xml);

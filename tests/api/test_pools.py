@@ -206,6 +206,7 @@ def test_search(one):
     assert found(one, "VM.NAME=searched") == [second, first] == found(one, "NAME=searched", full=True)
     assert found(one, "VM.NAME=searched1") == [first] and found(one, "VM.NAME=searched&VM.USER_TEMPLATE.CITY=Rome") == [second, first]
     assert found(one, "VM.USER_TEMPLATE.CITY=<Paris>") == [first] == found(one, "<Paris>")
+    assert found(one, "VM.USER_TEMPLATE.CITY=<Paris>") == [first] == found(one, "<Paris") and found(one, "VM.USER_TEMPLATE.CITY=<Rome>") == []
     assert found(one, "VM.TEMPLATE.NIC[*].BRIDGE=br8") == [first] == found(one, "VM.TEMPLATE.NIC[1].BRIDGE=br8&searched")
     assert found(one, "VM.TEMPLATE.CITY=Rome") == [] == found(one, "VM.USER_TEMPLATE=Rome&searched") and found(one, "searched&nowhere") == []
     assert found(one, "VM.NAME=searched", state=1) == []

@@ -123,9 +123,8 @@ static Fragment *user_hidden(World *world, User *user, gboolean full)
     return fragment_new_escaped(xml->str, xml->len);
 }
 
-/* As all may see it: without what opens doors, such as the password of a machine's screen. Of most
- * objects that is the same fragment, which says that there is nothing to hide. */
-static Fragment *covered(World *world, Object *object, gboolean full)
+/* Of most objects that is the same fragment, which says that there is nothing to hide. */
+Fragment *rendering_for_all(World *world, Object *object, gboolean full)
 {
     Fragment **kept = &object->covered[full ? 1 : 0];
     if (*kept)
@@ -152,7 +151,7 @@ static Fragment *shown(Request *request, const AccessView *managed, Object *obje
 {
     Fragment *whole =
         full ? object_body(request->world, object) : object_brief(request->world, object);
-    Fragment *public = covered(request->world, object, full);
+    Fragment *public = rendering_for_all(request->world, object, full);
     if (public == whole || may_know(request, managed, object))
         return whole;
     fragment_unref(whole);
