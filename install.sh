@@ -48,6 +48,9 @@ shift $((OPTIND - 1))
 [ -z "$user" ] || id "$user" >/dev/null 2>&1 || fail "there is no user '$user' here: \`adduser --system $user\` makes one"
 [ -z "$group" ] || getent group "$group" >/dev/null || fail "there is no group '$group' here: \`addgroup $group\` makes one"
 
+case ${prefix:-/} in /*) ;; *) fail "prefix '$prefix' must begin with /" ;; esac
+[ -z "$location" ] || mkdir -p "$location" || fail "cannot make $location: run this as root, or choose another directory"
+
 if [ $build = yes ]; then
     . share/packages
     packages_need build || exit 1
@@ -58,13 +61,11 @@ for program in $programs; do
 done
 
 if [ -n "$location" ]; then
-    mkdir -p "$location" || fail "cannot make $location: run this as root, or choose another directory"
     location=$(readlink -f "$location")
     bin=$location/bin mads=$location/lib/mads etc=$location/etc var=$location/var
     share=$location/share man=$share/man completion=$share/completion units=$share/systemd logs=$var
     bindir=$bin
 else
-    case $prefix in /*) ;; *) fail "prefix '$prefix' must begin with /" ;; esac
     root=$destdir$prefix
     bin=$root/bin mads=$root/lib/one/mads share=$root/share/one man=$root/share/man
     completion=$root/share/bash-completion/completions units=$root/lib/systemd/system
