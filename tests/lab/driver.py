@@ -11,7 +11,7 @@ import threading
 import time
 from xml.sax.saxutils import escape
 
-from lab.cloud import LAB, ROOT, Failed, wait_for
+from lab.cloud import LAB, PATIENCE, ROOT, Failed, wait_for
 from lab.heartbeat import Console
 
 SHARED = "/var/lib/one/datastores"
@@ -43,7 +43,7 @@ class Driver:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def result(self, action, vid=None, seconds=120):
+    def result(self, action, vid=None, seconds=120 * PATIENCE):
         """(success, text) of an answer, waited for."""
         def mine(line):
             words = line.split(" ", 3)
@@ -58,11 +58,11 @@ class Driver:
         words = found.split(" ", 3)
         return words[1] == "SUCCESS", words[3] if len(words) > 3 else ""
 
-    def ask(self, machine, action, seconds=120, **options):
+    def ask(self, machine, action, seconds=120 * PATIENCE, **options):
         self.send(f"{action} {machine.vid} {machine.document(**options)}")
         return self.result(action, machine.vid, seconds)
 
-    def do(self, machine, action, seconds=120, **options):
+    def do(self, machine, action, seconds=120 * PATIENCE, **options):
         success, text = self.ask(machine, action, seconds, **options)
         assert success, f"{action} of {machine.vid} failed: {text}"
         return text
@@ -73,7 +73,7 @@ class Driver:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(60)
+        self.process.wait(60 * PATIENCE)
 
 
 class Machine:

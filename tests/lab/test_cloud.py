@@ -133,12 +133,12 @@ class TestPeople:
         served = subprocess.Popen([lab.program, "fe", "sh", "-c", "echo $$ >/run/served; exec python3 -m http.server 8123 -d /var/lib/one/datastores/guest"],
                                   env=lab.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            lab.front("bash", "-c", "for i in $(seq 100); do : </dev/tcp/127.0.0.1/8123 && exit; sleep 0.1; done 2>/dev/null")
+            lab.front("bash", "-c", "for i in $(seq 600); do : </dev/tcp/127.0.0.1/8123 && exit; sleep 0.1; done 2>/dev/null")
             cloud.cli("oneimage", "create", "--name", "disk", "--path", "http://127.0.0.1:8123/disk.img", "--type", "OS", "-d", "default")
             wait_for("the image is ready", 60, lambda: self.image(cloud).findtext("STATE") == "1")
         finally:
             lab.front("sh", "-c", "kill $(cat /run/served)")
-            served.wait(20)
+            served.wait(120)
         source = lab.shared / self.image(cloud).findtext("SOURCE").removeprefix("/var/lib/one/datastores/")
         assert source.read_bytes() == (lab.shared / "guest/disk.img").read_bytes()
         cloud.cli("oneimage", "chmod", "disk", "644")
@@ -200,7 +200,7 @@ class TestPeople:
         package = contextualization(tmp_path)
         nic = cloud.vm("0").find("TEMPLATE/NIC")
         ended = subprocess.run(["unshare", "-m", "-n", "-u", "bash", "-c", GUEST, "guest", package, lab.shared / "0/0/disk.1",
-                                nic.findtext("MAC")], capture_output=True, text=True, timeout=120)
+                                nic.findtext("MAC")], capture_output=True, text=True, timeout=600)
         assert re.search(rf"iface eth0 inet static\s+address {nic.findtext('IP')}\s", ended.stdout), ended
         for line in ("netmask 255.255.255.0", "gateway 10.78.0.1", "nameserver 10.78.0.2"):
             assert line in ended.stdout, (line, ended)

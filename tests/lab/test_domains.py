@@ -89,7 +89,7 @@ def test_screen_of_a_guest(cloud):
     xml = cloud.lab.on("node01", "virsh", "-q", "dumpxml", "--security-info", vm.findtext("DEPLOY_ID"))
     assert f"port='{port}'" in xml and f"passwd='{password}'" in xml and "listen='127.0.0.1'" in xml
     assert f"vnc://127.0.0.1:{port}" in cloud.cli("onevm", "vnc", "talker")
-    banner = cloud.lab.on("node01", "timeout", "5", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; head -c 12 <&3")
+    banner = cloud.lab.on("node01", "timeout", "60", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}; head -c 12 <&3")
     assert banner.startswith("RFB 003")
     kept = list((cloud.home / "var/vms" / vm.findtext("ID")).glob("deployment.*"))
     assert kept and all(path.stat().st_mode & 0o077 == 0 for path in kept), "they hold the password"

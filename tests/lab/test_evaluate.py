@@ -2,16 +2,16 @@
 import csv
 
 import pytest
-from lab.cloud import Cloud, wait_for
+from lab.cloud import NET, Cloud, card_of, wait_for
 
 TEMPLATE = """NAME = eve
 CPU = 1
 MEMORY = 100
 OS = [ KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz", KERNEL_CMD = "console=ttyS0 quiet panic=-1" ]
 DISK = [ SOURCE = "{boot}/disk.img", CLONE = "YES", TARGET = "vda" ]
-NIC = [ BRIDGE = "br0", MAC = "02:00:0a:5a:00:64" ]
+NIC = [ BRIDGE = "br0", MAC = "{mac}" ]
 """
-GUEST, SPARE = "10.90.0.100", "10.90.0.101"  # the first as the card's address says
+GUEST, SPARE = f"{NET}.100", f"{NET}.101"  # the first as the card's address says
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_evaluate(cloud, guest):
         cloud.cli("onehost", "create", host, "-i", "qemu", "-v", "qemu")
     for host in cloud.lab.hosts:
         cloud.wait_host(host, "on")
-    cloud.create("eve", TEMPLATE.format(boot=guest))
+    cloud.create("eve", TEMPLATE.format(boot=guest, mac=card_of(GUEST)))
     cloud.cli("onevm", "deploy", "eve", "node01")
     cloud.runs_on("eve", "node01", 60)
     wait_for("the guest's answer", 90, lambda: "1 received" in cloud.lab.front(

@@ -25,13 +25,21 @@ DISK = [ TYPE = "fs", SIZE = 8, TARGET = "vda" ]
 def cloud(lab, guest):
     cloud = Cloud(lab, "hotplug", "/var/lib/one/datastores", "MONITORING_INTERVAL_HOST = 5\nMONITORING_INTERVAL_VM = 5")
     cloud.start()
-    conf = cloud.home / "etc/vmm_exec_kvm.conf"  # read when the driver starts, with the first host
-    conf.write_text(conf.read_text().replace("DETACH_TIMEOUT = 20", "DETACH_TIMEOUT = 2"))
+    detach_within(cloud, "20", "240")  # for a guest on a busy computer
     cloud.cli("onehost", "create", "node01", "-i", "qemu", "-v", "qemu")
     cloud.wait_host("node01", "on")
     yield cloud
     lab.clean()
     cloud.stop()
+
+
+def detach_within(cloud, before, seconds):
+    """The driver reads it when it starts, and it starts with the next request."""
+    conf = cloud.home / "etc/vmm_exec_kvm.conf"
+    assert f"DETACH_TIMEOUT = {before}\n" in conf.read_text()
+    conf.write_text(conf.read_text().replace(f"DETACH_TIMEOUT = {before}\n", f"DETACH_TIMEOUT = {seconds}\n"))
+    for pid in cloud.lab.pids("fe", "one_vmm"):
+        cloud.lab.on("fe", "kill", pid)
 
 
 def start(cloud, name, template, boot=""):
@@ -169,6 +177,7 @@ class TestChanges:
 
 def test_guest_that_does_not_let_go(cloud):
     """The disk stays, in the machine and in what is shown, and the reason is told."""
+    detach_within(cloud, "240", "2")
     deaf = Guest(cloud, start(cloud, "deaf", DEAF), "deaf")
     deaf.does("disk-attach", "deaf", "--type", "fs", "--size", "8", "--prefix", "vd")
     assert deaf.error() is None

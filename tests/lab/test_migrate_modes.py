@@ -1,6 +1,5 @@
 """Live migration by the driver alone: each mode and each kind of storage once, on two real hosts."""
 import subprocess
-import time
 
 import pytest
 from lab.cloud import Failed, wait_for
@@ -92,38 +91,56 @@ def test_postcopy(driver, machine):
     assert figures["mode"] == "postcopy"
 
 
+SWITCHED = {"POSTCOPY": "YES", "POSTCOPY_AFTER": 1, "BANDWIDTH": 8}
+
+
 def torn(lab, driver, machine):
-    """The answer once the link is torn, at both ends: again and again, since QEMU may not be reading when it happens."""
-    for tries in range(6):
+    """The answer once the link is torn, at both ends: again and again, since QEMU may not be reading when it happens.
+    None: QEMU never says so."""
+    for _ in range(4):
         for host, peer, end in (("node01", 12, "dport"), ("node02", 11, "sport")):
             lab.on(host, "ss", "-K", "-t", "dst", f"{lab.environment['LAB_NET']}.{peer}", end, "ge", "49152", check=False)
         try:
             return driver.result("MIGRATE", machine.vid, seconds=20)
         except Failed:
-            assert tries < 5, "libvirt does not see that the link is torn"
+            pass
     return None
+
+
+def half_moved(lab, driver):
+    """A machine whose memory is on both hosts, half here and half there, and the answer that the driver gave. On a busy
+    computer libvirt was seen to tell nothing of a torn link for minutes, and a link may be torn too late: then another one."""
+    for _ in range(4):
+        machine = Machine(lab, "node01")
+        machine.put()
+        driver.do(machine, "DEPLOY")
+        machine.beats(1)
+        driver.send(f"MIGRATE {machine.vid} {machine.document(to='node02', migrate=SWITCHED)}")
+        for host in lab.hosts:
+            wait_for("the switch to post-copy", 60, lambda: "post-copy" in lab.on(
+                host, "virsh", "-q", "domstate", "--reason", machine.name, check=False))
+        answer = torn(lab, driver, machine)
+        if answer and not answer[0]:
+            return machine, answer
+        for host in lab.hosts:
+            lab.on(host, "virsh", "-q", "destroy", machine.name, check=False)
+        if not answer:
+            driver.result("MIGRATE", machine.vid)
+    raise Failed("libvirt does not see that the link is torn")
 
 
 def test_postcopy_over_a_torn_link(lab, driver, guest):
     """Half of its memory is on each host: both are kept, both say so, and a person is told what may help."""
-    machine = Machine(lab, "node01")
-    machine.put()
-    driver.do(machine, "DEPLOY")
-    machine.beats(1)
-    options = {"POSTCOPY": "YES", "POSTCOPY_AFTER": 1, "BANDWIDTH": 8}
+    machine, answer = half_moved(lab, driver)
     try:
-        driver.send(f"MIGRATE {machine.vid} {machine.document(to='node02', migrate=options)}")
-        for host in lab.hosts:
-            wait_for("the switch to post-copy", 60, lambda: "post-copy" in lab.on(
-                host, "virsh", "-q", "domstate", "--reason", machine.name, check=False))
         for _ in range(2):  # an order that is repeated finds the same
-            success, text = torn(lab, driver, machine)
+            success, text = answer
             assert not success and "half of the memory is on node01 and half on node02" in text, text
             for host in lab.hosts:
                 assert driver.do(machine, "POLL", at=host).startswith("STATE=-")
                 assert machine.name in lab.domains(host)
-            driver.send(f"MIGRATE {machine.vid} {machine.document(to='node02', migrate=options)}")
-        driver.result("MIGRATE", machine.vid)
+            driver.send(f"MIGRATE {machine.vid} {machine.document(to='node02', migrate=SWITCHED)}")
+            answer = driver.result("MIGRATE", machine.vid)
     finally:
         for host in lab.hosts:
             lab.on(host, "virsh", "-q", "destroy", machine.name, check=False)
@@ -190,10 +207,10 @@ def killed(lab, machine, request):
     """The driver began to move the machine and was killed; another one asks now."""
     first = Driver(lab)
     first.send(f"MIGRATE {machine.vid} " + machine.document(
-        to=other(machine.host), migrate={"BANDWIDTH": 25, "PEER2PEER": request.param}))
-    time.sleep(1.2)
+        to=other(machine.host), migrate={"BANDWIDTH": 8, "PEER2PEER": request.param}))
+    wait_for("the move to begin", 30, lambda: machine.name in lab.domains(other(machine.host)))
     lab.on("fe", "kill", "-9", first.pid())
-    first.process.wait(20)
+    first.process.wait(120)
     second = Driver(lab)
     yield second
     second.stop()

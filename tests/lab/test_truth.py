@@ -101,7 +101,7 @@ def test_driver_killed_while_the_hosts_migrate(cloud, machine):
     options.write_text("MIGRATE = [ PEER2PEER = YES, BANDWIDTH = 30 ]\n")
     cloud.cli("onevm", "update", "--append", machine.name, options)
     cloud.cli("onevm", "migrate", "--live", machine.name, "node02")
-    time.sleep(1)
+    wait_for("the move to begin", 30, lambda: f"one-{machine.id}" in cloud.lab.domains("node02"))
     cloud.lab.kill("fe", "one_vmm")
     machine.lives("node02")
 
@@ -143,7 +143,7 @@ def test_migration_is_checked_and_kept_on_record(cloud, machine):
     machine.lives("node02")
     rows = json.loads(cloud.cli("onevm", "migrations", machine.name, "-j"))["MIGRATION_POOL"]["MIGRATION"]
     assert (rows["RESULT"], rows["KIND"], rows["STORAGE"], rows["MODE"]) == ("success", "live", "shared", "precopy"), rows
-    assert 0 < int(rows["TOTAL_MS"]) <= int(rows["ELAPSED_MS"]) and 0 <= int(rows["DOWNTIME_MS"]) < 5000, rows
+    assert 0 < int(rows["TOTAL_MS"]) <= int(rows["ELAPSED_MS"]) and 0 <= int(rows["DOWNTIME_MS"]) <= int(rows["TOTAL_MS"]), rows
     assert int(rows["MEMORY_BYTES"]) > 1 << 20 and int(rows["ROUNDS"]) >= 1, rows
 
 
@@ -169,14 +169,27 @@ def test_sshd_killed(cloud, machine):
     machine.lives("node01")
 
 
+def intervals(cloud, before, seconds):
+    """How often hosts are asked; what is under way has ended when it returns."""
+    conf = cloud.home / "etc/oned.conf"
+    text = conf.read_text()
+    conf.write_text(re.sub(rf"^(MONITORING_INTERVAL_(?:HOST|VM)) = {before}$", rf"\1 = {seconds}", text, flags=re.M))
+    assert conf.read_text() != text
+    told = cloud.log(100000).count("MONITORING_INTERVAL_HOST is in force now")
+    cloud.lab.kill("fe", "oned", "HUP")
+    wait_for("the new interval", 20, lambda: cloud.log(100000).count("MONITORING_INTERVAL_HOST is in force now") > told)
+    time.sleep(2 * min(before, seconds))
+
+
 def test_guest_death_is_seen_at_once(cloud, machine):
-    """kill -9 of the guest's QEMU is told by an event, not by the next poll."""
+    """kill -9 of the guest's QEMU is told by an event, not by the next poll: that one is an hour away."""
     pid = int(cloud.lab.on("node01", "cat", f"/run/libvirt/qemu/one-{machine.id}.pid"))
-    cloud.lab.on("node01", "kill", "-9", pid)
-    begun = time.monotonic()
-    cloud.wait(machine.name, POWEROFF, 10)
-    took = time.monotonic() - begun
-    assert took < 1.5, f"seen after {took:.1f} s"  # some of it is the command line entering the namespace
+    intervals(cloud, 2, 3600)
+    try:
+        cloud.lab.on("node01", "kill", "-9", pid)
+        cloud.wait(machine.name, POWEROFF, 40)
+    finally:
+        intervals(cloud, 3600, 2)
 
 
 def test_poweroff_from_inside_is_seen(cloud, machine):
