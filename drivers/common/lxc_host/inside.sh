@@ -51,8 +51,9 @@ run_command='cd "$1" || exit
         fi
     }
     empty() {
-        read -r _ _ is _ 2>/dev/null <"/proc/$(cat "$1.pid")/stat" || return 0
-        [ "$is" = S ] || [ "$is" = Z ]
+        [ -s "$1.pid" ] || return
+        read -r _ name is _ 2>/dev/null <"/proc/$(cat "$1.pid")/stat" || return 0
+        case $is,$name in Z,* | "S,(cat)") ;; *) return 1 ;; esac
     }
     mkfifo out.in err.in || exit
     for each in out err; do take "$each" "$1" "$4" "$5" "$6" "$7" <"$each.in" & done
@@ -90,8 +91,12 @@ executed() { # WORD
     place=$jobs/$1
     [ -d "$place" ] || { echo lost; return; }
     if [ ! -e "$place/code" ]; then
-        if [ ! -s "$place/pid" ] || kill -0 "$(cat "$place/pid")" 2>/dev/null; then echo running; elif [ ! -e "$place/code" ]; then echo lost; fi
-        [ -e "$place/code" ] || return 0
+        if [ ! -s "$place/pid" ] || kill -0 "$(cat "$place/pid")" 2>/dev/null; then
+            echo running
+            return
+        fi
+        # It may have ended in between.
+        [ -e "$place/code" ] || { echo lost; return; }
     fi
     echo "code $(cat "$place/code")"
     echo "out $(head -c $said_most "$place/out" | base64 -w 0)"
