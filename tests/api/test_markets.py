@@ -231,6 +231,10 @@ def test_images_on_their_way_take_room_and_stay(shared):
     app2 = one.ok("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market)
     one.ok("one.marketapp.dropdb", app2)
     assert one.xml("one.image.info", small).findtext("STATE") == "1"
+    one.control(f"DELETE market-{market} fail=1")
+    one.ok("one.marketapp.delete", app)
+    shared.wait(app, "ERROR")
+    one.fails("one.marketapp.enable", app, True, code=ACTION, text="nothing behind it")  # who knows what is left
     one.control()
     one.ok("one.marketapp.delete", app)
     shared.wait(app, GONE)
@@ -257,6 +261,8 @@ def test_directories_are_for_administrators(shared, tmp_path):
         app = shared.one.ok("one.marketapp.allocate", f"NAME=x\nORIGIN_ID={image}", market)
         shared.wait(app, "ERROR")
         assert "take another" in shared.info(app).findtext("TEMPLATE/ERROR")
+        shared.one.fails("one.marketapp.enable", app, True, code=ACTION, text="nothing behind it")
+        shared.one.ok("one.marketapp.enable", app, False)  # no way round it
         shared.one.fails("one.marketapp.enable", app, True, code=ACTION, text="nothing behind it")
         shared.one.ok("one.marketapp.dropdb", app)
         shared.one.ok("one.market.delete", market)

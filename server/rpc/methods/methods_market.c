@@ -228,7 +228,8 @@ RpcReply *marketapp_enable(Request *request)
 {
     MarketApp *app = MARKET_APP(request->object);
     gboolean enable = arg_bool(request, 2, TRUE);
-    if (app->work != APP_NO_WORK || (app->state == APP_ERROR && enable && !*app->source))
+    gboolean hollow = app->type == APP_IMAGE && !*app->imported && !*app->source;
+    if (app->work != APP_NO_WORK || (enable && hollow))
         return reply_error(
             request, ONE_ERROR_ACTION, "App %d cannot be %s in state %s%s", app->head.id,
             enable ? "enabled" : "disabled", app_state_name(app->state),
