@@ -247,7 +247,8 @@ static void ask_driver(guint64 number, const char *user, const char *secret, gpo
 void rpc_server_connect_drivers(RpcServer *server, Outside *outside)
 {
     server->outside = outside;
-    sessions_set_driver(server->sessions, ask_driver, server);
+    if (server->sessions)
+        sessions_set_driver(server->sessions, ask_driver, server);
     rpc_server_connect_authz(server);
     rpc_logins_reconfigured(server);
 }
@@ -255,6 +256,8 @@ void rpc_server_connect_drivers(RpcServer *server, Outside *outside)
 void rpc_logins_reconfigured(RpcServer *server)
 {
     const char *driver = config_text(server->world->config, "DEFAULT_AUTH");
+    if (!server->sessions)
+        return;
     sessions_ask_of_unknown(server->sessions,
                             config_named(server->world->config, "AUTH_MAD", driver) != NULL);
 }

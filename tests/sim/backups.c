@@ -181,11 +181,13 @@ static const char *file_name(const char *word)
 }
 
 /* A file on its way to the datastore. The driver that removes an image and the one that still works
- * for its machine are two: what the latter brings when the image is gone is not held against oned.
+ * for its machine are two: what the latter brings when nobody waits for it is not held against
+ * oned.
  */
 static void put_file(Backups *backups, const char *name, Stretch stretch)
 {
-    if (image_get(backups->sim->world, (gint32)g_ascii_strtoll(name, NULL, 10)))
+    const Image *image = image_get(backups->sim->world, (gint32)g_ascii_strtoll(name, NULL, 10));
+    if (image && image->work == IMAGE_WORK_BACKUP)
         put(backups->files, g_strdup(name), stretch);
 }
 

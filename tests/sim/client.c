@@ -195,7 +195,10 @@ static const struct {
               {arrange_routers, 15},
               {back_up, 40},
               {restore, 15},
-              {arrange_jobs, 10}};
+              {arrange_jobs, 10},
+              {run_command, 20},
+              {arrange_groups, 20},
+              {arrange_apps, 20}};
 
 void client_act(Client *client)
 {
@@ -227,7 +230,7 @@ void client_add_hosts(Client *client, guint count)
 void client_add_network(Client *client)
 {
     call_method(client, "one.vn.allocate", "ti",
-                "NAME=net\nVN_MAD=dummy\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=15]", -1);
+                "NAME=net\nVN_MAD=fw\nAR=[TYPE=IP4,IP=10.0.0.1,SIZE=15]", -1);
     call_method(client, "one.template.allocate", "t", "NAME=router\nVROUTER=YES\nCPU=1\nMEMORY=64");
 }
 

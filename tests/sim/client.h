@@ -60,6 +60,7 @@ void plan(Client *client, gint32 vm);
 /* networks.c */
 void arrange_network(Client *client, gint32 vm);
 void arrange_routers(Client *client, gint32 vm);
+/* groups.c */
 void arrange_groups(Client *client, gint32 vm);
 /* images.c */
 void arrange_images(Client *client, gint32 vm);

@@ -1,5 +1,7 @@
 #include "tests/sim/drivers.h"
 
+#include "server/rpc/login.h"
+
 #include <string.h>
 
 /* How often an answer is lost, comes twice, or comes when it is waited for no more. */
@@ -24,6 +26,7 @@ typedef struct Said {
     CoreInput input;
     Sim *sim;
     Says says;
+    DriverClass class;
     guint64 number;
     gboolean success;
     char *info;
@@ -32,7 +35,11 @@ typedef struct Said {
 static void said_handle(Core *core, CoreInput *input)
 {
     Said *said = (Said *)input;
-    if (said->says == SAYS_LOST)
+    if (said->class == DRIVER_AUTHENTICATION && said->says == SAYS_LOST)
+        rpc_login_failed(said->number, "the driver died", said->sim->rpc);
+    else if (said->class == DRIVER_AUTHENTICATION)
+        rpc_login_answered(said->number, said->success, said->info, said->sim->rpc);
+    else if (said->says == SAYS_LOST)
         lifecycle_lost(said->sim->lifecycle, said->number);
     else
         lifecycle_answer(said->sim->lifecycle, said->number, said->success, said->info);
@@ -44,16 +51,18 @@ static void said_destroy(CoreInput *input)
     g_free(input);
 }
 
-static void say(Sim *sim, Says says, guint64 number, gboolean success, const char *info)
+static void say(const Request *request, Says says)
 {
+    Sim *sim = request->sim;
     Said *said = g_new0(Said, 1);
     said->input.handle = said_handle;
     said->input.destroy = said_destroy;
     said->sim = sim;
     said->says = says;
-    said->number = number;
-    said->success = success;
-    said->info = g_strdup(info ? info : "");
+    said->class = request->request->class;
+    said->number = request->request->number;
+    said->success = request->success;
+    said->info = g_strdup(request->info ? request->info : "");
     core_post(sim->core, &said->input);
 }
 
@@ -83,9 +92,13 @@ static const struct {
     Carry carry;
     gboolean has_document; /* its payload is one */
 } classes[DRIVER_CLASSES] = {
-    [DRIVER_INFORMATION] = {hosts_monitor, FALSE}, [DRIVER_VIRTUALIZATION] = {hosts_carry, TRUE},
-    [DRIVER_TRANSFER] = {hosts_transfer, FALSE},   [DRIVER_DATASTORE] = {images_carry, TRUE},
+    [DRIVER_INFORMATION] = {hosts_monitor, FALSE},
+    [DRIVER_VIRTUALIZATION] = {hosts_carry, TRUE},
+    [DRIVER_TRANSFER] = {hosts_transfer, FALSE},
+    [DRIVER_DATASTORE] = {images_carry, TRUE},
     [DRIVER_HOOK] = {hooks_carry, TRUE},
+    [DRIVER_MARKET] = {markets_carry, TRUE},
+    [DRIVER_AUTHENTICATION] = {people_carry, FALSE},
 };
 
 static void request_free(gpointer data)
@@ -118,9 +131,9 @@ static void answer(Sim *sim, gpointer data)
 {
     Request *request = data;
     if (!request->unheard)
-        say(sim, SAYS_ANSWER, request->request->number, request->success, request->info);
+        say(request, SAYS_ANSWER);
     if (!request->unheard && !sim->calm && sim_chance(sim, TWICE))
-        say(sim, SAYS_ANSWER, request->request->number, request->success, request->info);
+        say(request, SAYS_ANSWER);
     g_ptr_array_remove_fast(sim->drivers->open, request);
 }
 
@@ -201,6 +214,8 @@ static void explain(const Request *request)
         hook_runs_explain(request->sim->hooks, asked, request->xml);
     else if (asked->class == DRIVER_VIRTUALIZATION)
         hosts_explain(request->sim->hosts, asked);
+    else if (asked->class == DRIVER_MARKET)
+        markets_explain(request->sim->markets, asked);
 }
 
 static void drivers_send(Outside *outside, DriverRequest *asked)
@@ -268,7 +283,7 @@ void drivers_one_dies(Drivers *drivers)
         if (request->request->class != class || request->unheard)
             continue;
         die(request);
-        say(drivers->sim, SAYS_LOST, request->request->number, FALSE, NULL);
+        say(request, SAYS_LOST);
     }
 }
 

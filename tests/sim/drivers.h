@@ -38,5 +38,15 @@ gboolean backups_line(Sim *sim, gint32 vm, const char *line, gboolean *handled);
 gboolean backups_carry(Request *request, gboolean *handled);
 /* oned hears that it failed, or nothing: it may be done all the same, since it was asked before. */
 void backups_unsure(Request *request);
+/* guests.c: EXEC, EXECPOLL, EXEC_CANCEL */
+gboolean guests_start(Request *request, gint32 vm);
+gboolean guests_poll(Request *request, gint32 vm);
+gboolean guests_end(Request *request, gint32 vm);
+/* groups.c: the host knows the rules in the document now */
+void groups_told(Request *request, gint32 vm);
+/* markets.c */
+gboolean markets_carry(Request *request);
+/* people.c */
+gboolean people_carry(Request *request);
 /* hooks.c */
 gboolean hooks_carry(Request *request);

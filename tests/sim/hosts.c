@@ -241,25 +241,26 @@ static gboolean act_poll(Request *request, gint32 vm)
 static const struct {
     const char *action;
     gboolean (*act)(Request *request, gint32 vm);
-    gboolean may_fail; /* by chance, with nothing done */
+    gboolean may_fail;    /* by chance, with nothing done */
+    gboolean tells_rules; /* of security groups */
 } acts[] = {
-    {"DEPLOY", act_deploy, TRUE},
+    {"DEPLOY", act_deploy, TRUE, TRUE},
     {"SHUTDOWN", act_end, TRUE},
     {"CANCEL", act_end, TRUE},
     {"SAVE", act_save, TRUE},
-    {"RESTORE", act_restore, TRUE},
-    {"MIGRATE", act_migrate, TRUE},
+    {"RESTORE", act_restore, TRUE, TRUE},
+    {"MIGRATE", act_migrate, TRUE, TRUE},
     {"CLEANUP", act_cleanup, FALSE},
     {"SETTLE", act_settle, FALSE},
     {"REBOOT", act_nothing, TRUE},
     {"RESET", act_nothing, TRUE},
     {"ATTACHDISK", act_attach, TRUE},
     {"DETACHDISK", act_detach, TRUE},
-    {"ATTACHNIC", act_running, TRUE},
+    {"ATTACHNIC", act_running, TRUE, TRUE},
     {"DETACHNIC", act_nothing, TRUE},
     {"UPDATENIC", act_running, TRUE},
     {"UPDATECONF", act_running, TRUE},
-    {"UPDATESG", act_running, TRUE},
+    {"UPDATESG", act_running, TRUE, TRUE},
     {"SNAPSHOTCREATE", act_running, TRUE},
     {"SNAPSHOTREVERT", act_running, TRUE},
     {"SNAPSHOTDELETE", act_nothing, TRUE},
@@ -268,6 +269,9 @@ static const struct {
     {"RESIZEDISK", act_running, TRUE},
     {"BACKUP", backups_take, TRUE},
     {"BACKUPCANCEL", backups_drop, TRUE},
+    {"EXEC", guests_start, TRUE},
+    {"EXECPOLL", guests_poll, TRUE},
+    {"EXEC_CANCEL", guests_end, TRUE},
     {"POLL", act_poll, FALSE},
     {"MIGRATECHECK", act_nothing, TRUE},
 };
@@ -283,6 +287,8 @@ gboolean hosts_carry(Request *request)
         sim_wrong(request->sim, "a driver was told %s, which it does not know", action);
     gboolean done =
         !(acts[which].may_fail && request_fails(request)) && acts[which].act(request, vm);
+    if (done && acts[which].tells_rules)
+        groups_told(request, vm);
     if (!request->info)
         request->info = g_strdup(!done                       ? "it did not work"
                                  : !strcmp(action, "DEPLOY") ? "one-x"

@@ -3,7 +3,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/drivers.h"
 
-#include "server/model/image.h"
+#include "server/model/image_backup.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -140,7 +140,14 @@ void images_explain(Images *images, const DriverRequest *request)
         return;
     gint64 work =
         memory_store_number(images->sim->memory, "image", request->id, COLUMN_WORK, IMAGE_NO_WORK);
-    /* It may have been given up already, in a batch that was committed together with this one. */
+    /* It may have been given up already, in a batch that was committed together with this one; of
+     * a backup by its machine. */
+    const Image *image = image_get(images->sim->world, (gint32)request->id);
+    const Vm *vm = image && !strcmp(action, "BACKUP")
+                       ? vm_get(images->sim->world, image_backup_vm(image))
+                       : NULL;
+    if (vm && vm->lcm != LCM_BACKUP && vm->lcm != LCM_BACKUP_POWEROFF)
+        return;
     if (work != IMAGE_WORK_RM && work != IMAGE_WORK_RM_FORCED &&
         strcmp(image_work_name((ImageWork)work), action) != 0)
         sim_wrong(images->sim,
@@ -271,45 +278,69 @@ static void image_made(Call *call, const RpcValue *value)
     images_acknowledged(client_sim(call->client)->images, (gint32)value->number);
 }
 
-/* Images that are made, copied, removed and changed; more than the datastore has room for. */
+/* Of all types: those of machines, and files, which are in a datastore of their own. More than
+ * there is room for. */
+static void make_image(Client *client)
+{
+    static const struct {
+        const char *type;
+        gint32 datastore;
+        gboolean has_path;
+    } types[] = {{"OS", 1},           {"OS", 1, TRUE},        {"DATABLOCK", 1},
+                 {"OS", 1},           {"DATABLOCK", 1, TRUE}, {"CDROM", 1, TRUE},
+                 {"KERNEL", 2, TRUE}, {"CONTEXT", 2, TRUE},   {"FILESYSTEM", 1, TRUE}};
+    Sim *sim = client_sim(client);
+    guint which = (guint)sim_pick(sim, G_N_ELEMENTS(types));
+    g_autofree char *text = g_strdup_printf(
+        "NAME=image%" G_GUINT64_FORMAT "\nSIZE=%d\nTYPE=%s\nPERSISTENT=%s\n%s",
+        client_number(client), 1 + sim_pick(sim, 300), types[which].type,
+        sim_chance(sim, 0.3) ? "YES" : "NO", types[which].has_path ? "PATH=/var/tmp/x" : "");
+    Call *call = call_new(client, "one.image.allocate");
+    sim_say(sim, "an image of type %s", types[which].type);
+    call->granted = image_made;
+    if (sim_chance(sim, 0.5))
+        call->call.caller = (RpcCaller){SIM_ANN, -1};
+    call_text(call, text);
+    call_int(call, types[which].datastore);
+    call_send(call);
+}
+
+/* Copied, removed and changed. Letters: i the image, n its name, b yes or no, s a snapshot. */
 void arrange_images(Client *client, gint32 vm)
 {
     static const struct {
-        const char *method;
+        const char *method, *arguments, *type;
         gint weight;
-    } calls[] = {{"allocate", 8}, {"clone", 3},      {"delete", 6},
-                 {"enable", 2},   {"persistent", 2}, {"chtype", 1}};
+    } calls[] = {{"allocate", "", NULL, 8},         {"clone", "in", NULL, 3},
+                 {"delete", "i", NULL, 6},          {"enable", "ib", NULL, 2},
+                 {"persistent", "ib", NULL, 2},     {"chtype", "it", "DATABLOCK", 1},
+                 {"chtype", "it", "CDROM", 1},      {"snapshotdelete", "is", NULL, 1},
+                 {"snapshotrevert", "is", NULL, 1}, {"snapshotflatten", "is", NULL, 1}};
+    Sim *sim = client_sim(client);
+    gint32 image = images_some(sim->images);
     guint which = 0;
-    for (gint at = sim_pick(client_sim(client), 22); at >= calls[which].weight; which++)
+    for (gint at = sim_pick(sim, 26); at >= calls[which].weight; which++)
         at -= calls[which].weight;
+    if (which == 0) {
+        make_image(client);
+        return;
+    }
+    if (!strcmp(calls[which].method, "enable") && images_in_doubt(sim->images, image))
+        return; /* a guest that was given up may be there, or come yet */
     g_autofree char *method = g_strdup_printf("one.image.%s", calls[which].method);
     g_autofree char *name = g_strdup_printf("image%" G_GUINT64_FORMAT, client_number(client));
-    g_autofree char *size = g_strdup_printf("NAME=%s\nSIZE=%d\nPERSISTENT=%s", name,
-                                            1 + sim_pick(client_sim(client), 300),
-                                            sim_chance(client_sim(client), 0.3) ? "YES" : "NO");
-    g_autofree char *path = g_strdup_printf("%s\nPATH=/var/tmp/x", size);
-    gint32 image = images_some(client_sim(client)->images);
-    if (which == 3 && images_in_doubt(client_sim(client)->images, image))
-        return; /* a guest that was given up may be there, or come yet */
     Call *call = call_new(client, method);
-    sim_say(client_sim(client), "%s %d", method, image);
-    if (which < 2)
+    sim_say(sim, "%s %d", method, image);
+    if (!strcmp(calls[which].method, "clone"))
         call->granted = image_made;
-    if (which == 0 && sim_chance(client_sim(client), 0.5))
-        call->call.caller = (RpcCaller){SIM_ANN, -1};
-    if (which == 0) {
-        call_text(call, sim_chance(client_sim(client), 0.5) ? size : path);
-        call_int(call, 1);
-    } else {
-        call_int(call, image);
-    }
-    if (which == 1)
-        call_text(call, name);
-    if (which == 2)
-        images_doomed(client_sim(client)->images, image);
-    if (which == 3 || which == 4)
-        call_bool(call, sim_chance(client_sim(client), 0.5));
-    if (which == 5)
-        call_text(call, "DATABLOCK");
+    if (!strcmp(calls[which].method, "delete"))
+        images_doomed(sim->images, image);
+    for (const char *at = calls[which].arguments; *at; at++)
+        if (*at == 'i' || *at == 's')
+            call_int(call, *at == 'i' ? image : sim_pick(sim, 3));
+        else if (*at == 'b')
+            call_bool(call, sim_chance(sim, 0.5));
+        else
+            call_text(call, *at == 'n' ? name : calls[which].type);
     call_send(call);
 }

@@ -3,6 +3,7 @@
 #include "lib/base/log.h"
 #include "server/model/quota.h"
 #include "server/model/user.h"
+#include "server/rpc/login.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -125,6 +126,7 @@ static void start_oned(Sim *sim)
     }
     sim->lifecycle = lifecycle_new(sim->world, drivers_outside(sim->drivers));
     sim->rpc = rpc_server_new(sim->world, sim->lifecycle, NULL, NULL);
+    rpc_server_connect_drivers(sim->rpc, drivers_outside(sim->drivers));
     lifecycle_start(sim->lifecycle);
 }
 
@@ -158,6 +160,7 @@ static void check(Sim *sim)
     images_check_made(sim->images);
     images_check_writers(sim->images);
     backups_check(sim->backups);
+    markets_check_made(sim->markets);
 }
 
 /* A guest has no disk that oned does not show. */
@@ -201,6 +204,9 @@ static void check_truth(Sim *sim)
     }
     images_check_truth(sim->images);
     backups_check_truth(sim->backups);
+    guests_check_truth(sim->guests);
+    groups_check_truth(sim->groups);
+    markets_check_truth(sim->markets);
 }
 
 /* ---- steps ---- */
@@ -275,7 +281,8 @@ static gboolean all_rest(Sim *sim)
         if (vm->state == VM_ACTIVE && vm->lcm != LCM_RUNNING && !vm_is_failure(vm->lcm))
             return FALSE;
     }
-    return images_rest(sim->images) && backups_rest(sim->backups);
+    return images_rest(sim->images) && backups_rest(sim->backups) && guests_rest(sim->guests) &&
+           markets_rest(sim->markets);
 }
 
 static void run_calm(Sim *sim)
@@ -308,22 +315,31 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     sim.clock = (Clock){sim_time, sim_time};
     sim.events = g_tree_new_full(compare_events, NULL, event_free, NULL);
     sim.memory = memory_store_new();
-    sim.config = config_load_text("MONITORING_INTERVAL_HOST = 30\n"
-                                  "MONITORING_INTERVAL_DATASTORE = 60\n"
-                                  "ACTION_TIMEOUTS = [ IMAGE = 600, BACKUP = 600 ]\n",
-                                  "simulation", &error);
+    /* In some clusters a driver is asked whether people may do what they want. */
+    const char *authz = seed % 4 ? "" : "AUTH_MAD = [ EXECUTABLE = x, AUTHN = x, AUTHZ = x ]\n";
+    g_autofree char *text = g_strconcat(authz,
+                                        "MONITORING_INTERVAL_HOST = 30\n"
+                                        "MONITORING_INTERVAL_DATASTORE = 60\n"
+                                        "MONITORING_INTERVAL_MARKET = 60\n"
+                                        "ACTION_TIMEOUTS = [ IMAGE = 600, BACKUP = 600 ]\n",
+                                        NULL);
+    sim.config = config_load_text(text, "simulation", &error);
     if (!sim.config)
         sim_wrong(&sim, "%s", error->message);
     sim.drivers = drivers_new(&sim);
     sim.hosts = hosts_new(&sim);
     sim.images = images_new(&sim);
     sim.backups = backups_new(&sim);
+    sim.guests = guests_new(&sim);
+    sim.groups = groups_new(&sim);
+    sim.markets = markets_new(&sim);
     sim.hooks = hook_runs_new(&sim);
     sim.client = client_new(&sim);
     start_oned(&sim);
     client_add_hosts(sim.client, HOSTS);
     client_add_network(sim.client);
     backups_add_datastore(sim.client);
+    markets_add(sim.client);
     settle(&sim, TRUE);
     run_wild(&sim, steps);
     run_calm(&sim);
@@ -341,6 +357,9 @@ void sim_run(guint64 seed, guint steps, gboolean verbose)
     hosts_free(sim.hosts);
     images_free(sim.images);
     backups_free(sim.backups);
+    guests_free(sim.guests);
+    groups_free(sim.groups);
+    markets_free(sim.markets);
     hook_runs_free(sim.hooks);
     memory_store_free(sim.memory);
     config_free(sim.config);

@@ -100,6 +100,33 @@ void backups_check(Backups *backups);
 void backups_check_truth(Backups *backups);
 gboolean backups_rest(const Backups *backups);
 
+/* ---- guests.c: commands in guests ---- */
+
+typedef struct Guests Guests;
+Guests *guests_new(Sim *sim);
+void guests_free(Guests *guests);
+void guests_check_truth(Guests *guests);
+gboolean guests_rest(const Guests *guests);
+
+/* ---- groups.c: security groups ---- */
+
+typedef struct Groups Groups;
+Groups *groups_new(Sim *sim);
+void groups_free(Groups *groups);
+void groups_check_truth(Groups *groups);
+
+/* ---- markets.c: marketplaces ---- */
+
+typedef struct Markets Markets;
+Markets *markets_new(Sim *sim);
+void markets_free(Markets *markets);
+/* One that images can be put into; once. */
+void markets_add(Client *client);
+void markets_explain(Markets *markets, const DriverRequest *request);
+void markets_check_made(Markets *markets);
+void markets_check_truth(Markets *markets);
+gboolean markets_rest(const Markets *markets);
+
 /* ---- hooks.c: programs of the administrator ---- */
 
 typedef struct HookRuns HookRuns;
@@ -141,6 +168,9 @@ struct Sim {
     Hosts *hosts;
     Images *images;
     Backups *backups;
+    Guests *guests;
+    Groups *groups;
+    Markets *markets;
     HookRuns *hooks;
     Client *client;
     GTree *events; /* of what will happen outside the core */
