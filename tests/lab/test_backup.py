@@ -149,13 +149,14 @@ class TestBackup:
         machine.write(0x55, 4 << 20)
         machine.off()
         machine.cloud.cli("onevm", "updateconf", machine.name, "--append", machine.conf("BACKUP_CONFIG = [ KEEP_LAST = 2 ]"))
-        assert machine.back_up(state=POWEROFF) == [("2", "FULL"), ("3", "INCREMENT")]
+        last = 5 if machine.form() == "qcow2" else 2  # of those that were made before, here and around the snapshot
+        assert machine.back_up(state=POWEROFF) == [(str(last), "FULL"), (str(last + 1), "INCREMENT")]
         identity, where = machine.backups()
-        assert sorted(path.name for path in where.iterdir()) == ["2", "3"]
+        assert sorted(path.name for path in where.iterdir()) == [str(last), str(last + 1)]
         machine.damage()
         machine.cloud.cli("onevm", "restore", machine.name, identity, "--wait")
         assert machine.holds(0x55, 4 << 20) and machine.holds(0x22, 2 << 20) and machine.holds(0, 3 << 20)
-        machine.cloud.cli("onevm", "restore", machine.name, identity, "--increment", "2", "--wait")
+        machine.cloud.cli("onevm", "restore", machine.name, identity, "--increment", last, "--wait")
         assert machine.holds(0x33, 3 << 20) and machine.holds(0x44, 1 << 20)
 
     def test_images_of_it(self, machine):
