@@ -78,6 +78,9 @@ class TestPrepare:
         assert "[proof 2/2]" in said
         assert bare.on("node01", "stat", "-c", "%U", "/var/lib/one/datastores").strip() == "oneadmin"
         assert bare.on("node01", "findmnt", "-rn", "-M", "/var/lib/one/datastores", "-o", "SOURCE").strip() == "fe:/srv/ds"
+        # No client of NFS is in the kernels of test machines: this is what the real mount(8) and mount.nfs(8) would be given.
+        assert [line for line in bare.on("node01", "cat", "/etc/fstab").splitlines() if "/var/lib/one" in line] == \
+            ["fe:/srv/ds /var/lib/one/datastores nfs rw,hard,_netdev,nofail 0 0"]
         assert "spare0" in bare.on("node02", "ls", "/sys/class/net/br1/brif")
         assert bare.on("node01", "ssh", "-o", "BatchMode=yes", "node02", "id", "-un").strip() == "oneadmin"
         assert bare.on("node01", "virsh", "-c", "qemu+ssh://node02/system", "hostname").strip() == "node02"
