@@ -201,3 +201,38 @@ def test_a_command_that_cannot_be_found_by_its_word(command):
     """Its output is cut all the same, and its writes fail from then on."""
     said = command("exec yes", known=False)
     assert said["code"] == "137" and "over" in said
+
+
+def tree(top, files):
+    for name, text in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+V2 = {"cpu.stat": "usage_usec 1500\nuser_usec 1000\nsystem_usec 500\n", "memory.current": "4096\n", "memory.max": "67108864\n", "cgroup.freeze": "0\n",
+      "io.stat": "8:0 rbytes=10 wbytes=20 rios=1 wios=1 dbytes=0 dios=0\n7:1 rbytes=5 wbytes=1\n"}
+V1 = {"cpuacct/lxc.payload.one-7/cpuacct.usage": "1500000\n", "memory/lxc.payload.one-7/memory.usage_in_bytes": "4096\n",
+      "memory/lxc.payload.one-7/memory.limit_in_bytes": "67108864\n", "freezer/lxc.payload.one-7/freezer.state": "THAWED\n"}
+FIGURES = 'groups=$PWD/groups; figures one-7; echo "$cpu $memory $most $frozen $reads $writes"'
+
+
+@pytest.mark.parametrize("changed, told", [
+    ({}, "1500000 4096 67108864 0 15 21"), ({"memory.max": "max\n"}, "1500000 4096 -1 0 15 21"), ({"cgroup.freeze": "1\n"}, "1500000 4096 67108864 1 15 21"),
+    ({"io.stat": ""}, "1500000 4096 67108864 0 0 0")])
+@pytest.mark.parametrize("name", ["lxc.payload.one-7", "lxc.payload.one-7-3", "lxc.payload.one-7-12"])
+def test_figures_of_control_groups_2(host, tmp_path, changed, told, name):
+    tree(tmp_path / "groups", {"cgroup.controllers": "cpu memory io\n"})
+    tree(tmp_path / "groups" / name, V2 | changed)
+    assert host(FIGURES).stdout == told + "\n"
+
+
+@pytest.mark.parametrize("state, frozen", [("THAWED", 0), ("FROZEN", 1), ("FREEZING", 1)])
+def test_figures_of_control_groups_1(host, tmp_path, state, frozen):
+    tree(tmp_path / "groups", V1 | {"freezer/lxc.payload.one-7/freezer.state": state + "\n"})
+    assert host(FIGURES).stdout == f"1500000 4096 67108864 {frozen} -1 -1\n"
+
+
+def test_figures_of_no_group(host, tmp_path):
+    tree(tmp_path / "groups", {"cgroup.controllers": "cpu memory io\n"})
+    assert host(FIGURES).stdout == "-1 -1 -1 0 -1 -1\n"

@@ -42,15 +42,18 @@ block_bytes() { # GROUP
     done <"$1/io.stat"
 }
 
+groups=/sys/fs/cgroup
+
 figures() { # NAME: sets cpu (ns), memory, most (bytes), frozen, reads, writes
-    cpu=-1 memory=-1 most=-1 frozen=0
-    top=/sys/fs/cgroup
+    cpu=-1 memory=-1 most=-1 frozen=0 reads=-1 writes=-1
+    top=$groups
     if [ -e $top/cgroup.controllers ]; then
         payload $top "$1"
         [ -n "$group" ] || return
         read -r _ cpu <"$group/cpu.stat" && cpu=$((cpu * 1000))
         one_number "$group/memory.current" && memory=$number
-        one_number "$group/memory.max" && most=$number
+        # "max": no limit.
+        one_number "$group/memory.max" && [ "$number" != max ] && most=$number
         one_number "$group/cgroup.freeze" && frozen=$number
         block_bytes "$group"
         return
