@@ -62,6 +62,7 @@ def machine(one):
     identity = one.running(0, "CPU = 0.1\nMEMORY = 64\nMIGRATE = [ POSTCOPY = YES ]\n", name=f"m{time.monotonic_ns()}")
     yield identity
     one.action("terminate-hard", identity)
+    one.wait(identity, "DONE")  # the next test counts those that live
 
 
 def host_of(one, identity):
