@@ -63,8 +63,7 @@ typedef gboolean (*StoreRow)(const StoreValue *values, gpointer data, GError **e
 typedef struct Store Store;
 struct Store {
     /* Commits writes (a list, ownership taken) as one transaction; may return before it is
-     * done, or call `done` before it returns. Batches are committed in the order they come.
-     * Called by one thread only. */
+     * done. Batches are committed in the order they come. */
     void (*commit)(Store *store, guint64 batch, StoreWrite *writes, StoreDone done, gpointer data);
     /* Reads all rows, ordered by key. Used at the start. */
     gboolean (*load)(Store *store, const StoreTable *table, StoreRow row, gpointer data,

@@ -154,12 +154,6 @@ void checkpoint_after_commit(Checkpoint *checkpoint)
         copy_rest(checkpoint);
 }
 
-gboolean checkpoint_is_far(const Checkpoint *checkpoint)
-{
-    guint pages = checkpoint_wal_pages(checkpoint);
-    return pages >= checkpoint->ended_at && pages < checkpoint->ended_at + WORTH_PAGES;
-}
-
 guint checkpoint_wal_pages(const Checkpoint *checkpoint)
 {
     return g_atomic_int_get(&checkpoint->pages);

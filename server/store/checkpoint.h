@@ -22,8 +22,6 @@ void checkpoint_free(Checkpoint *checkpoint);
 /* Called by the thread that commits, after each commit. Seldom takes longer than it takes to
  * see that nothing is to do. */
 void checkpoint_after_commit(Checkpoint *checkpoint);
-/* Nothing would be to do after a small commit. Asked by who may commit, as the above. */
-gboolean checkpoint_is_far(const Checkpoint *checkpoint);
 /* Pages in the WAL after the last commit, and how often it was begun again. */
 guint checkpoint_wal_pages(const Checkpoint *checkpoint);
 guint64 checkpoint_count(const Checkpoint *checkpoint);

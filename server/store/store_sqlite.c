@@ -6,6 +6,7 @@
 #include "server/store/sqlite.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -13,11 +14,9 @@
 /* Rows in one transaction at most, so that the first of many waiting batches is not held up. */
 #define ROWS_AT_ONCE 5000
 
-/* A lone batch of at most so many rows is saved by the thread that brings it, since to wake
- * another takes a third as long as to save it; but not on a disk that needs longer than this
- * (microseconds), as the caller has others to serve meanwhile. */
-#define ROWS_AT_THE_SPOT  8
-#define USUAL_AT_THE_SPOT 500
+/* How long the thread looks for the next batch before it sleeps, in microseconds: a caller who
+ * waits for one change to be safe before the next comes again sooner than a thread is woken. */
+#define LINGER 100
 
 typedef struct Batch Batch;
 struct Batch {
@@ -37,11 +36,11 @@ typedef struct SqliteStore {
     GThread *thread;
     GMutex lock; /* of what follows */
     GCond arrived, settled;
-    GQueue waiting;              /* of Batch * */
-    GPtrArray *own, *own_writes; /* what is saved at the spot; of who calls commit */
+    GQueue waiting;  /* of Batch * */
+    gint arrivals;   /* whether any waits; also read without the lock */
+    gboolean asleep; /* the thread waits for `arrived` */
     gboolean busy, stop;
     guint flushing;  /* threads that wait for `settled` */
-    gint64 usual;    /* microseconds that a commit took of late; of who is busy */
     GError *failure; /* the first; the store is dead then */
     StoreFigures figures;
 } SqliteStore;
@@ -74,6 +73,7 @@ static void take_waiting(SqliteStore *self, GPtrArray *batches, GPtrArray *write
         add_writes(writes, batch);
         g_ptr_array_add(batches, batch);
     }
+    g_atomic_int_set(&self->arrivals, g_queue_is_empty(&self->waiting) ? 0 : 1);
 }
 
 /* After a failure nothing more is written: a later batch must never be saved without an
@@ -84,9 +84,7 @@ static void commit_together(SqliteStore *self, GPtrArray *batches, GPtrArray *wr
     GError *error = NULL;
     if (!self->failure && writes->len > 0) {
         g_mutex_lock(&self->connection);
-        gint64 begun = g_get_monotonic_time();
         rows_commit(self->rows, writes, &applied, &error);
-        self->usual += (g_get_monotonic_time() - begun - self->usual) / 8;
         g_mutex_unlock(&self->connection);
     }
     g_mutex_lock(&self->lock);
@@ -110,9 +108,20 @@ static void settled(SqliteStore *self)
         g_cond_broadcast(&self->settled);
 }
 
+/* Whoever else wants the processor gets it meanwhile. Called with the lock, which it leaves. */
+static void linger(SqliteStore *self)
+{
+    g_mutex_unlock(&self->lock);
+    gint64 until = g_get_monotonic_time() + LINGER;
+    while (!g_atomic_int_get(&self->arrivals) && g_get_monotonic_time() < until)
+        sched_yield();
+    g_mutex_lock(&self->lock);
+}
+
 static gpointer store_thread(gpointer data)
 {
     SqliteStore *self = data;
+    gboolean is_lone = FALSE; /* one batch was all that waited */
     g_autoptr(GPtrArray) batches = g_ptr_array_new_with_free_func((GDestroyNotify)batch_free);
     g_autoptr(GPtrArray) writes = g_ptr_array_new();
     g_mutex_lock(&self->lock);
@@ -123,9 +132,15 @@ static gpointer store_thread(gpointer data)
             settled(self);
             if (self->stop)
                 break;
-            g_cond_wait(&self->arrived, &self->lock);
+            self->asleep = !is_lone;
+            if (is_lone)
+                linger(self);
+            else
+                g_cond_wait(&self->arrived, &self->lock);
+            self->asleep = is_lone = FALSE;
             continue;
         }
+        is_lone = batches->len == 1;
         self->busy = TRUE;
         g_mutex_unlock(&self->lock);
         commit_together(self, batches, writes);
@@ -142,39 +157,6 @@ static gpointer store_thread(gpointer data)
 
 /* ---- the interface ---- */
 
-static gboolean is_small(const StoreWrite *write)
-{
-    guint rows = 0;
-    for (; write; write = write->next)
-        rows++;
-    return rows <= ROWS_AT_THE_SPOT;
-}
-
-/* Saves a batch in the caller's thread if nobody else saves. FALSE: it must wait its turn. */
-static gboolean commit_at_the_spot(SqliteStore *self, Batch *batch)
-{
-    if (!is_small(batch->writes))
-        return FALSE;
-    g_mutex_lock(&self->lock);
-    gboolean free = !self->busy && g_queue_is_empty(&self->waiting) && !self->failure &&
-                    self->usual < USUAL_AT_THE_SPOT && checkpoint_is_far(self->checkpoint);
-    if (free)
-        self->busy = TRUE;
-    g_mutex_unlock(&self->lock);
-    if (!free)
-        return FALSE;
-    g_ptr_array_add(self->own, batch);
-    add_writes(self->own_writes, batch);
-    commit_together(self, self->own, self->own_writes);
-    g_ptr_array_set_size(self->own, 0);
-    g_ptr_array_set_size(self->own_writes, 0);
-    g_mutex_lock(&self->lock);
-    self->busy = FALSE;
-    settled(self);
-    g_mutex_unlock(&self->lock);
-    return TRUE;
-}
-
 static void store_commit(Store *store, guint64 number, StoreWrite *writes, StoreDone done,
                          gpointer data)
 {
@@ -187,12 +169,13 @@ static void store_commit(Store *store, guint64 number, StoreWrite *writes, Store
         batch_free(batch);
         return;
     }
-    if (commit_at_the_spot(self, batch))
-        return;
     g_mutex_lock(&self->lock);
     g_queue_push_tail(&self->waiting, batch);
+    g_atomic_int_set(&self->arrivals, 1);
+    gboolean wake = self->asleep;
     g_mutex_unlock(&self->lock);
-    g_cond_signal(&self->arrived);
+    if (wake)
+        g_cond_signal(&self->arrived);
 }
 
 static gboolean store_load(Store *store, const StoreTable *table, StoreRow row, gpointer data,
@@ -232,8 +215,6 @@ static void store_destroy(Store *store)
     if (self->lock_file != -1)
         close(self->lock_file);
     g_clear_error(&self->failure);
-    g_ptr_array_unref(self->own);
-    g_ptr_array_unref(self->own_writes);
     g_mutex_clear(&self->connection);
     g_mutex_clear(&self->lock);
     g_cond_clear(&self->arrived);
@@ -272,8 +253,6 @@ static SqliteStore *sqlite_store_new(void)
     g_cond_init(&self->arrived);
     g_cond_init(&self->settled);
     g_queue_init(&self->waiting);
-    self->own = g_ptr_array_new_with_free_func((GDestroyNotify)batch_free);
-    self->own_writes = g_ptr_array_new();
     return self;
 }
 

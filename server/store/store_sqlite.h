@@ -1,10 +1,8 @@
 /*
- * The embedded store: SQLite in WAL mode with synchronous=FULL, one connection, and a
- * thread that commits. Batches that wait together share one transaction, and so one
- * fdatasync; a small batch that comes alone is committed by the caller, if the disk is quick,
- * for to wake the thread would cost a third on top. Another thread moves the WAL into the database
- * without holding up commits. See server/core/store.h for the interface and server/store/schema for
- * the tables.
+ * The embedded store: SQLite in WAL mode with synchronous=FULL, one connection in a
+ * thread of its own. Batches that wait together share one transaction, and so one
+ * fdatasync; a second thread moves the WAL into the database without holding up commits.
+ * See server/core/store.h for the interface and server/store/schema for the tables.
  */
 #pragma once
 
