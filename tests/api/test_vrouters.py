@@ -159,6 +159,28 @@ def test_a_deleted_router_keeps_its_addresses_until_its_machines_have_ended(one,
     check(one)
 
 
+def test_a_router_that_goes_with_its_last_machine_while_it_is_deleted_again(one, template, nets):
+    """The first attempt left it to be deleted; in the second one the machine is DONE at once, and the router goes with it."""
+    inside, _, number = nets
+    router = one.ok("one.vrouter.allocate", f"NAME = again{number}\nNIC = [ NETWORK_ID = {inside}, FLOATING_IP = YES ]")
+    one.ok("one.vrouter.instantiate", router, 1, template, "a%i", False, "")
+    (machine,) = vms(one, router)
+    one.ok("one.vm.deploy", machine, 0, False, -1, "")
+    rest(one, [machine], "RUNNING")
+    one.control("CANCEL * fail=1")
+    assert one.ok("one.vrouter.delete", router) == router
+    rest(one, [machine], "RUNNING")
+    one.control()
+    assert one.xml("one.vrouter.info", router).findtext("TEMPLATE/DELETING") == "YES"
+    one.ok("one.vm.recover", machine, 4)
+    rest(one, [machine], "PENDING")
+    assert one.ok("one.vrouter.delete", router) == router
+    assert one.state(machine) == "DONE"
+    refused(one, NO_EXISTS, "Error getting", "one.vrouter.info", router)
+    assert held(one, inside) == held(one, inside, "VM") == {}
+    check(one)
+
+
 def test_an_address_is_the_routers_until_the_last_machine_lets_go(one, template, nets):
     """A guest that keeps its card keeps the address, too; it can be tried again, and its end settles it."""
     inside, outside, number = nets

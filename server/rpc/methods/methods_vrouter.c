@@ -152,12 +152,16 @@ static gboolean end_machines(Request *request, const GArray *ids)
  * and goes when that machine is DONE. */
 RpcReply *vrouter_delete(Request *request)
 {
-    VRouter *router = VROUTER(request->object);
-    gint32 id = router->head.id;
-    g_autoptr(GArray) vms = g_array_copy(router->vms); /* which gets shorter */
-    if (!end_machines(request, vms))
+    gint32 id = request->object->id;
+    g_autoptr(GArray) vms = g_array_copy(VROUTER(request->object)->vms); /* which gets shorter */
+    gboolean ended = end_machines(request, vms);
+    Object *left = pool_get(request->world, KIND_VROUTER, id);
+    if (!left)
+        request->object = NULL; /* it was leaving, and went with its last machine */
+    if (!ended)
         return NULL;
-    vrouter_leave(request->world, router);
+    if (left)
+        vrouter_leave(request->world, VROUTER(left));
     return reply_int(request, id);
 }
 
