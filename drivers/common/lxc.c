@@ -20,13 +20,14 @@ EMBED(base);
 EMBED(users);
 EMBED(place);
 EMBED(figures);
+EMBED(sockets);
 EMBED(life);
 EMBED(report);
 EMBED(memory);
 EMBED(check);
 EMBED(inside);
 
-enum { BASE = 1, USERS = 2, PLACE = 4, FIGURES = 8 };
+enum { BASE = 1, USERS = 2, PLACE = 4, FIGURES = 8, SOCKETS = 16 };
 
 /* Files, with those that go before them. A function is called by its name alone, so no two files
  * have one of the same name. */
@@ -38,10 +39,11 @@ static const struct {
     {lxc_host_users, USERS, BASE},
     {lxc_host_place, PLACE, BASE | USERS},
     {lxc_host_figures, FIGURES, BASE},
+    {lxc_host_sockets, SOCKETS, BASE | FIGURES},
     {lxc_host_life, 0, BASE | USERS | PLACE},
     {lxc_host_report, 0, BASE | FIGURES},
     {lxc_host_memory, 0, BASE | USERS | PLACE},
-    {lxc_host_check, 0, BASE | USERS | FIGURES},
+    {lxc_host_check, 0, BASE | USERS | FIGURES | SOCKETS},
     {lxc_host_inside, 0, BASE | FIGURES},
 };
 

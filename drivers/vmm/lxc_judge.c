@@ -175,6 +175,23 @@ static void judge_files(const LxcFacts *facts, Verdict *verdict)
     judge_troubles(facts, verdict, words, "nothing is open or mounted that CRIU cannot restore");
 }
 
+/* Told with what would help, since neither CRIU nor the kernel is broken alone. */
+static void judge_sockets(const LxcFacts *facts, Verdict *verdict)
+{
+    static const char *const words[] = {"socket ", NULL};
+    const LxcHostFacts *here = &facts->hosts[LXC_SOURCE];
+    const GPtrArray *troubles = here->troubles;
+    gboolean found = FALSE;
+    for (guint i = 0; i < troubles->len; i++)
+        found = found || g_str_has_prefix(troubles->pdata[i], words[0]);
+    if (found)
+        say(verdict, STOP,
+            "CRIU %s cannot write its sockets with Linux %s, which %s has: CRIU 4.2 can, and so it "
+            "can with a Linux before 6.16; or end these programs before the move",
+            here->criu, here->kernel, here->name);
+    judge_troubles(facts, verdict, words, "it has no socket open that CRIU cannot write");
+}
+
 static void judge_memory(const LxcFacts *facts, Verdict *verdict)
 {
     const LxcHostFacts *here = &facts->hosts[LXC_SOURCE], *there = &facts->hosts[LXC_DESTINATION];
@@ -229,8 +246,9 @@ static const struct {
     {"kernel", judge_kernel, TRUE},     {"control-groups", judge_groups, TRUE},
     {"terminal", judge_terminal, TRUE}, {"users", judge_users, TRUE},
     {"devices", judge_devices, TRUE},   {"namespaces", judge_namespaces, TRUE},
-    {"files", judge_files, TRUE},       {"memory", judge_memory, TRUE},
-    {"disks", judge_disks, TRUE},       {"networks", judge_networks, TRUE},
+    {"files", judge_files, TRUE},       {"sockets", judge_sockets, TRUE},
+    {"memory", judge_memory, TRUE},     {"disks", judge_disks, TRUE},
+    {"networks", judge_networks, TRUE},
 };
 
 void lxc_verdict_clear(LxcVerdict *verdict)

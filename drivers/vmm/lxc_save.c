@@ -2,6 +2,7 @@
 #include "drivers/vmm/lxc.h"
 
 #define SAVE_SECONDS 3600
+#define LOOK_SECONDS 60
 
 static gboolean can_save(DriverJob *job, LxcPlan *plan)
 {
@@ -34,9 +35,23 @@ static void call_with_file(DriverJob *job, const char *function)
                &error);
 }
 
+/* What CRIU would stumble over is told before anything of the container is touched. */
+static gboolean refuse_sockets(DriverJob *job)
+{
+    const VmmAction *action = vmm_action_of(job);
+    const SshWatch watch = lxc_watch(job, LOOK_SECONDS);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *call = lxc_call("refuse_sockets", action->domain, lxc_uuid(action), NULL);
+    if (lxc_do(action->host, call, &watch, NULL, &error))
+        return TRUE;
+    driver_job_fail(job, "%s", error->message);
+    return FALSE;
+}
+
 void lxc_save(DriverJob *job)
 {
-    call_with_file(job, "save");
+    if (refuse_sockets(job))
+        call_with_file(job, "save");
 }
 
 void lxc_restore(DriverJob *job)

@@ -1,10 +1,13 @@
 """What the LXC flavour runs on a host, with the programs of the host played."""
 import base64
 import contextlib
+import errno
 import os
 import shlex
 import signal
+import socket
 import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
@@ -236,3 +239,90 @@ def test_figures_of_control_groups_1(host, tmp_path, state, frozen):
 def test_figures_of_no_group(host, tmp_path):
     tree(tmp_path / "groups", {"cgroup.controllers": "cpu memory io\n"})
     assert host(FIGURES).stdout == "-1 -1 -1 0 -1 -1\n"
+
+
+# What it has open, and what of that is of the network.
+HOLDER = """
+import socket, sys
+listens = socket.create_server(("127.0.0.1", 0))
+calls = socket.create_connection(listens.getsockname())
+asks = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+asks.bind(("::", 0))
+nowhere = socket.socket()
+harmless = socket.socketpair(), socket.socket(socket.AF_UNIX), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+ports = [one.getsockname()[1] for one in (listens, calls, asks)]
+if len(sys.argv) > 1:
+    for one in (listens, calls, asks, nowhere):
+        one.close()
+open("/proc/self/comm", "w").write("holder")
+print(*ports, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A container of one process: (ports, its words)."""
+    started = []
+
+    def start(*words):
+        held = subprocess.Popen([sys.executable, "-c", HOLDER, *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(held)
+        ports = held.stdout.readline().split()
+        (tmp_path / "group").mkdir()
+        (tmp_path / "group/cgroup.procs").write_text(f"{held.pid}\n")
+        return ports
+    yield start
+    for held in started:
+        held.communicate()
+
+
+SOCKETS = 'begin() { :; }; state() { echo running; }; group_of() { group=$PWD/group; }; asked=%s; '
+REFUSED = SOCKETS % "-1"  # as a kernel from 6.16 on does it: no socket answers that
+REFUSES = """case "$*" in
+--version) echo 'Version: 4.1.1' ;;
+dump*) while [ "$1" != -D ]; do shift; done
+    echo "(00.1) Error (criu/sockets.c:628): sockets: Can't get 1:16 opt: Operation not supported" >"$2/log"; exit 1 ;;
+esac"""
+
+
+def test_sockets_in_the_way_are_named(host, holder):
+    listens, calls, asks = holder()
+    ended = host(REFUSED + "sockets_in_the_way one-7", criu=REFUSES)
+    assert sorted(ended.stdout.splitlines()) == sorted([
+        f"TCP port {listens} (listening) is open in holder", f"TCP port {calls} (connected) is open in holder", f"UDP port {asks} is open in holder",
+        "a socket of TCP without an address is open in holder"]), ended.stderr
+    ended = host(REFUSED + "refuse_sockets one-7 uuid", criu=REFUSES)
+    assert ended.returncode == 1 and ended.stderr.startswith("CRIU 4.1.1 cannot write the sockets of one-7 with Linux ")
+    assert f"TCP port {listens} (listening) is open in holder" in ended.stderr and "CRIU 4.2 can" in ended.stderr
+
+
+@pytest.mark.parametrize("asked, criu", [(int(socket.SO_TYPE), REFUSES), ("-1", "exit 0"), ("-1", "exit 1")], ids=["kernel answers", "CRIU writes", "CRIU cannot be tried"])
+def test_sockets_that_can_be_written(host, holder, asked, criu):
+    holder()
+    ended = host(SOCKETS % asked + "sockets_in_the_way one-7; refuse_sockets one-7 uuid", criu=criu)
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_sockets_of_one_computer_are_not_in_the_way(host, holder):
+    holder("without")
+    ended = host(REFUSED + "sockets_in_the_way one-7; refuse_sockets one-7 uuid", criu=REFUSES)
+    assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
+
+
+def test_sockets_are_asked_for_what_criu_asks(host, holder):
+    """By this kernel, whichever it is."""
+    holder()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.getsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED)
+            refused = False
+        except OSError as problem:
+            refused = problem.errno == errno.EOPNOTSUPP
+    assert bool(host(SOCKETS % "SO_PASSCRED" + "open_sockets one-7").stdout) == refused
+
+
+def test_many_sockets_are_counted(host):
+    many = "for port in $(seq 10 21); do echo UDP port $port is open in x; done"
+    ended = host(f"{REFUSED}open_sockets() {{ {many}; }}; sockets_in_the_way one-7", criu=REFUSES)
+    assert ended.stdout.splitlines()[5:] == ["UDP port 15 is open in x", "6 more are open"], ended.stderr

@@ -19,6 +19,11 @@ while :; do
     /bin/busybox sleep 0.2
 done
 """
+# The same, behind a program that waits for connections: as its first program, OS/INIT.
+LISTENING = """#!/bin/busybox sh
+/bin/busybox nc -l -p 8080 </dev/null >/dev/null 2>&1 &
+exec /bin/busybox sh /sbin/init
+"""
 TEMPLATE = """NAME = "box"
 CPU = 0.5
 MEMORY = 64
@@ -46,8 +51,9 @@ def make_image(lab):
     shutil.copy(shutil.which("busybox"), top / "bin/busybox")
     (top / "bin/sh").unlink(missing_ok=True)
     (top / "bin/sh").symlink_to("busybox")
-    (top / "sbin/init").write_text(INIT)
-    (top / "sbin/init").chmod(0o755)
+    for name, text in (("init", INIT), ("listening", LISTENING)):
+        (top / "sbin" / name).write_text(text)
+        (top / "sbin" / name).chmod(0o755)
     subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
 
 

@@ -154,9 +154,10 @@ static GPtrArray *functions_of(const char *text)
 static void test_programs(void)
 {
     static const char *const calls[] = {
-        "deploy", "start_imported", "end",     "again",   "limit",    "freeze",   "report",
-        "watch",  "checkpoint",     "look",    "restore", "withdraw", "leave",    "images_of",
-        "save",   "resume",         "inspect", "console", "execute",  "executed", "end_command"};
+        "deploy",  "start_imported", "end",         "again",         "limit",   "freeze",
+        "report",  "watch",          "checkpoint",  "look",          "restore", "withdraw",
+        "leave",   "images_of",      "save",        "resume",        "inspect", "console",
+        "execute", "executed",       "end_command", "refuse_sockets"};
     g_autoptr(GHashTable) all = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint i = 0; i < G_N_ELEMENTS(calls); i++) {
         g_autofree char *program = lxc_program(calls[i]);
@@ -259,6 +260,13 @@ static void test_ways(void)
         {"trouble device /dev/fuse is open in sshfs\n", "", TRUE, FALSE, TRUE, LXC_STOPPED,
          "/dev/fuse is open in sshfs"},
         {"trouble namespace pid of unshare\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "of unshare"},
+        {"trouble socket TCP port 80 (listening) is open in httpd\n", "", TRUE, FALSE, TRUE,
+         LXC_STOPPED, "socket TCP port 80 (listening) is open in httpd"},
+        {"trouble socket UDP port 53 is open in named\n", "", FALSE, FALSE, TRUE, LXC_STOPPED,
+         "CRIU 4.1.1 cannot write its sockets with Linux 6.1, which node01 has: CRIU 4.2 can"},
+        {"trouble socket TCP port 80 (listening) is open in httpd\n", "", TRUE, TRUE, FALSE,
+         LXC_STOPPED, "LIVE_ONLY forbids to stop it, and it cannot move live: CRIU 4.1.1 cannot"},
+        {"", "", TRUE, FALSE, TRUE, LXC_LIVE, "it has no socket open that CRIU cannot write"},
         {"trouble lock of a file is held by flock\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "flock"},
         {"shifted yes\n", "", TRUE, FALSE, TRUE, LXC_STOPPED, "node02 cannot mount its disks for"},
         {"shifted yes\ncards yes\n", "shifts yes\n", TRUE, FALSE, TRUE, LXC_STOPPED,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Whether a container can move, and how: what is in it that CRIU cannot write or restore, and what the host
-# has. It changes nothing. Needs base.sh, users.sh and figures.sh.
+# has. It changes nothing. Needs base.sh, users.sh, figures.sh and sockets.sh.
 # shellcheck disable=SC2154 # other files set them
 
 # What CRIU 4.1 cannot write or restore, of one process; the kinds are told once each.
@@ -71,4 +71,5 @@ inspect() { # NAME UUID DIRECTORY BRIDGES DISKS
     [ -z "$(users_of "$1")" ] || echo 'shifted yes'
     ! has_cards "$1" || echo 'cards yes'
     troubles "$1" "$(lxc-info -n "$1" -pH)" | sort -u | head -n 12 | sed 's/^/trouble /'
+    sockets_in_the_way "$1" | sed 's/^/trouble socket /'
 }
