@@ -10,6 +10,18 @@ end() { # CODE TEXT
     exit "$1"
 }
 
+# The last line of a file that somebody wrote may have no end: what follows would be glued to it.
+append() { # FILE LINE
+    [ ! -s "$1" ] || [ -z "$(tail -c 1 "$1")" ] || echo >>"$1" || return
+    printf '%s\n' "$2" >>"$1"
+}
+
+fstab=/etc/fstab
+hosts_file=/etc/hosts
+known_hosts=/etc/ssh/ssh_known_hosts
+qemu_conf=/etc/libvirt/qemu.conf
+ssh_config=/root/.ssh/config
+
 # ---- system ----
 
 check_system() {
@@ -98,8 +110,7 @@ fix_key() {
     home=$(getent passwd "$user" | cut -d: -f6)
     group=$(id -gn "$user") && install -d -m 700 -o "$user" -g "$group" "$home/.ssh" || exit
     file=$home/.ssh/authorized_keys
-    [ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
-    echo "$key" >>"$file" && chown "$user:$group" "$file" && chmod 600 "$file"
+    append "$file" "$key" && chown "$user:$group" "$file" && chmod 600 "$file"
 }
 
 # ---- lxc ----
@@ -244,21 +255,23 @@ fix_libvirt() {
 
 check_owner() {
     case $hypervisor in kvm | qemu) ;; *) exit 3 ;; esac
-    file=/etc/libvirt/qemu.conf
-    [ -e $file ] || end 1 "there is no $file yet"
+    file=$qemu_conf
+    [ -e "$file" ] || end 1 "there is no $file yet"
     group=$(id -gn "$user" 2>/dev/null)
     for line in "user = \"$user\"" "group = \"$group\"" 'dynamic_ownership = 0'; do
-        sed 's/  */ /g' $file | grep -qxF "$line" || end 1 "$file does not say $line"
+        sed 's/  */ /g' "$file" | grep -qxF "$line" || end 1 "$file does not say $line"
     done
     echo "QEMU runs as $user"
 }
 
 fix_owner() {
-    file=/etc/libvirt/qemu.conf
+    file=$qemu_conf
     group=$(id -gn "$user") || exit
-    [ -e $file ] || end 2 'libvirt is not installed'
-    sed -i -E '/^ *(user|group|dynamic_ownership) *=/d' $file || exit
-    printf 'user = "%s"\ngroup = "%s"\ndynamic_ownership = 0\n' "$user" "$group" >>$file || exit
+    [ -e "$file" ] || end 2 'libvirt is not installed'
+    sed -i -E '/^ *(user|group|dynamic_ownership) *=/d' "$file" || exit
+    for line in "user = \"$user\"" "group = \"$group\"" 'dynamic_ownership = 0'; do
+        append "$file" "$line" || exit
+    done
     if command -v systemctl >/dev/null; then
         systemctl restart libvirtd
     else
@@ -276,7 +289,7 @@ fix_owner() {
 check_mount() {
     [ -n "$nfs" ] || exit 3
     source=$(findmnt -rn -M "$datastores" -o SOURCE)
-    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" /etc/fstab || end 1 "/etc/fstab has no line for $nfs"
+    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" "$fstab" || end 1 "$fstab has no line for $nfs"
     [ -n "$source" ] || end 1 "$nfs is not mounted at $datastores"
     [ "$source" = "$nfs" ] || end 2 "$source is mounted at $datastores, not $nfs"
     echo "$nfs at $datastores"
@@ -287,8 +300,8 @@ fix_mount() {
     [ -z "$source" ] || [ "$source" = "$nfs" ] || end 2 "$source is mounted at $datastores already"
     mkdir -p "$datastores" || exit
     [ -n "$source" ] || [ -z "$(ls -A "$datastores")" ] || end 2 "$datastores is not empty: the mount would hide what is there"
-    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" /etc/fstab ||
-        echo "$nfs $datastores nfs rw,hard,_netdev,nofail 0 0" >>/etc/fstab || exit
+    grep -qsE "^${nfs}[[:blank:]]+${datastores}[[:blank:]]" "$fstab" ||
+        append "$fstab" "$nfs $datastores nfs rw,hard,_netdev,nofail 0 0" || exit
     [ -n "$source" ] || mount "$datastores"
 }
 
@@ -421,17 +434,17 @@ check_names() {
 
 fix_names() {
     name=$(hostname)
-    work=$(mktemp) && cat /etc/hosts >"$work" || exit
+    work=$(mktemp) && cat "$hosts_file" >"$work" || exit
     case $(getent ahostsv4 "$name") in
     '' | 127.*)
         # Its own name leaves the lines of loopback addresses.
-        awk -v name="$name" '/^127\./ { line = $1; for (i = 2; i <= NF; i++) if ($i != name && index($i, name ".") != 1) line = line " " $i; if (line != $1) print line; next } 1' /etc/hosts >"$work"
-        echo "$address $name" >>"$work" ;;
+        awk -v name="$name" '/^127\./ { line = $1; for (i = 2; i <= NF; i++) if ($i != name && index($i, name ".") != 1) line = line " " $i; if (line != $1) print line; next } 1' "$hosts_file" >"$work"
+        append "$work" "$address $name" ;;
     esac
     for peer in $peers; do
-        getent hosts "${peer%%=*}" >/dev/null || grep -qwF "${peer%%=*}" "$work" || echo "${peer#*=} ${peer%%=*}" >>"$work"
+        getent hosts "${peer%%=*}" >/dev/null || grep -qwF "${peer%%=*}" "$work" || append "$work" "${peer#*=} ${peer%%=*}"
     done
-    cat "$work" >/etc/hosts && rm -f "$work"
+    cat "$work" >"$hosts_file" && rm -f "$work"
 }
 
 # ---- trust ----
@@ -443,7 +456,7 @@ check_trust() {
         [ -z "$word" ] || grep -qsF "$word" "$home/.ssh/authorized_keys" || end 1 "$user does not accept root of ${rest#root@}"
     done; } || exit
     echo "$peer_hostkeys" | { while read -r names type word; do
-        [ -z "$word" ] || grep -qsF "$names $type $word" /etc/ssh/ssh_known_hosts || end 1 "the key of $names is not in /etc/ssh/ssh_known_hosts"
+        [ -z "$word" ] || grep -qsF "$names $type $word" "$known_hosts" || end 1 "the key of $names is not in $known_hosts"
     done; } || exit
     for peer in $peers; do
         [ "$(ssh -G "${peer%%=*}" 2>/dev/null | awk '$1 == "user" { print $2 }')" = "$user" ] || end 1 "root goes to ${peer%%=*} as another user than $user"
@@ -456,22 +469,22 @@ fix_trust() {
     group=$(id -gn "$user") && install -d -m 700 -o "$user" -g "$group" "$home/.ssh" || exit
     file=$home/.ssh/authorized_keys
     echo "$peer_keys" | while read -r type word rest; do
-        [ -z "$word" ] || grep -qsF "$word" "$file" || echo "$type $word $rest" >>"$file"
+        [ -z "$word" ] || grep -qsF "$word" "$file" || append "$file" "$type $word $rest"
     done
     chown "$user:$group" "$file" && chmod 600 "$file" || exit
     echo "$peer_hostkeys" | while read -r names type word; do
-        [ -z "$word" ] || grep -qsF "$names $type $word" /etc/ssh/ssh_known_hosts || echo "$names $type $word" >>/etc/ssh/ssh_known_hosts
+        [ -z "$word" ] || grep -qsF "$names $type $word" "$known_hosts" || append "$known_hosts" "$names $type $word"
     done
-    chmod 644 /etc/ssh/ssh_known_hosts || exit
-    work=$(mktemp) && config=/root/.ssh/config && touch "$config" || exit
+    chmod 644 "$known_hosts" || exit
+    work=$(mktemp) && touch "$ssh_config" || exit
     {
         echo '# globule: begin'
         echo "Host $(for peer in $peers; do printf '%s ' "${peer%%=*}"; done)"
         echo "    User $user"
         echo '# globule: end'
-        sed '/^# globule: begin/,/^# globule: end/d' "$config"
+        sed '/^# globule: begin/,/^# globule: end/d' "$ssh_config"
     } >"$work" || exit
-    chmod 600 "$work" && mv "$work" "$config"
+    chmod 600 "$work" && mv "$work" "$ssh_config"
 }
 
 # ---- peers ----

@@ -94,12 +94,12 @@ def test_users_of_a_container(host, tmp_path, told, shift, checkpoint, mapped):
 
 
 @pytest.mark.parametrize("before, added", [
-    ("", True), ("root:600000000:200000000\n", False), ("root:100000:65536\nlxd:600100001:65536\n", True), ("root:600100001:65535\n", True)])
+    ("", True), ("root:600000000:200000000\n", False), ("root:100000:65536\nlxd:600100001:65536\n", True), ("root:100000:65536", True), ("root:600100001:65535\n", True)])
 def test_numbers_of_users_are_noted(host, tmp_path, before, added):
     (tmp_path / "ids").write_text(before)
     call = 'id_files="$PWD/ids"; grant_ids 600100001 65536 && grant_ids 600100001 65536'
     assert host(call, newuidmap="exit 0").returncode == 0
-    assert (tmp_path / "ids").read_text() == before + ("root:600100001:65536\n" if added else "")
+    assert (tmp_path / "ids").read_text() == before + "\n" * (before[-1:] not in ("", "\n")) + ("root:600100001:65536\n" if added else "")
 
 
 def test_an_archive_is_unpacked_after_an_interrupted_try(host, tmp_path):

@@ -1,6 +1,7 @@
 #include "client/prepare/hosts.h"
 #include "client/prepare/prepare.h"
 #include "tests/unit/cases.h"
+#include <glib/gstdio.h>
 
 /* ---- lists of hosts ---- */
 
@@ -146,6 +147,54 @@ static void test_lxd(void)
     g_assert_true(g_spawn_command_line_sync(away, NULL, NULL, NULL, NULL));
 }
 
+/* Where somebody left the last line of a file without an end, ours get lines of their own. */
+static void test_files_without_an_end(void)
+{
+    static const char played[] =
+        "user=$(id -un) hosts=2 nfs=fe:/srv datastores=$PWD/ds key='ssh-ed25519 AAAA front' "
+        "peers=globule-peer=10.0.0.2 peer_keys='ssh-ed25519 BBBB root@peer' "
+        "peer_hostkeys='globule-peer ssh-ed25519 CCCC'\n"
+        "getent() { case $1 in passwd) echo \"x:x:0:0::$PWD:/bin/sh\" ;; ahosts*) echo 10.0.0.1 ;; "
+        "*) return 2 ;; esac; }\n"
+        "findmnt() { echo fe:/srv; }; systemctl() { :; }; virsh() { :; }\n";
+    static const char files[] = "fstab=fstab hosts_file=hosts known_hosts=known qemu_conf=conf "
+                                "ssh_config=config; ";
+    static const struct {
+        const char *fix, *file, *line;
+    } cases[] = {
+        {"fix_key", ".ssh/authorized_keys", "ssh-ed25519 AAAA front"},
+        {"fix_owner", "conf", "dynamic_ownership = 0"},
+        {"fix_mount", "fstab", "fe:/srv DIRECTORY/ds nfs rw,hard,_netdev,nofail 0 0"},
+        {"fix_names", "hosts", "10.0.0.2 globule-peer"},
+        {"fix_trust", ".ssh/authorized_keys", "ssh-ed25519 BBBB root@peer"},
+        {"fix_trust", "known", "globule-peer ssh-ed25519 CCCC"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *directory = g_dir_make_tmp("prepare-XXXXXX", NULL);
+        g_autofree char *keys = g_build_filename(directory, ".ssh", NULL);
+        g_autofree char *path = g_build_filename(directory, cases[i].file, NULL);
+        g_autofree char *variables = g_strdup_printf("cd '%s' || exit\n%s", directory, played);
+        g_autofree char *call = g_strconcat(files, cases[i].fix, NULL);
+        g_autofree char *said = NULL, *after = NULL;
+        g_autoptr(GString) line = g_string_new(cases[i].line);
+        (void)g_string_replace(line, "DIRECTORY", directory, 0);
+        g_string_prepend_c(line, '\n');
+        g_string_append_c(line, '\n');
+        g_test_message("%s %s", cases[i].fix, cases[i].file);
+        g_assert_cmpint(g_mkdir(keys, 0700), ==, 0);
+        for (guint k = 0; k < G_N_ELEMENTS(cases); k++) {
+            g_autofree char *other = g_build_filename(directory, cases[k].file, NULL);
+            g_assert_true(g_file_set_contents(other, "the last", -1, NULL));
+        }
+        g_assert_cmpint(run_script(variables, call, &said), ==, 0);
+        g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+        if (!g_str_has_prefix(after, "the last\n") || strstr(after, line->str) == NULL)
+            g_error("after %s: \"%s\"", cases[i].fix, after);
+        g_autofree char *away = g_strdup_printf("rm -r '%s'", directory);
+        g_assert_true(g_spawn_command_line_sync(away, NULL, NULL, NULL, NULL));
+    }
+}
+
 /* ---- what is wanted ---- */
 
 static PrepareWish usual_wish(void)
@@ -223,6 +272,7 @@ int main(int argc, char **argv)
     g_test_add_func("/prepare/rows", test_rows_have_their_functions);
     g_test_add_func("/prepare/looks", test_looks);
     g_test_add_func("/prepare/lxd", test_lxd);
+    g_test_add_func("/prepare/files", test_files_without_an_end);
     g_test_add_func("/prepare/wishes", test_wishes);
     g_test_add_func("/prepare/variables", test_variables);
     return g_test_run();

@@ -50,7 +50,10 @@ grant_ids() { # FROM COUNT
         flock 8
         for file in $id_files; do
             awk -F: -v from="$1" -v count="$2" '$1 == "root" && $2 + 0 <= from && $2 + $3 >= from + count { found = 1 }
-                END { exit !found }' "$file" 2>/dev/null || echo "root:$1:$2" >>"$file" || exit
+                END { exit !found }' "$file" 2>/dev/null && continue
+            # Its last line may have no end.
+            [ ! -s "$file" ] || [ -z "$(tail -c 1 "$file")" ] || echo >>"$file"
+            echo "root:$1:$2" >>"$file" || exit
         done
     ) 8>"$locks/globule-lxc-ids"
 }
