@@ -307,6 +307,7 @@ static void host_succeeded(Lifecycle *lifecycle, Host *host, const Template *rep
     if (host->state == HOST_INIT || host->state == HOST_ERROR)
         set_state(lifecycle, host, HOST_MONITORED);
     host_read_machines(lifecycle, host, report, asked);
+    vm_groups_retry(lifecycle, host);
     leftovers_clean(lifecycle, host);
     if (!was_ready && host->state == HOST_MONITORED)
         lifecycle_ring(lifecycle);

@@ -270,6 +270,9 @@ void vm_exec_carry(Template *now, Template *before);
 
 /* The machine is in another state: it is told of rules that changed meanwhile, or need not be. */
 void vm_groups_follow(Lifecycle *lifecycle, Vm *vm);
+/* The host has reported: it is told again of its machines that have lost their last group, when it
+ * did not take that. */
+void vm_groups_retry(Lifecycle *lifecycle, const Host *host);
 void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info);
 
 /* ---- leftovers.c ---- */

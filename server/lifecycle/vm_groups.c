@@ -8,6 +8,8 @@
 
 #include "server/model/network.h"
 
+#include <string.h>
+
 #define UPDATE_SECONDS 120
 
 static gboolean runs(const Vm *vm)
@@ -16,12 +18,13 @@ static gboolean runs(const Vm *vm)
 }
 
 /* A machine whose cards have lost their last group is noted with no group: a card of it says that
- * its host has older rules, and then that it is being told. */
+ * its host has older rules, then that it is being told, and perhaps that it did not take them. No
+ * commit of a group finds such a machine, so it is told again by itself. */
 #define MARK "RULES_OUTDATED"
-static const char *const OUTDATED = "YES", *const TOLD = "TOLD";
+static const char *const OUTDATED = "YES", *const TOLD = "TOLD", *const FAILED = "FAILED";
 
-/* Of the first card that says so, or of each. TRUE: there was one. */
-static gboolean change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, const char *to)
+/* Of each card that says `from`; `to` NULL: it says nothing any more. */
+static void change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, const char *to)
 {
     TemplateAttribute *card;
     gboolean found = FALSE;
@@ -32,15 +35,17 @@ static gboolean change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, cons
         }
     if (found)
         object_changed(lifecycle->world, &vm->head);
-    return found;
 }
 
-static gboolean has_mark(const Vm *vm)
+/* `word` NULL: whatever it says. */
+static gboolean has_mark(const Vm *vm, const char *word)
 {
     const TemplateAttribute *card;
-    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++)
-        if (attribute_get(card, MARK))
+    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
+        const char *mark = attribute_get(card, MARK);
+        if (mark && (!word || strcmp(mark, word) == 0))
             return TRUE;
+    }
     return FALSE;
 }
 
@@ -48,7 +53,8 @@ static void tell(Lifecycle *lifecycle, Vm *vm)
 {
     if (lifecycle_asks(lifecycle, ASKED_GROUPS, vm->head.id, 0))
         return; /* the answer is followed by another question */
-    (void)change_mark(lifecycle, vm, OUTDATED, TOLD);
+    change_mark(lifecycle, vm, OUTDATED, TOLD);
+    change_mark(lifecycle, vm, FAILED, TOLD);
     g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
@@ -122,8 +128,9 @@ void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm, TemplateAttribute
 static void forget(Lifecycle *lifecycle, Vm *vm)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
-    (void)change_mark(lifecycle, vm, OUTDATED, NULL);
-    (void)change_mark(lifecycle, vm, TOLD, NULL);
+    change_mark(lifecycle, vm, OUTDATED, NULL);
+    change_mark(lifecycle, vm, TOLD, NULL);
+    change_mark(lifecycle, vm, FAILED, NULL);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group)
@@ -147,18 +154,33 @@ static gboolean is_outdated(Lifecycle *lifecycle, const Vm *vm)
     return FALSE;
 }
 
-void vm_groups_follow(Lifecycle *lifecycle, Vm *vm)
+/* `mark`: what its cards may say to have it told; NULL: anything. */
+static void follow(Lifecycle *lifecycle, Vm *vm, const char *mark)
 {
     if (vm->state != VM_ACTIVE)
         forget(lifecycle, vm);
-    else if (runs(vm) && (has_mark(vm) || is_outdated(lifecycle, vm)))
+    else if (runs(vm) && (has_mark(vm, mark) || is_outdated(lifecycle, vm)))
         tell(lifecycle, vm);
+}
+
+void vm_groups_follow(Lifecycle *lifecycle, Vm *vm)
+{
+    follow(lifecycle, vm, NULL);
+}
+
+void vm_groups_retry(Lifecycle *lifecycle, const Host *host)
+{
+    for (guint i = 0; i < host->vms->len; i++) {
+        Vm *vm = vm_get(lifecycle->world, g_array_index(host->vms, gint32, i));
+        if (vm && runs(vm) && has_mark(vm, FAILED))
+            tell(lifecycle, vm);
+    }
 }
 
 void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
-    (void)change_mark(lifecycle, vm, TOLD, NULL);
+    change_mark(lifecycle, vm, TOLD, success ? NULL : FAILED);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group || !ids_remove(SECGROUP(group)->updating, vm->head.id))
@@ -171,5 +193,5 @@ void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const ch
         vm_log(lifecycle, vm, LOG_INFO, "the rules of its security groups are in force");
     else if (vm->state == VM_ACTIVE)
         vm_note_failure(lifecycle, vm, info && *info ? info : "UPDATESG failed without a reason");
-    vm_groups_follow(lifecycle, vm);
+    follow(lifecycle, vm, OUTDATED); /* what failed just now waits for a report of the host */
 }

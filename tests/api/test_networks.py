@@ -547,6 +547,23 @@ def test_the_last_group_goes_while_the_host_is_told(fresh):
     gone(one, vm)
 
 
+def test_the_last_group_goes_and_its_host_does_not_take_that(one):
+    """No list of a group names such a machine, so no commit reaches it: it is told again by itself."""
+    fw = "VN_MAD = fw\n"
+    vm = machine(one, f"NETWORK_ID = {network(one, more=fw)}", hold=True)
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    log = one.var / "vms" / str(vm) / "vm.log"
+    one.control("UPDATESG * fail=1")
+    one.ok("one.vm.detachsg", vm, 0, 0)
+    one.until(lambda: nics(one, vm)[0].get("RULES_OUTDATED") == "FAILED", "the host to refuse")
+    assert "UPDATESG" in one.vm(vm).findtext("USER_TEMPLATE/ERROR") and "are in force" not in log.read_text()
+    one.control()
+    one.until(lambda: "are in force" in log.read_text(), "the host to be told again")
+    assert "RULES_OUTDATED" not in nics(one, vm)[0]
+    gone(one, vm)
+
+
 def test_rules_for_a_network(one):
     net = network(one, "AR = [ TYPE = IP4_6, IP = 10.7.0.1, GLOBAL_PREFIX = \"2001:db8::\", SIZE = 10 ]\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 20 ]")
     group = one.ok("one.secgroup.allocate", f"NAME = from\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, NETWORK_ID = {net} ]")

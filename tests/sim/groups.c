@@ -54,6 +54,17 @@ static gboolean is_told_of(const World *world, gint32 vm)
     return FALSE;
 }
 
+/* Of machines whose cards are all filtered, and that have lost their last group. */
+static gboolean has_no_group(const Vm *vm)
+{
+    g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
+    const TemplateAttribute *card = NULL;
+    guint i = 0;
+    while ((card = template_vector(vm->head.template, "NIC", i)) && secgroup_is_filtered(card))
+        i++;
+    return i > 0 && !card && !ids->len;
+}
+
 /* Nobody is to be told any more, and hosts know the rules in force. */
 void groups_check_truth(Groups *groups)
 {
@@ -83,6 +94,10 @@ void groups_check_truth(Groups *groups)
             if (!knows(told, vm, rule))
                 sim_wrong(groups->sim, "the host of machine %d does not know the rule of port %s",
                           vm->head.id, attribute_get(rule, "RANGE"));
+        if (told && has_no_group(vm) && strstr(told, "<SECURITY_GROUP_RULE>"))
+            sim_wrong(groups->sim,
+                      "machine %d has no security group, and its host knows rules of one",
+                      vm->head.id);
     }
 }
 
