@@ -159,6 +159,9 @@ static const RpcMethod methods[] = {
     METHOD("one.vmpool.showback", "iiiii", "string", VM, LISTED, vmpool_showback,
            "What machines cost by month, as calculated: filter, first month and year, last month "
            "and year (-1 open)."),
+    OLDER("one.vmpool.calculateshowback", "iiiii", VM, ONEADMIN, 0, vmpool_calculateshowback_filter,
+          "As OpenNebula's Java library calls it: with a filter first, which changes nothing.",
+          ROW_EXACT | ROW_HIDDEN),
     METHOD("one.vmpool.calculateshowback", "iiii", "string", VM, ONEADMIN, vmpool_calculateshowback,
            "Calculates what machines cost: first month and year, last month and year (-1 open)."),
     METHOD("one.vmpool.monitoring", "i|i", "string", VM, LISTED, vmpool_monitoring,

@@ -291,6 +291,7 @@ HANDLER(marketapp_updatedb);
 HANDLER(vmpool_accounting);
 HANDLER(vmpool_showback);
 HANDLER(vmpool_calculateshowback);
+HANDLER(vmpool_calculateshowback_filter);
 /* methods_vrouter.c */
 HANDLER(vrouter_allocate);
 HANDLER(vrouter_instantiate);

@@ -110,3 +110,11 @@ def test_showback(fresh):
         one.fails("one.vmpool.calculateshowback", *wrong, code=RPC_API, text="does not exist")
         one.fails("one.vmpool.showback", -2, *wrong, code=RPC_API, text="does not exist")
     one.fails("one.vmpool.calculateshowback", 5, 2026, 4, 2026, code=RPC_API, text="the earlier one first")
+    # OpenNebula's library for Java sends a filter before the months: those behind it count.
+    assert one.ok("one.vmpool.calculateshowback", -2, -1, -1, -1, -1) == " "
+    assert one.ok("one.vmpool.calculateshowback", -2, now.tm_mon, now.tm_year, now.tm_mon, now.tm_year) == " "
+    for caller, months, code, text in ((one, (5, 2026, 4, 2026), RPC_API, "the earlier one first"),
+                                       (one, (13, 2026, -1, -1), RPC_API, "Month 13 of year 2026 does not exist"),
+                                       (ann, (-1, -1, -1, -1), AUTHORIZATION, "")):
+        reply = caller.call("one.vmpool.calculateshowback", -2, *months)
+        assert reply[0] is False and text in reply[1] and reply[2] == code, reply

@@ -81,10 +81,22 @@ RpcReply *vmpool_showback(Request *request)
     return reply_text(request, xml->str);
 }
 
-RpcReply *vmpool_calculateshowback(Request *request)
+static RpcReply *calculate(Request *request, guint at)
 {
-    if (!showback_calculate(request->world, month_argument(request, 1), month_argument(request, 3),
-                            &request->error))
+    if (!showback_calculate(request->world, month_argument(request, at),
+                            month_argument(request, at + 2), &request->error))
         return NULL;
     return reply_text(request, " "); /* as OpenNebula answers */
+}
+
+RpcReply *vmpool_calculateshowback(Request *request)
+{
+    return calculate(request, 1);
+}
+
+/* The filter before the months changes nothing, as with OpenNebula, which takes it for the month:
+ * all machines are calculated. */
+RpcReply *vmpool_calculateshowback_filter(Request *request)
+{
+    return calculate(request, 2);
 }
