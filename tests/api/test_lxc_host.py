@@ -136,6 +136,15 @@ def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written
         assert move.read_text() == f"{tmp_path}/images\n" and f"kept in {tmp_path}/images" in ended.stderr
 
 
+def test_nothing_goes_on_restoring_after_a_failure(host, tmp_path):
+    """CRIU outlives the program of LXC that began it, and would go on here while the container goes on where it was."""
+    (tmp_path / "images").mkdir()
+    ended = host('begin() { :; }; need_criu() { :; }; state() { echo absent; }; furnish() { :; }; mkdir -p "$base/one-7"; '
+                 'restore one-7 u /ds "" 8 "" "$PWD/images" sent', lxc_checkpoint='sleep 1000 & echo $! >"$PWD/orphan"; kill -9 $$', lxc_stop="exit 0")
+    assert ended.returncode == 1 and "does not go on from its checkpoint" in ended.stderr
+    one_ends(int((tmp_path / "orphan").read_text()))
+
+
 ATTACH = 'while [ "$1" != -- ]; do case $1 in GLOBULE_EXEC=*) export "$1" ;; esac; shift; done; shift; exec "$@"'
 PLAYED = 'begin() { :; }; state() { echo running; }; clear_of_others() { :; }; group_of() { group=$PWD/group; }; lost_most=1048576'
 PROCESS = 'echo $$ >>"%s/group/cgroup.procs"; '

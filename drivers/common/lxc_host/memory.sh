@@ -80,7 +80,9 @@ restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
     # shellcheck disable=SC2154 # furnish sets users
     [ -z "$users" ] || { chgrp -R "${users%% *}" "$images" && chmod -R g+rX "$images"; } ||
         fail "cannot give $images to the users of $1"
-    timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
+    timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&- &
+    crew=$! # timeout leads a group of processes
+    wait $crew
     now=$(state "$1" "$2")
     if [ "$now" = running ]; then
         rm -f "$base/$1/move"
@@ -88,6 +90,8 @@ restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
         return
     fi
     said=$(complaints "$images/restore.log" "$1")
+    # CRIU outlives an lxc-checkpoint that is killed, and would go on.
+    kill -9 "-$crew" 2>/dev/null
     timeout 30 lxc-stop -n "$1" -k >/dev/null 2>&1 9>&-
     sweep "$1"
     if [ -e "$base/$1/move" ]; then unmount_all "$1"; else forget "$1"; fi
