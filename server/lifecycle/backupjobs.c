@@ -37,7 +37,8 @@ static gboolean is_backed_up(const Vm *vm)
     return vm->state == VM_ACTIVE && (vm->lcm == LCM_BACKUP || vm->lcm == LCM_BACKUP_POWEROFF);
 }
 
-/* Backups under way: counted once in a look, which may be at thousands of machines that wait. */
+/* Backups under way, and those that wait for somebody's word on rights: each has its place then.
+ * Counted once in a look, which may be at thousands of machines that wait. */
 typedef struct Busy {
     gint64 all_max, each_max; /* <= 0: any number */
     guint all;
@@ -49,14 +50,13 @@ static guint busy_on(const Busy *busy, gint32 host)
     return GPOINTER_TO_UINT(g_hash_table_lookup(busy->hosts, GINT_TO_POINTER(host)));
 }
 
-static void count_backup(Busy *busy, const Vm *vm)
+static void take_place(Busy *busy, const Vm *vm)
 {
-    const VmRecord *record = is_backed_up(vm) ? vm_last_record(vm) : NULL;
-    if (!record)
-        return;
+    const VmRecord *record = vm_last_record(vm);
     busy->all++;
-    g_hash_table_insert(busy->hosts, GINT_TO_POINTER(record->host),
-                        GUINT_TO_POINTER(busy_on(busy, record->host) + 1));
+    if (record)
+        g_hash_table_insert(busy->hosts, GINT_TO_POINTER(record->host),
+                            GUINT_TO_POINTER(busy_on(busy, record->host) + 1));
 }
 
 static gboolean is_full(const Busy *busy)
@@ -109,11 +109,12 @@ static gboolean start(Lifecycle *lifecycle, BackupJob *job, gint32 id, Busy *bac
         result = lifecycle->job_start
                      ? lifecycle->job_start(lifecycle, job, vm, lifecycle->job_data, &error)
                      : START_STARTED;
+    if (result != START_FAILED)
+        take_place(backups, vm);
     if (result == START_WAITS)
         return FALSE;
     if (result == START_STARTED) {
         backupjob_move(world, job, id, job->backing_up);
-        count_backup(backups, vm);
         return TRUE;
     }
     log_warning("BKJ", "Backup job %s (%d): machine %d: %s", job->head.name, job->head.id, id,
@@ -162,7 +163,8 @@ static void look(Core *core, gpointer data)
             g_ptr_array_add(busy, jobs->pdata[i]);
     g_ptr_array_sort(busy, by_priority);
     for (guint i = 0; busy->len && i < vms->len; i++)
-        count_backup(&backups, vms->pdata[i]);
+        if (is_backed_up(vms->pdata[i]))
+            take_place(&backups, vms->pdata[i]);
     for (guint i = 0; i < busy->len; i++) {
         work_on(lifecycle, busy->pdata[i], &backups);
         left = left || BACKUPJOB(busy->pdata[i])->waiting->len;

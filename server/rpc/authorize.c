@@ -16,6 +16,10 @@
 /* An agreement is for now: what was to be tried again and was not is asked about anew. */
 #define RUN_SECONDS 60
 
+/* The driver is asked about so many runs at a time: the time that it has is for its answer, not for
+ * those of others before it, and users' calls have their turn. */
+#define RUNS_ASKED_MAX 8
+
 typedef struct Run {
     RpcServer *server;
     char *name;
@@ -23,7 +27,7 @@ typedef struct Run {
     void (*again)(Lifecycle *lifecycle, gint32 id);
     gint32 id;
     GPtrArray *agreed;
-    char *asks;    /* found in the attempt at hand */
+    char *asks;    /* found in the attempt at hand; waits until it is asked */
     char *refused; /* why */
     gboolean waits;
     guint64 timer; /* until it is forgotten */
@@ -137,6 +141,8 @@ void rpc_server_connect_authz(RpcServer *server)
 
 /* ---- asking ---- */
 
+static void ask_about_runs(RpcServer *server);
+
 static void forget_run(Core *core, gpointer data)
 {
     Run *run = data;
@@ -144,23 +150,25 @@ static void forget_run(Core *core, gpointer data)
     g_hash_table_remove(run->server->runs, run->name);
 }
 
-/* The driver has agreed, or (`refused`) not: it is tried again soon. */
+/* The driver has agreed, or (`refused`) not: it is tried again soon, and another is asked about. */
 static void run_answered(Authorization *asked, const char *refused)
 {
     RpcServer *server = asked->server;
     Run *run = g_hash_table_lookup(server->runs, asked->run);
+    server->runs_asked--;
     if (run && refused)
         run->refused = g_strdup(refused);
     else if (run)
         g_ptr_array_add(run->agreed, g_steal_pointer(&asked->asks));
     g_hash_table_remove(server->authorizations, &asked->number);
-    if (!run)
-        return;
-    run->waits = FALSE;
-    run->timer =
-        core_timer_add(server->world->core, RUN_SECONDS * G_USEC_PER_SEC, forget_run, run, NULL);
-    if (!server->ending)
-        run->again(server->lifecycle, run->id);
+    if (run) {
+        run->waits = FALSE;
+        run->timer = core_timer_add(server->world->core, RUN_SECONDS * G_USEC_PER_SEC, forget_run,
+                                    run, NULL);
+        if (!server->ending)
+            run->again(server->lifecycle, run->id);
+    }
+    ask_about_runs(server);
 }
 
 static void refuse(Authorization *asked, const char *why)
@@ -212,6 +220,21 @@ static void ask(RpcServer *server, RpcCall *call, const Run *run, gint32 uid, co
     gint64 seconds = config_int(world->config, "ACTION_TIMEOUTS/AUTHENTICATE");
     asked->timer = core_timer_add(world->core, seconds * G_USEC_PER_SEC, overdue, asked, NULL);
     server->outside->send(server->outside, request);
+}
+
+/* As many of those that wait as may be asked about, the first ones first. */
+static void ask_about_runs(RpcServer *server)
+{
+    if (server->ending || server->runs_asking)
+        return; /* one was refused at once: the loop that asked goes on */
+    server->runs_asking = TRUE;
+    while (server->runs_asked < RUNS_ASKED_MAX && server->runs_open->length) {
+        Run *run = g_queue_pop_head(server->runs_open);
+        g_autofree char *asks = g_steal_pointer(&run->asks);
+        server->runs_asked++;
+        ask(server, NULL, run, run->uid, asks);
+    }
+    server->runs_asking = FALSE;
 }
 
 void request_ask_driver(RpcServer *server, RpcCall *call, const char *asks)
@@ -273,8 +296,7 @@ gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
 StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error)
 {
     Run *run = g_steal_pointer(&server->run);
-    g_autofree char *asks = g_steal_pointer(&run->asks);
-    if (done || !asks) {
+    if (done || !run->asks) {
         g_hash_table_remove(server->runs, run->name);
         return done ? START_STARTED : START_FAILED;
     }
@@ -282,7 +304,8 @@ StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error)
     core_timer_cancel(server->world->core, run->timer);
     run->timer = 0;
     run->waits = TRUE;
-    ask(server, NULL, run, run->uid, asks);
+    g_queue_push_tail(server->runs_open, run);
+    ask_about_runs(server);
     return START_WAITS;
 }
 

@@ -36,6 +36,7 @@ RpcServer *rpc_server_new(World *world, Lifecycle *lifecycle, Sessions *sessions
     server->authorizations = authorizations_new();
     server->agreements = agreements_new();
     server->runs = runs_new();
+    server->runs_open = g_queue_new();
     server->readers = readers_new(server);
     world->rpc = server;
     if (lifecycle) {
@@ -56,6 +57,7 @@ void rpc_server_free(RpcServer *server)
     g_hash_table_unref(server->authorizations);
     g_hash_table_unref(server->agreements);
     g_hash_table_unref(server->runs);
+    g_queue_free(server->runs_open);
     g_free(server);
 }
 

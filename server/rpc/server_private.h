@@ -24,6 +24,9 @@ struct RpcServer {
     GHashTable *agreements;     /* RpcCall -> what drivers agreed to, of calls under way */
     GHashTable *runs;           /* name -> Run, which is authorize.c's */
     struct Run *run;            /* what is done without a call at the moment, or NULL */
+    GQueue *runs_open;          /* of Run: those that are still to be asked about */
+    guint runs_asked;           /* those that drivers think about */
+    gboolean runs_asking;
     guint64 authorized;
 };
 
@@ -49,8 +52,8 @@ void rpc_server_connect_authz(RpcServer *server);
 
 /* What that user is granted between the two is asked of the driver of AUTHZ as for a call, though
  * there is none: a scheduled action, a machine of a backup job. `name` is its own among these. When
- * the driver must be asked first it has failed and waits; `again` is called when it can be tried
- * once more, from its beginning. FALSE: it waits still. */
+ * the driver must be asked first it has failed and waits, for its turn to be asked about, too;
+ * `again` is called when it can be tried once more, from its beginning. FALSE: it waits still. */
 gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
                        void (*again)(Lifecycle *lifecycle, gint32 id), gint32 id);
 StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error);

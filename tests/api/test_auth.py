@@ -298,29 +298,53 @@ def test_a_driver_may_refuse_what_was_scheduled(fresh):
     assert one.state(machine) == "RUNNING" and "not on a Sunday" in (one.var / "vms" / str(machine) / "vm.log").read_text()
 
 
-def test_a_driver_may_refuse_machines_of_a_backup_job(fresh):
-    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN'), hosts=1)
-    user = one.user("user")
-    flags = one.var / "auth"
+def backup_job(one, user, count, more=""):
+    """A job of the user's with so many of their machines, which run; which of them are in a list of it."""
     store = one.ok("one.datastore.allocate", 'NAME = b\nTYPE = BACKUP_DS\nDS_MAD = dummy\nTM_MAD = dummy', -1)
     one.ok("one.datastore.chmod", store, -1, -1, -1, -1, -1, -1, 1, -1, -1)
     one.until(lambda: one.xml("one.datastore.info", store).findtext("TOTAL_MB") != "0", "the datastore's figures")
-    machines = [one.running(0, 'DISK = [ TYPE = "fs", SIZE = 10 ]\nBACKUP_CONFIG = [ BACKUP_VOLATILE = YES ]\n') for _ in range(2)]
+    machines = [one.running(0, 'DISK = [ TYPE = "fs", SIZE = 10 ]\nBACKUP_CONFIG = [ BACKUP_VOLATILE = YES ]\n') for _ in range(count)]
     for vm in machines:
         one.ok("one.vm.chown", vm, user.uid, -1)
         one.ok("one.vm.chmod", vm, 1, 1, 1, -1, -1, -1, -1, -1, -1)
     one.ok("one.acl.addrule", f"{0x100000000 | user.uid:x}", f"{0x100000000000000 | 0x400000000:x}", "8", "400000000")
-    job = one.ok("one.backupjob.allocate", f'NAME = j\nBACKUP_VMS = "{machines[0]},{machines[1]}"\nDATASTORE_ID = {store}')
+    job = one.ok("one.backupjob.allocate", f'NAME = j\nBACKUP_VMS = "{",".join(map(str, machines))}"\nDATASTORE_ID = {store}\n{more}')
     one.ok("one.backupjob.chown", job, user.uid, -1)
-    flags.mkdir(exist_ok=True)
-    (flags / "refused").write_text(f"VM:{machines[0]}:ADMIN:{user.uid}:1\n")
-    one.ok("one.backupjob.backup", job)
+    (one.var / "auth").mkdir(exist_ok=True)
 
     def members(name):
         return [int(item.text) for item in one.xml("one.backupjob.info", job).findall(f"{name}/ID")]
+    return job, machines, members
+
+
+def test_a_driver_may_refuse_machines_of_a_backup_job(fresh):
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN'), hosts=1)
+    user = one.user("user")
+    job, machines, members = backup_job(one, user, 2)
+    (one.var / "auth" / "refused").write_text(f"VM:{machines[0]}:ADMIN:{user.uid}:1\n")
+    one.ok("one.backupjob.backup", job)
     one.until(lambda: members("UPDATED_VMS") == machines[1:], "the machine that may be backed up")
     assert members("ERROR_VMS") == machines[:1] and members("BACKING_UP_VMS") == []
     assert "not on a Sunday" in one.xml("one.backupjob.info", job).findtext("TEMPLATE/ERROR")
+
+
+def test_machines_of_a_backup_job_take_turns_with_a_driver_that_thinks(fresh):
+    """No more are asked about than could be backed up: none waits for the answers of others until its own is overdue."""
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + "MAX_BACKUPS_HOST = 1\n", hosts=1)
+    user = one.user("user")
+    job, machines, members = backup_job(one, user, 3, "EXECUTION = PARALLEL")
+    held = one.var / "auth" / "held"
+    held.write_text("".join(f"VM:{vm}:ADMIN:{user.uid}:1\n" for vm in machines))
+    one.ok("one.backupjob.backup", job)
+
+    def questions():
+        return [line.split()[1] for line in asked(one, "RIGHTS") if ":ADMIN:" in line]
+    one.until(questions, "the driver to be asked")
+    user.ok("one.vm.rename", machines[0], "meanwhile")  # it has read what it was asked before this
+    assert questions() == [f"VM:{machines[0]}:ADMIN:{user.uid}:1"]
+    held.unlink()
+    one.until(lambda: sorted(members("UPDATED_VMS")) == machines, "all of them to be backed up")
+    assert members("ERROR_VMS") == [] and len(questions()) == len(machines)
 
 
 # ---- servers of their own ----
