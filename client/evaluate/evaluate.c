@@ -49,6 +49,17 @@ GPtrArray *evaluation_moves(const Evaluation *found, MoveRole role)
     return moves;
 }
 
+const char *evaluation_soundness(const Evaluation *found, const Download *download)
+{
+    const char *sum = download->result.sum;
+    if (!download->result.done)
+        return "not ended";
+    if (found->sum != NULL)
+        return g_strcmp0(found->sum, sum) == 0 ? "intact" : "DAMAGED";
+    return g_strcmp0(found->downloads[0].result.sum, sum) == 0 ? "the same both times"
+                                                               : "DIFFERENT";
+}
+
 /* ---- A run ---- */
 
 static volatile sig_atomic_t stops;
@@ -211,7 +222,7 @@ static CliExit verdict(const Run *run)
     for (guint i = 0; i < found->moves->len; i++)
         good = good && ((const Move *)found->moves->pdata[i])->good;
     for (guint i = 0; i < found->download_count; i++)
-        good = good && found->downloads[i].result.done &&
+        good = good && found->downloads[i].result.done && found->downloads[i].tries == 0 &&
                (found->sum == NULL || g_strcmp0(found->sum, found->downloads[i].result.sum) == 0);
     return good ? CLI_DONE : CLI_FAILED;
 }

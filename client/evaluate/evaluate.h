@@ -7,6 +7,7 @@
  *   machine.c     the machine, its hosts, machines made for the measurement (template.c)
  *   move.c        one live migration and its figures
  *   experiments.c the experiments, a table
+ *   download.c    the one with a download in the guest
  *   tables.c      CSV, report.c, sections.c: the page
  *   evaluate.c    the command: asks, runs, cleans up, writes
  */
@@ -84,6 +85,12 @@ typedef struct Download {
     FetchResult result;
     double began, ended;
     int move; /* index of the move that ran meanwhile, -1: none */
+    /* When the move ended the guest, and the download with it: */
+    guint tries;          /* how often the guest was told to go on; 0: it did not break off */
+    double broken_at;     /* when the guest's last word came, */
+    double broken_bytes;  /* and what that was */
+    double resumed_at;    /* 0: it never went on */
+    double resumed_bytes; /* from where; 0: anew */
 } Download;
 
 /* What was found, as far as it came. */
@@ -104,6 +111,7 @@ typedef struct Evaluation {
     GArray *pings[2];      /* once a second, and faster; NULL: no such trace */
     Download downloads[2]; /* without a move, with one */
     guint download_count;
+    gboolean kept;    /* in the guest, until it was whole: its moves end it */
     const char *way;  /* how the guest was told to download */
     char *url;        /* what it downloaded, as the report names it */
     char *sum;        /* SHA-256 of what was served; NULL: known to nobody but the guest */
@@ -117,6 +125,8 @@ void evaluation_init(Evaluation *evaluation);
 void evaluation_clear(Evaluation *evaluation);
 /* Moves of a role, in order. (container owned) */
 GPtrArray *evaluation_moves(const Evaluation *evaluation, MoveRole role);
+/* Is the download whole and unchanged, as far as it can be told? In words. */
+const char *evaluation_soundness(const Evaluation *evaluation, const Download *download);
 /* "16M" in bytes; FALSE when it is no size. */
 gboolean evaluate_bytes(const char *text, guint64 *bytes);
 
@@ -175,6 +185,10 @@ char *machine_address(xmlNode *vm);
 /* Moves a machine while it runs, and keeps the figures in run->found.moves. NULL when it
  * could not even be ordered or did not arrive; the reason is noted, and kept with the move. */
 Move *move_run(Run *run, gint32 vm, gint64 memory, gint32 to, MoveRole role);
+/* Would a move there end the guest and start it anew, as far as the server knows beforehand? */
+gboolean move_ends_guest(Run *run, gint32 to);
+/* The same from the answer of globule.vm.migratecheck. */
+gboolean move_check_ends_guest(const char *xml);
 /* Fills in figures from the answer of globule.vm.migrations; the youngest record counts. */
 gboolean move_read_figures(Move *move, const char *xml);
 
@@ -185,10 +199,14 @@ typedef struct Experiment {
     gboolean (*run)(Run *run, GError **error);
 } Experiment;
 extern const Experiment experiments[];
+gboolean run_download(Run *run, GError **error);
+/* Where the machine is not. */
+gint32 other_side(Run *run);
+gboolean need_address(const Run *run, GError **error);
 
 /* The page, and a CSV file for each experiment that found something. Names of the files are
  * added to `names`. */
 char *report_page(const Plan *plan, const Evaluation *found); /* (owned) */
 gboolean tables_write(const Plan *plan, const Evaluation *found, GPtrArray *names, GError **error);
-/* One of them as text: "ping", "moves", "download". (owned) */
+/* One of them as text: "ping", "moves", "download", "resumed". (owned) */
 char *table_text(const Evaluation *found, const char *name);

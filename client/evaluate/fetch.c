@@ -20,6 +20,7 @@ struct Fetch {
     gint64 epoch;
     GMutex lock; /* of what follows */
     FetchResult result;
+    double heard;
     gboolean over;
 };
 
@@ -48,6 +49,11 @@ void fetch_take_line(FetchResult *result, const char *line, double at)
         count > 1 && g_ascii_string_to_unsigned(words[1], 10, 0, G_MAXINT64, &bytes, NULL);
     if (count == 2 && counted && strcmp(words[0], "AT") == 0) {
         add_step(result, at, (double)bytes);
+    } else if (count == 2 && counted && strcmp(words[0], "FROM") == 0) {
+        result->from = (double)bytes;
+        add_step(result, at, result->from);
+    } else if (strcmp(line, "FORGOTTEN") == 0) {
+        result->forgotten = TRUE;
     } else if (count == 3 && counted && strcmp(words[0], "DONE") == 0) {
         result->bytes = (double)bytes;
         result->done = TRUE;
@@ -85,6 +91,7 @@ static gpointer listen_to(gpointer data)
         double at = (double)(g_get_monotonic_time() - fetch->epoch) / G_USEC_PER_SEC;
         g_mutex_lock(&fetch->lock);
         fetch_take_line(&fetch->result, line, at);
+        fetch->heard = at;
         g_mutex_unlock(&fetch->lock);
         g_free(line);
     }
@@ -113,13 +120,13 @@ static GSocketConnection *connect_to(const char *address, GError **error)
 }
 
 static GSubprocess *start_ssh(const char *address, const char *login, const char *url,
-                              GError **error)
+                              const char *keep, GError **error)
 {
     g_autofree char *patience = g_strdup_printf("ConnectTimeout=%d", PATIENCE);
     return g_subprocess_new(G_SUBPROCESS_FLAGS_STDIN_PIPE | G_SUBPROCESS_FLAGS_STDOUT_PIPE |
                                 G_SUBPROCESS_FLAGS_STDERR_PIPE,
                             error, "ssh", "-T", "-o", "BatchMode=yes", "-o", patience, "-l", login,
-                            "--", address, url != NULL ? "sh -s --" : "true", url, NULL);
+                            "--", address, url != NULL ? "sh -s --" : "true", url, keep, NULL);
 }
 
 static gboolean try_service(const char *address, const char *login, GError **error)
@@ -130,7 +137,7 @@ static gboolean try_service(const char *address, const char *login, GError **err
 
 static gboolean try_ssh(const char *address, const char *login, GError **error)
 {
-    g_autoptr(GSubprocess) process = start_ssh(address, login, NULL, error);
+    g_autoptr(GSubprocess) process = start_ssh(address, login, NULL, NULL, error);
     if (process == NULL)
         return FALSE;
     g_autofree char *why = last_words(process, NULL);
@@ -165,22 +172,24 @@ const char *fetch_find_way(const char *address, const char *login, GError **erro
     return NULL;
 }
 
-static gboolean ask_service(Fetch *fetch, const char *address, const char *url, GError **error)
+static gboolean ask_service(Fetch *fetch, const FetchOrder *order, GError **error)
 {
-    fetch->connection = connect_to(address, error);
+    fetch->connection = connect_to(order->address, error);
     if (fetch->connection == NULL)
         return FALSE;
-    g_autofree char *request =
-        g_strdup_printf("GET /cgi-bin/fetch?%s HTTP/1.0\r\nHost: guest\r\n\r\n", url);
+    /* A header, since an older script takes all of the query for the URL. */
+    g_autofree char *cookie =
+        order->keep != NULL ? g_strdup_printf("Cookie: keep=%s\r\n", order->keep) : g_strdup("");
+    g_autofree char *request = g_strdup_printf(
+        "GET /cgi-bin/fetch?%s HTTP/1.0\r\nHost: guest\r\n%s\r\n", order->url, cookie);
     GOutputStream *out = g_io_stream_get_output_stream(G_IO_STREAM(fetch->connection));
     return g_output_stream_write_all(out, request, strlen(request), NULL, NULL, error);
 }
 
-static gboolean ask_ssh(Fetch *fetch, const char *address, const char *login, const char *url,
-                        GError **error)
+static gboolean ask_ssh(Fetch *fetch, const FetchOrder *order, GError **error)
 {
-    g_autofree char *quoted = g_shell_quote(url);
-    fetch->process = start_ssh(address, login, quoted, error);
+    g_autofree char *quoted = g_shell_quote(order->url);
+    fetch->process = start_ssh(order->address, order->login, quoted, order->keep, error);
     if (fetch->process == NULL)
         return FALSE;
     GOutputStream *in = g_subprocess_get_stdin_pipe(fetch->process);
@@ -202,23 +211,44 @@ static void fetch_free(Fetch *fetch)
     g_free(fetch);
 }
 
-Fetch *fetch_start(const char *way, const char *address, const char *login, const char *url,
-                   gint64 epoch, GError **error)
+Fetch *fetch_start(const FetchOrder *order, GError **error)
 {
     Fetch *fetch = g_new0(Fetch, 1);
     g_mutex_init(&fetch->lock);
     fetch->cancel = g_cancellable_new();
-    fetch->epoch = epoch;
+    fetch->epoch = order->epoch;
     fetch->result.steps = g_array_new(FALSE, FALSE, sizeof(Progress));
-    gboolean asked = strcmp(way, "ssh") == 0 ? ask_ssh(fetch, address, login, url, error)
-                                             : ask_service(fetch, address, url, error);
+    fetch->result.from = -1;
+    gboolean asked = strcmp(order->way, "ssh") == 0 ? ask_ssh(fetch, order, error)
+                                                    : ask_service(fetch, order, error);
     if (!asked) {
         fetch_free(fetch);
         return NULL;
     }
-    add_step(&fetch->result, (double)(g_get_monotonic_time() - epoch) / G_USEC_PER_SEC, 0);
+    add_step(&fetch->result, (double)(g_get_monotonic_time() - order->epoch) / G_USEC_PER_SEC, 0);
     fetch->thread = g_thread_new("fetch", listen_to, fetch);
     return fetch;
+}
+
+gboolean fetch_forget(const FetchOrder *order)
+{
+    FetchOrder forget = *order;
+    forget.url = "forget:";
+    Fetch *fetch = fetch_start(&forget, NULL);
+    gint64 end = g_get_monotonic_time() + 2 * PATIENCE * G_USEC_PER_SEC;
+    gboolean over = fetch == NULL;
+    while (!over && g_get_monotonic_time() < end) {
+        fetch_look(fetch, &over);
+        if (!over)
+            g_usleep(20000);
+    }
+    if (fetch == NULL)
+        return FALSE;
+    FetchResult result = {0};
+    fetch_stop(fetch, &result);
+    gboolean forgotten = result.forgotten;
+    fetch_result_clear(&result);
+    return forgotten;
 }
 
 double fetch_look(Fetch *fetch, gboolean *over)
@@ -228,6 +258,14 @@ double fetch_look(Fetch *fetch, gboolean *over)
     *over = fetch->over;
     g_mutex_unlock(&fetch->lock);
     return bytes;
+}
+
+double fetch_heard(Fetch *fetch)
+{
+    g_mutex_lock(&fetch->lock);
+    double heard = fetch->heard;
+    g_mutex_unlock(&fetch->lock);
+    return heard;
 }
 
 void fetch_stop(Fetch *fetch, FetchResult *result)

@@ -102,9 +102,37 @@ static gboolean call_by_power(Run *run, WireClient *wire, gint32 vm, gint32 to, 
 }
 
 /* What the server says of a driver that cannot. */
-static gboolean cannot_live(const GError *reason)
+static gboolean cannot_live(const char *said)
 {
-    return strstr(reason->message, "cannot move a machine while it runs") != NULL;
+    return strstr(said, "cannot move a machine while it runs") != NULL;
+}
+
+gboolean move_check_ends_guest(const char *xml)
+{
+    g_autoptr(xmlDoc) doc = cli_xml_parse(xml, NULL);
+    xmlNode *check = doc != NULL ? xml_find(xml_root(doc), "CHECK") : NULL;
+    for (; check != NULL; check = xml_next_same(check)) {
+        const char *text = cli_xml_text(check, "TEXT");
+        if (cannot_live(text) ||
+            (strcmp(cli_xml_text(check, "NAME"), "way") == 0 && g_str_has_prefix(text, "stopped")))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean move_ends_guest(Run *run, gint32 to)
+{
+    g_auto(WireReply) reply = {0};
+    WireClient *wire = cli_wire(run->cli, NULL);
+    const char *wishes = run->plan.migrate;
+    g_autofree char *order = *wishes != '\0' ? g_strdup_printf("LIVE=YES\nMIGRATE=[%s]\n", wishes)
+                                             : g_strdup("LIVE=YES\n");
+    if (run->found.by_power)
+        return TRUE;
+    return wire != NULL &&
+           wire_call(wire, &reply, NULL, "globule.vm.migratecheck", "iis", run->found.vm, to,
+                     order) &&
+           move_check_ends_guest(reply.text);
 }
 
 /* Live; where that is not to be had, by the best way that is, and the report says so. */
@@ -116,7 +144,7 @@ static gboolean call_any(Run *run, WireClient *wire, gint32 vm, gint32 to, gbool
         return call_by_power(run, wire, vm, to, enforce, error);
     if (call_migrate(run, wire, vm, to, enforce, &reason))
         return TRUE;
-    if (!cannot_live(reason)) {
+    if (!cannot_live(reason->message)) {
         g_propagate_error(error, g_steal_pointer(&reason));
         return FALSE;
     }

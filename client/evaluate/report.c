@@ -280,9 +280,12 @@ void section_method(GString *out, const Plan *plan, const Evaluation *found)
                 "what lies between two pings, and holds the delays of the network and of this "
                 "computer too.",
                 plan->pace);
-    page_text(out, "li", NULL,
-              "The rate of a download is what the guest counted, at the moment when its word "
-              "arrived here. The guest adds up the content as it comes and keeps nothing.");
+    page_format(out, "li", NULL,
+                "The rate of a download is what the guest counted, at the moment when its word "
+                "arrived here. %s",
+                found->kept ? "The guest keeps the content in a file, to go on with it after a "
+                              "move that ends the guest, adds it up there, and removes it."
+                            : "The guest adds up the content as it comes and keeps nothing.");
     page_text(out, "li", NULL,
               "Machines made for a size of memory are at rest: a guest that writes to much of "
               "its memory sends more, and takes longer.");

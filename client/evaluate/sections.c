@@ -408,18 +408,6 @@ static double rate_in(const Download *download, double from, double to)
     return to > from ? progress_rate(download->result.steps, from, to) / 1e6 : -1;
 }
 
-/* Whole and unchanged, as far as it can be told. */
-static const char *soundness(const Evaluation *found, const Download *download)
-{
-    const char *sum = download->result.sum;
-    if (!download->result.done)
-        return "not ended";
-    if (found->sum != NULL)
-        return g_strcmp0(found->sum, sum) == 0 ? "intact" : "DAMAGED";
-    return g_strcmp0(found->downloads[0].result.sum, sum) == 0 ? "the same both times"
-                                                               : "DIFFERENT";
-}
-
 static void table_of_downloads(GString *out, const Evaluation *found)
 {
     static const char *const heads[] = {"",          "time",     "mean rate", "before the move",
@@ -442,10 +430,36 @@ static void table_of_downloads(GString *out, const Evaluation *found)
                                move != NULL ? before : "–",
                                move != NULL ? during : "–",
                                move != NULL ? after : "–",
-                               soundness(found, download)};
+                               evaluation_soundness(found, download)};
         page_row(out, cells, G_N_ELEMENTS(cells));
     }
     page_table_end(out);
+}
+
+/* What became of a download whose guest was ended by the move. */
+static void story_of_break(GString *out, const Evaluation *found, const Download *with)
+{
+    g_autofree char *broken = page_bytes(with->broken_bytes);
+    g_autofree char *resumed = page_bytes(with->resumed_bytes);
+    g_autofree char *kept = with->resumed_bytes > 0
+                                ? g_strdup_printf("went on at byte %s", resumed)
+                                : g_strdup("began anew, since the guest had kept nothing,");
+    if (with->resumed_at <= 0)
+        page_format(out, "p", "warning",
+                    "The move ended the guest: the download broke off at byte %s, and did not go "
+                    "on in %u attempt%s.",
+                    broken, with->tries, with->tries == 1 ? "" : "s");
+    else if (!with->result.done)
+        page_format(out, "p", "warning",
+                    "The move ended the guest: the download broke off at byte %s, %s %.1f s later, "
+                    "and did not end.",
+                    broken, kept, with->resumed_at - with->broken_at);
+    else
+        page_format(out, "p", "finding",
+                    "The move ended the guest: the download broke off at byte %s, %s %.1f s later, "
+                    "and was whole %.1f s after it had begun. The content is %s.",
+                    broken, kept, with->resumed_at - with->broken_at, with->ended - with->began,
+                    evaluation_soundness(found, with));
 }
 
 void section_download(GString *out, const Plan *plan, const Evaluation *found)
@@ -457,14 +471,16 @@ void section_download(GString *out, const Plan *plan, const Evaluation *found)
     page_section(out, "download", "4. A download inside the guest",
                  "Does work in the guest go on during the move, and is its result whole?");
     g_autofree char *bytes = page_bytes(found->downloads[0].result.bytes);
-    if (move != NULL && with->result.done)
+    if (move != NULL && with->tries > 0)
+        story_of_break(out, found, with);
+    else if (move != NULL && with->result.done)
         page_format(out, "p", "finding",
                     "%s bytes took %.1f s without a move and %.1f s with one; during the move the "
                     "rate was %.2f MB/s. The content is %s.",
                     bytes, found->downloads[0].ended - found->downloads[0].began,
                     with->ended - with->began,
                     MAX(rate_in(with, move->ordered, MIN(move->ended, with->ended)), 0),
-                    soundness(found, with));
+                    evaluation_soundness(found, with));
     draw_download(out, found);
     table_of_downloads(out, found);
     page_format(out, "p", NULL, "Downloaded: %s.", found->url);

@@ -1,5 +1,6 @@
 #include "client/evaluate/serve.h"
 #include "client/cli/cli.h"
+#include "client/evaluate/range.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -51,7 +52,12 @@ static gssize read_piece(const Served *served, int file, guint64 at, guint8 *byt
     gsize length = MIN(PIECE, served->size - at);
     if (file >= 0)
         return pread(file, bytes, length, (off_t)at);
-    make_noise(at, bytes, length);
+    /* Noise is made in words: one that begins in the middle of a word is cut. */
+    guint64 word = at / 8 * 8;
+    gsize ahead = (gsize)(at - word);
+    length = MIN(PIECE - ahead, served->size - at);
+    make_noise(word, bytes, length + ahead);
+    memmove(bytes, bytes + ahead, length);
     return (gssize)length;
 }
 
@@ -124,38 +130,64 @@ static gboolean read_head(int socket, char *head)
     return FALSE;
 }
 
-static void send_body(const Visit *visit)
+static void send_body(const Visit *visit, guint64 from, guint64 to)
 {
     const Served *served = visit->served;
     g_autofree guint8 *bytes = g_malloc(PIECE);
     int file = open_file(served);
     gssize length;
-    for (guint64 at = 0; at < served->size; at += (guint64)length) {
+    for (guint64 at = from; at < to; at += (guint64)length) {
         length = read_piece(served, file, at, bytes);
-        if (length <= 0 || !send_all(visit, bytes, (gsize)length))
+        if (length <= 0 || !send_all(visit, bytes, MIN((gsize)length, to - at)))
             break;
     }
     if (file >= 0)
         close(file);
 }
 
+/* The head of the answer to one who asks for the right path. (owned) */
+static char *head_of(RangeKind kind, guint64 from, guint64 to, guint64 size)
+{
+    static const char *const said[] = {"200 OK", "206 Partial Content",
+                                       "416 Range Not Satisfiable"};
+    g_autofree char *range =
+        kind == RANGE_WHOLE ? g_strdup("")
+        : kind == RANGE_PART
+            ? g_strdup_printf("Content-Range: bytes %" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT
+                              "/%" G_GUINT64_FORMAT "\r\n",
+                              from, to - 1, size)
+            : g_strdup_printf("Content-Range: bytes */%" G_GUINT64_FORMAT "\r\n", size);
+    return g_strdup_printf("HTTP/1.0 %s\r\nContent-Type: application/octet-stream\r\n"
+                           "Accept-Ranges: bytes\r\n%sContent-Length: %" G_GUINT64_FORMAT
+                           "\r\nConnection: close\r\n\r\n",
+                           said[kind], range, to - from);
+}
+
+static void answer_with(const Visit *visit, const char *head, gboolean body)
+{
+    guint64 size = visit->served->size, from = 0, to = size;
+    /* Who asks for the head alone is told of the whole: a range is for what is sent. */
+    RangeKind kind = body ? range_read(head, size, &from, &to) : RANGE_WHOLE;
+    if (kind != RANGE_PART) {
+        from = 0;
+        to = kind == RANGE_WHOLE ? size : 0;
+    }
+    g_autofree char *said = head_of(kind, from, to, size);
+    if (send_all(visit, said, strlen(said)) && body)
+        send_body(visit, from, to);
+}
+
 static gpointer answer(gpointer data)
 {
     g_autofree Visit *visit = data;
+    static const char none[] = "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n";
     char head[REQUEST];
     gboolean body;
     if (read_head(visit->socket, head)) {
-        g_autofree char *said =
-            asks_for(head, visit->served->secret, &body)
-                ? g_strdup_printf("HTTP/1.0 200 OK\r\nContent-Type: application/octet-stream\r\n"
-                                  "Content-Length: %" G_GUINT64_FORMAT
-                                  "\r\nConnection: close\r\n\r\n",
-                                  visit->served->size)
-                : NULL;
-        const char *none = "HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n";
-        if (send_all(visit, said != NULL ? said : none, strlen(said != NULL ? said : none)) &&
-            said != NULL && body)
-            send_body(visit);
+        if (asks_for(head, visit->served->secret, &body))
+            answer_with(visit, head, body);
+        else
+            send_all(visit, none, strlen(none));
     }
     /* The end is told in order, so that no byte is thrown away. */
     shutdown(visit->socket, SHUT_WR);

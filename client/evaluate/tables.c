@@ -89,6 +89,36 @@ static void append_downloads(const Evaluation *found, GString *out)
     }
 }
 
+/* Of downloads that broke off with their guest, which is none when the move was live. */
+static void append_resumed(const Evaluation *found, GString *out)
+{
+    g_string_append(out, "run,broken_s,broken_bytes,tries,resumed_s,resumed_bytes,whole_s,bytes,"
+                         "content\n");
+    for (guint i = 0; i < found->download_count; i++) {
+        const Download *download = &found->downloads[i];
+        gboolean resumed = download->resumed_at > 0;
+        if (download->tries == 0)
+            continue;
+        g_string_append(out, i == 0 ? "without," : "with,");
+        put(out, "%.3f", download->broken_at - download->began, ",");
+        put(out, "%.0f", download->broken_bytes, ",");
+        put(out, "%.0f", download->tries, ",");
+        put(out, "%.3f", resumed ? download->resumed_at - download->began : -1, ",");
+        put(out, "%.0f", resumed ? download->resumed_bytes : -1, ",");
+        put(out, "%.3f", download->result.done ? download->ended - download->began : -1, ",");
+        put(out, "%.0f", download->result.bytes, ",");
+        g_string_append_printf(out, "%s\n", evaluation_soundness(found, download));
+    }
+}
+
+static gboolean has_broken_off(const Evaluation *found)
+{
+    gboolean broken = FALSE;
+    for (guint i = 0; i < found->download_count; i++)
+        broken = broken || found->downloads[i].tries > 0;
+    return broken;
+}
+
 static gboolean has_size_moves(const Evaluation *found)
 {
     g_autoptr(GPtrArray) sizes = evaluation_moves(found, MOVE_SIZE);
@@ -102,6 +132,8 @@ char *table_text(const Evaluation *found, const char *name)
         append_pings(found, out);
     else if (strcmp(name, "download") == 0)
         append_downloads(found, out);
+    else if (strcmp(name, "resumed") == 0)
+        append_resumed(found, out);
     else
         append_moves(found, out, strcmp(name, "sizes") == 0);
     return g_string_free(out, FALSE);
@@ -115,7 +147,8 @@ gboolean tables_write(const Plan *plan, const Evaluation *found, GPtrArray *name
     } tables[] = {{"ping", found->pings[0] != NULL},
                   {"moves", found->moves->len > 0},
                   {"sizes", has_size_moves(found)},
-                  {"download", found->download_count > 0}};
+                  {"download", found->download_count > 0},
+                  {"resumed", has_broken_off(found)}};
     for (guint i = 0; i < G_N_ELEMENTS(tables); i++) {
         if (!tables[i].there)
             continue;

@@ -4,6 +4,7 @@ import http.server
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -12,7 +13,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from api import states
-from api.server import PATIENCE
+from api.server import BUILD, PATIENCE
 from api.test_cli import DONE, FAILED, NO_OBJECT, USAGE, Shell
 from conftest import ROOT
 
@@ -248,3 +249,116 @@ def test_own_disk_is_not_shared(one, shell):
     shell.run(f"onevm evaluate {identity} --to h2 --sizes 64M --settle 0 --template other.one --output out --yes", DONE)
     assert len(rows(shell.home / "out/sizes.csv")) == 2
     assert living(one) == before
+
+
+COLD = """#!/bin/sh
+# The simulated driver, which says that it cannot move what runs.
+{build}/mads/one_vmm dummy | sed -u 's/^INIT SUCCESS.*TAGGED$/& LACKS=MIGRATE/'
+"""
+CURL = """#!/bin/sh
+# As in a guest that is ended in the middle: the first million bytes, and no more.
+[ -n "$ENDS" ] || exec {curl} "$@"
+for word; do [ "$before" != -o ] || file=$word; before=$word; done
+{curl} -fsS -r 0-999999 -o "${{file:--}}" -- "$word"
+exec sleep 3600
+"""
+
+
+class Ended(Service):
+    """A guest that is ended by its move: what runs in it is no more when it is asked again, and it is not up at once."""
+    keeps, deaf = True, 2
+
+    def do_GET(self):
+        url, keep = self.path.split("?", 1)[1], self.headers["Cookie"].removeprefix("keep=")
+        tries = self.asked.setdefault(keep, [])
+        tries.append(url)
+        last = len(self.asked) == 2  # the download with a move
+        if last and len(tries) > 1:
+            self.end()
+        if last and 1 < len(tries) <= 1 + self.deaf and url != "forget:":
+            return  # not a word
+        self.send_response(200)
+        self.end_headers()
+        environment = {**os.environ, "PATH": f"{self.programs}:{os.environ['PATH']}", "ENDS": "yes" if last and len(tries) == 1 else ""}
+        words = ["sh", ROOT / "share/examples/guest/fetch", url, *([keep] if self.keeps or url == "forget:" else [])]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, env=environment, start_new_session=True) as fetch:
+            if last and len(tries) == 1:
+                self.running.append(fetch)
+            for line in fetch.stdout:
+                self.wfile.write(line)
+                self.wfile.flush()
+
+    def end(self):
+        while self.running:
+            os.killpg(self.running.pop().pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def cold(fresh, tmp_path, guest):
+    """A cloud whose driver moves by power alone, with a machine that runs on its h1, and a guest that is ended by that."""
+    if not shutil.which("curl"):
+        pytest.skip("curl is not installed")
+    (tmp_path / "programs").mkdir()
+    for name, text in (("cold", COLD.format(build=BUILD)), ("programs/curl", CURL.format(curl=shutil.which("curl")))):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    server = fresh(f'VM_MAD = [ NAME = "cold", EXECUTABLE = "{tmp_path}/cold", KEEP_SNAPSHOTS = "yes" ]\n'
+                   'IM_MAD = [ NAME = "cold", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]\n')
+    for name in ("h1", "h2"):
+        server.host(name, "cold")
+    server.shell = Shell(tmp_path / "home", server.port, server.session)
+    server.machine = server.running(0, "CPU = 0.1\nMEMORY = 64\n")
+
+    class Own(Ended):
+        asked, running, programs = {}, [], tmp_path / "programs"
+    guest.RequestHandlerClass = server.service = Own
+    server.line = f"onevm evaluate {server.machine} --to h2 --download 2M --address {guest.address} --output out --yes"
+    yield server
+    for fetch in Own.running:
+        os.killpg(fetch.pid, signal.SIGKILL)
+
+
+def kept(server):
+    return [keep for keep in server.service.asked if os.path.exists(f"/var/tmp/fetch-{keep}")]
+
+
+def test_download_goes_on(cold):
+    """It breaks off with the guest, and goes on with what the guest has kept when that answers again."""
+    said = cold.shell.error(cold.line, FAILED)  # what was measured is no live migration
+    assert "the download broke off at byte 1000000" in said and "it went on at byte 999424" in said, said
+    row, = rows(cold.shell.home / "out/resumed.csv")
+    assert (row["run"], row["broken_bytes"], row["resumed_bytes"]) == ("with", "1000000", "999424")
+    assert (row["tries"], row["bytes"], row["content"]) == ("3", str(2 << 20), "intact")
+    assert 0 < float(row["broken_s"]) < float(row["resumed_s"]) <= float(row["whole_s"])
+    steps = [row for row in rows(cold.shell.home / "out/download.csv") if row["run"] == "with"]
+    assert [step["bytes"] for step in steps if step["bytes"] in ("1000000", "999424")] == ["1000000", "999424"]
+    text = page(cold.shell)
+    assert "broke off at byte 1,000,000, went on at byte 999,424 " in text and "The content is intact." in text
+    assert [len(tries) for tries in cold.service.asked.values()] == [1, 4] and not kept(cold)
+    assert host_of(cold, cold.machine) == "h1"
+
+
+def test_download_of_an_older_guest(cold):
+    """Its script does not know the word to keep by: all over again."""
+    cold.service.keeps = False
+    said = cold.shell.error(cold.line, FAILED)
+    assert "it went on at byte 0" in said, said
+    row, = rows(cold.shell.home / "out/resumed.csv")
+    assert (row["resumed_bytes"], row["bytes"], row["content"]) == ("0", str(2 << 20), "intact")
+    assert "began anew, since the guest had kept nothing," in page(cold.shell)
+
+
+def test_download_does_not_go_on(cold):
+    """A guest that does not answer again is asked until the user has enough; what had come is forgotten there."""
+    cold.service.deaf = 10 ** 6
+    with start(cold.shell, cold.line) as run:
+        cold.until(lambda: max((len(tries) for tries in cold.service.asked.values()), default=0) > 3 or run.poll() is not None,
+                   lambda: "the guest to be asked again and again", 4 * PATIENCE)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=PATIENCE)
+    assert run.returncode == FAILED and "the download broke off at byte 1000000" in said[1], said
+    row, = rows(cold.shell.home / "out/resumed.csv")
+    assert (row["broken_bytes"], row["resumed_bytes"], row["content"]) == ("1000000", "", "not ended")
+    assert int(row["tries"]) > 2
+    assert "broke off at byte 1,000,000, and did not go on in " in page(cold.shell)
+    assert not kept(cold)

@@ -59,6 +59,12 @@ static void test_lines(void)
     fetch_take_line(&result, "DONE 300 abc\r", 12);
     g_assert_true(result.done);
     g_assert_cmpstr(result.sum, ==, "abc");
+    fetch_take_line(&result, "FROM 200", 13);
+    g_assert_cmpfloat(result.from, ==, 200);
+    g_assert_cmpfloat(g_array_index(result.steps, Progress, 2).bytes, ==, 200);
+    g_assert_false(result.forgotten);
+    fetch_take_line(&result, "FORGOTTEN", 14);
+    g_assert_true(result.forgotten);
     fetch_result_clear(&result);
 }
 
@@ -371,6 +377,70 @@ static guint lines_of(const char *text)
     return count;
 }
 
+/* A download that broke off with its guest: how it went on, or that it did not. */
+static void test_broken_off(void)
+{
+    static const struct {
+        double resumed_at, resumed_bytes;
+        gboolean done;
+        const char *said, *row;
+    } cases[] = {
+        {22, 1490944, TRUE,
+         "broke off at byte 1,500,000, went on at byte 1,490,944 1.5 s later, and was whole 4.0 s "
+         "after it had begun. The content is intact.",
+         "\nwith,0.500,1500000,3,2.000,1490944,4.000,4000000,intact\n"},
+        {22, 0, TRUE, "broke off at byte 1,500,000, began anew, since the guest had kept nothing,",
+         "\nwith,0.500,1500000,3,2.000,0,4.000,4000000,intact\n"},
+        {22, 1490944, FALSE, "1.5 s later, and did not end.",
+         "\nwith,0.500,1500000,3,2.000,1490944,,4000000,not ended\n"},
+        {0, 0, FALSE, "broke off at byte 1,500,000, and did not go on in 3 attempts.",
+         "\nwith,0.500,1500000,3,,,,4000000,not ended\n"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Evaluation found;
+        Plan plan;
+        fill(&found, &plan);
+        Download *with = &found.downloads[1];
+        with->tries = 3;
+        with->broken_at = 20.5;
+        with->broken_bytes = 1500000;
+        with->resumed_at = cases[i].resumed_at;
+        with->resumed_bytes = cases[i].resumed_bytes;
+        with->result.done = cases[i].done;
+        g_autofree char *text = NULL;
+        g_autoptr(xmlDoc) doc = page_of(&plan, &found, &text);
+        if (strstr(text, cases[i].said) == NULL)
+            g_error("the page does not say \"%s\"", cases[i].said);
+        g_autofree char *table = table_text(&found, "resumed");
+        g_assert_nonnull(strstr(table, cases[i].row));
+        g_assert_cmpuint(lines_of(table), ==, 2);
+        evaluation_clear(&found);
+    }
+}
+
+static void test_check(void)
+{
+    static const struct {
+        const char *name, *text;
+        gboolean ends;
+    } cases[] = {
+        {"ability", "Cannot migrate live: the driver lxd cannot move a machine while it runs; ...",
+         TRUE},
+        {"way", "stopped: it is ended, and started anew there", TRUE},
+        {"way", "live: 0.4 s", FALSE},
+        {"host", "stopped", FALSE},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf(
+            "<MIGRATION_CHECK><VM>5</VM><CHECK><NAME>state</NAME><TEXT>it runs</TEXT></CHECK>"
+            "<CHECK><NAME>%s</NAME><RESULT>no</RESULT><TEXT>%s</TEXT></CHECK></MIGRATION_CHECK>",
+            cases[i].name, cases[i].text);
+        g_assert_cmpint(move_check_ends_guest(xml), ==, cases[i].ends);
+    }
+    g_assert_false(move_check_ends_guest("<MIGRATION_CHECK/>"));
+    g_assert_false(move_check_ends_guest("no document"));
+}
+
 static void test_tables(void)
 {
     Evaluation found;
@@ -428,6 +498,8 @@ int main(int argc, char **argv)
     g_test_add_func("/evaluate/figures", test_figures);
     g_test_add_func("/evaluate/page", test_page);
     g_test_add_func("/evaluate/page_of_little", test_page_of_little);
+    g_test_add_func("/evaluate/broken_off", test_broken_off);
+    g_test_add_func("/evaluate/check", test_check);
     g_test_add_func("/evaluate/tables", test_tables);
     g_test_add_func("/evaluate/words", test_words);
     return g_test_run();
