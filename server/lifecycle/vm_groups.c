@@ -23,16 +23,19 @@ static gboolean runs(const Vm *vm)
 #define MARK "RULES_OUTDATED"
 static const char *const OUTDATED = "YES", *const TOLD = "TOLD", *const FAILED = "FAILED";
 
+static const char *const kinds[] = {"NIC", "NIC_ALIAS"};
+
 /* Of each card that says `from`; `to` NULL: it says nothing any more. */
 static void change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, const char *to)
 {
     TemplateAttribute *card;
     gboolean found = FALSE;
-    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++)
-        if (g_strcmp0(attribute_get(card, MARK), from) == 0) {
-            attribute_set(card, MARK, to);
-            found = TRUE;
-        }
+    for (guint kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
+        for (guint i = 0; (card = template_vector(vm->head.template, kinds[kind], i)); i++)
+            if (g_strcmp0(attribute_get(card, MARK), from) == 0) {
+                attribute_set(card, MARK, to);
+                found = TRUE;
+            }
     if (found)
         object_changed(lifecycle->world, &vm->head);
 }
@@ -41,11 +44,12 @@ static void change_mark(Lifecycle *lifecycle, Vm *vm, const char *from, const ch
 static gboolean has_mark(const Vm *vm, const char *word)
 {
     const TemplateAttribute *card;
-    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
-        const char *mark = attribute_get(card, MARK);
-        if (mark && (!word || strcmp(mark, word) == 0))
-            return TRUE;
-    }
+    for (guint kind = 0; kind < G_N_ELEMENTS(kinds); kind++)
+        for (guint i = 0; (card = template_vector(vm->head.template, kinds[kind], i)); i++) {
+            const char *mark = attribute_get(card, MARK);
+            if (mark && (!word || strcmp(mark, word) == 0))
+                return TRUE;
+        }
     return FALSE;
 }
 

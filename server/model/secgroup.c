@@ -7,20 +7,6 @@
 
 static const char *const cards[] = {"NIC", "NIC_ALIAS"};
 
-/* All groups that the cards of a machine's template name. (owned) */
-static GArray *named_groups(const Template *template)
-{
-    GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
-    const TemplateAttribute *card;
-    for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
-        for (guint i = 0; (card = template_vector(template, cards[which], i)); i++) {
-            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
-            for (guint j = 0; j < ids->len; j++)
-                ids_add(groups, g_array_index(ids, gint32, j));
-        }
-    return groups;
-}
-
 /* Network drivers that apply security groups on hosts. */
 gboolean secgroup_is_filtered(const TemplateAttribute *card)
 {
@@ -32,18 +18,26 @@ gboolean secgroup_is_filtered(const TemplateAttribute *card)
     return FALSE;
 }
 
-GArray *secgroup_ids(const Vm *vm, gboolean filtered)
+/* All groups that the cards of a machine's template name; `filtered`: only of cards whose hosts
+ * apply them. (owned) */
+static GArray *named_groups(const Template *template, gboolean filtered)
 {
     GArray *groups = g_array_new(FALSE, FALSE, sizeof(gint32));
     const TemplateAttribute *card;
-    for (guint i = 0; (card = template_vector(vm->head.template, "NIC", i)); i++) {
-        if (filtered && !secgroup_is_filtered(card))
-            continue;
-        g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
-        for (guint j = 0; j < ids->len; j++)
-            ids_add(groups, g_array_index(ids, gint32, j));
-    }
+    for (guint which = 0; which < G_N_ELEMENTS(cards); which++)
+        for (guint i = 0; (card = template_vector(template, cards[which], i)); i++) {
+            if (filtered && !secgroup_is_filtered(card))
+                continue;
+            g_autoptr(GArray) ids = ids_parse(attribute_get(card, "SECURITY_GROUPS"));
+            for (guint j = 0; j < ids->len; j++)
+                ids_add(groups, g_array_index(ids, gint32, j));
+        }
     return groups;
+}
+
+GArray *secgroup_ids(const Vm *vm, gboolean filtered)
+{
+    return named_groups(vm->head.template, filtered);
 }
 
 /* Adds the machine to each of these groups, or takes it out of them. */
@@ -84,7 +78,7 @@ void secgroup_count(World *world, Vm *vm)
         count_in(world, before, vm->head.id, FALSE);
     if (vm->state == VM_DONE)
         return;
-    vm->groups = named_groups(vm->head.template);
+    vm->groups = named_groups(vm->head.template, FALSE);
     count_in(world, vm->groups, vm->head.id, TRUE);
     if (before)
         leave(world, before, vm);
@@ -95,7 +89,7 @@ void secgroup_check(World *world, GPtrArray *problems)
     const GPtrArray *vms = world->pools[KIND_VM].order;
     for (guint i = 0; i < vms->len; i++) {
         const Vm *vm = vms->pdata[i];
-        g_autoptr(GArray) ids = named_groups(vm->head.template);
+        g_autoptr(GArray) ids = named_groups(vm->head.template, FALSE);
         for (guint j = 0; j < ids->len; j++) {
             Object *group = pool_get(world, KIND_SECGROUP, g_array_index(ids, gint32, j));
             gboolean counted = group && ids_contain(SECGROUP(group)->vms, vm->head.id);
@@ -163,7 +157,7 @@ static void add_rules(World *world, Template *template, const Object *group,
 
 void secgroup_write_rules(World *world, Template *template)
 {
-    g_autoptr(GArray) groups = named_groups(template);
+    g_autoptr(GArray) groups = named_groups(template, FALSE);
     TemplateAttribute *rule;
     guint left = RULES_MOST;
     template_remove(template, "SECURITY_GROUP_RULE");

@@ -564,6 +564,27 @@ def test_the_last_group_goes_and_its_host_does_not_take_that(one):
     gone(one, vm)
 
 
+def test_groups_of_an_alias_are_told_as_those_of_a_card(one):
+    fw, dummy = network(one, more="VN_MAD = fw\n"), network(one)
+    group = one.ok("one.secgroup.allocate", "NAME = alias\nRULE = [ PROTOCOL = ALL, RULE_TYPE = OUTBOUND ]")
+    vm = machine(one, f"NETWORK_ID = {dummy}, NAME = first", hold=True,
+                 more=f"NIC_ALIAS = [ NETWORK_ID = {fw}, PARENT = first, SECURITY_GROUPS = {group} ]\n")
+    one.ok("one.vm.deploy", vm, 0)
+    one.wait(vm, "RUNNING")
+    log = one.var / "vms" / str(vm) / "vm.log"
+
+    def told(times):
+        one.until(lambda: log.read_text().count("are in force") == times, f"the host to be told {times} times")
+    one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]", 0)
+    told(1)
+    one.ok("one.vm.detachsg", vm, 1, 0)
+    told(2)
+    one.ok("one.vm.detachsg", vm, 1, group)
+    told(3)
+    assert "RULES_OUTDATED" not in nics(one, vm, "NIC_ALIAS")[0]
+    gone(one, vm)
+
+
 def test_rules_for_a_network(one):
     net = network(one, "AR = [ TYPE = IP4_6, IP = 10.7.0.1, GLOBAL_PREFIX = \"2001:db8::\", SIZE = 10 ]\nAR = [ TYPE = IP4, IP = 10.8.0.1, SIZE = 20 ]")
     group = one.ok("one.secgroup.allocate", f"NAME = from\nRULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND, NETWORK_ID = {net} ]")
