@@ -119,6 +119,15 @@ def test_no_dangerous_calls():
     assert not wrong, "\n".join(wrong)
 
 
+def test_reasons_of_libvirt_are_read_first():
+    """virDomainGetName() and its like forget the last error, so none stands among the arguments of what tells it."""
+    call = re.compile(r"\b(?:libvirt_error|driver_log|driver_job_fail|log_[a-z]+|g_set_error)\([^;]*;")
+    for path in files("drivers", ".c"):
+        for told in call.findall(path.read_text()):
+            others = re.findall(r"\bvir(?!GetLastError)[A-Z]\w*\(", told)
+            assert not others or not told.startswith("libvirt_error") and "virGetLastError" not in told, f"{name(path)}: {told}"
+
+
 def test_nothing_is_left_open():
     marks = "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "not (yet )?" + "implemented"])
     wrong = [f"{name(path)}:{number}: {line.strip()[:100]}" for path in c_files()

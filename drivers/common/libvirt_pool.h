@@ -49,7 +49,8 @@ gboolean libvirt_host_is_local(const char *host);
 char *libvirt_uri_of(const char *host);
 
 /* Makes a GError of libvirt's last error in this thread: "cannot WHAT: TEXT. HINT". Returns FALSE.
- */
+ * Nearly every function of the library forgets that error, also virDomainGetName(): none may stand
+ * among the arguments, which are computed before. */
 gboolean libvirt_error(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 static inline void libvirt_domain_release(virDomainPtr domain)

@@ -131,6 +131,7 @@ void vmm_backup_forget(virDomainPtr domain)
 static gboolean freeze_by_agent(virDomainPtr domain, Order *order, GError **error)
 {
     gint64 begun = g_get_monotonic_time();
+    const char *name = virDomainGetName(domain);
     /* libvirt would wait for ever. The limit stays: others are better off with it, too. */
     (void)virDomainAgentSetResponseTimeout(domain, AGENT_SECONDS, 0);
     if (virDomainFSFreeze(domain, NULL, 0, 0) >= 0)
@@ -139,17 +140,17 @@ static gboolean freeze_by_agent(virDomainPtr domain, Order *order, GError **erro
     return libvirt_error(error,
                          "freeze the file systems of %s by the guest's agent (FS_FREEZE "
                          "of the backups is AGENT; NONE does without)",
-                         virDomainGetName(domain));
+                         name);
 }
 
 static gboolean freeze(virDomainPtr domain, Order *order, GError **error)
 {
+    const char *name = virDomainGetName(domain);
     if (g_strcmp0(order->freeze, "AGENT") == 0)
         return freeze_by_agent(domain, order, error);
     if (g_strcmp0(order->freeze, "SUSPEND") == 0)
         return virDomainSuspend(domain) == 0 ||
-               libvirt_error(error, "pause %s for the moment of its backup",
-                             virDomainGetName(domain));
+               libvirt_error(error, "pause %s for the moment of its backup", name);
     return TRUE;
 }
 
@@ -175,9 +176,8 @@ static gboolean try_thaw(virDomainPtr domain, const Order *order)
     return TRUE;
 }
 
-static gboolean stays_frozen(virDomainPtr domain, const Order *order, GError **error)
+static gboolean stays_frozen(const char *name, const Order *order, GError **error)
 {
-    const char *name = virDomainGetName(domain);
     gboolean agent = g_strcmp0(order->freeze, "AGENT") == 0;
     g_autoptr(GError) why = NULL;
     libvirt_error(&why,
@@ -200,13 +200,14 @@ static gboolean thaw(DriverJob *job, virDomainPtr domain, const Order *order, gu
                      GError **error)
 {
     guint waited = 0, pause = THAW_PAUSE_MS;
+    const char *name = virDomainGetName(domain);
     for (; !try_thaw(domain, order); pause = MIN(pause * 2, THAW_PAUSE_MOST_MS)) {
         if (waited == 0)
             driver_log('W', driver_job_id(job),
-                       "%s does not go on after the moment of its backup: %s",
-                       virDomainGetName(domain), virGetLastErrorMessage());
+                       "%s does not go on after the moment of its backup: %s", name,
+                       virGetLastErrorMessage());
         if (waited + pause > limit)
-            return stays_frozen(domain, order, error);
+            return stays_frozen(name, order, error);
         g_usleep((gulong)pause * 1000);
         waited += pause;
     }
@@ -261,6 +262,7 @@ static gboolean begin(DriverJob *job, const VmmGuest *guest, Order *order, gbool
                       GError **error)
 {
     virDomainPtr domain = guest->sight.domain;
+    const char *name = virDomainGetName(domain);
     const unsigned flags = VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL;
     g_autofree char *checkpoint = order->tracks ? checkpoint_text(guest, order) : NULL;
     g_autofree char *text = backup_text(guest, order, *increment);
@@ -277,7 +279,7 @@ static gboolean begin(DriverJob *job, const VmmGuest *guest, Order *order, gbool
         if (virDomainBackupBegin(domain, whole, NULL, flags) == 0)
             return TRUE;
     }
-    return libvirt_error(error, "begin a backup of %s", virDomainGetName(domain));
+    return libvirt_error(error, "begin a backup of %s", name);
 }
 
 static gboolean under_way(virDomainPtr domain)
@@ -293,14 +295,14 @@ static gboolean ended_well(virDomainPtr domain, GError **error)
 {
     virTypedParameterPtr figures = NULL;
     int type = VIR_DOMAIN_JOB_NONE, count = 0;
-    const char *why = NULL;
+    const char *name = virDomainGetName(domain), *why = NULL;
     if (virDomainGetJobStats(domain, &type, &figures, &count, VIR_DOMAIN_JOB_STATS_COMPLETED) < 0)
-        return libvirt_error(error, "learn how the backup of %s ended", virDomainGetName(domain));
+        return libvirt_error(error, "learn how the backup of %s ended", name);
     gboolean done = type == VIR_DOMAIN_JOB_COMPLETED;
     (void)virTypedParamsGetString(figures, count, VIR_DOMAIN_JOB_ERRMSG, &why);
     if (!done)
         g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                    "the backup of %s did not come to its end: %s", virDomainGetName(domain),
+                    "the backup of %s did not come to its end: %s", name,
                     why ? why : "is there room beside its disks?");
     virTypedParamsFree(figures, count);
     return done;

@@ -41,11 +41,11 @@ static gboolean keep(const List *list, const char *path, GError **error)
 {
     g_autoptr(GString) text = g_string_new("<snapshots>\n");
     for (int i = 0; i < list->count; i++) {
+        const char *name = virDomainSnapshotGetName(list->items[i]);
         g_autofree char *document =
             virDomainSnapshotGetXMLDesc(list->items[i], VIR_DOMAIN_SNAPSHOT_XML_SECURE);
         if (!document)
-            return libvirt_error(error, "read the snapshot %s",
-                                 virDomainSnapshotGetName(list->items[i]));
+            return libvirt_error(error, "read the snapshot %s", name);
         g_string_append_printf(text, "<snapshot current=\"%d\">",
                                virDomainSnapshotIsCurrent(list->items[i], 0) == 1);
         xml_append_cdata(text, document);

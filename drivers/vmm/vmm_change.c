@@ -14,10 +14,10 @@ void vmm_guest_clear(VmmGuest *guest)
 
 gboolean vmm_guest_look_again(VmmGuest *guest, GError **error)
 {
+    const char *name = virDomainGetName(guest->sight.domain);
     char *text = virDomainGetXMLDesc(guest->sight.domain, 0);
     if (!text)
-        return libvirt_error(error, "read the document of %s",
-                             virDomainGetName(guest->sight.domain));
+        return libvirt_error(error, "read the document of %s", name);
     xmlFreeDoc(guest->document);
     guest->document = xml_read(text, strlen(text), XML_DEPTH_MAX, error);
     free(text);

@@ -70,12 +70,13 @@ static JsonNode *agent(virDomainPtr domain, JsonBuilder *request, GError **error
 {
     g_autoptr(JsonNode) root = json_builder_get_root(request);
     g_autofree char *text = json_to_string(root, FALSE);
+    const char *name = virDomainGetName(domain);
     char *answer = virDomainQemuAgentCommand(domain, text, AGENT_SECONDS, 0);
     if (!answer) {
         (void)libvirt_error(error,
                             "ask the guest agent of %s (FEATURES = [ GUEST_AGENT = YES ] and "
                             "qemu-guest-agent in the guest)",
-                            virDomainGetName(domain));
+                            name);
         return NULL;
     }
     g_autoptr(JsonNode) parsed = json_from_string(answer, error);
@@ -87,8 +88,7 @@ static JsonNode *agent(virDomainPtr domain, JsonBuilder *request, GError **error
         return json_node_copy(value);
     if (!error || !*error)
         g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                    "the guest agent of %s answered with something unknown",
-                    virDomainGetName(domain));
+                    "the guest agent of %s answered with something unknown", name);
     return NULL;
 }
 

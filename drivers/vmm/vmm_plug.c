@@ -194,12 +194,13 @@ static gboolean wait_released(DriverJob *job, VmmGuest *guest, const xmlNode *de
 static gboolean ask_guest(const VmmGuest *guest, xmlNode *device, GError **error)
 {
     g_autofree char *text = print_node(device);
+    const char *name = virDomainGetName(guest->sight.domain);
     if (virDomainDetachDeviceFlags(guest->sight.domain, text, vmm_guest_flags(guest)) == 0)
         return TRUE;
     const virError *fault = virGetLastError();
     if (fault && fault->message && strstr(fault->message, "already in the process of unplug"))
         return TRUE;
-    return libvirt_error(error, "detach it from %s", virDomainGetName(guest->sight.domain));
+    return libvirt_error(error, "detach it from %s", name);
 }
 
 static void detach(DriverJob *job, const char *kind, const char *word)
@@ -274,10 +275,10 @@ static gboolean change_disc(const VmmGuest *guest, xmlNode *disc, GError **error
     xmlFreeNode(source);
     g_autofree char *empty = print_node(disc);
     unsigned flags = vmm_guest_flags(guest) | VIR_DOMAIN_DEVICE_MODIFY_FORCE;
+    const char *name = virDomainGetName(guest->sight.domain);
     return (virDomainUpdateDeviceFlags(guest->sight.domain, empty, flags) == 0 &&
             virDomainUpdateDeviceFlags(guest->sight.domain, full, flags) == 0) ||
-           libvirt_error(error, "change the context CD of %s",
-                         virDomainGetName(guest->sight.domain));
+           libvirt_error(error, "change the context CD of %s", name);
 }
 
 void vmm_update_conf(DriverJob *job)

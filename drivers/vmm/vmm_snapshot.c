@@ -189,11 +189,11 @@ static gboolean begin_copy(const VmmGuest *guest, const xmlNode *disk, const cha
     g_autoptr(GString) text = g_string_new("<disk type='file'><source file=\"");
     xml_append_text(text, path);
     g_string_append_printf(text, "\"/><driver type='%s'/></disk>", format ? format : "raw");
+    const char *name = virDomainGetName(guest->sight.domain);
     return virDomainBlockCopy(guest->sight.domain, target, text->str, NULL, 0,
                               VIR_DOMAIN_BLOCK_COPY_REUSE_EXT |
                                   VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB) == 0 ||
-           libvirt_error(error, "copy disk %s of %s", target,
-                         virDomainGetName(guest->sight.domain));
+           libvirt_error(error, "copy disk %s of %s", target, name);
 }
 
 /* From then on both files are written, until the copy is let go: that is the snapshot's moment. */

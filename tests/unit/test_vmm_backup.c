@@ -28,12 +28,13 @@ static char *scratch;
 
 /* ---- the library, as the test wants it ---- */
 
-#define NAME "backup-7-0"
+#define NAME   "backup-7-0"
+#define REASON "Domain not found"
 
 /* What fails, and what was done. */
 static struct {
     guint refused_resumes, refused_thaws;
-    gboolean refuses_begin, refuses_delete;
+    gboolean refuses_freeze, refuses_begin, refuses_delete;
     guint resumes, thaws, aborted;
     gulong slept_ms;
     gboolean noted; /* checkpoint NAME is there */
@@ -60,7 +61,7 @@ int virDomainResume(virDomainPtr domain)
 
 int virDomainFSFreeze(virDomainPtr domain, const char **mounts, unsigned count, unsigned flags)
 {
-    return 1;
+    return now.refuses_freeze ? refuse(domain) : 1;
 }
 
 int virDomainFSThaw(virDomainPtr domain, const char **mounts, unsigned count, unsigned flags)
@@ -208,7 +209,9 @@ static void test_goes_on_later(void)
     g_assert_cmpuint(now.slept_ms, ==, 100 + 200 + 400 + 800);
     expect("POLL", "NONE", "", "POLL SUCCESS 3 STATE=a*");
     now.refused_thaws = 2;
-    expect("BACKUP", "AGENT", "", "BACKUP SUCCESS 3 full\n");
+    expect("BACKUP", "AGENT", "",
+           "one-3 does not go on after the moment of its backup: " REASON
+           "*BACKUP SUCCESS 3 full\n");
     g_assert_cmpuint(now.thaws, ==, 3);
     g_assert_cmpuint(now.aborted, ==, 0);
     end();
@@ -220,7 +223,7 @@ static void test_stays_paused(void)
     begin();
     now.refused_resumes = G_MAXUINT;
     expect("BACKUP", "SUSPEND", "",
-           "BACKUP FAILURE 3 cannot let one-3 go on after the moment of its backup: *"
+           "BACKUP FAILURE 3 cannot let one-3 go on after the moment of its backup: " REASON "*"
            ". It stays paused*virsh resume one-3*\n");
     g_assert_cmpuint(now.aborted, ==, 1);
     g_assert_cmpuint(now.slept_ms, >, 20000);
@@ -228,7 +231,8 @@ static void test_stays_paused(void)
     expect("POLL", "NONE", "", "POLL SUCCESS 3 STATE=p*");
     /* oned takes back what was begun: that says it, too, and then does it. */
     now.refused_resumes = now.resumes + 20;
-    expect("BACKUPCANCEL", "SUSPEND", "", "BACKUPCANCEL FAILURE 3 cannot let one-3 go on*");
+    expect("BACKUPCANCEL", "SUSPEND", "",
+           "BACKUPCANCEL FAILURE 3 cannot let one-3 go on*: " REASON "*");
     now.refused_resumes = 0;
     expect("BACKUPCANCEL", "SUSPEND", "", "BACKUPCANCEL SUCCESS 3 -\n");
     expect("POLL", "NONE", "", "POLL SUCCESS 3 STATE=a*");
@@ -241,8 +245,9 @@ static void test_stays_frozen(void)
     now.refuses_begin = TRUE;
     now.refused_thaws = G_MAXUINT;
     expect("BACKUP", "AGENT", "",
-           "BACKUP FAILURE 3 cannot begin a backup of one-3: *; cannot have the agent of "
-           "one-3 thaw its file systems*virsh domfsthaw one-3*\n");
+           "BACKUP FAILURE 3 cannot begin a backup of one-3: " REASON "*; cannot have the agent of "
+           "one-3 thaw its file systems after the moment of its backup: " REASON
+           "*virsh domfsthaw one-3*\n");
     end();
 }
 
