@@ -433,7 +433,12 @@ static void forget_oldest(Lifecycle *lifecycle, Vm *vm, Image *image, gint64 kee
         return;
     if (template_get_bool(vm->operation, "SERIES", FALSE)) {
         gint32 oldest = image_backup_oldest_kept(image, (guint)keep);
-        if (oldest >= 0)
+        if (oldest >= 0 && image->head.lock.level)
+            vm_log(lifecycle, vm, LOG_WARNING,
+                   "the oldest increments of backup %d are not removed by KEEP_LAST: somebody "
+                   "locked it",
+                   image->head.id);
+        else if (oldest >= 0)
             image_forget_increments(lifecycle, image, oldest);
         return;
     }

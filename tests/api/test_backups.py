@@ -222,6 +222,21 @@ def test_keep_last_leaves_what_is_locked(one, store, machine):
     no_backup_image(one, store)
 
 
+def test_keep_last_leaves_a_series_that_is_locked(one, store, machine):
+    vm = machine(", KEEP_LAST = 1, MODE = INCREMENT")
+    image = back_up(one, vm, store)
+    one.ok("one.image.lock", image, 4, False)
+    back_up(one, vm)
+    assert image_of(one, image) == ("READY", 2, [0], [(0, "FULL", -1, 1), (1, "INCREMENT", 0, 1)])
+    log = (one.var / "vms" / str(vm) / "vm.log").read_text()
+    assert f"the oldest increments of backup {image} are not removed by KEEP_LAST: somebody locked it" in log
+    one.ok("one.image.unlock", image)
+    back_up(one, vm)
+    one.until(lambda: image_of(one, image)[3] == [(2, "FULL", -1, 1)], "the oldest increments to go")
+    one.ok("one.image.delete", image)
+    no_backup_image(one, store)
+
+
 def test_killed_in_the_middle(one, store, machine):
     """What was begun goes on when oned is there again."""
     vm = machine()
