@@ -150,7 +150,8 @@ static void forget_run(Core *core, gpointer data)
     g_hash_table_remove(run->server->runs, run->name);
 }
 
-/* The driver has agreed, or (`refused`) not: it is tried again soon, and another is asked about. */
+/* The driver has agreed, or (`refused`) not: it is tried again soon, and another is asked about.
+ * When oned ends nobody said anything, and it is as if it had not been tried. */
 static void run_answered(Authorization *asked, const char *refused)
 {
     RpcServer *server = asked->server;
@@ -161,12 +162,13 @@ static void run_answered(Authorization *asked, const char *refused)
     else if (run)
         g_ptr_array_add(run->agreed, g_steal_pointer(&asked->asks));
     g_hash_table_remove(server->authorizations, &asked->number);
-    if (run) {
+    if (run && server->ending) {
+        g_hash_table_remove(server->runs, run->name);
+    } else if (run) {
         run->waits = FALSE;
         run->timer = core_timer_add(server->world->core, RUN_SECONDS * G_USEC_PER_SEC, forget_run,
                                     run, NULL);
-        if (!server->ending)
-            run->again(server->lifecycle, run->id);
+        run->again(server->lifecycle, run->id);
     }
     ask_about_runs(server);
 }
@@ -273,7 +275,7 @@ gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
                        void (*again)(Lifecycle *lifecycle, gint32 id), gint32 id)
 {
     Run *run = g_hash_table_lookup(server->runs, name);
-    if (run && run->waits)
+    if (server->ending || (run && run->waits))
         return FALSE;
     if (run && run->uid != uid) { /* another's word, or about another */
         g_hash_table_remove(server->runs, name);

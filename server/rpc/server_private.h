@@ -53,7 +53,8 @@ void rpc_server_connect_authz(RpcServer *server);
 /* What that user is granted between the two is asked of the driver of AUTHZ as for a call, though
  * there is none: a scheduled action, a machine of a backup job. `name` is its own among these. When
  * the driver must be asked first it has failed and waits, for its turn to be asked about, too;
- * `again` is called when it can be tried once more, from its beginning. FALSE: it waits still. */
+ * `again` is called when it can be tried once more, from its beginning. FALSE: it waits still, or
+ * for the next start when oned ends. */
 gboolean rpc_run_begin(RpcServer *server, const char *name, gint32 uid,
                        void (*again)(Lifecycle *lifecycle, gint32 id), gint32 id);
 StartResult rpc_run_end(RpcServer *server, gboolean done, GError **error);

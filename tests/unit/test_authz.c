@@ -1,5 +1,5 @@
 /* What is done without a call - scheduled actions, machines of backup jobs - and the driver of
- * AUTHZ: how much of it is asked about at a time. */
+ * AUTHZ: how much of it is asked about at a time, and what becomes of it when oned ends. */
 #include "lib/base/error.h"
 #include "server/model/backupjob.h"
 #include "server/model/sched_action.h"
@@ -168,6 +168,20 @@ static void test_machines_have_their_place_while_they_are_asked_about(Fixture *f
     g_assert_nonnull(strstr(error, "state"));
 }
 
+/* Nobody refused anything: it is done when oned is there again. */
+static void test_the_end_fails_no_machine(Fixture *fixture, gconstpointer data)
+{
+    const BackupJob *job = begin_job(fixture);
+    g_autoptr(GPtrArray) before = questions(fixture);
+    rpc_logins_end(fixture->rpc);
+    small_wait(fixture->small, 3 * ANSWER_SECONDS);
+    g_autoptr(GPtrArray) after = questions(fixture);
+    g_assert_cmpuint(after->len, ==, before->len);
+    g_assert_cmpuint(job->errors->len, ==, 0);
+    g_assert_cmpuint(job->waiting->len, ==, MACHINES);
+    g_assert_null(template_get(job->head.template, "ERROR"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -178,5 +192,6 @@ int main(int argc, char **argv)
     CASE("places", "MAX_BACKUPS = 3\n", test_machines_have_their_place_while_they_are_asked_about);
     CASE("no limit", "MAX_BACKUPS = 0\n",
          test_machines_have_their_place_while_they_are_asked_about);
+    CASE("the end", "MAX_BACKUPS = 3\n", test_the_end_fails_no_machine);
     return g_test_run();
 }
