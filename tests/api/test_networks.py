@@ -526,7 +526,7 @@ def test_the_last_group_goes_while_the_host_is_told(fresh):
 
     def mark():
         return nics(one, vm)[0].get("RULES_OUTDATED")
-    one.control("UPDATESG * latency=2")
+    one.control("UPDATESG * hold=1")
     one.ok("one.vm.attachsg", vm, 0, group)
     for left in (0, group):
         one.ok("one.vm.detachsg", vm, 0, left)
