@@ -7,11 +7,9 @@
 
 #include <glib.h>
 #include <glib/gstdio.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,15 +49,12 @@ static inline void sshd_write(const PrivateSshd *sshd, const char *name, const c
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
 }
 
-static inline guint sshd_free_port(void)
+/* Below those ports that the kernel gives to outgoing connections, so that nobody gets it by
+ * chance. sshd itself finds out whether it is free. */
+static inline guint sshd_random_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof address), ==, 0);
-    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &length), ==, 0);
-    close(fd);
-    return ntohs(address.sin_port);
+    g_autoptr(GRand) random = g_rand_new();
+    return (guint)g_rand_int_range(random, 10000, 32000);
 }
 
 /* Makes a key pair; with the same name again, a new one. */
@@ -87,15 +82,12 @@ static inline void sshd_trust(const PrivateSshd *sshd)
     sshd_write(sshd, "known_hosts", "[127.0.0.1]:%u %s", sshd->port, key);
 }
 
-static inline gboolean sshd_answers(const PrivateSshd *sshd)
+/* sshd writes its number once it listens; that somebody answers at the port would not say who. */
+static inline gboolean sshd_listens(const PrivateSshd *sshd)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((guint16)sshd->port),
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    gboolean up = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    close(fd);
-    return up;
+    g_autofree char *path = sshd_file(sshd, "pid");
+    g_autofree char *text = NULL;
+    return g_file_get_contents(path, &text, NULL, NULL) && strchr(text, '\n') != NULL;
 }
 
 static inline void sshd_ends_with_us(gpointer unused)
@@ -103,7 +95,8 @@ static inline void sshd_ends_with_us(gpointer unused)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-static inline void sshd_start(PrivateSshd *sshd)
+/* FALSE when it ended at once, as it does when its port is taken. */
+static inline gboolean sshd_try(PrivateSshd *sshd)
 {
     static const char script[] = "[ -z \"$2\" ] || mount --bind \"$2\" \"$3\" || exit 1\n"
                                  "exec " SSHD_PROGRAM " -D -e -f \"$1\"";
@@ -118,15 +111,29 @@ static inline void sshd_start(PrivateSshd *sshd)
                           sshd->own != NULL ? sshd->own : "",
                           sshd->seen != NULL ? sshd->seen : "",
                           NULL};
+    g_autofree char *pid = sshd_file(sshd, "pid");
+    g_unlink(pid);
     GError *error = NULL;
     g_spawn_async(NULL, (char **)(sshd->own != NULL ? argv : argv + 2), NULL,
                   G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
                       G_SPAWN_STDOUT_TO_DEV_NULL,
                   sshd_ends_with_us, NULL, &sshd->pid, &error);
     g_assert_no_error(error);
-    for (int i = 0; i < 12000 && !sshd_answers(sshd); i++)
+    for (int i = 0; i < 12000 && !sshd_listens(sshd); i++) {
+        if (waitpid(sshd->pid, NULL, WNOHANG) == sshd->pid) {
+            sshd->pid = 0;
+            return FALSE;
+        }
         g_usleep(10000);
-    g_assert_true(sshd_answers(sshd));
+    }
+    g_assert_true(sshd_listens(sshd));
+    return TRUE;
+}
+
+/* Again at the port that it had. */
+static inline void sshd_start(PrivateSshd *sshd)
+{
+    g_assert_true(sshd_try(sshd));
 }
 
 static inline void sshd_stop(PrivateSshd *sshd)
@@ -144,32 +151,40 @@ static inline gboolean sshd_missing(void)
     return getuid() != 0 || !g_file_test(SSHD_PROGRAM, G_FILE_TEST_IS_EXECUTABLE);
 }
 
-static inline void sshd_setup(PrivateSshd *sshd)
+static inline void sshd_configure(PrivateSshd *sshd, guint port)
 {
-    sshd->directory = g_dir_make_tmp("globule-sshd-XXXXXX", NULL);
-    sshd->port = sshd_free_port();
-    g_mkdir_with_parents("/run/sshd", 0755);
-    sshd_make_key(sshd, "host_key");
-    sshd_make_key(sshd, "user_key");
-    g_autofree char *d = g_strdup(sshd->directory);
+    sshd->port = port;
+    const char *d = sshd->directory;
     sshd_write(sshd, "sshd_config",
-               "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile none\n"
+               "Port %u\nListenAddress 127.0.0.1\nHostKey %s/host_key\nPidFile %s/pid\n"
                "AuthorizedKeysFile %s/user_key.pub\nStrictModes no\nUsePAM no\n"
                "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
                "MaxSessions 20\nRekeyLimit 16M\nSubsystem sftp internal-sftp\n"
                /* HOME: what the user's own shell does at each start is not what is tested. */
                "SetEnv PATH=%s/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME=%s\n",
-               sshd->port, d, d, d, d);
-    sshd_write(sshd, "config", "Host *\n  HostName 127.0.0.1\n  Port %u\n  User root\n",
-               sshd->port);
+               port, d, d, d, d, d);
+    sshd_write(sshd, "config", "Host *\n  HostName 127.0.0.1\n  Port %u\n  User root\n", port);
     sshd_trust(sshd);
+}
+
+static inline void sshd_setup(PrivateSshd *sshd)
+{
+    sshd->directory = g_dir_make_tmp("globule-sshd-XXXXXX", NULL);
+    g_mkdir_with_parents("/run/sshd", 0755);
+    sshd_make_key(sshd, "host_key");
+    sshd_make_key(sshd, "user_key");
     g_autofree char *config = sshd_file(sshd, "config");
     g_autofree char *known = sshd_file(sshd, "known_hosts");
     g_autofree char *key = sshd_file(sshd, "user_key");
     g_setenv("SSH_CONFIG", config, TRUE);
     g_setenv("SSH_KNOWN_HOSTS", known, TRUE);
     g_setenv("SSH_IDENTITY", key, TRUE);
-    sshd_start(sshd);
+    gboolean up = FALSE;
+    for (int tries = 20; tries > 0 && !up; tries--) {
+        sshd_configure(sshd, sshd_random_port());
+        up = sshd_try(sshd);
+    }
+    g_assert_true(up);
 }
 
 static inline void sshd_teardown(PrivateSshd *sshd)
