@@ -267,7 +267,7 @@ def test_a_driver_may_refuse_rights(fresh):
 
 def test_a_driver_may_refuse_what_was_scheduled(fresh):
     """It agreed when the action was planned, and is asked again when it is due, as of a call."""
-    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 3 ]\n', hosts=1)
+    one = fresh(DRIVER.replace('AUTHN', 'AUTHZ = "yes", AUTHN') + 'ACTION_TIMEOUTS = [ AUTHENTICATE = 10 ]\n', hosts=1)
     user = one.user("user")
     flags = one.var / "auth"
     machine = user.allocate(hold=True)

@@ -1,10 +1,12 @@
 """Hooks: programs that oned has run when something enters a state, or after a call."""
 import base64
+import contextlib
 import os
 import re
 import signal
 import time
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import pytest
 from api.server import Server
@@ -375,9 +377,20 @@ def test_log_and_retry(one, hook):
     assert log(-1, -1, -1, 0) == []
 
 
-def test_an_end_in_the_middle_is_told_and_not_repeated(fresh):
+@pytest.fixture
+def sleepers(tmp_path):
+    """A file of numbers of processes, which are ended after the test."""
+    path = tmp_path / "sleepers"
+    yield path
+    for pid in path.read_text().split() if path.exists() else ():
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x001000\0":
+                os.kill(int(pid), signal.SIGKILL)
+
+
+def test_an_end_in_the_middle_is_told_and_not_repeated(fresh, sleepers):
     one = fresh()
-    script(one, "wait", f"echo begun >> {one.var}/begun; sleep 1000")
+    script(one, "wait", f"echo $$ >> {sleepers}; echo begun >> {one.var}/begun; exec sleep 1000")
     identity = one.ok("one.hook.allocate", CALL.format(name="a", call="one.document.delete", command="wait", arguments="x"))
     call_it(one)
     begun = one.var / "begun"

@@ -197,9 +197,16 @@ def test_endless_output_is_ended(command, tmp_path, text):
         one_ends(int(pid))
 
 
+def is_there(pid):
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # also ESRCH, when it ends between the opening and the reading
+        return False
+
+
 def one_ends(pid):
     end = time.monotonic() + 30
-    while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
+    while is_there(pid):
         assert time.monotonic() < end, f"{pid} goes on"
         time.sleep(0.05)
 

@@ -107,16 +107,18 @@ static void test_limits(void)
     SshWatch watch = {.seconds = 1};
     gint64 start = g_get_monotonic_time();
     g_autofree char *mark = sshd_file(&sshd, "late");
-    g_autofree char *command = g_strdup_printf("sleep 1000.0471; touch %s", mark);
+    /* Seconds that name this run: what another one has left is not meant. */
+    g_autofree char *sleeper = g_strdup_printf("sleep 1000.%d", (int)getpid());
+    g_autofree char *command = g_strdup_printf("%s; touch %s", sleeper, mark);
+    g_autofree char *look = g_strdup_printf("i=0; while pgrep -x -f '%s'; do i=$((i + 1)); "
+                                            "[ $i -lt 600 ] || exit 1; sleep 0.1; done",
+                                            sleeper);
     g_assert_false(ssh_do(ssh, "node01", command, &watch, NULL, &error));
     g_assert_cmpstr(error->message, ==, "not done within 1 s");
     g_assert_cmpint(g_get_monotonic_time() - start, <, 120 * G_USEC_PER_SEC);
     g_clear_error(&error);
     /* The command itself has ended too, and the session goes on. */
-    g_assert_true(ssh_do(ssh, "node01",
-                         "i=0; while pgrep -x -f 'sleep 1000.0471'; do i=$((i + 1)); "
-                         "[ $i -lt 600 ] || exit 1; sleep 0.1; done",
-                         NULL, NULL, &error));
+    g_assert_true(ssh_do(ssh, "node01", look, NULL, NULL, &error));
     g_assert_no_error(error);
     g_assert_false(g_file_test(mark, G_FILE_TEST_EXISTS));
     ssh_free(ssh);
@@ -166,13 +168,19 @@ static void test_hung_host(void)
     kill(server, SIGKILL);
     /* A command under way when the host hangs ends with an error. */
     server = server_of(ssh);
-    g_autofree char *stop = g_strdup_printf("kill -STOP %d; sleep 600", (int)server);
+    g_autofree char *left = sshd_file(&sshd, "left");
+    g_autofree char *stop =
+        g_strdup_printf("echo $$ >%s; kill -STOP %d; exec sleep 600", left, (int)server);
     start = g_get_monotonic_time();
     g_auto(SshResult) other = {0};
     g_assert_false(ssh_run(ssh, "node01", stop, NULL, 0, NULL, &other, &error));
     g_assert_cmpint(g_get_monotonic_time() - start, <, 120 * G_USEC_PER_SEC);
     g_assert_cmpstr(error->message, ==, "host node01 does not answer: no packet for 5 s");
     kill(server, SIGKILL);
+    g_autofree char *pid = NULL;
+    g_assert_true(g_file_get_contents(left, &pid, NULL, NULL));
+    g_assert_cmpint(atoi(pid), >, 1);
+    kill(atoi(pid), SIGKILL);
     ssh_free(ssh);
 }
 
