@@ -69,8 +69,8 @@ static gboolean wrong_number(GError **error, const Template *template, const cha
 {
     const char *value = template_get(template, name);
     g_autofree char *is =
-        value ? g_strdup_printf("it is \"%.40s\"", value) : g_strdup("there is none");
-    return wrong(error, "%s attribute must be a positive %s value: %s", name, type, is);
+        value ? g_strdup_printf("It is \"%.40s\".", value) : g_strdup("There is none.");
+    return wrong(error, "%s attribute must be a positive %s value. %s", name, type, is);
 }
 
 static gboolean check_capacity(const Template *template, GError **error)

@@ -77,9 +77,9 @@ def test_name_when_none_is_given(one):
 
 
 @pytest.mark.parametrize("template, text", [
-    ("CPU = 1", "MEMORY attribute must be a positive integer value: there is none"),
-    ("MEMORY = 64", "CPU attribute must be a positive float or integer value: there is none"),
-    ("CPU = x\nMEMORY = 1", "CPU attribute must be a positive float or integer value: it is \"x\""),
+    ("CPU = 1", "MEMORY attribute must be a positive integer value. There is none."),
+    ("MEMORY = 64", "CPU attribute must be a positive float or integer value. There is none."),
+    ("CPU = x\nMEMORY = 1", "CPU attribute must be a positive float or integer value. It is \"x\"."),
     ("CPU = -1\nMEMORY = 64", "CPU"), ("CPU = 1\nMEMORY = 0", "MEMORY"), ("CPU = 1\nMEMORY = 1.5", "MEMORY"),
     ("CPU = nan\nMEMORY = 64", "CPU"), ("CPU = inf\nMEMORY = 64", "CPU"), ("CPU = 1e300\nMEMORY = 64", "CPU"),
     ("CPU = 1\nMEMORY = 99999999999999999999", "MEMORY"), ("CPU = 1\nMEMORY = 64\nVCPU = many", "VCPU"),
