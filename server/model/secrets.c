@@ -26,14 +26,25 @@ gboolean secret_argument(const char *method, guint position, gboolean is_answer)
     return FALSE;
 }
 
-/* Ends of names, as KEEPALIVED_PASSWORD; and names that say it only where they stand. */
-static const char *const endings[] = {"PASSWORD",    "PASSWD",     "PASSPHRASE",
-                                      "PRIVATE_KEY", "SECRET_KEY", "ACCESS_KEY"};
+/* Ends of names, as KEEPALIVED_PASSWORD, also before _BASE64; names that end so and are wishes (YES
+ * or NO) or ids by which libvirt knows a secret; and names that say it only where they stand. */
+static const char *const endings[] = {"PASSWORD",   "PASSWD",     "PASSPHRASE", "PRIVATE_KEY",
+                                      "SECRET_KEY", "ACCESS_KEY", "TOKEN",      "SECRET"};
+static const struct {
+    const char *parent, *name; /* parent NULL: any */
+} known[] = {
+    {NULL, "RANDOM_PASSWD"},
+    {"CONTEXT", "TOKEN"},
+    {NULL, "CEPH_SECRET"},
+    {NULL, "LUKS_SECRET"},
+};
 static const struct {
     const char *parent, *name;
 } places[] = {
-    {"LOGIN_TOKEN", "TOKEN"},  {"CONTEXT", "ONEGATE_TOKEN"}, {"QEMU_GA_EXEC", "COMMAND"},
-    {"QEMU_GA_EXEC", "STDIN"}, {"QEMU_GA_EXEC", "STDOUT"},   {"QEMU_GA_EXEC", "STDERR"},
+    {"QEMU_GA_EXEC", "COMMAND"},
+    {"QEMU_GA_EXEC", "STDIN"},
+    {"QEMU_GA_EXEC", "STDOUT"},
+    {"QEMU_GA_EXEC", "STDERR"},
 };
 static const char *const lists[] = {
     "VM_ENCRYPTED_ATTR",    "USER_ENCRYPTED_ATTR",      "CLUSTER_ENCRYPTED_ATTR",
@@ -52,16 +63,30 @@ static gboolean path_names(const char *path, const char *parent, const char *nam
            !g_ascii_strcasecmp(slash + 1, name);
 }
 
-gboolean secret_attribute(const World *world, const char *parent, const char *name)
+/* By the tables; both names in capitals. */
+static gboolean ends_so(const char *parent, const char *name)
 {
-    if (!strcmp(name, "RANDOM_PASSWD")) /* YES or NO */
-        return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(known); i++)
+        if (!strcmp(known[i].name, name) &&
+            (!known[i].parent || !g_strcmp0(known[i].parent, parent)))
+            return FALSE;
     for (guint i = 0; i < G_N_ELEMENTS(endings); i++)
         if (g_str_has_suffix(name, endings[i]))
             return TRUE;
     for (guint i = 0; i < G_N_ELEMENTS(places); i++)
         if (!strcmp(places[i].name, name) && !g_strcmp0(places[i].parent, parent))
             return TRUE;
+    return FALSE;
+}
+
+gboolean secret_attribute(const World *world, const char *parent, const char *name)
+{
+    g_autofree char *place = parent ? g_ascii_strup(parent, -1) : NULL;
+    g_autofree char *plain = g_ascii_strup(name, -1);
+    if (g_str_has_suffix(plain, "_BASE64"))
+        plain[strlen(plain) - strlen("_BASE64")] = '\0';
+    if (ends_so(place, plain))
+        return TRUE;
     for (guint i = 0; i < G_N_ELEMENTS(lists); i++) {
         const char *path;
         for (guint at = 0; (path = config_list(world->config, lists[i], at)); at++)

@@ -167,7 +167,11 @@ def test_secrets_inside_templates_are_not_told(fresh):
     template = """NAME = guarded
         CPU = 0.1
         MEMORY = 64
-        CONTEXT = [ PASSWORD = "Secret-1", LICENSE = "Secret-2", SHOWN = "plain" ]
+        CONTEXT = [ PASSWORD = "Secret-1", LICENSE = "Secret-2", SHOWN = "plain", PASSWORD_BASE64 = "Secret-11",
+                    CRYPTED_PASSWORD_BASE64 = "Secret-12" ]
+        EC2_SECRET = "Secret-13"
+        API_TOKEN = "Secret-14"
+        VAULT = [ TOKEN = "Secret-15" ]
         GRAPHICS = [ TYPE = vnc, PASSWD = "Secret3" ]
         PIN = "Secret-4<&>"
         API_PASSWORD = "Secret-5"
