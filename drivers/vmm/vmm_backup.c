@@ -125,6 +125,36 @@ void vmm_backup_forget(virDomainPtr domain)
     (void)forget_checkpoints(domain, NULL);
 }
 
+/* ---- which guests an agent may have frozen ---- */
+
+typedef enum {
+    FREEZE_UNKNOWN, /* an earlier process may have given the order */
+    FREEZE_NONE,
+    FREEZE_MAY_BE
+} Freeze;
+
+static GMutex freezes_lock;
+static GHashTable *freezes; /* id of a machine -> Freeze, both as pointers */
+
+static void note_freeze(const VmmAction *action, Freeze freeze)
+{
+    g_mutex_lock(&freezes_lock);
+    if (!freezes)
+        freezes = g_hash_table_new(NULL, NULL);
+    g_hash_table_insert(freezes, GINT_TO_POINTER(action->vid), GINT_TO_POINTER(freeze));
+    g_mutex_unlock(&freezes_lock);
+}
+
+static Freeze freeze_of(const VmmAction *action)
+{
+    g_mutex_lock(&freezes_lock);
+    int freeze = freezes
+                     ? GPOINTER_TO_INT(g_hash_table_lookup(freezes, GINT_TO_POINTER(action->vid)))
+                     : FREEZE_UNKNOWN;
+    g_mutex_unlock(&freezes_lock);
+    return (Freeze)freeze;
+}
+
 /* ---- a moment at which the guest's files are whole ---- */
 
 /* An agent that did not answer in time has the order all the same, and may freeze later. */
@@ -195,14 +225,15 @@ static gboolean stays_frozen(const char *name, const Order *order, GError **erro
 }
 
 /* A guest that stands still is worse than a job that takes longer: it is tried again with growing
- * pauses, also when the job was cancelled. FALSE with the error: it still does. */
+ * pauses, also when the job was cancelled. FALSE with the error: it still does. One that was hardly
+ * frozen is no reason to warn of. */
 static gboolean thaw(DriverJob *job, virDomainPtr domain, const Order *order, guint limit,
                      GError **error)
 {
     guint waited = 0, pause = THAW_PAUSE_MS;
     const char *name = virDomainGetName(domain);
     for (; !try_thaw(domain, order); pause = MIN(pause * 2, THAW_PAUSE_MOST_MS)) {
-        if (waited == 0)
+        if (waited == 0 && limit > UNFROZEN_LIMIT_MS)
             driver_log('W', driver_job_id(job),
                        "%s does not go on after the moment of its backup: %s", name,
                        virGetLastErrorMessage());
@@ -319,17 +350,27 @@ static gboolean wait_end(DriverJob *job, virDomainPtr domain, GError **error)
     return ended_well(domain, error);
 }
 
-/* What an earlier process of this driver began and never ended. FALSE with the error: the guest
- * does not go on. */
+/* What was begun and never ended, perhaps by an earlier process of this driver. FALSE with the
+ * error: the guest does not go on. */
 static gboolean end_earlier(DriverJob *job, virDomainPtr domain, const Order *order, GError **error)
 {
-    if (under_way(domain)) {
+    const VmmAction *action = vmm_action_of(job);
+    gboolean copies = under_way(domain);
+    /* An agent that is away then, and had frozen nothing, has nothing to thaw either. */
+    if (!copies && g_strcmp0(order->freeze, "AGENT") == 0 && freeze_of(action) == FREEZE_NONE) {
+        (void)thaw(job, domain, order, UNFROZEN_LIMIT_MS, NULL);
+        return TRUE;
+    }
+    if (copies) {
         (void)virDomainAbortJob(domain);
         for (guint i = 0; i < 50 && under_way(domain); i++)
             if (driver_job_wait(job, LOOK_MS))
                 break;
     }
-    return thaw(job, domain, order, THAW_LIMIT_MS, error);
+    if (!thaw(job, domain, order, THAW_LIMIT_MS, error))
+        return FALSE;
+    note_freeze(action, FREEZE_NONE);
+    return TRUE;
 }
 
 /* Freezes, begins, thaws. FALSE with the error, which says so when the guest stands still. */
@@ -338,6 +379,7 @@ static gboolean take_moment(DriverJob *job, const VmmGuest *guest, Order *order,
 {
     virDomainPtr domain = guest->sight.domain;
     g_autoptr(GError) why = NULL, cold = NULL;
+    note_freeze(vmm_action_of(job), FREEZE_MAY_BE);
     gboolean frozen = freeze(domain, order, &why);
     gboolean begun = frozen && begin(job, guest, order, increment, &why);
     guint limit = order->may_freeze_late ? LATE_LIMIT_MS
@@ -345,6 +387,7 @@ static gboolean take_moment(DriverJob *job, const VmmGuest *guest, Order *order,
                                          : UNFROZEN_LIMIT_MS;
     gboolean goes_on = thaw(job, domain, order, limit, &cold);
     frozen = frozen || order->may_freeze_late;
+    note_freeze(vmm_action_of(job), goes_on || !frozen ? FREEZE_NONE : FREEZE_MAY_BE);
     if (!goes_on && begun)
         (void)virDomainAbortJob(domain);
     if (!goes_on && frozen && why)

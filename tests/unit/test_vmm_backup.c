@@ -251,6 +251,39 @@ static void test_stays_frozen(void)
     end();
 }
 
+/* The first test: an earlier process may have had it frozen, so that is told. */
+static void test_unknown_freeze(void)
+{
+    begin();
+    now.refused_thaws = G_MAXUINT;
+    expect("BACKUPCANCEL", "AGENT", "", "BACKUPCANCEL FAILURE 3 cannot have the agent of one-3*");
+    now.refused_thaws = 0;
+    expect("BACKUPCANCEL", "AGENT", "", "BACKUPCANCEL SUCCESS 3 -\n");
+    end();
+}
+
+/* The agent is away: what it could not freeze stands not still, and is no reason for an alarm. */
+static void test_agent_is_away(void)
+{
+    begin();
+    now.refuses_freeze = TRUE;
+    now.refused_thaws = G_MAXUINT;
+    expect("BACKUP", "AGENT", "",
+           "BACKUP FAILURE 3 cannot freeze the file systems of one-3*: " REASON "*");
+    g_assert_cmpuint(now.slept_ms, <=, 1000);
+    now.slept_ms = 0;
+    g_autofree char *heard = act("BACKUPCANCEL", "AGENT", "");
+    g_assert_cmpstr(heard, ==, "BACKUPCANCEL SUCCESS 3 -\n");
+    g_assert_cmpuint(now.slept_ms, <=, 1000);
+    /* One that it did freeze is. */
+    now.refuses_freeze = FALSE;
+    expect("BACKUP", "AGENT", "", "BACKUP FAILURE 3 cannot have the agent of one-3*");
+    expect("BACKUPCANCEL", "AGENT", "", "BACKUPCANCEL FAILURE 3 cannot have the agent of one-3*");
+    now.refused_thaws = 0;
+    expect("BACKUPCANCEL", "AGENT", "", "BACKUPCANCEL SUCCESS 3 -\n");
+    end();
+}
+
 /* ---- notes of what was written ---- */
 
 static void test_forgotten(void)
@@ -284,10 +317,12 @@ int main(int argc, char **argv)
     /* test:///default is one and the same for all connections while one is open. */
     virConnectPtr keep = virConnectOpen("test:///default");
     g_assert_nonnull(keep);
+    g_test_add_func("/vmm_backup/unknown_freeze", test_unknown_freeze);
     g_test_add_func("/vmm_backup/goes_on", test_goes_on);
     g_test_add_func("/vmm_backup/goes_on_later", test_goes_on_later);
     g_test_add_func("/vmm_backup/stays_paused", test_stays_paused);
     g_test_add_func("/vmm_backup/stays_frozen", test_stays_frozen);
+    g_test_add_func("/vmm_backup/agent_is_away", test_agent_is_away);
     g_test_add_func("/vmm_backup/forgotten", test_forgotten);
     int failed = g_test_run();
     (void)virConnectClose(keep);
