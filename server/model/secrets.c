@@ -113,9 +113,13 @@ static gboolean hide_in_vector(const World *world, TemplateAttribute *vector)
 
 char *secrets_hidden(const World *world, const char *text)
 {
-    if (!strpbrk(text, "=<"))
-        return NULL;
-    g_autoptr(Template) template = template_parse(text, TEMPLATE_MODERN, NULL);
+    if (text[strspn(text, " \t\r\n")] == '<') { /* in the caller's own words, but for secrets */
+        GString *xml = g_string_new(text);
+        secrets_hide_xml(world, xml, 0);
+        return g_string_free(xml, FALSE);
+    }
+    g_autoptr(Template) template =
+        strchr(text, '=') ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
     gboolean found = FALSE;
     for (guint i = 0; template && i < template_count(template); i++) {
         TemplateAttribute *attribute = template_nth(template, i);
@@ -127,28 +131,40 @@ char *secrets_hidden(const World *world, const char *text)
             found = TRUE;
         }
     }
-    if (found)
-        return template_to_text(template);
-    if (text[strspn(text, " \t\r\n")] != '<')
-        return NULL;
-    GString *xml = g_string_new(text); /* deeper than a template: an object, for other zones */
-    secrets_hide_xml(world, xml, 0);
-    return g_string_free(xml, FALSE);
+    return found ? template_to_text(template) : NULL;
 }
 
-/* ---- XML of ours ---- */
+/* ---- XML ---- */
 
-/* Behind the value that begins at `at`: text and CDATA sections up to the next tag. */
+/* Behind the value that begins at `at`: text, CDATA sections, comments and instructions up to the
+ * next tag. */
 static const char *end_of_value(const char *at)
 {
-    static const char cdata[] = "<![CDATA[";
-    for (;;) {
+    static const char *const others[][2] = {{"<![CDATA[", "]]>"}, {"<!--", "-->"}, {"<?", "?>"}};
+    guint i = 0;
+    while (i < G_N_ELEMENTS(others)) {
         at += strcspn(at, "<");
-        if (!g_str_has_prefix(at, cdata))
-            return at;
-        const char *end = strstr(at, "]]>");
-        at = end ? end + strlen("]]>") : at + strlen(at);
+        for (i = 0; i < G_N_ELEMENTS(others) && !g_str_has_prefix(at, others[i][0]);)
+            i++;
+        if (i < G_N_ELEMENTS(others)) {
+            const char *end = strstr(at + strlen(others[i][0]), others[i][1]);
+            at = end ? end + strlen(others[i][1]) : at + strlen(at);
+        }
     }
+    return at;
+}
+
+/* The > of the tag that begins at `at`; NULL: it has none. */
+static const char *end_of_tag(const char *at)
+{
+    for (; *at && *at != '>'; at++)
+        if (*at == '"' || *at == '\'') {
+            const char *end = strchr(at + 1, *at);
+            if (!end)
+                return NULL;
+            at = end;
+        }
+    return *at ? at : NULL;
 }
 
 void secrets_hide_xml(const World *world, GString *xml, gsize from)
@@ -156,16 +172,18 @@ void secrets_hide_xml(const World *world, GString *xml, gsize from)
     g_autofree char *whole = g_strdup(xml->str + from);
     g_autoptr(GPtrArray) open = g_ptr_array_new_with_free_func(g_free);
     g_string_truncate(xml, from);
-    for (const char *at = whole; *at;) { /* at a tag, or what is before the first one */
-        const char *end = *at == '<' ? strchr(at, '>') : NULL;
-        if (*at == '<' && !end) { /* no XML; callers may write that */
+    const char *at = end_of_value(whole);
+    g_string_append_len(xml, whole, at - whole);
+    while (*at) { /* at a tag */
+        const char *end = end_of_tag(at);
+        if (!end) { /* no XML; callers may write that */
             g_string_append(xml, at);
             return;
         }
-        const char *value = end ? end + 1 : at, *next = end_of_value(value);
-        gboolean opens = end && !strchr("/!?", at[1]) && end[-1] != '/';
+        const char *value = end + 1, *next = end_of_value(value);
+        gboolean opens = !strchr("/!", at[1]) && end[-1] != '/';
         g_string_append_len(xml, at, value - at);
-        if (end && at[1] == '/' && open->len)
+        if (at[1] == '/' && open->len)
             g_ptr_array_remove_index(open, open->len - 1);
         if (opens) {
             const char *parent = open->len ? open->pdata[open->len - 1] : NULL;

@@ -19,9 +19,9 @@ gboolean secret_argument(const char *method, guint position, gboolean is_answer)
  * By the table, by what ends such names, or by one of the lists *_ENCRYPTED_ATTR of oned.conf. */
 gboolean secret_attribute(const World *world, const char *parent, const char *name);
 
-/* A template, native or XML, without the values of its secrets; NULL: native, and it has none, or
- * is no template. (owned) */
+/* A template, in the form it came, native or XML, without the values of its secrets; NULL: native,
+ * and it has none, or is no template. (owned) */
 char *secrets_hidden(const World *world, const char *text);
 
-/* The same of XML that a kind's render wrote, from `from` to the end of `xml`, in place. */
+/* The same of XML, from `from` to the end of `xml`, in place. */
 void secrets_hide_xml(const World *world, GString *xml, gsize from);

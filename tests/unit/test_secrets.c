@@ -68,6 +68,7 @@ static void test_templates(void)
         g_assert_nonnull(strstr(made[i], "shown"));
         g_assert_null(strchr(made[i], 'x'));
     }
+    g_assert_cmpstr(xml, ==, "<T><CONTEXT><PASSWORD>****</PASSWORD><B>shown</B></CONTEXT></T>");
     small_world_free(small);
 }
 
@@ -87,6 +88,13 @@ static void test_xml(void)
          "<V><C><![CDATA[<PASSWORD>no</PASSWORD>]]></C></V>"},
         {"<?xml version=\"1.0\"?><!-- a --><U><PASSWORD kind=\"b\">c</PASSWORD></U>",
          "<?xml version=\"1.0\"?><!-- a --><U><PASSWORD kind=\"b\">****</PASSWORD></U>"},
+        {"<t><CoNtExT><password>a</password></CoNtExT></t>",
+         "<t><CoNtExT><password>****</password></CoNtExT></t>"},
+        {"<!-- > <PASSWORD> --><U><PASSWORD>a<!-- b -->c<?d e?></PASSWORD></U>",
+         "<!-- > <PASSWORD> --><U><PASSWORD>****</PASSWORD></U>"},
+        {"<U><PASSWORD kind=\">\" other='\">'>c</PASSWORD></U>",
+         "<U><PASSWORD kind=\">\" other='\">'>****</PASSWORD></U>"},
+        {"<PASSWORD kind=\">x", "<PASSWORD kind=\">x"},
         {"no element", "no element"},
         {"<PASSWORD", "<PASSWORD"},
         {"<PASSWORD>x", "<PASSWORD>x"},
