@@ -47,6 +47,7 @@ typedef struct ImCard {
 /* The control group of a container of liblxc (LXD, Incus). */
 typedef struct ImGroup {
     gint64 cpu, memory; /* ns since its start, bytes; -1: not known */
+    gboolean populated; /* it has processes */
 } ImGroup;
 
 void im_outside_start(const char *uri); /* pattern of other hosts */

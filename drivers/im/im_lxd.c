@@ -144,7 +144,7 @@ gboolean im_lxd_figures(JsonObject *instance, const ImOutside *outside, ImLxdFig
         name && outside->groups ? g_hash_table_lookup(outside->groups, name) : NULL;
     g_autoptr(GList) names = devices ? json_object_get_members(devices) : NULL;
     *figures = (ImLxdFigures){-1, -1, -1, -1};
-    if (!group || group->cpu < 0 || group->memory < 0)
+    if (!group || !group->populated || group->cpu < 0 || group->memory < 0)
         return FALSE;
     figures->cpu = group->cpu;
     figures->memory = group->memory;

@@ -28,9 +28,11 @@ static const char command[] =
 /* One program for all containers, in either version of the control groups. /dev/null: so that even
  * the only file is named. */
 static const char groups[] =
-    "cd /sys/fs/cgroup && grep -sE '^(usage_usec )?[0-9]+$' /dev/null lxc.payload.*/memory.current "
-    "lxc.payload.*/cpu.stat memory/lxc.payload.*/memory.usage_in_bytes "
-    "cpuacct/lxc.payload.*/cpuacct.usage | sed 's/^/group /'\n"
+    "cd /sys/fs/cgroup && grep -sE -m 1 '^(usage_usec |populated )?[0-9]+$' /dev/null "
+    "lxc.payload.*/memory.current lxc.payload.*/cpu.stat lxc.payload.*/cgroup.events "
+    "memory/lxc.payload.*/memory.usage_in_bytes memory/lxc.payload.*/cgroup.procs "
+    "memory/lxc.payload.*/*/cgroup.procs cpuacct/lxc.payload.*/cpuacct.usage | "
+    "sed 's/^/group /'\n"
     "true\n";
 
 static GMutex lock;
@@ -91,6 +93,15 @@ static void add_interface(ImOutside *outside, const char *line, const GPtrArray 
     g_hash_table_replace(outside->cards, g_steal_pointer(&name), card);
 }
 
+/* Somebody is in it: version 2 says so of a group and all below, version 1 has their numbers. One
+ * without is left over, and its container then in another, which has "-N" behind the name as other
+ * containers may. */
+static gboolean tells_of_processes(const char *line)
+{
+    const char *events = strstr(line, "/cgroup.events:populated ");
+    return strstr(line, "/cgroup.procs:") || (events && g_str_has_suffix(events, " 1"));
+}
+
 /* "[memory/]lxc.payload.NAME/memory.current:VALUE"; of cpu.stat "usage_usec VALUE". */
 static void add_group(ImOutside *outside, const char *line)
 {
@@ -109,15 +120,16 @@ static void add_group(ImOutside *outside, const char *line)
         return;
     name += strlen(key);
     g_autofree char *word = g_strndup(name, (gsize)(slash - name));
+    ImGroup *group = g_hash_table_lookup(outside->groups, word);
+    if (!group) {
+        group = g_new(ImGroup, 1);
+        *group = (ImGroup){-1, -1, FALSE};
+        g_hash_table_insert(outside->groups, g_strdup(word), group);
+    }
+    group->populated = group->populated || tells_of_processes(slash);
     for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
         if (!g_str_has_prefix(slash + 1, files[i].file))
             continue;
-        ImGroup *group = g_hash_table_lookup(outside->groups, word);
-        if (!group) {
-            group = g_new(ImGroup, 1);
-            *group = (ImGroup){-1, -1};
-            g_hash_table_insert(outside->groups, g_strdup(word), group);
-        }
         const char *digits = slash + 1 + strlen(files[i].file);
         gint64 value = (gint64)g_ascii_strtoull(digits, NULL, 10) * files[i].unit;
         *(files[i].memory ? &group->memory : &group->cpu) = value;

@@ -257,6 +257,36 @@ def test_figures_of_no_group(host, tmp_path):
     assert host(FIGURES).stdout == "-1 -1 -1 0 -1 -1\n"
 
 
+OLD = V2 | {"cpu.stat": "usage_usec 9\n", "cgroup.freeze": "1\n"}
+
+
+@pytest.mark.parametrize("old, new", [("lxc.payload.one-7", "lxc.payload.one-7-1"), ("lxc.payload.one-7-1", "lxc.payload.one-7"),
+                                      ("lxc.payload.one-7", "lxc.payload.one-7-10"), ("lxc.payload.one-7-2", "lxc.payload.one-7-1")])
+@pytest.mark.parametrize("version", [1, 2])
+def test_figures_beside_a_group_that_is_left_over(host, tmp_path, old, new, version):
+    """What an earlier start left has no processes, and says nothing of this one."""
+    top = tmp_path / "groups"
+    if version == 2:
+        tree(top, {"cgroup.controllers": "cpu memory io\n"})
+        tree(top / old, OLD | {"cgroup.events": "populated 0\nfrozen 1\n"})
+        tree(top / new, V2 | {"cgroup.events": "populated 1\nfrozen 0\n"})
+        assert host(FIGURES).stdout == "1500000 4096 67108864 0 15 21\n"
+        return
+    for name, text in V1.items():
+        part, _, file = name.split("/")
+        tree(top / part / old, {file: "7\n", "cgroup.procs": "", "init.scope/cgroup.procs": ""})
+        tree(top / part / new, {file: text, "cgroup.procs": "", "init.scope/cgroup.procs": "71\n"})
+    assert host(FIGURES).stdout == "1500000 4096 67108864 0 -1 -1\n"
+
+
+def test_figures_are_not_those_of_another_name(host, tmp_path):
+    tree(tmp_path / "groups", {"cgroup.controllers": "cpu memory io\n"})
+    tree(tmp_path / "groups/lxc.payload.one-7-1", OLD | {"cgroup.events": "populated 1\nfrozen 1\n"})
+    tree(tmp_path / "groups/lxc.payload.one-7", V2 | {"cgroup.events": "populated 0\nfrozen 0\n"})
+    tree(tmp_path / "lxc/one-7-1", {"config": ""})
+    assert host(FIGURES).stdout == "1500000 4096 67108864 0 15 21\n"
+
+
 # What it has open, and what of that is of the network.
 HOLDER = """
 import socket, sys

@@ -114,7 +114,14 @@ static void test_figures(void)
         " veth2: 1 1 0 0 0 0 0 0 2 1 0 0 0 0 0 0\n"
         "group lxc.payload.web/memory.current:2048\ngroup lxc.payload.web/cpu.stat:usage_usec 3\n"
         "group memory/lxc.payload.old/memory.usage_in_bytes:4096\n"
+        "group lxc.payload.web/cgroup.events:populated 1\n"
+        "group memory/lxc.payload.old/init.scope/cgroup.procs:71\n"
         "group cpuacct/lxc.payload.old/cpuacct.usage:5\ngroup lxc.payload.half/memory.current:1\n"
+        "group lxc.payload.half/cgroup.events:populated 1\n"
+        "group lxc.payload.left/memory.current:1\ngroup lxc.payload.left/cpu.stat:usage_usec 1\n"
+        "group lxc.payload.left/cgroup.events:populated 0\n"
+        "group memory/lxc.payload.left1/memory.usage_in_bytes:1\n"
+        "group cpuacct/lxc.payload.left1/cpuacct.usage:1\n"
         "group lxc.payload.\ngroup nonsense\n";
     static const struct {
         const char *instance;
@@ -130,6 +137,8 @@ static void test_figures(void)
         {"{\"name\":\"old\"}", TRUE, {5, 4096, -1, -1}},
         {"{\"name\":\"old\",\"expanded_devices\":{\"eth0\":{\"type\":\"nic\"}}}", FALSE, {0}},
         {"{\"name\":\"half\"}", FALSE, {0}},
+        {"{\"name\":\"left\"}", FALSE, {0}},
+        {"{\"name\":\"left1\"}", FALSE, {0}},
         {"{\"name\":\"unseen\"}", FALSE, {0}},
         {"{}", FALSE, {0}},
     };

@@ -1,22 +1,33 @@
 #!/bin/sh
 # What the control groups of both versions tell of a container. Functions here set variables for their
-# callers: `number`, `group`, `reads`, `writes`, `cpu`, `memory`, `most`, `frozen`.
-# shellcheck disable=SC2034 # these
+# callers: `number`, `group`, `candidate`, `reads`, `writes`, `cpu`, `memory`, `most`, `frozen`.
+# shellcheck disable=SC2034,SC2154 # these, and base.sh sets others
 
 one_number() { # FILE: its first word; -1 without it
     number=-1
     ! [ -r "$1" ] || read -r number _ 2>/dev/null <"$1" || number=-1
 }
 
-# Of /sys/fs/cgroup, the payload of a container; a name that was in use gets "-N" behind it.
-payload() { # HIERARCHY NAME
-    group=$1/lxc.payload.$2
-    if ! [ -d "$group" ]; then
-        for group in "$1/lxc.payload.$2"-[0-9] "$1/lxc.payload.$2"-[0-9][0-9]; do
-            ! [ -d "$group" ] || return
-        done
-        group=
+# Processes are in it, or in groups below it.
+is_populated() { # GROUP
+    if [ -r "$1/cgroup.events" ]; then
+        grep -qs '^populated 1' "$1/cgroup.events"
+    else
+        [ -n "$(find "$1" -name cgroup.procs -exec cat {} + 2>/dev/null | head -n 1)" ]
     fi
+}
+
+# Of /sys/fs/cgroup, the payload of a container. A start gets "-N" behind the name while what an earlier
+# one left has that, so of several it is the first with processes, else the last; none of them is that
+# of another container, which may have such a name.
+payload() { # HIERARCHY NAME
+    group=
+    for candidate in "$1/lxc.payload.$2" "$1/lxc.payload.$2"-[0-9] "$1/lxc.payload.$2"-[0-9][0-9]; do
+        [ -d "$candidate" ] || continue
+        [ "$candidate" = "$1/lxc.payload.$2" ] || ! [ -e "$base/${candidate#"$1/lxc.payload."}/config" ] || continue
+        [ -z "$group" ] || ! is_populated "$group" || return 0
+        group=$candidate
+    done
 }
 
 # The control group whose processes are all of a container's.
