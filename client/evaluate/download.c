@@ -32,6 +32,11 @@ static gboolean was_ended(const Task *task)
     return move != NULL && (task->run->found.by_power || strcmp(move->mode, "stopped") == 0);
 }
 
+static gboolean runs(Run *run)
+{
+    return machine_host(run, run->found.vm) >= 0;
+}
+
 /* Is it time for the move? */
 static gboolean far_enough(const Run *run, double bytes, double first_bytes_at)
 {
@@ -63,7 +68,7 @@ static void follow(Task *task, Fetch *fetch)
             const Move *move =
                 move_run(run, run->found.vm, run->found.memory, other_side(run), MOVE_DOWNLOAD);
             /* Nobody may be left to say that its connection has ended. */
-            if (move != NULL && was_ended(task))
+            if (was_ended(task) && (move != NULL || !runs(run)))
                 return;
             changed = run_now(run);
         }
@@ -160,7 +165,7 @@ static gboolean download_once(Run *run, const char *url, gboolean moving, GError
         return FALSE;
     follow(&task, fetch);
     fetch_stop(fetch, &download->result);
-    if (!download->result.done && run_stops() == 0 && was_ended(&task))
+    if (!download->result.done && run_stops() == 0 && was_ended(&task) && runs(run))
         go_on(&task);
     const GArray *steps = download->result.steps;
     download->ended =

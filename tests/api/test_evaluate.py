@@ -362,3 +362,13 @@ def test_download_does_not_go_on(cold):
     assert int(row["tries"]) > 2
     assert "broke off at byte 1,000,000, and did not go on in " in page(cold.shell)
     assert not kept(cold)
+
+
+def test_download_of_a_guest_that_is_gone(cold):
+    """A move that failed left nothing that runs: nobody is asked to go on."""
+    cold.control("DEPLOY * fail=1")
+    said = cold.shell.error(cold.line, FAILED)
+    assert "from h1 to h2 failed" in said and "the download with a move did not end: " in said, said
+    assert not (cold.shell.home / "out/resumed.csv").exists()
+    assert [len(tries) for tries in cold.service.asked.values()] == [1, 2]  # the last word is to forget
+    assert not kept(cold)
