@@ -18,6 +18,9 @@ PARTS = sorted((Path(__file__).resolve().parents[2] / "drivers/common/lxc_host")
 SCRIPT = "\n".join(path.read_text() for path in PARTS)
 
 
+AS_ROOT = 'chgrp() { [ "$(id -u)" != 0 ] || command chgrp "$@"; }'  # the tests may run as anybody
+
+
 def hears_all_signals():
     """Below nohup the hang-up is ignored, and no shell can change that."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -34,7 +37,7 @@ def host(tmp_path):
             path = programs / name.replace("_", "-")
             path.write_text(f"#!/bin/sh\n{program}\n")
             path.chmod(0o755)
-        program = f"{SCRIPT}\nPATH={programs}:$PATH\nbase={tmp_path}/lxc\nlocks={tmp_path}\njobs={tmp_path}/jobs\n{text}\n"
+        program = f"{SCRIPT}\n{AS_ROOT}\nPATH={programs}:$PATH\nbase={tmp_path}/lxc\nlocks={tmp_path}\njobs={tmp_path}/jobs\n{text}\n"
         return subprocess.run(["/bin/sh", "-c", program], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300,
                               stdin=subprocess.DEVNULL, env=os.environ, preexec_fn=hears_all_signals)
     return call
@@ -91,6 +94,28 @@ def test_users_of_a_container(host, tmp_path, told, shift, checkpoint, mapped):
     assert host("users_of one-7").stdout.strip() == (mapped or "")
     if checkpoint != '""':
         assert (tmp_path / "asked").read_text().startswith(f"one-7 {mapped or '600100001 65536'}")
+
+
+def test_nobody_of_the_host_gets_at_disks_of_a_container(host, tmp_path):
+    """Their programs with the mode setuid root are the host's root where a container has no users of its own."""
+    top = tmp_path / "lxc"
+    own = "lxc.idmap = u 0 100000 65536\n"
+    tree(top, {"theirs/config": "lxc.uts.name = theirs\n", "theirs-own/config": own, "one-8/config": "# one.uuid = u\n", "not one": ""})
+    top.chmod(0o700)
+    for path in top.glob("*/"):
+        path.chmod(0o755)
+
+    def modes():
+        return {path.name: oct(path.stat().st_mode & 0o777) for path in [top, *top.glob("*/")] if path.is_dir()}
+    host(FURNISH % ('shift_disks() { :; }', "auto", '""'))
+    assert modes() == {"lxc": "0o700", "one-7": "0o700", "one-8": "0o755", "theirs": "0o755", "theirs-own": "0o755"}
+    mounted = FURNISH.replace("echo mounted", 'stat -c %%a "$base/one-7"')
+    ended = host(mounted % ('shift_disks() { :; }', "auto", ""))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "700\n", "")
+    assert modes() == {"lxc": "0o701", "one-7": "0o710", "one-8": "0o750", "theirs": "0o750", "theirs-own": "0o755"}
+    assert os.getuid() or (top / "one-7").stat().st_gid == 600100001
+    host(FURNISH % ('shift_disks() { :; }', "auto", '""'))
+    assert modes()["one-7"] == "0o700" and (os.getuid() or (top / "one-7").stat().st_gid == 0)
 
 
 @pytest.mark.parametrize("before, added", [

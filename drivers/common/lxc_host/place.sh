@@ -113,7 +113,8 @@ mount_disks() { # NAME DIRECTORY MIB DISKS ("0:rootfs:p 1:disk.1"; p: persistent
 # "": the host's own. Not told, the line "# one.users = FROM COUNT yes|auto" says it; "auto" goes without
 # them where they cannot be had, and that is printed.
 furnish() { # NAME DIRECTORY CONFIG MIB DISKS [USERS]
-    mkdir -p "$base/$1" && chmod 755 "$base/$1" || fail "cannot make $base/$1"
+    # Before anything is mounted there.
+    mkdir -p "$base/$1" && chgrp 0 "$base/$1" && chmod 700 "$base/$1" || fail "cannot make $base/$1"
     unmount_all "$1"
     mount_disks "$1" "$2" "$4" "$5"
     users=${6-$(echo "$3" | sed -n 's/^# one.users = //p')}
@@ -131,6 +132,7 @@ furnish() { # NAME DIRECTORY CONFIG MIB DISKS [USERS]
         echo "$3" | sed -e "s/^@$version //" -e '/^@/d' -e "s|@base@|$base|g"
         [ -z "$users" ] || echo "$users" | while read -r from count _; do printf 'lxc.idmap = %s 0 %s\n' u "$from $count" g "$from $count"; done
     } >"$base/$1/config.part" && mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
+    [ -z "$users" ] || said=$(open_way "$1" "${users%% *}" 2>&1) || fail "cannot open $base/$1 to the users of $1: $said"
 }
 
 # Disks that are not qcow2, or not any more: whoever knows them as that must learn it.

@@ -70,6 +70,15 @@ shift_disks() { # NAME FROM COUNT
             return 1
         }
     done
-    # Its root has to find the way to its disks.
-    chmod o+x "$base"
+}
+
+# A container without users of its own may hold programs that make anybody of this host its root: nobody
+# else gets at its disks, whoever made it.
+close_others() {
+    grep -LsE '^[[:space:]]*lxc\.id_?map' "$base"/*/config | sed 's|/config$||' | xargs -r -d '\n' chmod o-rwx
+}
+
+# Its root has to find the way to its disks; nobody else's.
+open_way() { # NAME FROM
+    close_others && chgrp "$2" "$base/$1" && chmod 710 "$base/$1" && chmod o+x "$base"
 }
