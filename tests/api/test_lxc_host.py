@@ -241,6 +241,34 @@ def test_what_a_command_leaves_behind_is_not_waited_for(command, tmp_path):
     assert said == {"code": "4", "out": b"here\n", "err": b"there\n"}
 
 
+def goes_on(session):
+    """Whether there is anything of it but what has ended."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, its = path.read_text().rpartition(")")[2].split()[:4]
+            if its == session and state != "Z":
+                return True
+    return False
+
+
+def test_who_has_the_number_of_a_command_that_ended_is_left_alone(command, tmp_path):
+    """What the command has left behind says too much when its number is somebody else's already."""
+    said = command(f"(until [ -e {tmp_path}/go ]; do sleep 0.05; done; exec head -c 4000000 /dev/zero) & exit 6")
+    assert said == {"code": "6", "out": b"", "err": b""}
+    place, = (tmp_path / "jobs").iterdir()
+    with subprocess.Popen(["sleep", "1000"]) as decoy:
+        (place / "attach").write_text(f"{decoy.pid}\n")
+        (tmp_path / "go").touch()
+        end = time.monotonic() + 60
+        while goes_on((place / "pid").read_text().strip()):
+            assert time.monotonic() < end, "its reader goes on"
+            time.sleep(0.05)
+        left_alone = decoy.poll() is None
+        decoy.kill()
+    assert left_alone and (place / "more").exists()
+    assert (place / "code").read_text() == "6\n" and not (place / "over").exists()
+
+
 def test_a_command_that_cannot_be_found_by_its_word(command):
     """Its output is cut all the same, and its writes fail from then on."""
     said = command("exec yes", known=False)

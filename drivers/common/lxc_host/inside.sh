@@ -33,8 +33,9 @@ end_by_word='tries=50 none=0
     done'
 
 # A command goes on by itself: in its directory are pid, in, out, err, at the end code; attach, the
-# number of lxc-attach; over, when it was ended since it said too much. Each output comes by a pipe
-# to a reader that the kernel lets write no more than a block over what is told.
+# number of lxc-attach; ended, when that number may be somebody else's; over, when it was ended since it
+# said too much. Each output comes by a pipe to a reader that the kernel lets write no more than a block
+# over what is told.
 # What it leaves behind may hold the pipes open. That is not waited for: a reader that sleeps has
 # found the pipe empty.
 # shellcheck disable=SC2016 # for a shell of its own
@@ -43,11 +44,11 @@ run_command='cd "$1" || exit
     take() {
         if ! /bin/sh -c "echo \$\$ >$1.pid; trap \"\" XFSZ; ulimit -f $3; exec cat 2>/dev/null" >"$1"; then
             : >more
-            [ "$(head -c "$4" | wc -c)" -ge "$4" ] || return
+            [ "$(head -c "$4" | wc -c)" -ge "$4" ] && [ ! -e ended ] || return
             : >over
             until [ -s attach ]; do sleep 0.1; done
             /bin/sh -c "$5" sh "$6" "${2##*/}"
-            kill -KILL "$(cat attach)" 2>/dev/null
+            [ -e ended ] || kill -KILL "$(cat attach)" 2>/dev/null
         fi
     }
     empty() {
@@ -61,6 +62,7 @@ run_command='cd "$1" || exit
     echo $! >attach.part; mv attach.part attach
     wait $!
     code=$?
+    : >ended
     tries=100
     until empty out && empty err || [ $((tries = tries - 1)) -lt 0 ]; do sleep 0.1; done
     [ ! -e over ] || code=137
