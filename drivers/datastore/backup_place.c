@@ -99,12 +99,13 @@ gboolean backup_pull(const DsWork *work, const char *source, const char *to, GEr
 
 /* A script goes on when its ssh is killed with the driver, and may be at work still when the same
  * is asked for again: what changes a series there waits for the other. The kernel lets go of the
- * lock when all that works under it has ended. In the directory at hand. */
+ * lock when all that works under it has ended. Of the directory at hand itself: a full server gives
+ * no file, and room is made there by removing backups. */
 #define LOCK                                                                                       \
     "command -v flock >/dev/null || { echo 'flock is missing on the server of the backups: "       \
     "install util-linux' >&2; exit 1; }\n"                                                         \
-    "exec 9>>.lock; flock -w 3600 9 || { echo 'something else is at work on these backups, for "   \
-    "an hour already (fuser .lock says who)' >&2; exit 1; }\n"
+    "exec 9<.; flock -w 3600 9 || { echo \"something else is at work on these backups, for "       \
+    "an hour already (fuser $PWD says who)\" >&2; exit 1; }\n"
 
 char *backup_flatten_there(const DsWork *work, const char *target, GError **error)
 {

@@ -587,6 +587,8 @@ static void test_flatten_there_twice(void)
     sandbox_expect(box, "ds/1/7-abc/2/disk.0", "whole\n");
     g_assert_false(exists("ds/1/7-abc/1"));
     g_assert_true(exists("ds/1/7-abc/3"));
+    /* It takes no file of its own, which a full server would not give. */
+    g_assert_false(exists("ds/1/7-abc/.lock"));
 }
 
 static void test_room(void)
