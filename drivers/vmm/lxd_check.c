@@ -36,18 +36,48 @@ static gboolean has_network(const char *host, const char *network)
     return found || !g_error_matches(error, ONE_ERROR, ONE_ERROR_NO_EXISTS);
 }
 
+/* A container has the storage of all pools that its disks are in. */
+static void add_storage(ContainerHost *host, const char *pool, GError **error)
+{
+    g_autofree char *before = g_steal_pointer(&host->storage);
+    g_autofree char *one = pool_on(host->name, pool, error);
+    host->storage =
+        before && one ? g_strconcat(before, ", ", one, NULL) : g_strdup(one ? one : before);
+}
+
 static void ask_pool(ContainerFacts *facts, const char *pool)
 {
     ContainerHost *hosts = facts->hosts;
     g_autoptr(GError) error = NULL;
-    hosts[CONTAINER_SOURCE].storage = pool_on(hosts[CONTAINER_SOURCE].name, pool, NULL);
-    hosts[CONTAINER_DESTINATION].storage = pool_on(hosts[CONTAINER_DESTINATION].name, pool, &error);
+    add_storage(&hosts[CONTAINER_SOURCE], pool, NULL);
+    add_storage(&hosts[CONTAINER_DESTINATION], pool, &error);
     if (g_error_matches(error, ONE_ERROR, ONE_ERROR_NO_EXISTS))
         g_ptr_array_add(facts->missing, g_strdup_printf("%s has no storage pool %s",
                                                         hosts[CONTAINER_DESTINATION].name, pool));
 }
 
-/* Pools and networks must be there, too; what is a part of the host stays. */
+/* Each once, that of the root first. */
+static void ask_pools(ContainerFacts *facts, JsonObject *devices, const GList *names)
+{
+    g_autoptr(GPtrArray) pools = g_ptr_array_new();
+    for (; names; names = names->next) {
+        JsonObject *device = json_object_of(devices, names->data);
+        char *pool = (char *)json_text_of(device, "pool");
+        if (g_strcmp0(json_text_of(device, "type"), "disk") != 0 || !pool)
+            continue;
+        gboolean is_root = g_strcmp0(json_text_of(device, "path"), "/") == 0;
+        guint at = pools->len;
+        if (g_ptr_array_find_with_equal_func(pools, pool, g_str_equal, &at) && is_root)
+            g_ptr_array_remove_index(pools, at);
+        else if (at < pools->len)
+            continue;
+        g_ptr_array_insert(pools, is_root ? 0 : -1, pool);
+    }
+    for (guint i = 0; i < pools->len; i++)
+        ask_pool(facts, pools->pdata[i]);
+}
+
+/* Networks must be there, too; what is a part of the host stays. */
 static void ask_device(ContainerFacts *facts, const char *name, JsonObject *device)
 {
     const char *there = facts->hosts[CONTAINER_DESTINATION].name;
@@ -56,8 +86,8 @@ static void ask_device(ContainerFacts *facts, const char *name, JsonObject *devi
     const char *source = json_text_of(device, "source");
     network = network ? network : json_text_of(device, "parent");
     if (g_strcmp0(type, "disk") == 0 && pool)
-        ask_pool(facts, pool);
-    else if (g_strcmp0(type, "disk") == 0)
+        return; /* ask_pools() */
+    if (g_strcmp0(type, "disk") == 0)
         g_ptr_array_add(facts->stays, g_strdup_printf("the disk %s is %s of each host", name,
                                                       source ? source : "a path"));
     else if (g_strcmp0(type, "nic") != 0)
@@ -82,6 +112,7 @@ void lxd_ask_container(const VmmAction *action, struct ContainerFacts *facts)
     gint64 used = json_int_at(state, "disk.root.usage", -1);
     facts->bytes = used > 0 ? used : -1; /* pools without quotas tell none */
     g_autoptr(GList) names = devices ? json_object_get_members(devices) : NULL;
+    ask_pools(facts, devices, names);
     for (const GList *name = names; name; name = name->next)
         ask_device(facts, name->data, json_object_of(devices, name->data));
 }

@@ -374,6 +374,15 @@ def test_what_a_move_would_find(vmm, lxd, tmp_path):
     assert found["way"][0] == "no"
     second.pools = {}
     assert "h2 has no storage pool default" in checks(vmm, 12, web)[0]["networks"][1]
+    # Every pool counts, and once.
+    lxd.pools, second.pools = {"default": "dir", "fast": "zfs"}, {"default": "btrfs", "fast": "zfs"}
+    disks = {"aaa": {"type": "disk", "pool": "fast", "source": "a", "path": "/a"}, "root": {"type": "disk", "pool": "default", "path": "/"},
+             "zzz": {"type": "disk", "pool": "fast", "source": "z", "path": "/z"}}
+    lxd.instances["one-12"]["devices"] = disks
+    assert checks(vmm, 12, web)[0]["storage"] == (
+        "warning", "the pool default (dir), the pool fast (zfs) on h1, the pool default (btrfs), the pool fast (zfs) on h2")
+    del second.pools["default"]
+    assert "h2 has no storage pool default" in checks(vmm, 12, web)[0]["networks"][1]
     second.stop()
 
 
