@@ -83,9 +83,15 @@ static void judge_machine(const VmmAction *action, const ContainerFacts *facts, 
 static void judge_name(const VmmAction *action, const ContainerFacts *facts, Judged *judged)
 {
     const ContainerHost *there = &facts->hosts[CONTAINER_DESTINATION];
-    if (there->sight.document)
+    VmmPresence presence = there->sight.presence;
+    if (presence == VMM_OTHER || presence == VMM_RUNNING || presence == VMM_PAUSED)
         say(judged, "no", "there is a container %s on %s already that %s: remove it there",
-            action->domain, there->name, vmm_presence_text(there->sight.presence));
+            action->domain, there->name, vmm_presence_text(presence));
+    else if (there->sight.document)
+        say(judged, "warning",
+            "an earlier attempt left %s on %s, off, and it would be started there as it is, with "
+            "what its disk held then: remove it there first",
+            action->domain, there->name);
     say(judged, "ok", "nothing of that name is on %s", there->name);
 }
 

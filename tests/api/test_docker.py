@@ -290,6 +290,11 @@ def test_what_a_move_would_find(vmm, docker, tmp_path):
     found, figures = checks(vmm, 12, web)
     assert found["networks"] == ("no", "h2 has no network lan") and "h2 has not its image nginx:1.25 yet" in found["bound"][1]
     assert found["name"][0] == "no" and found["way"][0] == "no" and "DOWNTIME_MS" not in figures
+    # Its own one is in the way only while it runs.
+    for status, result in (("exited", "warning"), ("running", "no"), ("paused", "no")):
+        second.containers["one-12"] = {"status": status, "labels": dict(docker.containers["one-12"]["labels"]), "code": 0}
+        found = checks(vmm, 12, web)[0]
+        assert found["name"][0] == result and ("an earlier attempt left one-12 on h2, off" in found["name"][1]) == (status == "exited")
     second.stop()
     found, figures = checks(vmm, 12, web)
     assert found["destination"][0] == "no" and "h2" in found["destination"][1] and set(found) == {"destination", "machine", "way"}
