@@ -279,10 +279,6 @@ static void ended(Lifecycle *lifecycle, MarketApp *app, gboolean success, const 
     if (success && deleted) {
         app_remove(lifecycle->world, app);
     } else {
-        if (deleted) { /* nobody knows how much of it is left: it cannot be enabled */
-            g_free(app->source);
-            app->source = g_strdup("");
-        }
         app_set_work(lifecycle->world, app, APP_NO_WORK, success ? APP_READY : APP_ERROR);
         app_set_error(lifecycle->world, app, reason);
     }

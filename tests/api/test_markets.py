@@ -231,10 +231,14 @@ def test_images_on_their_way_take_room_and_stay(shared):
     app2 = one.ok("one.marketapp.allocate", f"NAME=second\nORIGIN_ID={small}", market)
     one.ok("one.marketapp.dropdb", app2)
     assert one.xml("one.image.info", small).findtext("STATE") == "1"
+    source = one.xml("one.marketapp.info", app).findtext("SOURCE")
+    assert source
     one.control(f"DELETE market-{market} fail=1")
     one.ok("one.marketapp.delete", app)
     shared.wait(app, "ERROR")
-    one.fails("one.marketapp.enable", app, True, code=ACTION, text="nothing behind it")  # who knows what is left
+    assert one.xml("one.marketapp.info", app).findtext("SOURCE") == source  # by which drivers delete
+    for enable in (True, False):
+        one.fails("one.marketapp.enable", app, enable, code=ACTION, text="delete it again")  # who knows what is left
     one.control()
     one.ok("one.marketapp.delete", app)
     shared.wait(app, GONE)

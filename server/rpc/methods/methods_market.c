@@ -229,11 +229,14 @@ RpcReply *marketapp_enable(Request *request)
     MarketApp *app = MARKET_APP(request->object);
     gboolean enable = arg_bool(request, 2, TRUE);
     gboolean hollow = app->type == APP_IMAGE && !*app->imported && !*app->source;
-    if (app->work != APP_NO_WORK || (enable && hollow))
-        return reply_error(
-            request, ONE_ERROR_ACTION, "App %d cannot be %s in state %s%s", app->head.id,
-            enable ? "enabled" : "disabled", app_state_name(app->state),
-            app->work == APP_NO_WORK ? ": there is nothing behind it; delete it" : "");
+    gboolean half = app->state == APP_ERROR && !hollow; /* also if it were DISABLED first */
+    if (app->work != APP_NO_WORK || half || (enable && hollow))
+        return reply_error(request, ONE_ERROR_ACTION, "App %d cannot be %s in state %s%s",
+                           app->head.id, enable ? "enabled" : "disabled",
+                           app_state_name(app->state),
+                           half ? ": nobody knows how much a failed DELETE left; delete it again"
+                           : app->work == APP_NO_WORK ? ": there is nothing behind it; delete it"
+                                                      : "");
     app->state = enable ? APP_READY : APP_DISABLED;
     object_changed(request->world, &app->head);
     return reply_int(request, app->head.id);
