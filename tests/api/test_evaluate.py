@@ -264,6 +264,11 @@ exec sleep 3600
 """
 
 
+def end_guest(fetch):
+    os.killpg(fetch.pid, signal.SIGKILL)
+    shutil.rmtree(f"/tmp/fetch.{fetch.pid}", ignore_errors=True)
+
+
 class Ended(Service):
     """A guest that is ended by its move: what runs in it is no more when it is asked again, and it is not up at once."""
     keeps, deaf = True, 2
@@ -290,7 +295,7 @@ class Ended(Service):
 
     def end(self):
         while self.running:
-            os.killpg(self.running.pop().pid, signal.SIGKILL)
+            end_guest(self.running.pop())
 
 
 @pytest.fixture
@@ -315,7 +320,7 @@ def cold(fresh, tmp_path, guest):
     server.line = f"onevm evaluate {server.machine} --to h2 --download 2M --address {guest.address} --output out --yes"
     yield server
     for fetch in Own.running:
-        os.killpg(fetch.pid, signal.SIGKILL)
+        end_guest(fetch)
 
 
 def kept(server):
