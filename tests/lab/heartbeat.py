@@ -12,9 +12,11 @@ import time
 
 
 def text_of(path):
+    """Its whole lines: the guest may be in the middle of another."""
     try:
         with open(path, "rb") as console:
-            return console.read().replace(b"\r", b"").decode(errors="replace")
+            said = console.read().replace(b"\r", b"")
+            return said[:said.rfind(b"\n") + 1].decode(errors="replace")
     except FileNotFoundError:
         return ""
 
@@ -28,7 +30,7 @@ class Console:
         self.button = 0
         self.disk = []
         for text in texts if texts is not None else map(text_of, paths):
-            for line in text.split("\n")[:-1]:  # the last line may be half a line
+            for line in text.split("\n")[:-1]:
                 self.read(line)
 
     def read(self, line):
