@@ -77,13 +77,19 @@ const StoreTable counter_table = {"counter", 1, counter_columns};
 
 gint32 pool_next_id(World *world, Kind kind)
 {
-    Pool *pool = &world->pools[kind];
-    pool->last_id++;
-    StoreWrite *write = store_write_new(&counter_table, STORE_PUT);
-    store_set_text(write, 0, kind_row(kind)->acl_word);
-    store_set_int(write, 1, pool->last_id);
-    core_write(world->core, write);
-    return pool->last_id;
+    return ++world->pools[kind].last_id;
+}
+
+/* The rows of a pool say which ids were given, until the highest of them goes: only then is it
+ * put on record, so that making an object writes nothing but the object. */
+static void remember_last_id(World *world, const Object *leaving)
+{
+    Pool *pool = &world->pools[leaving->kind];
+    if (pool->last_id <= pool->stored_id ||
+        g_ptr_array_index(pool->order, pool->order->len - 1) != leaving)
+        return;
+    pool->stored_id = pool->last_id;
+    world_write_counter(world, kind_row(leaving->kind)->acl_word, pool->last_id);
 }
 
 void pool_add(World *world, Object *object)
@@ -107,6 +113,7 @@ void pool_remove(World *world, Object *object)
     StoreWrite *write = store_write_new(pool->operations->table, STORE_DELETE);
     store_set_int(write, 0, object->id);
     core_write(world->core, write);
+    remember_last_id(world, object);
     pool->changed = core_batch(world->core);
     quota_object_gone(world, object);
     if (object->unsaved)

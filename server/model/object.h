@@ -62,10 +62,11 @@ typedef struct KindOperations {
 
 typedef struct Pool {
     GHashTable *by_id;
-    GPtrArray *order;    /* ascending ids */
-    GHashTable *by_name; /* only for KIND_UNIQUE_NAME */
-    GHashTable *names;   /* of each owner: see names.h */
-    gint32 last_id;
+    GPtrArray *order;                 /* ascending ids */
+    GHashTable *by_name;              /* only for KIND_UNIQUE_NAME */
+    GHashTable *names;                /* of each owner: see names.h */
+    gint32 last_id;                   /* the highest that was ever given */
+    gint32 stored_id;                 /* what the store's counter says of it */
     guint64 changed;                  /* the batch of the last change of any member */
     const KindOperations *operations; /* NULL: nothing of this kind can exist yet */
 } Pool;
@@ -95,7 +96,8 @@ guint head_to_row(const Object *object, StoreWrite *row);
 void owner_from_row(Object *object, const StoreValue *values);
 void head_from_row(Object *object, const StoreValue *values);
 
-/* Next id of a kind; notes it in the batch. */
+/* Next id of a kind. What is made with it must be added: its row keeps the id from being given
+ * again after a restart, and the store's counter does when the row goes. */
 gint32 pool_next_id(World *world, Kind kind);
 void pool_add(World *world, Object *object);                  /* takes ownership */
 void pool_remove(World *world, Object *object);               /* frees it and deletes its row */

@@ -72,7 +72,7 @@ World *world_new(Core *core, Config *config, const char *var)
         pool->order = g_ptr_array_new();
         pool->by_name = flags & KIND_UNIQUE_NAME ? g_hash_table_new(g_str_hash, g_str_equal) : NULL;
         pool->names = names_new();
-        pool->last_id = flags & KIND_FROM_100 ? 99 : -1;
+        pool->last_id = pool->stored_id = flags & KIND_FROM_100 ? 99 : -1;
     }
     for (guint i = 0; i < G_N_ELEMENTS(present); i++)
         world->pools[present[i].kind].operations = present[i].operations;
@@ -205,8 +205,11 @@ static gboolean load_counter(const StoreValue *values, gpointer data, GError **e
     if (!g_strcmp0(values[0].text, SCHED_COUNTER))
         sched_actions_set_last(world, values[1].number);
     for (gint kind = 0; kind < KIND_COUNT; kind++)
-        if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word))
-            world->pools[kind].last_id = MAX(world->pools[kind].last_id, (gint32)values[1].number);
+        if (!g_strcmp0(values[0].text, kind_row(kind)->acl_word)) {
+            Pool *pool = &world->pools[kind];
+            pool->stored_id = (gint32)values[1].number;
+            pool->last_id = MAX(pool->last_id, pool->stored_id);
+        }
     return TRUE;
 }
 

@@ -226,7 +226,19 @@ static void test_round_trip(void)
 
     saved_open(&saved);
     g_assert_null(group_get(saved.world, gone));
-    g_assert_cmpint(pool_next_id(saved.world, KIND_GROUP), ==, gone + 1);
+    gint32 next = pool_next_id(saved.world, KIND_GROUP);
+    g_assert_cmpint(next, ==, gone + 1);
+    /* Nor of one that is made and goes in the same batch, above one that stays. */
+    group_create(saved.world, next, "lasting");
+    gint32 brief = pool_next_id(saved.world, KIND_GROUP);
+    pool_remove(saved.world, &group_create(saved.world, brief, "brief")->head);
+    saved_close(&saved);
+
+    saved_open(&saved);
+    g_assert_nonnull(group_get(saved.world, next));
+    g_assert_null(group_get(saved.world, brief));
+    g_assert_cmpint(saved.world->pools[KIND_GROUP].stored_id, ==, brief);
+    g_assert_cmpint(pool_next_id(saved.world, KIND_GROUP), ==, brief + 1);
     saved_close(&saved);
     config_free(saved.config);
     static const char *const files[] = {"one.db", "one.db-wal", "one.db-shm", "one.db.lock"};
