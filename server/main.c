@@ -14,7 +14,7 @@
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/states_page.h"
 #include "server/mads/mads.h"
-#include "server/model/quota.h"
+#include "server/model/people/quota.h"
 #include "server/model/world.h"
 #include "server/rpc/api_page.h"
 #include "server/rpc/gate.h"

@@ -4,7 +4,7 @@
  * so that ten thousand machines cost no threads.
  */
 #include "drivers/common/dummy.h"
-#include "drivers/vmm/vmm_command.h"
+#include "drivers/vmm/libvirt/vmm_command.h"
 #include "drivers/vmm/console.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"

@@ -1,9 +1,9 @@
 /* one_vmm: runs machines on hosts. The first argument is the flavour. */
 #include "drivers/common/libvirt_pool.h"
-#include "drivers/vmm/container_run.h"
+#include "drivers/vmm/container/container_run.h"
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
-#include "drivers/vmm/vmm_libvirt.h"
+#include "drivers/vmm/libvirt/vmm_libvirt.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 

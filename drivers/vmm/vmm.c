@@ -2,7 +2,7 @@
 
 #include "drivers/common/docker.h"
 #include "drivers/common/lxd.h"
-#include "drivers/vmm/lxc.h"
+#include "drivers/vmm/lxc/lxc.h"
 
 static const DomainDialect kvm = {
     .type = "kvm",

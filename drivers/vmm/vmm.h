@@ -8,7 +8,7 @@
 #include "drivers/common/driver.h"
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/common/rest.h"
-#include "drivers/vmm/domain_xml.h"
+#include "drivers/vmm/domain/domain_xml.h"
 #include "drivers/vmm/vmm_action.h"
 
 typedef enum {

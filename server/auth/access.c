@@ -1,12 +1,12 @@
 #include "server/auth/access.h"
 
 #include "lib/base/error.h"
-#include "server/model/cluster.h"
-#include "server/model/datastore.h"
-#include "server/model/host.h"
-#include "server/model/network.h"
+#include "server/model/place/cluster.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/place/host.h"
+#include "server/model/network/network.h"
 #include "server/model/world.h"
-#include "server/model/zone.h"
+#include "server/model/place/zone.h"
 
 /* A lock of level 1 stops use and more, 2 manage and more, 3 only admin. */
 static gboolean is_locked(const Object *object, Right right)

@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "server/model/acl.h"
-#include "server/model/user.h"
+#include "server/model/people/acl.h"
+#include "server/model/people/user.h"
 
 /* A right to be had on an object, or (object NULL) on a kind as a whole. */
 typedef struct AccessNeed {

@@ -8,7 +8,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
-#include "server/model/backupjob.h"
+#include "server/model/machine/backupjob.h"
 
 #include <string.h>
 

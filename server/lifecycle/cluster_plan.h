@@ -7,7 +7,7 @@
 #pragma once
 
 #include "server/lifecycle/internal.h"
-#include "server/model/cluster.h"
+#include "server/model/place/cluster.h"
 
 /* Also of its actions. */
 typedef enum {

@@ -3,7 +3,7 @@
 
 #include "lib/base/error.h"
 #include "lib/expr/expr.h"
-#include "server/model/vm_room.h"
+#include "server/model/machine/vm_room.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 #include "lib/base/xml.h"
 #include "server/lifecycle/internal.h"
-#include "server/model/network.h"
+#include "server/model/network/network.h"
 #include "server/model/secrets.h"
 
 #include <string.h>

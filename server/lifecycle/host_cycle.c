@@ -4,10 +4,10 @@
 #include "server/lifecycle/cluster_plan.h"
 
 #include "lib/base/error.h"
-#include "server/model/cluster.h"
-#include "server/model/datastore.h"
-#include "server/model/host_pci.h"
-#include "server/model/user.h"
+#include "server/model/place/cluster.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/place/host_pci.h"
+#include "server/model/people/user.h"
 
 #include <string.h>
 

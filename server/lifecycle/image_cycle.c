@@ -7,8 +7,8 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/image.h"
-#include "server/model/user.h"
+#include "server/model/storage/image.h"
+#include "server/model/people/user.h"
 
 #include <string.h>
 

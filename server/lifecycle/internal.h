@@ -3,9 +3,9 @@
 
 #include "server/lifecycle/lifecycle.h"
 #include "server/lifecycle/vm_table.h"
-#include "server/model/datastore.h"
-#include "server/model/image_backup.h"
-#include "server/model/migration.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/storage/image_backup.h"
+#include "server/model/machine/migration.h"
 
 /* What a request in flight is about. */
 typedef enum {

@@ -5,13 +5,13 @@
 #pragma once
 
 #include "server/lifecycle/outside.h"
-#include "server/model/cluster.h"
-#include "server/model/backupjob.h"
-#include "server/model/host.h"
-#include "server/model/image.h"
-#include "server/model/sched_action.h"
-#include "server/model/market.h"
-#include "server/model/vm.h"
+#include "server/model/place/cluster.h"
+#include "server/model/machine/backupjob.h"
+#include "server/model/place/host.h"
+#include "server/model/storage/image.h"
+#include "server/model/machine/sched_action.h"
+#include "server/model/storage/market.h"
+#include "server/model/machine/vm.h"
 #include "server/model/world.h"
 
 typedef struct Lifecycle Lifecycle;

@@ -5,9 +5,9 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
-#include "server/model/image.h"
-#include "server/model/market.h"
-#include "server/model/user.h"
+#include "server/model/storage/image.h"
+#include "server/model/storage/market.h"
+#include "server/model/people/user.h"
 
 #include <string.h>
 

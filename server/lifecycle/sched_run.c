@@ -3,8 +3,8 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
-#include "server/model/sched_action.h"
-#include "server/model/zone.h"
+#include "server/model/machine/sched_action.h"
+#include "server/model/place/zone.h"
 
 /* The wall clock may be set while oned runs: it is looked at this often, at least. */
 #define LOOK_SECONDS 60

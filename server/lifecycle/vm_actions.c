@@ -2,10 +2,10 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/datastore.h"
-#include "server/model/host_pci.h"
-#include "server/model/quota.h"
-#include "server/model/vm_room.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/place/host_pci.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_room.h"
 
 #include <string.h>
 

@@ -13,15 +13,15 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/quota.h"
-#include "server/model/user.h"
-#include "server/model/vm_backups.h"
-#include "server/model/vm_images.h"
+#include "server/model/people/quota.h"
+#include "server/model/people/user.h"
+#include "server/model/machine/vm_backups.h"
+#include "server/model/machine/vm_images.h"
 
 #include <string.h>
 
 /* What the hypervisor writes lies where a snapshot of that number would; none ever has it. The
- * drivers know it, too: drivers/vmm/vmm_backup.c. */
+ * drivers know it, too: drivers/vmm/libvirt/vmm_backup.c. */
 #define BACKUP_SNAPSHOT    G_MAXINT32
 
 #define refuse(error, ...) (g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, __VA_ARGS__), FALSE)

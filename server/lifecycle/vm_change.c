@@ -15,11 +15,11 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/network.h"
-#include "server/model/quota.h"
-#include "server/model/vm_images.h"
-#include "server/model/vm_snapshots.h"
-#include "server/model/vrouter.h"
+#include "server/model/network/network.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_images.h"
+#include "server/model/machine/vm_snapshots.h"
+#include "server/model/network/vrouter.h"
 
 #include <string.h>
 

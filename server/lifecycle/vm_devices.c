@@ -2,10 +2,10 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/network.h"
-#include "server/model/quota.h"
-#include "server/model/vm_images.h"
-#include "server/model/vm_snapshots.h"
+#include "server/model/network/network.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_images.h"
+#include "server/model/machine/vm_snapshots.h"
 
 #include <string.h>
 

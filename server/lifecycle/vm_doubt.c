@@ -7,7 +7,7 @@
  */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/vm_images.h"
+#include "server/model/machine/vm_images.h"
 
 /* What a guest may still write to when these are only said to be done. */
 static const VmLcm endings[] = {LCM_SHUTDOWN,

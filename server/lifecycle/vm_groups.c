@@ -6,7 +6,7 @@
  */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/network.h"
+#include "server/model/network/network.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Machines that wait for images: CLONING until all are ready, CLONING_FAILURE when one failed. */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/vm_images.h"
+#include "server/model/machine/vm_images.h"
 
 void vm_wait_for_images(Lifecycle *lifecycle, Vm *vm)
 {

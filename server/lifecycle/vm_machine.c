@@ -1,8 +1,8 @@
 /* Turns the tables of vm_table.c into motion. */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/vm_backups.h"
-#include "server/model/vm_snapshots.h"
+#include "server/model/machine/vm_backups.h"
+#include "server/model/machine/vm_snapshots.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "server/lifecycle/internal.h"
 #include "server/lifecycle/cluster_plan.h"
 
-#include "server/model/datastore.h"
+#include "server/model/storage/datastore.h"
 
 static MigrationKind kind_of(const Vm *vm, VmLcm phase, gint type)
 {

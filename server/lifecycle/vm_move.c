@@ -5,9 +5,9 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/datastore.h"
-#include "server/model/host_pci.h"
-#include "server/model/quota.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/place/host_pci.h"
+#include "server/model/people/quota.h"
 
 #include <string.h>
 

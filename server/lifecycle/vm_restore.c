@@ -8,9 +8,9 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/vm_backups.h"
-#include "server/model/vm_images.h"
-#include "server/model/vm_snapshots.h"
+#include "server/model/machine/vm_backups.h"
+#include "server/model/machine/vm_images.h"
+#include "server/model/machine/vm_snapshots.h"
 
 #include <string.h>
 

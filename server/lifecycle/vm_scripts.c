@@ -4,9 +4,9 @@
  */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/datastore.h"
-#include "server/model/vm_images.h"
-#include "server/model/vm_snapshots.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/machine/vm_images.h"
+#include "server/model/machine/vm_snapshots.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  */
 #include "server/lifecycle/internal.h"
 
-#include "server/model/datastore.h"
+#include "server/model/storage/datastore.h"
 
 #include <string.h>
 const VmRecord *vm_step_record(const Vm *vm, VmStep step)

@@ -2,10 +2,10 @@
 
 #include "lib/base/error.h"
 #include "lib/base/paths.h"
-#include "server/model/host.h"
-#include "server/model/image.h"
-#include "server/model/network.h"
-#include "server/model/vm.h"
+#include "server/model/place/host.h"
+#include "server/model/storage/image.h"
+#include "server/model/network/network.h"
+#include "server/model/machine/vm.h"
 #include "server/model/world.h"
 
 #include <string.h>

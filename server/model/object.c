@@ -1,7 +1,7 @@
 #include "server/model/object.h"
 
 #include "server/model/names.h"
-#include "server/model/quota.h"
+#include "server/model/people/quota.h"
 #include "server/model/world.h"
 
 #include <string.h>

@@ -19,8 +19,8 @@ struct World {
     char *var;          /* directory of state and logs */
     GPtrArray *unsaved; /* of Object: changed in the batch at hand */
     struct Quotas *quotas;
-    struct SchedActions *scheduled; /* server/model/sched_action.h */
-    GHashTable *showback;           /* server/model/showback.h */
+    struct SchedActions *scheduled; /* server/model/machine/sched_action.h */
+    GHashTable *showback;           /* server/model/machine/showback.h */
     gboolean loading;               /* rows are being read: nothing is written */
     gboolean counted;               /* the database holds counters of quotas */
     gboolean marketed;              /* it has had marketplaces */

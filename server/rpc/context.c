@@ -1,7 +1,7 @@
 #include "server/rpc/context.h"
 
-#include "server/model/network.h"
-#include "server/model/user.h"
+#include "server/model/network/network.h"
+#include "server/model/people/user.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* What a guest is told by CONTEXT: variables become values, and networks become lines. */
 #pragma once
 
-#include "server/model/vm.h"
+#include "server/model/machine/vm.h"
 #include "server/model/world.h"
 
 /*

@@ -7,7 +7,7 @@
 #include "lib/base/error.h"
 #include "server/auth/access.h"
 #include "server/lifecycle/lifecycle.h"
-#include "server/model/vrouter.h"
+#include "server/model/network/vrouter.h"
 #include "server/model/world.h"
 #include "server/rpc/call.h"
 #include "server/store/store_sqlite.h"

@@ -2,7 +2,7 @@
  * The drivers check it again (drivers/vnm). */
 #include "server/rpc/server_private.h"
 
-#include "server/model/network.h"
+#include "server/model/network/network.h"
 
 #include <string.h>
 

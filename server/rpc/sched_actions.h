@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "server/model/sched_action.h"
+#include "server/model/machine/sched_action.h"
 #include "server/rpc/method.h"
 
 /* Whether the owner can have this action; the request's error when not. */

@@ -1,8 +1,8 @@
 /* What server.c and the handlers share. */
 #pragma once
 
-#include "server/model/network.h"
-#include "server/model/datastore.h"
+#include "server/model/network/network.h"
+#include "server/model/storage/datastore.h"
 #include "server/rpc/consoles.h"
 #include "server/rpc/method.h"
 #include "server/rpc/server.h"

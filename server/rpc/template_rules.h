@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "server/model/user.h"
+#include "server/model/people/user.h"
 #include "server/model/world.h"
 
 /* Not too much: what is kept must be readable again, and cheap to show. */

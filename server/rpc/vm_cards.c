@@ -2,7 +2,7 @@
 
 #include "lib/base/error.h"
 #include "server/auth/access.h"
-#include "server/model/vm_images.h"
+#include "server/model/machine/vm_images.h"
 #include "server/model/world.h"
 
 #include <string.h>

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "server/model/network.h"
-#include "server/model/user.h"
-#include "server/model/vrouter.h"
+#include "server/model/network/network.h"
+#include "server/model/people/user.h"
+#include "server/model/network/vrouter.h"
 
 /* Gives the cards (NIC, NIC_ALIAS) of a machine that will have this id their addresses, and the
  * template the rules and the clusters that fit. All or none. `router`: whose cards they are, or

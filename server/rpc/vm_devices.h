@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "server/model/user.h"
-#include "server/model/vrouter.h"
+#include "server/model/people/user.h"
+#include "server/model/network/vrouter.h"
 #include "server/model/world.h"
 
 /* Checks the disks of a new machine and numbers them, with its context behind them. */

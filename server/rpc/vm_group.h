@@ -1,7 +1,7 @@
 /* The group of machines that a machine's template names. */
 #pragma once
 
-#include "server/model/user.h"
+#include "server/model/people/user.h"
 #include "server/model/world.h"
 
 /* VMGROUP = [ VMGROUP_ID or VMGROUP_NAME (and whose: VMGROUP_UNAME, VMGROUP_UID), ROLE ] of a new

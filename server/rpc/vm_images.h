@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "server/model/image.h"
-#include "server/model/user.h"
+#include "server/model/storage/image.h"
+#include "server/model/people/user.h"
 #include "server/model/world.h"
 
 /* The image that a disk names, whoever may use it; NULL without an error: it names none. */

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "server/core/fragment.h"
-#include "server/model/vm.h"
+#include "server/model/machine/vm.h"
 #include "server/model/world.h"
 
 /* Port and password of a new machine, as far as its template asks for them. */

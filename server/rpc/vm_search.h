@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "server/model/vm.h"
+#include "server/model/machine/vm.h"
 
 typedef struct VmSearch VmSearch;
 

@@ -2,8 +2,8 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
-#include "server/model/host_pci.h"
-#include "server/model/vm_backups.h"
+#include "server/model/place/host_pci.h"
+#include "server/model/machine/vm_backups.h"
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_devices.h"
 #include "server/rpc/vm_group.h"

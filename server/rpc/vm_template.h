@@ -2,8 +2,8 @@
  * the server keeps and what is the user's, with ids, targets, addresses and ports given. */
 #pragma once
 
-#include "server/model/user.h"
-#include "server/model/vrouter.h"
+#include "server/model/people/user.h"
+#include "server/model/network/vrouter.h"
 #include "server/model/world.h"
 
 typedef struct VmDraft {

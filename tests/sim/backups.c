@@ -7,9 +7,9 @@
 #include "tests/sim/client.h"
 #include "tests/sim/drivers.h"
 
-#include "server/model/backupjob.h"
-#include "server/model/image_backup.h"
-#include "server/model/vm_backups.h"
+#include "server/model/machine/backupjob.h"
+#include "server/model/storage/image_backup.h"
+#include "server/model/machine/vm_backups.h"
 
 #include <string.h>
 

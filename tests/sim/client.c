@@ -1,8 +1,8 @@
 /* People at random, and what was acknowledged to them. */
 #include "tests/sim/client.h"
 
-#include "server/model/migration.h"
-#include "server/model/vrouter.h"
+#include "server/model/machine/migration.h"
+#include "server/model/network/vrouter.h"
 
 #include <string.h>
 

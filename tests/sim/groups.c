@@ -3,7 +3,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/drivers.h"
 
-#include "server/model/network.h"
+#include "server/model/network/network.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/drivers.h"
 
-#include "server/model/image_backup.h"
+#include "server/model/storage/image_backup.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #include "tests/sim/client.h"
 #include "tests/sim/drivers.h"
 
-#include "server/model/image.h"
-#include "server/model/market.h"
+#include "server/model/storage/image.h"
+#include "server/model/storage/market.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* Networks, routers and security groups. */
 #include "tests/sim/client.h"
 
-#include "server/model/network.h"
-#include "server/model/vrouter.h"
+#include "server/model/network/network.h"
+#include "server/model/network/vrouter.h"
 
 #include <string.h>
 

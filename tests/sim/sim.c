@@ -1,8 +1,8 @@
 #include "tests/sim/sim.h"
 
 #include "lib/base/log.h"
-#include "server/model/quota.h"
-#include "server/model/user.h"
+#include "server/model/people/quota.h"
+#include "server/model/people/user.h"
 #include "server/rpc/login.h"
 
 #include <stdarg.h>

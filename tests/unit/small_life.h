@@ -7,7 +7,7 @@
 #include "server/lifecycle/internal.h"
 
 #include "lib/base/error.h"
-#include "server/model/image_backup.h"
+#include "server/model/storage/image_backup.h"
 #include "tests/unit/small_world.h"
 
 typedef struct Fixture {

@@ -5,10 +5,10 @@
 #pragma once
 
 #include "server/lifecycle/lifecycle.h"
-#include "server/model/acl.h"
-#include "server/model/cluster.h"
-#include "server/model/datastore.h"
-#include "server/model/user.h"
+#include "server/model/people/acl.h"
+#include "server/model/place/cluster.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/people/user.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "server/auth/access.h"
 
 #include "lib/base/error.h"
-#include "server/model/host.h"
+#include "server/model/place/host.h"
 #include "tests/unit/cases.h"
 #include "tests/unit/small_world.h"
 

@@ -1,5 +1,5 @@
 /* Ranges of addresses: reading, counting, searching, and that nothing is given twice. */
-#include "server/model/address.h"
+#include "server/model/network/address.h"
 
 #include "lib/base/error.h"
 

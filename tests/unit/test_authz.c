@@ -1,8 +1,8 @@
 /* What is done without a call - scheduled actions, machines of backup jobs - and the driver of
  * AUTHZ: how much of it is asked about at a time, and what becomes of it when oned ends. */
 #include "lib/base/error.h"
-#include "server/model/backupjob.h"
-#include "server/model/sched_action.h"
+#include "server/model/machine/backupjob.h"
+#include "server/model/machine/sched_action.h"
 #include "server/rpc/login.h"
 #include "server/rpc/server.h"
 #include "tests/unit/small_world.h"

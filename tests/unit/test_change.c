@@ -2,7 +2,7 @@
  * finds. */
 #include "tests/unit/small_life.h"
 
-#include "server/model/vm_snapshots.h"
+#include "server/model/machine/vm_snapshots.h"
 
 static TemplateAttribute *new_disk(Fixture *fixture)
 {

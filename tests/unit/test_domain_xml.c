@@ -3,7 +3,7 @@
  * data/domain/NAME.vm and, for each hypervisor, the wanted text NAME.<flavour>.xml.
  * GOLDEN=write writes what comes out instead of comparing; read the difference then.
  */
-#include "drivers/vmm/domain_xml.h"
+#include "drivers/vmm/domain/domain_xml.h"
 
 #include "drivers/vmm/vmm.h"
 #include "lib/base/error.h"

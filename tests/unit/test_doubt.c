@@ -1,7 +1,7 @@
 /* Persistent images of a machine of which nobody knows that it writes no more. */
 #include "tests/unit/small_life.h"
 
-#include "server/model/vm_images.h"
+#include "server/model/machine/vm_images.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Images in the model: who may use them and what that makes of their state, copies, snapshots, the
  * room in datastores. */
 #include "lib/base/error.h"
-#include "server/model/image.h"
+#include "server/model/storage/image.h"
 #include "server/model/world.h"
 #include "tests/unit/small_world.h"
 

@@ -2,7 +2,7 @@
  * The life cycles with an outside that says what the test wants: every phase with success, failure,
  * lost and late answers and with silence; every row of actions; what monitoring may and may not do.
  */
-#include "server/model/sched_action.h"
+#include "server/model/machine/sched_action.h"
 #include "tests/unit/small_life.h"
 
 /* ---- every phase ---- */

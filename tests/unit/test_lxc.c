@@ -1,7 +1,7 @@
 /* The LXC flavour without a host: its configuration, what hosts print, and the choice of a way. */
 #include "drivers/im/im_lxc.h"
-#include "drivers/vmm/lxc.h"
-#include "drivers/vmm/lxc_check.h"
+#include "drivers/vmm/lxc/lxc.h"
+#include "drivers/vmm/check/lxc_check.h"
 #include "lib/base/error.h"
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "server/rpc/server.h"
 
 #include "lib/base/error.h"
-#include "server/model/host.h"
+#include "server/model/place/host.h"
 #include "tests/unit/cpu_time.h"
 #include "tests/unit/small_world.h"
 

@@ -1,5 +1,5 @@
 /* The pre-flight of a live migration: reading, judging, estimating; no host is asked. */
-#include "drivers/vmm/check_facts.h"
+#include "drivers/vmm/check/check_facts.h"
 
 #include "lib/template/template.h"
 #include <string.h>

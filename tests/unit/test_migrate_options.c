@@ -1,7 +1,7 @@
 /* What a live migration is told, and what it tells: options, flags, figures. */
-#include "drivers/vmm/vmm_migrate_options.h"
+#include "drivers/vmm/migrate/vmm_migrate_options.h"
 
-#include "drivers/vmm/vmm_migrate_figures.h"
+#include "drivers/vmm/migrate/vmm_migrate_figures.h"
 #include "lib/base/error.h"
 #include <string.h>
 

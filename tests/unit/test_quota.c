@@ -1,10 +1,10 @@
 /* Quotas in the model: what is counted, what is allowed, what the store keeps of it, what proves
  * it. */
-#include "server/model/quota.h"
+#include "server/model/people/quota.h"
 
 #include "lib/base/error.h"
-#include "server/model/host.h"
-#include "server/model/network.h"
+#include "server/model/place/host.h"
+#include "server/model/network/network.h"
 #include "server/store/store_sqlite.h"
 #include "tests/unit/small_world.h"
 

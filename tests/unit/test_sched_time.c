@@ -1,6 +1,6 @@
 /* The arithmetic of what repeats: tests/unit/data/sched_time/repeats.txt. */
 #include "lib/base/error.h"
-#include "server/model/sched_time.h"
+#include "server/model/machine/sched_time.h"
 #include "tests/unit/cases.h"
 
 #include <time.h>

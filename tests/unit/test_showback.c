@@ -1,5 +1,5 @@
 /* Show-back: hours of months, in local time, and what becomes of them. */
-#include "server/model/showback.h"
+#include "server/model/machine/showback.h"
 #include "tests/unit/small_world.h"
 
 #include <time.h>

@@ -2,12 +2,12 @@
  * world_check() must find. */
 #include "server/model/world.h"
 
-#include "server/model/host.h"
-#include "server/model/image.h"
-#include "server/model/migration.h"
+#include "server/model/place/host.h"
+#include "server/model/storage/image.h"
+#include "server/model/machine/migration.h"
 #include "server/model/plain.h"
-#include "server/model/vdc.h"
-#include "server/model/zone.h"
+#include "server/model/people/vdc.h"
+#include "server/model/place/zone.h"
 #include "server/store/store_sqlite.h"
 #include "tests/unit/small_world.h"
 

@@ -2,7 +2,7 @@
 #include "server/rpc/server_private.h"
 #include "server/rpc/vm_screen.h"
 
-#include "server/model/showback.h"
+#include "server/model/machine/showback.h"
 
 /* ---- accounting ---- */
 

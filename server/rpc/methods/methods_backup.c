@@ -2,10 +2,10 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/names.h"
-#include "server/model/image_backup.h"
+#include "server/model/storage/image_backup.h"
 #include "server/model/plain.h"
-#include "server/model/quota.h"
-#include "server/model/vm_backups.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_backups.h"
 
 #include <string.h>
 

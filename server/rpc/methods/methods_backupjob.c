@@ -3,8 +3,8 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/error.h"
-#include "server/model/backupjob.h"
-#include "server/model/vm_backups.h"
+#include "server/model/machine/backupjob.h"
+#include "server/model/machine/vm_backups.h"
 
 #include <string.h>
 

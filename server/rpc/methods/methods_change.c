@@ -7,9 +7,9 @@
 #include "server/rpc/vm_template.h"
 
 #include "lib/base/names.h"
-#include "server/model/vm_backups.h"
-#include "server/model/vm.h"
-#include "server/model/vrouter.h"
+#include "server/model/machine/vm_backups.h"
+#include "server/model/machine/vm.h"
+#include "server/model/network/vrouter.h"
 
 #include <string.h>
 

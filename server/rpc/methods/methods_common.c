@@ -4,9 +4,9 @@
 #include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
-#include "server/model/cluster.h"
-#include "server/model/datastore.h"
-#include "server/model/quota.h"
+#include "server/model/place/cluster.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/people/quota.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
-#include "server/model/vdc.h"
-#include "server/model/zone.h"
+#include "server/model/people/vdc.h"
+#include "server/model/place/zone.h"
 
 #include <string.h>
 

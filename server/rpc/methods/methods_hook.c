@@ -3,7 +3,7 @@
 #include "server/rpc/server_private.h"
 
 #include "server/lifecycle/hooks.h"
-#include "server/model/acl.h"
+#include "server/model/people/acl.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/names.h"
-#include "server/model/cluster.h"
+#include "server/model/place/cluster.h"
 
 #include <string.h>
 

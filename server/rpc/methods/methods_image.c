@@ -4,9 +4,9 @@
 #include "server/rpc/vm_images.h"
 
 #include "lib/base/names.h"
-#include "server/model/image.h"
-#include "server/model/quota.h"
-#include "server/model/vm_images.h"
+#include "server/model/storage/image.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_images.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Images that are there: opened and closed, given another kind, their snapshots, and their end. */
 #include "server/rpc/server_private.h"
 
-#include "server/model/image.h"
+#include "server/model/storage/image.h"
 
 RpcReply *image_method_delete(Request *request)
 {

@@ -4,8 +4,8 @@
 
 #include "lib/base/names.h"
 #include "lib/base/xml.h"
-#include "server/model/image.h"
-#include "server/model/market.h"
+#include "server/model/storage/image.h"
+#include "server/model/storage/market.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Migrations beyond one.vm.migrate: with options, checked in advance, and what came of them. */
 #include "server/rpc/server_private.h"
 
-#include "server/model/migration.h"
+#include "server/model/machine/migration.h"
 
 #include <string.h>
 

@@ -4,10 +4,10 @@
 #include "server/rpc/template_rules.h"
 
 #include "lib/base/names.h"
-#include "server/model/cluster.h"
-#include "server/model/network.h"
+#include "server/model/place/cluster.h"
+#include "server/model/network/network.h"
 #include "server/model/plain.h"
-#include "server/model/quota.h"
+#include "server/model/people/quota.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
  * meanings. They stand on what the methods of today do. */
 #include "server/rpc/server_private.h"
 
-#include "server/model/acl.h"
-#include "server/model/cluster.h"
-#include "server/model/image.h"
+#include "server/model/people/acl.h"
+#include "server/model/place/cluster.h"
+#include "server/model/storage/image.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
 #include "server/rpc/template_rules.h"
 
 #include "server/lifecycle/lifecycle.h"
-#include "server/model/host_pci.h"
-#include "server/model/quota.h"
+#include "server/model/place/host_pci.h"
+#include "server/model/people/quota.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* Quotas of users and groups, and the defaults for those without their own. */
 #include "server/rpc/server_private.h"
 
-#include "server/model/quota.h"
+#include "server/model/people/quota.h"
 
 gboolean request_image_fits_quota(Request *request, const Datastore *datastore, gint64 size)
 {

@@ -1,5 +1,5 @@
 /* Scheduled actions: the calls about them, and the calls that they become when they are due. */
-#include "server/model/vm_backups.h"
+#include "server/model/machine/vm_backups.h"
 #include "server/rpc/sched_actions.h"
 #include "server/rpc/server_private.h"
 

@@ -2,7 +2,7 @@
 #include "server/rpc/server_private.h"
 
 #include "lib/base/names.h"
-#include "server/model/network.h"
+#include "server/model/network/network.h"
 #include "server/model/plain.h"
 
 #include <gio/gio.h>

@@ -6,8 +6,8 @@
 #include "server/rpc/vm_images.h"
 
 #include "lib/base/names.h"
-#include "server/model/image.h"
-#include "server/model/network.h"
+#include "server/model/storage/image.h"
+#include "server/model/network/network.h"
 #include "server/model/plain.h"
 
 #include <string.h>

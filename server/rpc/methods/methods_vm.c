@@ -8,10 +8,10 @@
 #include "server/rpc/template_rules.h"
 #include "server/rpc/vm_template.h"
 
-#include "server/model/datastore.h"
-#include "server/model/quota.h"
-#include "server/model/vm_images.h"
-#include "server/model/vmgroup.h"
+#include "server/model/storage/datastore.h"
+#include "server/model/people/quota.h"
+#include "server/model/machine/vm_images.h"
+#include "server/model/machine/vmgroup.h"
 
 #include <string.h>
 

@@ -5,7 +5,7 @@
 #include "lib/base/error.h"
 #include "lib/base/names.h"
 #include "server/lifecycle/lifecycle.h"
-#include "server/model/vmgroup.h"
+#include "server/model/machine/vmgroup.h"
 
 #include <string.h>
 

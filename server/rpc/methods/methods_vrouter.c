@@ -4,8 +4,8 @@
 #include "server/rpc/vm_cards.h"
 #include "server/rpc/vm_devices.h"
 
-#include "server/model/quota.h"
-#include "server/model/vrouter.h"
+#include "server/model/people/quota.h"
+#include "server/model/network/vrouter.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
 
 #include "lib/base/names.h"
 #include "lib/base/xml.h"
-#include "server/model/zone.h"
+#include "server/model/place/zone.h"
 
 #include <string.h>
 

@@ -94,7 +94,7 @@ CREATE TABLE document (
     template     TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 
--- Snapshots of a machine's disks, in the template language: server/model/vm_snapshots.h.
+-- Snapshots of a machine's disks, in the template language: server/model/machine/vm_snapshots.h.
 ALTER TABLE vm ADD COLUMN snapshots TEXT NOT NULL DEFAULT '';
 -- The destination of a migration does not have the machine, and its own host could not be asked.
 ALTER TABLE vm ADD COLUMN stayed INTEGER NOT NULL DEFAULT 0;
@@ -173,7 +173,7 @@ CREATE TABLE login_token (
 ALTER TABLE datastore ADD COLUMN measured INTEGER NOT NULL DEFAULT 0;
 
 -- "users": ids of machines, once for each disk; "clones": ids of images that are copied from it.
--- "work" is what its driver is doing (ImageWork in server/model/image.h), "stored" when it had made
+-- "work" is what its driver is doing (ImageWork in server/model/storage/image.h), "stored" when it had made
 -- it, in microseconds. "snapshots": in the template language.
 CREATE TABLE image (
     id              INTEGER PRIMARY KEY,

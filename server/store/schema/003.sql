@@ -2,7 +2,7 @@
 -- are -1.
 
 -- What is to be done to an object ("kind" as in rules, such as VM) at a time. "first": TIME as it
--- was given, "time": when it is due. Numbers as in server/model/sched_action.h.
+-- was given, "time": when it is due. Numbers as in server/model/machine/sched_action.h.
 CREATE TABLE sched_action (
     id        INTEGER PRIMARY KEY,
     kind      TEXT    NOT NULL DEFAULT '',
@@ -28,7 +28,7 @@ ALTER TABLE cluster ADD COLUMN plan TEXT NOT NULL DEFAULT '';
 ALTER TABLE history ADD COLUMN plan INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE history ADD COLUMN plan_action INTEGER NOT NULL DEFAULT -1;
 
--- What a machine cost in a month: server/model/showback.h.
+-- What a machine cost in a month: server/model/machine/showback.h.
 CREATE TABLE showback (
     vm          INTEGER NOT NULL,
     year        INTEGER NOT NULL,
@@ -92,7 +92,7 @@ CREATE TABLE marketplace (
 ) STRICT;
 
 -- An app of a marketplace. "template64": what images made of it get, in base64; "imported": its name
--- in a public catalogue. "work" is what its driver is doing (AppWork in server/model/market.h).
+-- in a public catalogue. "work" is what its driver is doing (AppWork in server/model/storage/market.h).
 CREATE TABLE marketplace_app (
     id           INTEGER PRIMARY KEY,
     name         TEXT    NOT NULL DEFAULT '',
@@ -122,7 +122,7 @@ CREATE TABLE marketplace_app (
 ) STRICT;
 
 -- Of machines: how they are backed up and which backups there are; of images: what a backup holds.
--- Both in the template language (server/model/vm_backups.h, image_backup.h).
+-- Both in the template language (server/model/machine/vm_backups.h, image_backup.h).
 ALTER TABLE vm ADD COLUMN backups TEXT NOT NULL DEFAULT '';
 ALTER TABLE image ADD COLUMN backup TEXT NOT NULL DEFAULT '';
 
