@@ -130,8 +130,12 @@ void vm_change_answered(Vm *vm, const char *info);
 void vm_change_left(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 /* The machine's driver can do that: a word of its VM_MAD, such as LIVE_RESIZE. */
 gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what);
-/* Whether the driver of the machine's host said that it cannot do that action. */
+/* Whether the machine's driver said that it cannot do that action, or its host that it cannot
+ * there. */
 gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action);
+/* The latter of any host, by its last report, and what is to be done about it (borrowed). */
+gboolean vm_host_lacks(const Host *host, const char *action);
+const char *vm_host_lacks_why(const Host *host);
 /* A suspended machine stands still on its host, since its driver cannot save its memory. */
 gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm);
 

@@ -215,15 +215,45 @@ static gboolean enter_by_action(Lifecycle *lifecycle, Vm *vm, const VmActionRow 
     return TRUE;
 }
 
-/* What the driver must be able to do for an action, beyond what all can. */
-static const char *needed_of_driver(Lifecycle *lifecycle, const Vm *vm, const VmActionRow *row)
+/* What the driver must be able to do for an action, beyond what all can, and lacks; NULL: nothing.
+ */
+static const char *lacking(Lifecycle *lifecycle, const Vm *vm, const VmActionRow *row)
 {
-    if (row->target.lcm == LCM_SAVE_SUSPEND && vm_driver_freezes(lifecycle, vm))
-        return "FREEZE";
-    if (row->target.lcm == LCM_SAVE_SUSPEND || row->target.lcm == LCM_SAVE_STOP ||
-        (row->target.lcm == LCM_EPILOG_STOP && vm->state == VM_SUSPENDED))
-        return "SAVE";
-    return row->what == DO_SEND && row->number != VM_ACTION_REBOOT ? "RESET" : NULL;
+    const char *needed[] = {NULL, NULL};
+    if (row->target.lcm == LCM_SAVE_SUSPEND) {
+        needed[0] = vm_driver_freezes(lifecycle, vm) ? "FREEZE" : "SAVE";
+    } else if (row->target.lcm == LCM_SAVE_STOP ||
+               (row->target.lcm == LCM_EPILOG_STOP && vm->state == VM_SUSPENDED)) {
+        needed[0] = "SAVE";
+        needed[1] = "CARRY";
+    } else if (row->what == DO_SEND && row->number != VM_ACTION_REBOOT) {
+        needed[0] = "RESET";
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(needed); i++)
+        if (needed[i] && vm_driver_lacks(lifecycle, vm, needed[i]))
+            return needed[i];
+    return NULL;
+}
+
+static gboolean refuse_lack(Lifecycle *lifecycle, const Vm *vm, const char *word, const char *what,
+                            GError **error)
+{
+    const VmRecord *record = vm_last_record(vm);
+    const Host *host = host_get(lifecycle->world, record->host);
+    if (!strcmp(what, "CARRY"))
+        return refuse(error,
+                      "Error performing action \"%s\": host %s keeps the memory that it saves to "
+                      "itself; suspend and poweroff are possible",
+                      word, record->host_name);
+    if (host && vm_host_lacks(host, what))
+        return refuse(error,
+                      "Error performing action \"%s\": host %s has no %s: %s; poweroff and reboot "
+                      "are possible",
+                      word, record->host_name, what, vm_host_lacks_why(host));
+    return refuse(error,
+                  "Error performing action \"%s\": the driver %s of host %s has no %s; poweroff "
+                  "and reboot are possible",
+                  word, record->vm_mad, record->host_name, what);
 }
 
 gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker *asker,
@@ -249,12 +279,9 @@ gboolean vm_action(Lifecycle *lifecycle, Vm *vm, const char *word, const VmAsker
                       word, vm_shown_state(vm));
     if (row->what == DO_ENTER && vm_refuse_lost(vm, error))
         return FALSE;
-    const char *needed = vm_last_record(vm) ? needed_of_driver(lifecycle, vm, row) : NULL;
-    if (needed && vm_driver_lacks(lifecycle, vm, needed))
-        return refuse(error,
-                      "Error performing action \"%s\": the driver %s of host %s has no %s; "
-                      "poweroff and reboot are possible",
-                      word, vm_last_record(vm)->vm_mad, vm_last_record(vm)->host_name, needed);
+    const char *lack = vm_last_record(vm) ? lacking(lifecycle, vm, row) : NULL;
+    if (lack)
+        return refuse_lack(lifecycle, vm, word, lack, error);
     vm_log(lifecycle, vm, LOG_INFO, "action %s", word);
     switch (row->what) {
     case DO_ENTER:

@@ -44,12 +44,28 @@ gboolean vm_driver_can(Lifecycle *lifecycle, const Vm *vm, const char *what)
                     !g_ascii_strcasecmp(text, "true") || !strcmp(text, "1"));
 }
 
+/* Of one driver's hosts some may lack what others have: their reports say so. */
+gboolean vm_host_lacks(const Host *host, const char *action)
+{
+    const char *text = template_get(host->head.template, "VMM_LACKS");
+    g_auto(GStrv) words = text ? g_strsplit_set(text, ", ", -1) : NULL;
+    return words && g_strv_contains((const char *const *)words, action);
+}
+
+const char *vm_host_lacks_why(const Host *host)
+{
+    const char *why = template_get(host->head.template, "VMM_LACKS_WHY");
+    return why && *why ? why : "its report does not say why";
+}
+
 gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action)
 {
     Outside *outside = lifecycle->outside;
     const VmRecord *record = vm_last_record(vm);
-    return record && outside->lacks &&
-           outside->lacks(outside, DRIVER_VIRTUALIZATION, record->vm_mad, action);
+    const Host *host = record ? host_get(lifecycle->world, record->host) : NULL;
+    return record && ((outside->lacks &&
+                       outside->lacks(outside, DRIVER_VIRTUALIZATION, record->vm_mad, action)) ||
+                      (host && vm_host_lacks(host, action)));
 }
 
 gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm)

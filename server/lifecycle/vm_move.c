@@ -172,28 +172,50 @@ static MoveResult no_snapshots(Move *move, char **text, GError **error)
                   count);
 }
 
-/* Some hypervisors cannot move what runs, or save its memory; the latter are told by power. */
+/* Both hosts of a live move must be able to: the driver's word, or a host's of itself. */
+static MoveResult hosts_move_live(Move *move, GError **error)
+{
+    const VmRecord *last = vm_last_record(move->vm);
+    const Host *hosts[] = {host_get(move->lifecycle->world, last->host), move->host};
+    for (guint i = 0; i < G_N_ELEMENTS(hosts); i++)
+        if (hosts[i] && vm_host_lacks(hosts[i], "MIGRATE"))
+            return refuse(error,
+                          "Cannot migrate live: host %s %s what runs: %s; migrate --poff powers it "
+                          "off, moves it and starts it there",
+                          hosts[i]->head.name, i == 0 ? "cannot give away" : "cannot take",
+                          vm_host_lacks_why(hosts[i]));
+    if (!vm_driver_lacks(move->lifecycle, move->vm, "MIGRATE"))
+        return MOVE_OK;
+    return refuse(error,
+                  "Cannot migrate live: the driver %s cannot move a machine while it runs; "
+                  "migrate --poff powers it off, moves it and starts it there",
+                  last->vm_mad);
+}
+
+/* Some hypervisors cannot move what runs, or save its memory, or carry what was saved; the latter
+ * are told by power. */
 static MoveResult driver_moves(Move *move, char **text, GError **error)
 {
     const char *driver = vm_last_record(move->vm) ? vm_last_record(move->vm)->vm_mad : "";
+    gboolean carries = !vm_driver_lacks(move->lifecycle, move->vm, "CARRY");
     *text =
         g_strdup(move->phase == LCM_MIGRATE ? "it can move what runs" : "nothing runs meanwhile");
-    if (move->phase == LCM_MIGRATE && vm_driver_lacks(move->lifecycle, move->vm, "MIGRATE"))
+    if (move->phase == LCM_MIGRATE)
+        return hosts_move_live(move, error);
+    if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND &&
+        (!carries || vm_driver_freezes(move->lifecycle, move->vm)))
         return refuse(error,
-                      "Cannot migrate live: the driver %s cannot move a machine while it runs; "
-                      "migrate --poff powers it off, moves it and starts it there",
-                      driver);
-    if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND && vm_driver_freezes(move->lifecycle, move->vm))
-        return refuse(error,
-                      "Cannot migrate a suspended machine of the driver %s: it stands still in the "
-                      "memory of its host; resume it first, then migrate --poff",
-                      driver);
+                      "Cannot migrate a suspended machine of the driver %s: it %s its host; resume "
+                      "it first, then migrate --poff",
+                      driver,
+                      vm_driver_freezes(move->lifecycle, move->vm) ? "stands still in the memory of"
+                                                                   : "is kept with its memory by");
     if (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0 &&
-        vm_driver_lacks(move->lifecycle, move->vm, "SAVE"))
+        (!carries || vm_driver_lacks(move->lifecycle, move->vm, "SAVE")))
         return refuse(error,
-                      "Cannot migrate with the memory saved: the driver %s cannot save it; "
+                      "Cannot migrate with the memory saved: the driver %s cannot %s it; "
                       "migrate --poff powers the machine off, moves it and starts it there",
-                      driver);
+                      driver, carries ? "save" : "carry");
     return MOVE_OK;
 }
 
@@ -378,10 +400,10 @@ gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, co
     xml_text(check->xml, "SOURCE", last ? last->host_name : "");
     xml_text(check->xml, "DESTINATION", host ? host->head.name : "");
     gboolean askable = look_at_all(&move, check);
-    /* Drivers that move nothing that runs may know what a move by power finds. */
-    gboolean asked = vm_driver_lacks(lifecycle, vm, "MIGRATE")
-                         ? !vm_driver_lacks(lifecycle, vm, "COLDCHECK")
-                         : move.phase == LCM_MIGRATE;
+    /* Some drivers know what a move by power finds, too: those that say so. */
+    gboolean knows_cold = lifecycle->outside->lacks && !vm_driver_lacks(lifecycle, vm, "COLDCHECK");
+    gboolean asked =
+        knows_cold || (move.phase == LCM_MIGRATE && !vm_driver_lacks(lifecycle, vm, "MIGRATE"));
     if (!askable || !asked) {
         finish_check(check, NULL);
         check_free(check);

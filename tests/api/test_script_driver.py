@@ -64,6 +64,38 @@ def test_what_the_driver_cannot_do_is_refused_in_advance(fresh):
     assert not {"SAVE", "RESTORE", "MIGRATE", "RESET", "MIGRATECHECK"} & set(asked) and "REBOOT" in asked
 
 
+def test_what_a_host_cannot_do_is_refused_in_advance(fresh):
+    """One host of a driver saves and moves what runs, its neighbour does not, until it reports that it can."""
+    one = fresh(SCRIPTED, start=False)
+    (one.var / "script").mkdir()
+    (one.var / "script" / "lacks").write_text(" LACKS=CARRY HAS=FREEZE,COLDCHECK")
+    poor = one.var / "script" / "s2.more"
+    poor.write_text('VMM_LACKS="SAVE,RESTORE,MIGRATE"\nVMM_LACKS_WHY="no CRIU: install it"\n')
+    one.start()
+    first, second = one.host("s1", "script"), one.host("s2", "script")
+    one.until(lambda: one.xml("one.host.info", second).findtext("TEMPLATE/VMM_LACKS"), "its report")
+    rich, bare = one.running(first), one.running(second)
+    one.fails("one.vm.migrate", rich, second, True, code=ACTION, text="host s2 cannot take what runs: no CRIU: install it; migrate --poff")
+    one.fails("one.vm.migrate", bare, first, True, code=ACTION, text="host s2 cannot give away what runs: no CRIU")
+    for identity in (rich, bare):
+        one.fails("one.vm.action", "stop", identity, code=ACTION, text="host s1 keeps the memory" if identity == rich else "host s2 has no SAVE: no CRIU: install it; poweroff")
+        one.fails("one.vm.migrate", identity, second if identity == rich else first, False, code=ACTION, text="cannot carry it; migrate --poff powers the machine off")
+    one.action("suspend", rich)
+    one.wait(rich, "SUSPENDED")
+    one.fails("one.vm.migrate", rich, second, False, code=ACTION, text="it is kept with its memory by its host; resume it first")
+    one.action("resume", rich)
+    one.wait(rich, "RUNNING")
+    asked = [line.split()[0] for line in told(one)]
+    assert "SAVE" in asked and "RESTORE" in asked and "FREEZE" not in asked and "MIGRATE" not in asked
+    one.action("suspend", bare)
+    one.until(lambda: f"FREEZE {bare}" in told(one), "the other way, which one_script does not know")
+    one.wait(bare, "RUNNING")
+    poor.write_text('VMM_LACKS=""\nVMM_LACKS_WHY=""\n')
+    one.until(lambda: not one.xml("one.host.info", second).findtext("TEMPLATE/VMM_LACKS"), "its next report")
+    one.ok("one.vm.migrate", bare, first, True)
+    one.until(lambda: records(one.vm(bare))[-1].findtext("HOSTNAME") == "s1" and one.state(bare) == "RUNNING", "the move")
+
+
 def test_missing_machine_of_an_incomplete_list(fresh):
     """Without SYNC_STATE a list may be incomplete: a machine that is not in it is not taken for gone."""
     one = fresh(SCRIPTED)
