@@ -28,6 +28,11 @@
 #define CLI_ROW_LIST(plural)                                                                       \
     CLI_ROW("list", "", CLI_LIST, NULL, NULL, cli_run_list, "Lists the " plural ".")
 
+/* `top` of kinds whose pool takes a filter flag. */
+#define CLI_ROW_TOP(plural)                                                                        \
+    CLI_ROW("top", "text:filterflag?", "delay count " CLI_LIST, NULL, NULL, cli_run_top,           \
+            "Lists the " plural " again and again. Ctrl-C ends it.")
+
 #define CLI_ROW_SHOW(word, a)                                                                      \
     CLI_ROW("show", word "...", "decrypt no-color pager no-pager " CLI_FORMATS, NULL, NULL,        \
             cli_run_show, "Shows all about " a ".")

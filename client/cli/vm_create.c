@@ -1,6 +1,7 @@
 #include "client/cli/vm_create.h"
 #include "client/cli/call.h"
 #include "client/cli/edit.h"
+#include "client/cli/options.h"
 #include "client/cli/wait.h"
 #include "client/cli/xml.h"
 #include "lib/template/template.h"
@@ -9,7 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MULTIPLE_MAX 10000 /* machines by one command */
+#define MULTIPLE_MAX      10000 /* machines by one command */
+#define usage(error, ...) (g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, __VA_ARGS__), FALSE)
 
 /* ---- Pieces of a template ---- */
 
@@ -126,19 +128,75 @@ static gboolean append_devices(const Cli *cli, GString *out, const char *key, co
     return TRUE;
 }
 
+/* An option whose value, or YES without one, is an attribute. */
+typedef struct {
+    const char *key;
+    const char *name;
+} Pair;
+
+/* What of these options is given; FALSE: nothing. */
+static gboolean append_given(const Cli *cli, GString *out, const Pair *pairs)
+{
+    gboolean any = FALSE;
+    for (; pairs->key != NULL; pairs++) {
+        const char *value = cli_option(cli, pairs->key);
+        if (value != NULL)
+            cli_append_pair(out, pairs->name,
+                            cli_option_row(pairs->key)->value != NULL ? value : "YES");
+        any = any || value != NULL;
+    }
+    return any;
+}
+
+static void append_screen(const Cli *cli, GString *out, const char *type, const Pair *pairs)
+{
+    g_autoptr(GString) inside = g_string_new("GRAPHICS=[");
+    cli_append_pair(inside, "TYPE", type);
+    gboolean any = append_given(cli, inside, pairs);
+    if (any || cli_option(cli, type) != NULL)
+        g_string_append_printf(out, "%s]\n", inside->str);
+}
+
 static void append_graphics(const Cli *cli, GString *out)
 {
-    gboolean spice = cli_option(cli, "spice") != NULL;
-    if (!spice && cli_option(cli, "vnc") == NULL && cli_option(cli, "vnc-password") == NULL &&
-        cli_option(cli, "vnc-listen") == NULL)
-        return;
-    g_string_append(out, "GRAPHICS=[");
-    cli_append_pair(out, "TYPE", spice ? "spice" : "vnc");
-    if (cli_option(cli, "vnc-listen") != NULL)
-        cli_append_pair(out, "LISTEN", cli_option(cli, "vnc-listen"));
-    if (cli_option(cli, "vnc-password") != NULL)
-        cli_append_pair(out, "PASSWD", cli_option(cli, "vnc-password"));
-    g_string_append(out, "]\n");
+    static const Pair vnc[] = {{"vnc-listen", "LISTEN"},
+                               {"vnc-password", "PASSWD"},
+                               {"vnc-keymap", "KEYMAP"},
+                               {NULL, NULL}};
+    static const Pair spice[] = {{"spice-listen", "LISTEN"},
+                                 {"spice-password", "PASSWD"},
+                                 {"spice-keymap", "KEYMAP"},
+                                 {NULL, NULL}};
+    append_screen(cli, out, "vnc", vnc);
+    append_screen(cli, out, "spice", spice);
+}
+
+static gboolean append_video(const Cli *cli, GString *out, GError **error)
+{
+    static const Pair pairs[] = {{"video", "TYPE"},
+                                 {"video-iommu", "IOMMU"},
+                                 {"video-ats", "ATS"},
+                                 {"video-resolution", "RESOLUTION"},
+                                 {NULL, NULL}};
+    const char *memory = cli_option(cli, "video-vram"),
+               *pixels = cli_option(cli, "video-resolution");
+    gint64 mib = 0;
+    g_autoptr(GString) inside = g_string_new("VIDEO=[");
+    gboolean any = append_given(cli, inside, pairs);
+    if (!any && memory == NULL)
+        return TRUE;
+    if (cli_option(cli, "video") == NULL)
+        return usage(error, "which video device? --video virtio, beside what it shall have");
+    if (pixels != NULL && !g_regex_match_simple("^[0-9]{3,5}x[0-9]{3,5}$", pixels, 0, 0))
+        return usage(error, "--video-resolution \"%s\" is none: write 1920x1080", pixels);
+    if (memory != NULL && !cli_memory(memory, &mib))
+        return usage(error, "--video-vram \"%s\" is no size: write 16, 16m or 1g", memory);
+    if (memory != NULL) {
+        g_autofree char *kib = g_strdup_printf("%" G_GINT64_FORMAT, mib * 1024);
+        cli_append_pair(inside, "VRAM", kib);
+    }
+    g_string_append_printf(out, "%s]\n", inside->str);
+    return TRUE;
 }
 
 /* The key that --ssh names, or the first public key of the user. (owned) */
@@ -158,32 +216,62 @@ static char *read_public_key(const char *path, GError **error)
     return NULL;
 }
 
+/* --files_ds a,b: images of type CONTEXT, by name. (owned) */
+static char *files_text(const char *names)
+{
+    g_auto(GStrv) words = g_strsplit(names, ",", -1);
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; words[i] != NULL; i++)
+        g_string_append_printf(text, "%s$FILE[IMAGE=\"%s\"]", i > 0 ? " " : "", words[i]);
+    return g_string_free(text, FALSE);
+}
+
+/* What --ssh, --startscript, --files_ds and --init put there. */
+static gboolean append_files(const Cli *cli, GString *out, GError **error)
+{
+    const char *ssh = cli_option(cli, "ssh"), *script = cli_option(cli, "startscript");
+    const char *files = cli_option(cli, "files-ds"), *init = cli_option(cli, "init-scripts");
+    g_autofree char *key = ssh != NULL ? read_public_key(ssh, error) : NULL;
+    g_autofree char *lines =
+        script != NULL && (ssh == NULL || key != NULL) ? cli_read_file(script, error) : NULL;
+    if ((ssh != NULL && key == NULL) || (script != NULL && lines == NULL))
+        return FALSE;
+    if (key != NULL)
+        cli_append_pair(out, "SSH_PUBLIC_KEY", g_strchomp(key));
+    if (lines != NULL) {
+        g_autofree char *coded = g_base64_encode((const guchar *)lines, strlen(lines));
+        cli_append_pair(out, "START_SCRIPT_BASE64", coded);
+    }
+    if (files != NULL) {
+        g_autofree char *text = files_text(files);
+        cli_append_pair(out, "FILES_DS", text);
+    }
+    if (init != NULL) {
+        g_autofree char *text = g_strdelimit(g_strdup(init), ",", ' ');
+        cli_append_pair(out, "INIT_SCRIPTS", text);
+    }
+    return TRUE;
+}
+
 static gboolean append_context(const Cli *cli, GString *out, GError **error)
 {
-    const char *ssh = cli_option(cli, "ssh"), *lines = cli_option(cli, "context");
-    if (ssh == NULL && lines == NULL && cli_option(cli, "net-context") == NULL)
-        return TRUE;
-    g_string_append(out, "CONTEXT=[");
-    if (cli_option(cli, "net-context") != NULL)
-        cli_append_pair(out, "NETWORK", "YES");
-    if (ssh != NULL) {
-        g_autofree char *key = read_public_key(ssh, error);
-        if (key == NULL)
-            return FALSE;
-        cli_append_pair(out, "SSH_PUBLIC_KEY", g_strchomp(key));
-    }
+    static const Pair flags[] = {{"net-context", "NETWORK"}, {NULL, NULL}};
+    const char *lines = cli_option(cli, "context");
+    g_autoptr(GString) inside = g_string_new("CONTEXT=[");
+    gsize empty = inside->len;
+    append_given(cli, inside, flags);
+    if (!append_files(cli, inside, error))
+        return FALSE;
     g_auto(GStrv) words = g_strsplit(lines != NULL ? lines : "", ",", -1);
     for (guint i = 0; words[i] != NULL && *words[i] != '\0'; i++) {
         char *equals = strchr(words[i], '=');
-        if (equals == NULL) {
-            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--context \"%s\": write NAME=value",
-                        words[i]);
-            return FALSE;
-        }
+        if (equals == NULL)
+            return usage(error, "--context \"%s\": write NAME=value", words[i]);
         *equals = '\0';
-        cli_append_pair(out, words[i], equals + 1);
+        cli_append_pair(inside, words[i], equals + 1);
     }
-    g_string_append(out, "]\n");
+    if (inside->len > empty)
+        g_string_append_printf(out, "%s]\n", inside->str);
     return TRUE;
 }
 
@@ -256,7 +344,7 @@ char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **e
         return NULL;
     append_os(cli, out);
     append_graphics(cli, out);
-    if (!append_context(cli, out, error))
+    if (!append_video(cli, out, error) || !append_context(cli, out, error))
         return NULL;
     GPtrArray *raw = cli_option_all(cli, "raw");
     for (guint i = 0; raw != NULL && i < raw->len; i++)

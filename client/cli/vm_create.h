@@ -6,10 +6,12 @@
 
 #include "client/cli/cli.h"
 
-/* Options that make a template. */
-#define CLI_VM_TEMPLATE                                                                            \
-    "name cpu vcpu memory arch disk nic boot raw vnc vnc-password vnc-listen spice ssh "           \
-    "net-context context"
+/* Options that make a template, or add to one. */
+#define CLI_VM_ADDITIONS                                                                           \
+    "cpu vcpu memory arch disk nic boot raw vnc vnc-password vnc-listen vnc-keymap spice "         \
+    "spice-password spice-listen spice-keymap video video-vram video-resolution video-iommu "      \
+    "video-ats ssh net-context context files-ds init-scripts startscript"
+#define CLI_VM_TEMPLATE "name " CLI_VM_ADDITIONS
 
 CliExit cli_vm_create(Cli *cli);
 CliExit cli_vm_resize(Cli *cli);

@@ -5,7 +5,7 @@
 #include "client/cli/output.h"
 #include "client/cli/samples.h"
 #include "client/cli/table.h"
-#include "client/cli/vm_sched.h"
+#include "client/cli/sched.h"
 #include "client/cli/vm_state.h"
 #include "client/cli/xml.h"
 
@@ -356,7 +356,7 @@ void cli_vm_page(Cli *cli, xmlNode *vm, GString *page)
     cli_page_table(cli, page, "VM NICS", nic_columns, vm, "TEMPLATE/NIC");
     cli_page_table(cli, page, "VM PCI DEVICES", pci_columns, vm, "TEMPLATE/PCI");
     cli_page_table(cli, page, "SNAPSHOTS", snapshot_columns, vm, "TEMPLATE/SNAPSHOT");
-    cli_vm_page_scheduled(cli, vm, page);
+    cli_page_scheduled(cli, vm, page);
     cli_page_table(cli, page, "VIRTUAL MACHINE HISTORY", history_columns, vm,
                    "HISTORY_RECORDS/HISTORY");
     g_autofree char *user_template = cli_template_of(xml_find(vm, "USER_TEMPLATE"));

@@ -232,8 +232,21 @@ def test_hooks(real, one):
 
 def test_groups(real):
     identity = made(real.run("onegroup create staff"))
-    # Its members may make what those of the group "users" may.
-    assert f"@{identity} VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VMGROUP+BACKUPJOB/* CREATE *" in str(real.run("oneacl list -l RULE"))
+    assert f"@{identity} VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VROUTER+VMGROUP+BACKUPJOB/* CREATE *" in str(real.run("oneacl list -l RULE"))
+    few = made(real.run("onegroup create --name few --resources TEMPLATE+VM"))
+    assert f"@{few} VM+TEMPLATE/* CREATE *" in real.run("oneacl list -l RULE")
+    none = made(real.run(["onegroup", "create", "none", "--resources", ""]))
+    assert not [rule for rule in real.run("oneacl list -l RULE").splitlines() if rule.startswith(f"@{none} ") and "CREATE" in rule]
+    assert "what shall the group be called?" in real.error("onegroup create", USAGE)
+    assert '"VM+MICE": each kind' in real.error("onegroup create mice --resources VM+MICE", USAGE)
+    assert "mice" not in real.run("onegroup list")
+    real.run("onegroup vlan few", text="RULE = [ ID = 7, SCOPE = 100, VNTEMPLATE = 3 ]\n")
+    real.environment["EDITOR"] = "sed -i s/100/200/"
+    real.on_terminal("onegroup vlan few")
+    del real.environment["EDITOR"]
+    rules = real.run("onegroup show few -x").split("VLAN_RULES")[1]
+    assert "200" in rules and "100" not in rules and rules.count("RULE>") == 2
+    real.run("onegroup delete few,none")
     real.run("oneuser create joan Word-1.a --group staff")
     real.run("onegroup addadmin staff joan")
     assert "not part of" in real.error("onegroup addadmin staff oneadmin", FAILED)

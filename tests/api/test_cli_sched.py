@@ -4,7 +4,7 @@ import time
 
 import pytest
 from api.test_accounting import no_end_of_a_month
-from api.test_cli import FAILED, USAGE, Shell
+from api.test_cli import FAILED, NO_OBJECT, USAGE, Shell
 from api.test_cli_family import made, row
 
 
@@ -42,6 +42,32 @@ def test_schedule(one, real):
     real.run(f"onevm sched-delete later {added}")
     assert "has no scheduled action" in real.error(f"onevm delete-chart later {added}", FAILED)
     real.run("onevm terminate --hard later")
+
+
+def test_backups(one, real):
+    """What is backed up, where to, and whether a new series begins, goes on record with the time."""
+    machine = int(made(real.run("onevm create --name kept --cpu 0.01 --memory 16 --hold")))
+    store = made(real.run("onedatastore create", text="NAME = vault\nDS_MAD = dummy\nTM_MAD = dummy\nTYPE = BACKUP_DS\n"))
+    said = real.run("onevm backup kept -d vault --reset --schedule 4000000000 --weekly 1,5 --end 3")
+    assert said.startswith(f"VM {machine}: scheduled, ID: ")
+    found = scheduled(one, machine)
+    assert [found[name] for name in ("ACTION", "ARGS", "TIME", "REPEAT", "DAYS", "END_TYPE", "END_VALUE")] == [
+        "backup", f"{store},1", "4000000000", "0", "1,5", "1", "3"]
+    real.run("onevm backup kept --schedule now+2h")
+    assert scheduled(one, machine)["ARGS"] == "-1,0"
+    assert "no datastore is called 'valt'; close: vault" in real.error("onevm backup kept -d valt --schedule now+2h", NO_OBJECT)
+    assert "from when on?" in real.error("onevm backup kept --weekly 1", USAGE)
+    job = made(real.run("onebackupjob create --name nightly --vms kept -d vault --keep 2 --mode INCREMENT --schedule 4000000000 --hourly 12").split("\n")[0] + "\n")
+    text = one.xml("one.backupjob.info", int(job))
+    assert [text.findtext("TEMPLATE/" + name) for name in ("BACKUP_VMS", "DATASTORE_ID", "KEEP_LAST", "MODE", "SCHED_ACTION/REPEAT")] == [
+        str(machine), store, "2", "INCREMENT", "3"]
+    real.run("onebackupjob backup nightly --schedule 4000000001")
+    page = real.run("onebackupjob show nightly")
+    assert "SCHEDULED ACTIONS" in page and "hourly 12" in page and f"OUTDATED: {machine}" in page
+    assert "from when on?" in real.error("onebackupjob create --name other --vms kept --weekly 1", USAGE)
+    assert "no machine is called 'gone'" in real.error("onebackupjob create --name other --vms gone", NO_OBJECT)
+    real.run("onebackupjob delete nightly")
+    real.run("onevm terminate --hard kept")
 
 
 def test_accounts(one, real):

@@ -83,6 +83,22 @@ static void test_whole(void)
                     "DISK=[IMAGE=\"a\"]\nDISK=[IMAGE=\"b\"]\nNIC=[BRIDGE=\"br0\"]\n"
                     "OS=[ARCH=\"x86_64\",BOOT=\"disk0\"]\nGRAPHICS=[TYPE=\"vnc\"]\n"
                     "CONTEXT=[NETWORK=\"YES\",X=\"1\",Y=\"2\"]\nA=1\nB=[C=2]\n");
+    g_autofree char *screens = made_of(
+        "onevm create --vnc-keymap de --spice --spice-password w --video virtio --video-vram 16m "
+        "--video-iommu --video-resolution 1920x1080 --files_ds a,b --init a,b",
+        NULL, 0);
+    g_assert_cmpstr(
+        screens, ==,
+        "GRAPHICS=[TYPE=\"vnc\",KEYMAP=\"de\"]\n"
+        "GRAPHICS=[TYPE=\"spice\",PASSWD=\"w\"]\n"
+        "VIDEO=[TYPE=\"virtio\",IOMMU=\"YES\",RESOLUTION=\"1920x1080\",VRAM=\"16384\"]\n"
+        "CONTEXT=[FILES_DS=\"$FILE[IMAGE=\\\"a\\\"] $FILE[IMAGE=\\\"b\\\"]\","
+        "INIT_SCRIPTS=\"a b\"]\n");
+    g_autofree char *no_device = made_of("onevm create --video-vram 16", NULL, 0);
+    g_assert_cmpstr(no_device, ==, "which video device? --video virtio, beside what it shall have");
+    g_autofree char *no_pixels =
+        made_of("onevm create --video vga --video-resolution big", NULL, 0);
+    g_assert_cmpstr(no_pixels, ==, "--video-resolution \"big\" is none: write 1920x1080");
     g_autofree char *both = made_of("onevm create x --name other", "NAME=a\nCPU=1\nMEMORY=64\n", 0);
     g_assert_cmpstr(both, ==, "CPU=\"1\"\nMEMORY=\"64\"\nNAME=\"other\"\n");
     g_autofree char *wrong = made_of("onevm create --memory lots", NULL, 0);

@@ -1,3 +1,4 @@
+#include "client/cli/programs/oneacl.h"
 #include "client/cli/format.h"
 #include "client/cli/kinds.h"
 #include "client/cli/rows.h"
@@ -98,6 +99,18 @@ static gboolean read_names(const char *text, gboolean (*add)(const char *, guint
     return names[0] != NULL;
 }
 
+gboolean cli_acl_kinds(const char *text, guint64 *word, GError **error)
+{
+    g_autoptr(GString) known = g_string_new(NULL);
+    if (read_names(text, add_kind, word))
+        return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
+        g_string_append_printf(known, "%s%s", i > 0 ? ", " : "", kinds[i].word);
+    g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                "\"%s\": each kind, joined by +, must be one of %s", text, known->str);
+    return FALSE;
+}
+
 static gboolean read_resource(const char *text, guint64 *word, GError **error)
 {
     const char *slash = strchr(text, '/');
@@ -105,12 +118,8 @@ static gboolean read_resource(const char *text, guint64 *word, GError **error)
     guint64 bits = 0;
     if (slash == NULL)
         return fail_piece(error, text, "kinds and which of them are missing, such as VM/*");
-    if (!read_names(names, add_kind, &bits)) {
-        g_autoptr(GString) known = g_string_new("each kind must be one of");
-        for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
-            g_string_append_printf(known, "%s%s", i > 0 ? ", " : " ", kinds[i].word);
-        return fail_piece(error, names, known->str);
-    }
+    if (!cli_acl_kinds(names, &bits, error))
+        return FALSE;
     if (!read_id(slash + 1, "#@%*", word))
         return fail_piece(error, slash,
                           "behind the slash stands #ID (one object), @ID (those of a group), %ID "

@@ -1,36 +1,34 @@
+#include "client/cli/args.h"
+#include "client/cli/edit.h"
 #include "client/cli/kinds.h"
+#include "client/cli/names.h"
 #include "client/cli/rows.h"
+#include "client/cli/sched.h"
 #include "client/cli/xml.h"
-#include "lib/base/xml.h"
+#include "lib/template/template.h"
+
+#include <stdio.h>
 
 /* ---- Columns ---- */
 
-static char *count_of(xmlNode *object, const char *path)
-{
-    guint count = 0;
-    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
-        count++;
-    return g_strdup_printf("%u", count);
-}
-
 static char *updated_text(const Cli *cli, xmlNode *object)
 {
-    return count_of(object, "UPDATED_VMS/ID");
+    return cli_count_of(object, "UPDATED_VMS/ID");
 }
 
 static char *outdated_text(const Cli *cli, xmlNode *object)
 {
-    return count_of(object, "OUTDATED_VMS/ID");
+    return cli_count_of(object, "OUTDATED_VMS/ID");
 }
 
 static char *busy_text(const Cli *cli, xmlNode *object)
 {
-    return count_of(object, "BACKING_UP_VMS/ID");
+    return cli_count_of(object, "BACKING_UP_VMS/ID");
 }
 
 static char *failed_text(const Cli *cli, xmlNode *object)
 {
-    return count_of(object, "ERROR_VMS/ID");
+    return cli_count_of(object, "ERROR_VMS/ID");
 }
 
 static char *last_text(const Cli *cli, xmlNode *object)
@@ -53,24 +51,6 @@ static const CliColumn columns[] = {
 
 /* ---- The page ---- */
 
-static char *ids_of(xmlNode *object, const char *path)
-{
-    GString *text = g_string_new(NULL);
-    for (xmlNode *at = xml_find(object, path); at != NULL; at = xml_next_same(at))
-        g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", cli_xml_text(at, "."));
-    return g_string_free(text, FALSE);
-}
-
-static const CliColumn schedule_columns[] = {
-    {"ID", 4, "ID", NULL, NULL},
-    {"TIME", 12, "TIME", NULL, NULL},
-    {"REPEAT", 6, "REPEAT", NULL, NULL},
-    {"DAYS", -16, "DAYS", NULL, NULL},
-    {"DONE", 12, "DONE", NULL, NULL},
-    {"MESSAGE", -30, "MESSAGE", NULL, NULL},
-    CLI_COLUMNS_END,
-};
-
 static void job_page(Cli *cli, xmlNode *object, GString *page)
 {
     static const char *const lists[][2] = {{"UPDATED", "UPDATED_VMS/ID"},
@@ -85,22 +65,83 @@ static void job_page(Cli *cli, xmlNode *object, GString *page)
                            cli_xml_text(object, "PRIORITY"), last,
                            cli_xml_text(object, "LAST_BACKUP_DURATION"));
     for (guint i = 0; i < G_N_ELEMENTS(lists); i++) {
-        g_autofree char *ids = ids_of(object, lists[i][1]);
+        g_autofree char *ids = cli_ids_of(object, lists[i][1]);
         g_string_append_printf(page, "%s: %s\n", lists[i][0], *ids != '\0' ? ids : "-");
     }
-    cli_page_table(cli, page, "SCHEDULED", schedule_columns, object, "TEMPLATE/SCHED_ACTION");
+    cli_page_scheduled(cli, object, page);
     cli_page_template(cli, object, page, "TEMPLATE CONTENTS");
 }
 
+/* ---- create ---- */
+
+/* --vms 0,web as ids; the server takes only these. (owned) */
+static char *machines_text(Cli *cli, const char *words, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_auto(GStrv) names = g_strsplit(words, ",", -1);
+    for (guint i = 0; names[i] != NULL; i++) {
+        gint32 id;
+        if (!cli_find_id(cli, &cli_vm, g_strstrip(names[i]), &id, error))
+            return NULL;
+        g_string_append_printf(text, "%s%d", i > 0 ? "," : "", id);
+    }
+    return g_strdup(text->str);
+}
+
+/* A file or standard input, and what options add; --name and options alone will do. (owned) */
+static char *job_text(Cli *cli, GError **error)
+{
+    static const char *const given[][2] = {
+        {"description", "DESCRIPTION"}, {"job-keep", "KEEP_LAST"}, {"job-mode", "MODE"}};
+    const char *vms = cli_option(cli, "job-vms"), *datastore = cli_option(cli, "datastore");
+    g_autofree char *base = cli_new_text(cli, error);
+    g_autoptr(Template) template =
+        base != NULL ? template_parse(base, TEMPLATE_MODERN, error) : NULL;
+    if (template == NULL)
+        return NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(given); i++)
+        if (cli_option(cli, given[i][0]) != NULL)
+            template_set(template, given[i][1], cli_option(cli, given[i][0]));
+    g_autofree char *machines = vms != NULL ? machines_text(cli, vms, error) : NULL;
+    gint32 id = -1;
+    if ((vms != NULL && machines == NULL) ||
+        (datastore != NULL && !cli_find_id(cli, &cli_datastore, datastore, &id, error)))
+        return NULL;
+    if (machines != NULL)
+        template_set(template, "BACKUP_VMS", machines);
+    if (datastore != NULL)
+        template_set_int(template, "DATASTORE_ID", id);
+    return template_to_text(template);
+}
+
+static CliExit run_create(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(WireReply) reply = {0};
+    g_autofree char *text = cli_schedule_meant(cli, &error) ? job_text(cli, &error) : NULL;
+    WireClient *wire = text != NULL ? cli_wire(cli, &error) : NULL;
+    if (wire == NULL || !wire_call(wire, &reply, &error, "one.backupjob.allocate", "s", text))
+        return cli_fail(cli, error);
+    gint32 id = (gint32)reply.number;
+    printf("ID: %d\n", id);
+    if (cli_option(cli, "schedule") == NULL)
+        return CLI_DONE;
+    cli->command = cli_command_named(cli->kind, "backup"); /* that is what is done at the time */
+    g_array_append_val(cli->ids, id);
+    return cli_schedule(cli);
+}
+
 static const CliCommand commands[] = {
-    CLI_GROUP("Backup jobs", "create add allocate", "file?", "new-name", "one.backupjob.allocate",
-              "@new", cli_run_new,
-              "Makes a backup job. From a file or from standard input: BACKUP_VMS, DATASTORE_ID, "
-              "EXECUTION, MODE, KEEP_LAST, FS_FREEZE, BACKUP_VOLATILE, RESET, SCHED_ACTION."),
+    CLI_GROUP("Backup jobs", "create add allocate", "file?",
+              "new-name description job-vms datastore job-keep job-mode " CLI_SCHEDULE, NULL, NULL,
+              run_create,
+              "Makes a backup job. From a file, from standard input, or from options: BACKUP_VMS, "
+              "DATASTORE_ID, EXECUTION, MODE, KEEP_LAST, FS_FREEZE, BACKUP_VOLATILE, RESET, "
+              "SCHED_ACTION."),
     CLI_ROW_LIST_OF("backup jobs"),
     CLI_ROW_SHOW("backupjob", "a backup job"),
     CLI_ROW_DELETE("backupjob", "backupjob", "Removes a backup job. The backups stay."),
-    CLI_GROUP("Run", "backup", "backupjob...", NULL, "one.backupjob.backup", "id", NULL,
+    CLI_GROUP("Run", "backup", "backupjob...", CLI_SCHEDULE, "one.backupjob.backup", "id", cli_act,
               "Backs up all machines of a job."),
     CLI_ROW("cancel", "backupjob...", NULL, "one.backupjob.cancel", "id", NULL,
             "Gives up what a backup job is doing."),
@@ -140,6 +181,8 @@ const CliKind cli_backupjob = {
     .pool_arguments = "-2 -1 -1",
     .about = "Backup jobs: machines that are backed up together, at once or at a time.",
     .examples = "  onebackupjob create nightly.job\n"
+                "  onebackupjob create --name nightly --vms 0,web -d backups\n"
+                "  onebackupjob backup nightly --schedule 03:00 --weekly 1,3,5\n"
                 "  onebackupjob backup nightly\n"
                 "  onebackupjob retry nightly\n",
     .commands = commands,

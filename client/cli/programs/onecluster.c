@@ -129,9 +129,9 @@ static const CliCommand commands[] = {
               "Makes a plan of which machines to move. So that the hosts are used as ONE_DRS of "
               "the cluster says: evenly, or as few as possible. `show` shows it; there is none "
               "when nothing would get better."),
-    CLI_ROW("execute", "cluster...", NULL, "one.cluster.planexecute", "id", NULL,
+    CLI_ROW("execute planexecute", "cluster...", NULL, "one.cluster.planexecute", "id", NULL,
             "Carries a plan out."),
-    CLI_ROW("delete-plan", "cluster...", NULL, "one.cluster.plandelete", "id", NULL,
+    CLI_ROW("delete-plan plandelete", "cluster...", NULL, "one.cluster.plandelete", "id", NULL,
             "Deletes a plan. Moves under way go on."),
     CLI_ROWS_END,
 };

@@ -1,9 +1,11 @@
 #include "client/cli/call.h"
 #include "client/cli/edit.h"
 #include "client/cli/kinds.h"
+#include "client/cli/programs/oneacl.h"
 #include "client/cli/quota.h"
 #include "client/cli/rows.h"
 #include "client/cli/xml.h"
+#include "lib/base/xml.h"
 
 #include <stdio.h>
 
@@ -38,11 +40,11 @@ static void group_page(Cli *cli, xmlNode *group, GString *page)
     cli_page_quota(cli, group, page);
 }
 
-/* What members of a new group may make, in the words of one.acl.addrule: machines, images,
- * templates, documents, security groups, machine groups, backup jobs. The server gives the same to
- * the group "users" at its first start. */
-#define MADE_BY_MEMBERS "121429400000000"
-#define OF_A_GROUP      0x200000000
+/* What members of a new group may make unless --resources tells; as onegroup of OpenNebula, more
+ * than the group "users" may from its first start. Below: the words of one.acl.addrule. */
+#define MADE_BY_MEMBERS "VM+IMAGE+TEMPLATE+DOCUMENT+SECGROUP+VROUTER+VMGROUP+BACKUPJOB"
+#define OF_A_GROUP      G_GUINT64_CONSTANT(0x200000000)
+#define ALL             G_GUINT64_CONSTANT(0x400000000)
 #define CREATE          "8"
 #define ALL_ZONES       "400000000"
 
@@ -62,19 +64,39 @@ static gboolean create_admin(Cli *cli, WireClient *wire, gint32 group, GError **
            wire_call(wire, NULL, error, "one.group.addadmin", "ii", group, (gint32)made.number);
 }
 
+/* The rule that lets members make things; no kinds: none. */
+static gboolean let_members_make(WireClient *wire, gint64 id, guint64 kinds, GError **error)
+{
+    g_autofree char *group = g_strdup_printf("%" G_GINT64_MODIFIER "x", OF_A_GROUP | (guint64)id);
+    g_autofree char *what = g_strdup_printf("%" G_GINT64_MODIFIER "x", ALL | kinds);
+    return kinds == 0 ||
+           wire_call(wire, NULL, error, "one.acl.addrule", "ssss", group, what, CREATE, ALL_ZONES);
+}
+
+/* The name as a word or by --name, as onegroup of OpenNebula takes it. */
+static const char *new_name(Cli *cli, GError **error)
+{
+    const char *word = cli_word(cli, 0), *option = cli_option(cli, "new-name");
+    if (word == NULL && option == NULL)
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "what shall the group be called? `onegroup create staff`");
+    return word != NULL ? word : option;
+}
+
 static CliExit create_group(Cli *cli)
 {
     g_autoptr(GError) error = NULL;
     g_auto(WireReply) made = {0};
-    g_auto(WireReply) rule = {0};
-    WireClient *wire = cli_wire(cli, &error);
-    if (wire == NULL ||
-        !wire_call(wire, &made, &error, "one.group.allocate", "s", cli_word(cli, 0)))
+    const char *name = new_name(cli, &error), *given = cli_option(cli, "resources");
+    const char *what = given != NULL ? given : MADE_BY_MEMBERS;
+    guint64 kinds = 0;
+    WireClient *wire = name != NULL && (*what == '\0' || cli_acl_kinds(what, &kinds, &error))
+                           ? cli_wire(cli, &error)
+                           : NULL;
+    if (wire == NULL || !wire_call(wire, &made, &error, "one.group.allocate", "s", name))
         return cli_fail(cli, error);
     printf("ID: %" G_GINT64_FORMAT "\n", made.number);
-    g_autofree char *group = g_strdup_printf("%" G_GINT64_MODIFIER "x", OF_A_GROUP | made.number);
-    if (!wire_call(wire, &rule, &error, "one.acl.addrule", "ssss", group, MADE_BY_MEMBERS, CREATE,
-                   ALL_ZONES))
+    if (!let_members_make(wire, made.number, kinds, &error))
         g_prefix_error(&error, "The group was made, but its members may not make anything yet: ");
     else if (!create_admin(cli, wire, (gint32)made.number, &error))
         g_prefix_error(&error, "The group was made, but it has no administrator yet: ");
@@ -83,16 +105,56 @@ static CliExit create_group(Cli *cli)
     return cli_fail(cli, error);
 }
 
+/* ---- vlan ---- */
+
+/* The present rules, for the editor. (owned) */
+static char *present_rules(Cli *cli, gint32 id, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    WireClient *wire = cli_wire(cli, error);
+    if (wire == NULL || !wire_call(wire, &reply, error, cli->kind->info, "ib", id, FALSE))
+        return NULL;
+    g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, error);
+    if (doc == NULL)
+        return NULL;
+    xmlNode *rules = xml_find(xmlDocGetRootElement(doc), "VLAN_RULES");
+    xmlNode *own = xml_find(rules, "ID"); /* of the group, no rule */
+    if (own != NULL) {
+        xmlUnlinkNode(own);
+        xmlFreeNode(own);
+    }
+    return cli_template_of(rules);
+}
+
+static gboolean set_vlan(Cli *cli, gint32 id, GError **error)
+{
+    gboolean chosen = FALSE;
+    g_autofree char *given = cli_given_text(cli, &chosen, error);
+    g_autofree char *present = chosen ? NULL : present_rules(cli, id, error);
+    g_autofree char *edited = present != NULL ? cli_edit(present, error) : NULL;
+    const char *text = chosen ? given : edited;
+    WireClient *wire = text != NULL ? cli_wire(cli, error) : NULL;
+    return wire != NULL && wire_call(wire, NULL, error, "one.group.vlan", "is", id, text);
+}
+
+static CliExit run_vlan(Cli *cli)
+{
+    return cli_each(cli, set_vlan);
+}
+
 static const CliCommand commands[] = {
-    CLI_GROUP("Groups", "create add allocate", "text:name",
-              "admin_user admin_password admin_driver", NULL, NULL, create_group,
-              "Makes a group of users, who may make machines, images and templates. With "
-              "--admin_user a new user, too, who administers it."),
+    CLI_GROUP("Groups", "create add allocate", "text:name?",
+              "new-name resources admin_user admin_password admin_driver", NULL, NULL, create_group,
+              "Makes a group of users, who may make machines, images and templates. Or what "
+              "--resources names. With --admin_user a new user, too, who administers it."),
     CLI_ROW_LIST("groups"),
     CLI_ROW("show", "group...?", "no-color pager no-pager " CLI_FORMATS, NULL, NULL, cli_run_show,
             "Shows all about a group. About your primary group when none is named."),
     CLI_ROW_DELETE("group", "group", "Removes a group that has no users."),
     CLI_ROW_UPDATE("group", "group", "a group"),
+    CLI_ROW("vlan", "group file?", NULL, NULL, NULL, run_vlan,
+            "Sets the rules of VLANs of a group. From a file, from standard input, or in the "
+            "editor: RULE = [ ID = 1, SCOPE = 100, VNTEMPLATE = 3 ]. They are kept and shown."),
     CLI_ROW("addadmin", "group... user", NULL, "one.group.addadmin", "id $1", NULL,
             "Makes a user of a group its administrator."),
     CLI_ROW("deladmin", "group... user", NULL, "one.group.deladmin", "id $1", NULL,

@@ -317,8 +317,7 @@ static const CliCommand commands[] = {
      "from "
      "--path, a file of the server's computer or an address of http, or empty with --size."},
     CLI_ROW_LIST_OF("images"),
-    CLI_ROW("top", "text:filterflag?", "delay count " CLI_LIST, NULL, NULL, cli_run_top,
-            "Lists the images again and again. Ctrl-C ends it."),
+    CLI_ROW_TOP("images"),
     CLI_ROW_SHOW("image", "an image"),
     {NULL, "clone", "image text:name", "datastore " CLI_WAIT, NULL, NULL, "READY", 0, run_clone,
      "Copies an image under a new name. The copy is yours."},

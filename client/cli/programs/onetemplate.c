@@ -111,23 +111,17 @@ static CliExit run_instantiate(Cli *cli)
 
 /* ---- The tables ---- */
 
-/* What a machine gets beside what its template says. */
-#define ADDITIONS                                                                                  \
-    "cpu vcpu memory arch disk nic boot raw vnc vnc-password vnc-listen spice ssh net-context "    \
-    "context"
-
 static const CliCommand commands[] = {
     CLI_GROUP("Templates", "create add allocate", "file?", "dry " CLI_VM_TEMPLATE, NULL, NULL,
               run_create,
               "Keeps a template, to make machines from. From a file, from standard input, or from "
               "options."),
     CLI_ROW_LIST_OF("templates"),
-    CLI_ROW("top", "text:filterflag?", "delay count " CLI_LIST, NULL, NULL, cli_run_top,
-            "Lists the templates again and again. Ctrl-C ends it."),
+    CLI_ROW_TOP("templates"),
     CLI_ROW_SHOW("template", "a template"),
     CLI_ROW("instantiate", "template file?",
-            "machine-name multiple hold persistent user-inputs " ADDITIONS " " CLI_WAIT, NULL, NULL,
-            run_instantiate,
+            "machine-name multiple hold persistent user-inputs " CLI_VM_ADDITIONS " " CLI_WAIT,
+            NULL, NULL, run_instantiate,
             "Makes machines from a template. A file and options add to it or replace what it says. "
             "What its USER_INPUTS ask for is taken from --user-inputs, else asked on the terminal, "
             "else the default is taken."),

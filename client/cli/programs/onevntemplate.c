@@ -40,6 +40,7 @@ static const CliCommand commands[] = {
               "one.vntemplate.allocate", "@new", cli_run_new,
               "Keeps a template, to make networks from. From a file or from standard input."),
     CLI_ROW_LIST_OF("templates of networks"),
+    CLI_ROW_TOP("templates of networks"),
     CLI_ROW_SHOW("vntemplate", "a template of networks"),
     CLI_ROW("instantiate", "vntemplate file?", "new-name", NULL, NULL, run_instantiate,
             "Makes a network from a template. A file adds to it or replaces what it says."),

@@ -1,4 +1,4 @@
-#include "client/cli/vm_sched.h"
+#include "client/cli/sched.h"
 #include "client/cli/call.h"
 #include "client/cli/format.h"
 #include "client/cli/generic.h"
@@ -61,59 +61,83 @@ static gboolean set_repeat(Cli *cli, TemplateAttribute *action, GError **error)
     return end == NULL || set_end(end, action, error);
 }
 
+/* What the call has behind the id of its object, with commas between. (owned) */
+static char *arguments_of(Cli *cli, gint32 id, GError **error)
+{
+    GArray *values = cli_values_of(cli, cli->command->params, id, error);
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (guint i = 1; values != NULL && i < values->len; i++) {
+        const CliValue *value = &g_array_index(values, CliValue, i);
+        g_string_append(text, i > 1 ? "," : "");
+        if (value->type == 's')
+            g_string_append(text, value->text);
+        else
+            g_string_append_printf(text, "%d", value->number);
+    }
+    char *arguments = values != NULL ? g_strdup(text->str) : NULL;
+    cli_values_clear(values);
+    return arguments;
+}
+
 /* The action's word: that of a call of one.vm.action, else the command's own name. */
-static void set_action(Cli *cli, TemplateAttribute *action)
+static gboolean set_action(Cli *cli, gint32 id, TemplateAttribute *action, GError **error)
 {
     const char *params = cli->command->params;
     if (*params == '\'') {
         g_autofree char *word = g_strndup(params + 1, strcspn(params + 1, "'/"));
         g_autofree char *hard = g_strconcat(word, "-hard", NULL);
         attribute_set(action, "ACTION", cli_option(cli, "hard") != NULL ? hard : word);
-        return;
+        return TRUE;
     }
     g_auto(GStrv) names = g_strsplit(cli->command->names, " ", 2);
+    g_autofree char *arguments = arguments_of(cli, id, error);
     attribute_set(action, "ACTION", names[0]);
-    g_autoptr(GString) args = g_string_new(NULL);
-    for (guint i = 1; cli_word(cli, i) != NULL; i++)
-        g_string_append_printf(args, "%s%s", args->len > 0 ? "," : "", cli_word(cli, i));
-    attribute_set(action, "ARGS", args->str);
+    if (arguments != NULL && *arguments != '\0')
+        attribute_set(action, "ARGS", arguments);
+    return arguments != NULL;
 }
 
-/* SCHED_ACTION of the options; NULL with the error. (owned) */
-static char *text_of(Cli *cli, GError **error)
-{
-    g_autoptr(Template) template = template_new();
-    TemplateAttribute *action = template_add_vector(template, "SCHED_ACTION");
-    set_action(cli, action);
-    return set_time(cli_option(cli, "schedule"), action, error) && set_repeat(cli, action, error)
-               ? template_to_text(template)
-               : NULL;
-}
-
+/* Adds SCHED_ACTION of the options to the object. */
 static gboolean schedule_one(Cli *cli, gint32 id, GError **error)
 {
     g_auto(WireReply) reply = {0};
+    g_autoptr(Template) template = template_new();
+    TemplateAttribute *action = template_add_vector(template, "SCHED_ACTION");
     WireClient *wire = cli_wire(cli, error);
-    g_autofree char *text = wire != NULL ? text_of(cli, error) : NULL;
-    if (text == NULL || !wire_call(wire, &reply, error, "one.vm.schedadd", "is", id, text))
+    if (wire == NULL || !set_action(cli, id, action, error) ||
+        !set_time(cli_option(cli, "schedule"), action, error) || !set_repeat(cli, action, error))
         return FALSE;
-    printf("VM %d: scheduled, ID: %" G_GINT64_FORMAT "\n", id, reply.number);
+    g_autofree char *text = template_to_text(template);
+    g_autofree char *method = g_strdup_printf("one.%s.schedadd", cli->kind->word);
+    if (!wire_call(wire, &reply, error, method, "is", id, text))
+        return FALSE;
+    printf("%s %d: scheduled, ID: %" G_GINT64_FORMAT "\n", cli->kind->element, id, reply.number);
     return TRUE;
 }
 
-CliExit cli_vm_act(Cli *cli)
+gboolean cli_schedule_meant(Cli *cli, GError **error)
 {
-    g_autoptr(GError) error = NULL;
     gboolean repeated = cli_option(cli, "sched-end") != NULL;
     for (guint i = 0; i < G_N_ELEMENTS(repeats); i++)
         repeated |= cli_option(cli, repeats[i]) != NULL;
     if (cli_option(cli, "schedule") != NULL && cli_option(cli, "wait") != NULL)
-        (void)usage(&error, "--wait and --schedule: there is nothing to wait for yet");
-    else if (cli_option(cli, "schedule") == NULL && repeated)
-        (void)usage(&error, "from when on? Give the first time with --schedule");
-    if (error != NULL)
+        return usage(error, "--wait and --schedule: there is nothing to wait for yet");
+    if (cli_option(cli, "schedule") == NULL && repeated)
+        return usage(error, "from when on? Give the first time with --schedule");
+    return TRUE;
+}
+
+CliExit cli_schedule(Cli *cli)
+{
+    return cli_each(cli, schedule_one);
+}
+
+CliExit cli_act(Cli *cli)
+{
+    g_autoptr(GError) error = NULL;
+    if (!cli_schedule_meant(cli, &error))
         return cli_fail(cli, error);
-    return cli_option(cli, "schedule") != NULL ? cli_each(cli, schedule_one) : cli_run_row(cli);
+    return cli_option(cli, "schedule") != NULL ? cli_schedule(cli) : cli_run_row(cli);
 }
 
 /* ---- in the page of a machine ---- */
@@ -161,7 +185,8 @@ static const CliColumn scheduled_columns[] = {
     {NULL, 0, NULL, NULL, NULL},
 };
 
-void cli_vm_page_scheduled(Cli *cli, xmlNode *vm, GString *page)
+void cli_page_scheduled(Cli *cli, xmlNode *object, GString *page)
 {
-    cli_page_table(cli, page, "SCHEDULED ACTIONS", scheduled_columns, vm, "TEMPLATE/SCHED_ACTION");
+    cli_page_table(cli, page, "SCHEDULED ACTIONS", scheduled_columns, object,
+                   "TEMPLATE/SCHED_ACTION");
 }

@@ -1,0 +1,20 @@
+/*
+ * Actions of machines and backup jobs that are done now, or at a time: --schedule and what goes
+ * with it.
+ */
+#pragma once
+
+#include "client/cli/cli.h"
+
+/* Options of a command that cli_act() runs. */
+#define CLI_SCHEDULE "schedule weekly monthly yearly hourly sched-end"
+
+/* Does what the row says; with --schedule it is scheduled instead: its ARGS are what the row's
+ * call has behind the id. */
+CliExit cli_act(Cli *cli);
+/* Do the options make sense beside each other? Asked before anything is done. */
+gboolean cli_schedule_meant(Cli *cli, GError **error);
+/* Schedules the row's command for the objects in hand; --schedule must be given. */
+CliExit cli_schedule(Cli *cli);
+/* The table of scheduled actions in the page of an object. */
+void cli_page_scheduled(Cli *cli, xmlNode *object, GString *page);
