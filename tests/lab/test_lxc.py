@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 import pytest
 from lab.cloud import DONE, POWEROFF, RUNNING, Cloud, wait_for
 from lab.driver import Driver, Machine
-from lab.containers import FIRST, TEMPLATE, end_all, lxc, make_image, need_lxc, starts, users_are_its_own
+from lab.containers import FIRST, TEMPLATE, end_all, group_has, lxc, make_image, make_qcow2, need_lxc, starts, users_are_its_own
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +52,8 @@ class TestContainer:
         cloud.wait("box", RUNNING, 60)
         assert lxc(lab, "node01", "lxc-info", "-n", "one-0", "-sH").strip() == "RUNNING"
         wait_for("its start", 20, lambda: starts(lab, "node01") == 1)
-        group = lab.root("node01") / "sys/fs/cgroup"
-        if (group / "cgroup.controllers").exists():
-            assert (group / "lxc.payload.one-0/memory.max").read_text().strip() == str(64 << 20)
-        else:
-            assert (group / "memory/lxc.payload.one-0/memory.limit_in_bytes").read_text().strip() == str(64 << 20)
+        assert group_has(lab, "node01", "one-0", ("memory", "memory.limit_in_bytes"), "memory.max") == str(64 << 20)
+        assert group_has(lab, "node01", "one-0", ("cpu", "cpu.shares"), "cpu.weight") in ("512", "50")
         address = lxc(lab, "node01", "lxc-attach", "-n", "one-0", "--", "/bin/busybox", "ifconfig", "eth0")
         assert "02:00:0A:00:00:07" in address.upper()
 
@@ -68,6 +65,11 @@ class TestContainer:
 
     def test_figures(self, cloud):
         wait_for("its memory", 30, lambda: int(cloud.vm("box").findtext("MONITORING/MEMORY") or 0) > 0)
+
+    def test_resize(self, lab, cloud):
+        cloud.cli("onevm", "resize", "box", "--cpu", "2")
+        wait_for("its weight", 30, lambda: group_has(lab, "node01", "one-0", ("cpu", "cpu.shares"), "cpu.weight") in ("2048", "200"))
+        wait_for("its time", 30, lambda: group_has(lab, "node01", "one-0", ("cpu", "cpu.cfs_quota_us"), "cpu.max").split()[0] == "200000")
 
     def test_console(self, lab, cloud):
         said = lab.front("sh", "-c", f"(sleep 1; printf 'cat /starts; echo so-$((40+2))\\nexit\\n'; sleep 3) | {' '.join(cloud.environment())} timeout 20 onevm console box", check=False)
@@ -171,6 +173,24 @@ class TestContainer:
         assert (place / "config").read_text() == "lxc.uts.name = mine\n"
         shutil.rmtree(place)
         cloud.cli("onevm", "terminate", "--hard", "late")
+
+    def test_its_image_is_qcow2(self, lab, cloud):
+        """It is made raw by its first start, which the machine learns."""
+        make_qcow2(lab)
+        disk = 'DISK = [ SOURCE = "/var/lib/one/datastores/box.qcow2", CLONE = "YES", DRIVER = "qcow2", FORMAT = "qcow2" ]'
+        cloud.create("packed", re.sub("(?m)^DISK = .*$", disk, re.sub("NIC = .*", "", TEMPLATE)).replace('"box"', '"packed"', 1), "--hold")
+        number = cloud.vm("packed").findtext("ID")
+        cloud.cli("onevm", "deploy", "packed", "node01")
+        cloud.wait("packed", RUNNING, 60)
+        wait_for("its start", 20, lambda: starts(lab, "node01", f"one-{number}") == 1)
+        assert cloud.vm("packed").findtext("TEMPLATE/DISK/DRIVER") == "raw"
+        image = lab.shared / "0" / number / "disk.0"
+        assert image.read_bytes()[:4] != b"QFI\xfb" and (lab.shared / "box.qcow2").read_bytes()[:4] == b"QFI\xfb"
+        cloud.cli("onevm", "migrate", "--poff", "packed", "node02")
+        wait_for("the move", 60, lambda: cloud.host_of("packed") == "node02")
+        cloud.wait("packed", RUNNING, 60)
+        wait_for("its second start", 20, lambda: starts(lab, "node02", f"one-{number}") == 2)
+        cloud.cli("onevm", "terminate", "--hard", "packed")
 
     def test_wild_ones_are_listed(self, lab, cloud):
         place = lab.root("node02") / "var/lib/lxc/wild"

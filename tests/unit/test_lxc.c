@@ -56,6 +56,8 @@ static void test_configuration(void)
         "lxc.mount.entry = @base@/one-7/disk.3 context none bind,ro,create=dir 0 0\n",
         "lxc.net.0.veth.pair = one-7-0\n",
         "lxc.net.0.ipv4.address = 10.0.0.7/16\n",
+        "@1 lxc.cgroup.cpu.shares = 512\n",
+        "@2 lxc.cgroup2.cpu.weight = 50\n",
         "@1 lxc.cgroup.cpu.cfs_quota_us = 50000\n",
         "@2 lxc.cgroup2.cpu.max = 50000 100000\n",
         "@2 lxc.cgroup2.memory.max = 64M\n",
@@ -64,6 +66,29 @@ static void test_configuration(void)
     for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
         assert_has(plan.config, lines[i]);
     g_assert_true(g_str_has_prefix(plan.config, "# one.uuid = "));
+}
+
+/* What is set of one that runs, and what the kernel takes. */
+static void test_limits(void)
+{
+    static const struct {
+        const char *cpu, *said;
+    } cases[] = {
+        {"0.001", "@1 cpu.shares 2\n@2 cpu.weight 1\n@1 cpu.cfs_period_us 100000\n"
+                  "@1 cpu.cfs_quota_us 1000\n@2 cpu.max 1000 100000\n"},
+        {"2.5", "@1 cpu.shares 2560\n@2 cpu.weight 250\n@1 cpu.cfs_period_us 100000\n"
+                "@1 cpu.cfs_quota_us 250000\n@2 cpu.max 250000 100000\n"},
+        {"300", "@1 cpu.shares 262144\n@2 cpu.weight 10000\n@1 cpu.cfs_period_us 100000\n"
+                "@1 cpu.cfs_quota_us 30000000\n@2 cpu.max 30000000 100000\n"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strdup_printf("<CPU>%s</CPU><MEMORY>64</MEMORY>", cases[i].cpu);
+        g_autoptr(VmmAction) action = action_of(text);
+        g_autofree char *limits = lxc_build_limits(action);
+        g_autofree char *whole =
+            g_strconcat(cases[i].said, "@1 memory.limit_in_bytes 64M\n@2 memory.max 64M\n", NULL);
+        g_assert_cmpstr(limits, ==, whole);
+    }
 }
 
 /* Nothing of a template begins a line of its own in the configuration. */
@@ -100,15 +125,24 @@ static void test_users(void)
         const char *user, *line, *refused;
     } cases[] = {
         {""},
-        {"<LXC_UNPRIVILEGED>yes</LXC_UNPRIVILEGED>", "# one.users = 600100001 65536 yes\n"},
+        {"<LXC_UNPRIVILEGED>yes</LXC_UNPRIVILEGED>",
+         "# one.users = 600100001 65536 600100001 yes\n"},
         {"<CONTAINER><LXC_UNPRIVILEGED>AUTO</LXC_UNPRIVILEGED><ID_MAP>1000000</ID_MAP>"
          "<MAX_MAP>2000</MAX_MAP></CONTAINER>",
-         "# one.users = 1000000 2000 auto\n"},
+         "# one.users = 1000000 2000 1000000 auto\n"},
+        {"<LXC_UNPRIVILEGED>YES</LXC_UNPRIVILEGED><CONTAINER><UID_MAP>1000000</UID_MAP>"
+         "<GID_MAP>2000000</GID_MAP></CONTAINER>",
+         "# one.users = 1000000 65536 2000000 yes\n"},
+        {"<LXC_UNPRIVILEGED>YES</LXC_UNPRIVILEGED><CONTAINER><ID_MAP>1000000</ID_MAP>"
+         "<UID_MAP>3000000</UID_MAP></CONTAINER>",
+         "# one.users = 3000000 65536 1000000 yes\n"},
         {"<LXC_UNPRIVILEGED>NO</LXC_UNPRIVILEGED>"},
         {"<LXC_UNPRIVILEGED>false</LXC_UNPRIVILEGED>"
          "<CONTAINER><LXC_UNPRIVILEGED>YES</LXC_UNPRIVILEGED></CONTAINER>"},
         {"<LXC_UNPRIVILEGED>maybe</LXC_UNPRIVILEGED>", NULL, "LXC_UNPRIVILEGED is \"maybe\""},
         {"<CONTAINER><ID_MAP>0</ID_MAP></CONTAINER>", NULL, "CONTAINER/ID_MAP is \"0\""},
+        {"<CONTAINER><GID_MAP>7</GID_MAP></CONTAINER>", NULL, "CONTAINER/GID_MAP is \"7\""},
+        {"<CONTAINER><UID_MAP>-1</UID_MAP></CONTAINER>", NULL, "CONTAINER/UID_MAP is \"-1\""},
         {"<CONTAINER><MAX_MAP>x</MAX_MAP></CONTAINER>", NULL, "CONTAINER/MAX_MAP is \"x\""},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -328,6 +362,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/lxc/configuration", test_configuration);
+    g_test_add_func("/lxc/limits", test_limits);
     g_test_add_func("/lxc/refusals", test_refusals);
     g_test_add_func("/lxc/users", test_users);
     g_test_add_func("/lxc/quoting", test_quoting);

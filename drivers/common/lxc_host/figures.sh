@@ -53,8 +53,6 @@ block_bytes() { # GROUP
     done <"$1/io.stat"
 }
 
-groups=/sys/fs/cgroup
-
 figures() { # NAME: sets cpu (ns), memory, most (bytes), frozen, reads, writes
     cpu=-1 memory=-1 most=-1 frozen=0 reads=-1 writes=-1
     top=$groups

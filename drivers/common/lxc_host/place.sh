@@ -95,8 +95,9 @@ unmount_all() { # NAME
 # Its place here, without the disks. Only one that is off and unmounted.
 forget() { # NAME
     unmount_all "$1"
-    rm -f "$base/$1/config" "$base/$1/config.part" "$base/$1/log" "$base/$1/move"
+    rm -f "$base/$1/config" "$base/$1/config.part" "$base/$1/log" "$base/$1/move" "$base/$1/reading"
     rmdir "$base/$1"/rootfs "$base/$1"/disk.* 2>/dev/null
+    drop_groups "$1"
     ! [ -d "$base/$1" ] || rmdir "$base/$1" 2>/dev/null || true
 }
 
@@ -109,19 +110,22 @@ mount_disks() { # NAME DIRECTORY MIB DISKS ("0:rootfs:p 1:disk.1"; p: persistent
 }
 
 # Mounts what it needs and writes the configuration. Lines that begin with @1 or @2 are for hosts of
-# that version of the control groups. USERS is "FROM COUNT" of the numbers that its users have here, or
-# "": the host's own. Not told, the line "# one.users = FROM COUNT yes|auto" says it; "auto" goes without
-# them where they cannot be had, and that is printed.
+# that version of the control groups. USERS is "FROM COUNT GROUPS" of the numbers that its users have here
+# (GROUPS: the first of its groups), or "": the host's own. Not told, the line "# one.users = FROM COUNT
+# GROUPS yes|auto" says it; "auto" goes without them where they cannot be had, and that is printed.
 furnish() { # NAME DIRECTORY CONFIG MIB DISKS [USERS]
     # Before anything is mounted there.
     mkdir -p "$base/$1" && chgrp 0 "$base/$1" && chmod 700 "$base/$1" || fail "cannot make $base/$1"
     unmount_all "$1"
     mount_disks "$1" "$2" "$4" "$5"
     users=${6-$(echo "$3" | sed -n 's/^# one.users = //p')}
+    wish=${users##* }
+    # shellcheck disable=SC2086 # words
+    [ -z "$users" ] || users=$(numbers_of $users)
     # shellcheck disable=SC2086 # words
     if [ -n "$users" ] && ! shift_disks "$1" $users; then
         unmount_all "$1"
-        case $users in *auto) ;; *) fail "$1 cannot have users of its own on this host: $said. LXC_UNPRIVILEGED = \"NO\" does without" ;; esac
+        [ "$wish" = auto ] || fail "$1 cannot have users of its own on this host: $said. LXC_UNPRIVILEGED = \"NO\" does without"
         echo "privileged: $said"
         users=
         mount_disks "$1" "$2" "$4" "$5"
@@ -130,9 +134,9 @@ furnish() { # NAME DIRECTORY CONFIG MIB DISKS [USERS]
     [ ! -e /sys/fs/cgroup/cgroup.controllers ] || version=2
     {
         echo "$3" | sed -e "s/^@$version //" -e '/^@/d' -e "s|@base@|$base|g"
-        [ -z "$users" ] || echo "$users" | while read -r from count _; do printf 'lxc.idmap = %s 0 %s\n' u "$from $count" g "$from $count"; done
+        [ -z "$users" ] || echo "$users" | while read -r from count first; do printf 'lxc.idmap = %s 0 %s\n' u "$from $count" g "$first $count"; done
     } >"$base/$1/config.part" && mv -f "$base/$1/config.part" "$base/$1/config" || fail "cannot write $base/$1/config"
-    [ -z "$users" ] || said=$(open_way "$1" "${users%% *}" 2>&1) || fail "cannot open $base/$1 to the users of $1: $said"
+    [ -z "$users" ] || said=$(open_way "$1" "${users##* }" 2>&1) || fail "cannot open $base/$1 to the users of $1: $said"
 }
 
 # Disks that are not qcow2, or not any more: whoever knows them as that must learn it.
@@ -145,15 +149,27 @@ say_raw() { # DIRECTORY DISKS
 
 # What a monitor left that did not end by itself: nobody but us knows of it.
 sweep() { # NAME
-    for top in /sys/fs/cgroup /sys/fs/cgroup/*; do
-        for group in "$top/lxc.payload.$1" "$top/lxc.payload.$1"-[0-9]* "$top/lxc.monitor.$1" "$top/lxc.monitor.$1"-[0-9]*; do
-            tries=50
-            while [ -e "$group/cgroup.procs" ] && [ -n "$(cat "$group/cgroup.procs" 2>/dev/null)" ]; do
-                # shellcheck disable=SC2046 # a list
-                kill -9 $(cat "$group/cgroup.procs") 2>/dev/null
-                [ $((tries = tries - 1)) -gt 0 ] || fail "processes of $1 do not end on this host: $(tr '\n' ' ' <"$group/cgroup.procs")"
-                sleep 0.1
-            done
+    own_groups "$1" | while read -r group; do
+        tries=50
+        while left=$(find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null) && [ -n "$left" ]; do
+            # shellcheck disable=SC2086 # a list
+            kill -9 $left 2>/dev/null
+            [ $((tries = tries - 1)) -gt 0 ] || fail "processes of $1 do not end on this host: $(echo "$left" | tr '\n' ' ')"
+            sleep 0.1
         done
+    done || exit 1
+    drop_groups "$1"
+}
+
+# LXC removes the groups that it made; those of a container that CRIU restored stay, and the next start
+# would get others beside them. Their last process may be ending just now.
+drop_groups() { # NAME
+    tries=25
+    while left=$(own_groups "$1") && [ -n "$left" ]; do
+        echo "$left" | while read -r group; do
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null
+        done
+        [ $((tries = tries - 1)) -gt 0 ] || return 0
+        [ -z "$(own_groups "$1")" ] || sleep 0.04
     done
 }

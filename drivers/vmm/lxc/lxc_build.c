@@ -53,11 +53,23 @@ static gboolean take_word(const xmlNode *from, const char *path, const char *let
 
 /* ---- limits ---- */
 
+/* Where processors are wanted by more than there are, each gets by its CPU: cores weigh what
+ * libvirt and systemd have them weigh, 1024 of version 1, 100 of version 2 (Linux,
+ * Documentation/admin-guide/cgroup-v2.rst: 1..10000). */
+static void add_weights(GString *out, double cpu)
+{
+    const gint64 shares = (gint64)CLAMP(ceil(cpu * 1024), 2, 262144);
+    const gint64 weight = (gint64)CLAMP(ceil(cpu * 100), 1, 10000);
+    g_string_append_printf(out, "@1 cpu.shares %" G_GINT64_FORMAT "\n", shares);
+    g_string_append_printf(out, "@2 cpu.weight %" G_GINT64_FORMAT "\n", weight);
+}
+
 char *lxc_build_limits(const VmmAction *action)
 {
     const ContainerSize size = container_size(action);
     GString *out = g_string_new(NULL);
     if (size.cpu > 0) {
+        add_weights(out, size.cpu);
         gint64 quota = MAX((gint64)lround(size.cpu * CPU_PERIOD_US), 1000);
         g_string_append_printf(out, "@1 cpu.cfs_period_us %d\n", CPU_PERIOD_US);
         g_string_append_printf(out, "@1 cpu.cfs_quota_us %" G_GINT64_FORMAT "\n", quota);
@@ -284,6 +296,9 @@ static void add_hook(GString *out, const VmmAction *action, const LxcPlan *plan)
 /* As OpenNebula's driver has them. */
 #define USERS_FROM  600100001
 #define USERS_COUNT 65536
+/* The host has users of its own below, and the kernel no more numbers above. */
+#define USERS_LEAST 100000
+#define USERS_MOST  4000000000
 
 static gboolean take_number(const VmmAction *action, const char *name, guint64 least, guint64 most,
                             guint64 otherwise, guint64 *number, GError **error)
@@ -316,8 +331,10 @@ static gboolean add_users(GString *out, const VmmAction *action, GError **error)
 {
     g_autofree char *wish = unprivileged(action);
     gboolean always = wish && vmm_is_yes(wish);
-    guint64 from, count;
-    if (!take_number(action, "ID_MAP", 100000, 4000000000, USERS_FROM, &from, error) ||
+    guint64 from, groups, count;
+    if (!take_number(action, "ID_MAP", USERS_LEAST, USERS_MOST, USERS_FROM, &from, error) ||
+        !take_number(action, "GID_MAP", USERS_LEAST, USERS_MOST, from, &groups, error) ||
+        !take_number(action, "UID_MAP", USERS_LEAST, USERS_MOST, from, &from, error) ||
         !take_number(action, "MAX_MAP", 1000, 200000000, USERS_COUNT, &count, error))
         return FALSE;
     if (!wish || !g_ascii_strcasecmp(wish, "no") || !g_ascii_strcasecmp(wish, "false"))
@@ -329,8 +346,9 @@ static gboolean add_users(GString *out, const VmmAction *action, GError **error)
                     wish);
         return FALSE;
     }
-    g_string_append_printf(out, "# one.users = %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s\n",
-                           from, count, always ? "yes" : "auto");
+    g_string_append_printf(
+        out, "# one.users = %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %s\n",
+        from, count, groups, always ? "yes" : "auto");
     return TRUE;
 }
 
