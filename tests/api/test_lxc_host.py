@@ -75,12 +75,13 @@ def test_a_start_says_which_disks_are_raw(host, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "raw 1\n")
 
 
-FURNISH = 'mount_disk() { echo mounted; }; unmount_all() { :; }; %s; furnish one-7 /ds "# one.users = 600100001 65536 %s" 8 "0:rootfs" %s'
+FURNISH = 'mount_disk() { echo mounted; }; unmount_all() { :; }; %s; furnish one-7 /ds "# one.users = 600100001 65536 600200001 %s" 8 "0:rootfs" %s'
 
 
 @pytest.mark.parametrize("told, shift, checkpoint, mapped", [
-    ("auto", ":", "", "600100001 65536"), ("yes", ":", "", "600100001 65536"), ("auto", "false", "", None), ("yes", "false", "", "refused"),
-    ("auto", ":", '""', None), ("auto", ":", '"700000 65536"', "700000 65536"), ("auto", "false", '"700000 65536"', "refused")])
+    ("auto", ":", "", "600100001 65536 600200001"), ("yes", ":", "", "600100001 65536 600200001"), ("auto", "false", "", None), ("yes", "false", "", "refused"),
+    ("auto", ":", '""', None), ("auto", ":", '"700000 65536 800000"', "700000 65536 800000"),
+    ("auto", ":", '"700000 65536"', "700000 65536 700000"), ("auto", "false", '"700000 65536"', "refused")])
 def test_users_of_a_container(host, tmp_path, told, shift, checkpoint, mapped):
     """With its own where that can be had; from a checkpoint on with those that it had."""
     ended = host(FURNISH % (f'shift_disks() {{ said="(ext3) no"; echo "$*" >>"$PWD/asked"; {shift}; }}', told, checkpoint))
@@ -89,11 +90,12 @@ def test_users_of_a_container(host, tmp_path, told, shift, checkpoint, mapped):
         assert ended.returncode == 1 and "(ext3) no" in ended.stderr and "LXC_UNPRIVILEGED" in ended.stderr and not config.exists()
         return
     lines = [line for line in config.read_text().splitlines() if line.startswith("lxc.idmap")]
-    assert lines == ([f"lxc.idmap = {kind} 0 {mapped}" for kind in "ug"] if mapped else []), ended.stderr
+    first, count, group = (mapped or "0 0 0").split()
+    assert lines == ([f"lxc.idmap = u 0 {first} {count}", f"lxc.idmap = g 0 {group} {count}"] if mapped else []), ended.stderr
     assert ("privileged: (ext3) no" in ended.stdout) == (shift == "false")
     assert host("users_of one-7").stdout.strip() == (mapped or "")
     if checkpoint != '""':
-        assert (tmp_path / "asked").read_text().startswith(f"one-7 {mapped or '600100001 65536'}")
+        assert (tmp_path / "asked").read_text().startswith(f"one-7 {mapped or '600100001 65536 600200001'}")
 
 
 def test_nobody_of_the_host_gets_at_disks_of_a_container(host, tmp_path):
@@ -113,7 +115,7 @@ def test_nobody_of_the_host_gets_at_disks_of_a_container(host, tmp_path):
     ended = host(mounted % ('shift_disks() { :; }', "auto", ""))
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "700\n", "")
     assert modes() == {"lxc": "0o701", "one-7": "0o710", "one-8": "0o750", "theirs": "0o750", "theirs-own": "0o755"}
-    assert os.getuid() or (top / "one-7").stat().st_gid == 600100001
+    assert os.getuid() or (top / "one-7").stat().st_gid == 600200001
     host(FURNISH % ('shift_disks() { :; }', "auto", '""'))
     assert modes()["one-7"] == "0o700" and (os.getuid() or (top / "one-7").stat().st_gid == 0)
 
@@ -122,9 +124,10 @@ def test_nobody_of_the_host_gets_at_disks_of_a_container(host, tmp_path):
     ("", True), ("root:600000000:200000000\n", False), ("root:100000:65536\nlxd:600100001:65536\n", True), ("root:100000:65536", True), ("root:600100001:65535\n", True)])
 def test_numbers_of_users_are_noted(host, tmp_path, before, added):
     (tmp_path / "ids").write_text(before)
-    call = 'id_files="$PWD/ids"; grant_ids 600100001 65536 && grant_ids 600100001 65536'
+    call = 'id_files="$PWD/ids $PWD/groups"; grant_ids 600100001 65536 700000 && grant_ids 600100001 65536 700000'
     assert host(call, newuidmap="exit 0").returncode == 0
     assert (tmp_path / "ids").read_text() == before + "\n" * (before[-1:] not in ("", "\n")) + ("root:600100001:65536\n" if added else "")
+    assert (tmp_path / "groups").read_text() == "root:700000:65536\n"
 
 
 def test_an_archive_is_unpacked_after_an_interrupted_try(host, tmp_path):
@@ -159,6 +162,79 @@ def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written
     assert (tmp_path / "images").exists() == kept and move.exists() == kept
     if kept:
         assert move.read_text() == f"{tmp_path}/images\n" and f"kept in {tmp_path}/images" in ended.stderr
+
+
+# CRIU, that goes on when the program of LXC is gone, and writes what it writes when the container has ended.
+ORPHAN = """cat >"$PWD/criu" <<'END'
+sleep 1
+[ ! -e "$2.fails" ] || exit 1
+touch "$PWD/gone" "$2/inventory.img"
+echo x >"$2/stats-dump"
+END
+"""
+BEGUN = ORPHAN + 'sh "$PWD/criu" dump "%s" >/dev/null 2>&1 &\n'
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_criu_that_outlives_lxc_is_waited_for(host, tmp_path, fails):
+    (tmp_path / "lxc/one-7").mkdir(parents=True)
+    (tmp_path / "lxc/one-7/config").touch()
+    if fails:
+        (tmp_path / "images.fails").touch()
+    ended = host(CHECKPOINT % "off", lxc_checkpoint=BEGUN % "$PWD/images" + "kill -9 $$", mountpoint="exit 1")
+    move = tmp_path / "lxc/one-7/move"
+    if fails:
+        assert ended.returncode == 1 and "it goes on running" in ended.stderr and not move.exists() and not (tmp_path / "images").exists()
+    else:
+        assert ended.returncode == 0 and int(ended.stdout) >= 900, ended.stderr
+        assert move.read_text() == f"{tmp_path}/images\n"
+
+
+@pytest.mark.parametrize("written, told", [("stats-dump", "moving"), ("inventory.img", "off"), (None, "off")])
+def test_who_comes_next_learns_what_became_of_it(host, tmp_path, written, told):
+    """Whoever had its memory written is gone. Only when CRIU itself has ended the container is that its memory."""
+    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"writing {tmp_path}/images\n"})
+    tree(tmp_path / "groups/freezer/lxc.payload.one-7", {"freezer.state": "FROZEN\n"})
+    tree(tmp_path, {"images/dump.log": ""} | ({f"images/{written}": "x"} if written else {}))
+    ended = host('groups=$PWD/groups; begin() { :; }; raw_state() { echo STOPPED; }; look one-7 ""')
+    assert (ended.returncode, ended.stdout) == (0, told + "\n"), ended.stderr
+    assert (tmp_path / "images").exists() == (told == "moving")
+    assert (tmp_path / "groups/freezer/lxc.payload.one-7/freezer.state").read_text() == "THAWED\n"
+
+
+def test_who_comes_next_waits_for_criu(host, tmp_path):
+    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"writing {tmp_path}/images\n"})
+    (tmp_path / "images").mkdir()
+    began = time.monotonic()
+    ended = host(BEGUN % "$PWD/images" + 'begin() { :; }; raw_state() { if [ -e "$PWD/gone" ]; then echo STOPPED; else echo RUNNING; fi; }; look one-7 ""')
+    assert (ended.returncode, ended.stdout) == (0, "moving\n"), ended.stderr
+    assert time.monotonic() - began > 0.9
+    tree(tmp_path / "lxc/one-7", {"move": f"writing {tmp_path}/images\n"})
+    ended = host('sh -c "sleep 1000" dump "$PWD/images" >/dev/null 2>&1 & begin() { :; }; lock one-7 1; echo not here')
+    assert ended.returncode == 1 and not ended.stdout and f"still writes the memory of one-7 to {tmp_path}/images" in ended.stderr
+    one_ends_with(tmp_path / "images")
+
+
+@pytest.mark.parametrize("state", ["RUNNING", "STOPPED"])
+def test_nobody_goes_on_restoring_who_is_not_heard_of(host, tmp_path, state):
+    """What leads it is gone: it runs in the end, and then its checkpoint is past; or whoever restores it ends."""
+    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"{tmp_path}/images\n", "reading": f"{tmp_path}/images\n"})
+    ended = host(f'sh -c "sleep 1000" restore "$PWD/images" >/dev/null 2>&1 & echo $!; begin() {{ :; }}; raw_state() {{ echo {state}; }}; lock one-7 1; state one-7 ""')
+    pid, told = ended.stdout.split()
+    assert told == {"RUNNING": "running", "STOPPED": "moving"}[state] and not (tmp_path / "lxc/one-7/reading").exists()
+    assert (tmp_path / "lxc/one-7/move").exists() == (state == "STOPPED")
+    if state == "RUNNING":  # it may be its monitor
+        assert is_there(int(pid))
+        os.kill(int(pid), signal.SIGKILL)
+    one_ends(int(pid))
+
+
+def one_ends_with(word):
+    """Ends what has that word, which is of this test alone."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(word).encode() in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def test_nothing_goes_on_restoring_after_a_failure(host, tmp_path):
@@ -338,6 +414,35 @@ def test_figures_are_not_those_of_another_name(host, tmp_path):
     tree(tmp_path / "groups/lxc.payload.one-7", V2 | {"cgroup.events": "populated 0\nfrozen 0\n"})
     tree(tmp_path / "lxc/one-7-1", {"config": ""})
     assert host(FIGURES).stdout == "1500000 4096 67108864 0 15 21\n"
+
+
+@pytest.mark.parametrize("top, kept", [("", ["deep/lxc.payload.one-7"]), ("memory/", [])])
+def test_groups_that_are_left_go(host, tmp_path, top, kept):
+    """Also those within; not those of another name, nor of a container in a container (version 2 has them in one tree)."""
+    groups = tmp_path / "groups"
+    mine = ["lxc.payload.one-7/init.scope", "lxc.payload.one-7-1", "lxc.monitor.one-7-12"]
+    others = ["lxc.payload.one-7-2", "lxc.payload.one-70", "lxc.payload.one-7-x", *kept]
+    for name in mine + others:
+        (groups / top / name).mkdir(parents=True)
+    if not top:
+        (groups / "cgroup.controllers").touch()
+    tree(tmp_path / "lxc/one-7-2", {"config": ""})
+    assert host('groups=$PWD/groups; sweep one-7').returncode == 0
+    assert sorted(str(path.relative_to(groups / top)) for path in groups.glob(f"{top}**/lxc.*")) == sorted(others)
+
+
+def test_processes_that_are_left_end(host, tmp_path):
+    """Wherever they are in the groups; those of another container with such a name go on."""
+    ours, others = (subprocess.Popen(["sleep", "1000"]) for _ in range(2))
+    tree(tmp_path / "groups/pids", {"lxc.payload.one-7/cgroup.procs": "", "lxc.payload.one-7/a/cgroup.procs": f"{ours.pid}\n",
+                                    "lxc.payload.one-7-2/cgroup.procs": f"{others.pid}\n"})
+    tree(tmp_path / "lxc/one-7-2", {"config": ""})
+    # The kernel forgets a process that ended, a file does not.
+    ended = host('groups=$PWD/groups; sleep() { find "$groups" -path "*one-7/*" -name cgroup.procs -delete; }; drop_groups() { :; }; sweep one-7')
+    assert ended.returncode == 0, ended.stderr
+    assert ours.wait(60) == -signal.SIGKILL and others.poll() is None
+    others.kill()
+    others.wait(60)
 
 
 # What it has open, and what of that is of the network.

@@ -24,6 +24,11 @@ LISTENING = """#!/bin/busybox sh
 /bin/busybox nc -l -p 8080 </dev/null >/dev/null 2>&1 &
 exec /bin/busybox sh /sbin/init
 """
+# The same, behind a program that proves its memory intact: it fails the check of test_lxc_move.py when a byte is wrong.
+PROVING = """#!/bin/busybox sh
+/bin/pattern 24 4 >>/pattern 2>&1 &
+exec /bin/busybox sh /sbin/init
+"""
 TEMPLATE = """NAME = "box"
 CPU = 0.5
 MEMORY = 64
@@ -51,10 +56,26 @@ def make_image(lab):
     shutil.copy(shutil.which("busybox"), top / "bin/busybox")
     (top / "bin/sh").unlink(missing_ok=True)
     (top / "bin/sh").symlink_to("busybox")
-    for name, text in (("init", INIT), ("listening", LISTENING)):
+    for name, text in (("init", INIT), ("listening", LISTENING), ("proving", PROVING)):
         (top / "sbin" / name).write_text(text)
         (top / "sbin" / name).chmod(0o755)
+    subprocess.run(["gcc", "-static", "-O2", "-o", top / "bin/pattern", ROOT / "share/examples/guest/pattern.c"], check=True)
     subprocess.run(["tar", "-C", top, "-cf", lab.shared / "box.tar", "."], check=True)
+
+
+def make_qcow2(lab):
+    """The same root as a file system in an image of qcow2."""
+    raw, image = lab.dir / "box.raw", lab.shared / "box.qcow2"
+    subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", lab.dir / "lxc-root", raw, "16M"], check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "qcow2", raw, image], check=True)
+    raw.unlink()
+
+
+def group_has(lab, host, name, first, second):
+    """What a file of a container's control group says; `first` and `second` are (controller, file) in hosts of version 1 and file of version 2."""
+    groups = lab.root(host) / "sys/fs/cgroup"
+    path = f"lxc.payload.{name}/{second}" if (groups / "cgroup.controllers").exists() else f"{first[0]}/lxc.payload.{name}/{first[1]}"
+    return (groups / path).read_text().strip()
 
 
 def lxc(lab, host, *words, **options):

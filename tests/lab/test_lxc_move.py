@@ -10,6 +10,9 @@ from lab.cloud import DONE, RUNNING, SUSPENDED, Cloud, wait_for
 from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, starts, users_are_its_own
 
 
+PROVED = TEMPLATE + 'OS = [ INIT = "/sbin/proving" ]\n'
+
+
 @pytest.fixture(scope="module")
 def cloud(lab):
     need_lxc(lab)
@@ -38,8 +41,23 @@ def beats(lab, host):
     return [tuple(map(int, line.split()[:2])) for line in read(lab, host, "beats").splitlines() if line.count(" ") == 2]
 
 
+def proofs(lab, host):
+    """(writes, bad) of each line of the program that proves the memory; a byte that is wrong fails."""
+    said = read(lab, host, "pattern")
+    assert "BAD" not in said, said[-2000:]
+    return [tuple(map(int, found)) for found in re.findall(r"PATTERN memory writes=(\d+) passes=\d+ bad=(\d+)\n", said)]
+
+
+def memory_is_whole(lab, host):
+    """It was never filled anew, never went back in time, and is checked on: all of it in two seconds, a line each second."""
+    last = len(proofs(lab, host))
+    seen = wait_for("its memory to be checked", 30, lambda: len(now := proofs(lab, host)) > last + 1 and now)
+    writes = [count for count, _ in seen]
+    assert writes == sorted(set(writes)) and not any(bad for _, bad in seen), seen
+
+
 def goes_on(lab, cloud, host, name="box"):
-    """It runs there and nowhere else, in its first start, and no beat was lost or told twice."""
+    """It runs there and nowhere else, in its first start, its memory is whole, and no beat was lost or told twice."""
     cloud.wait(name, RUNNING, 90)
     assert cloud.host_of(name) == host
     last = len(wait_for("its beats", 20, lambda: beats(lab, host)))
@@ -47,15 +65,34 @@ def goes_on(lab, cloud, host, name="box"):
     seen = beats(lab, host)
     assert {start for start, _ in seen} == {1}, "it was started anew"
     assert [beat for _, beat in seen] == list(range(1, len(seen) + 1)), "beats were lost or told twice"
+    memory_is_whole(lab, host)
     for other in lab.hosts:
         there = "one-0" in lxc(lab, other, "lxc-ls", "-1", "--running").split()
         assert there == (other == host), f"on {other}: {there}"
         if other != host:
             assert "one-0" not in lxc(lab, other, "lxc-ls", "-1")
             assert "one-0" not in lab.on(other, "cat", "/proc/mounts")
-            left = lab.on(other, "sh", "-c", "cat /sys/fs/cgroup/*/lxc.payload.one-0*/cgroup.procs /sys/fs/cgroup/lxc.payload.one-0*/cgroup.procs 2>/dev/null", check=False)
-            assert not left.split(), left
+            assert not left_groups(lab, other)
     assert not list((lab.shared / "0").glob("*/checkpoint*"))
+
+
+def places(cloud):
+    here = cloud.host_of("box")
+    return here, "node02" if here == "node01" else "node01"
+
+
+def writers(lab, host):
+    """lxc-checkpoint that writes memory; the monitor of a container that was restored has that name, too."""
+    return lab.on(host, "pgrep", "-f", "^lxc-checkpoint .* -s ").split()
+
+
+# What CRIU has just written when it is killed. tests/lab/run-all has the first and the last moments, too.
+MOMENTS = ["pages-1.img"] + (["cgroup.img", "fs-1.img", "core-1.img", "mm-1.img", "pstree.img", "inventory.img", "stats-dump"] if os.environ.get("FAULTS") == "all" else [])
+
+
+def left_groups(lab, host):
+    """Control groups of the machine; those that stayed would give the next one of that name others beside them."""
+    return lab.on(host, "sh", "-c", "ls -d /sys/fs/cgroup/*/lxc.*.one-0* /sys/fs/cgroup/lxc.*.one-0* 2>/dev/null", check=False).split()
 
 
 def last_move(cloud):
@@ -65,9 +102,23 @@ def last_move(cloud):
 
 # Stands before the real one on each host. /run/hold.dump: waits at the beginning, and says so by /run/in.dump;
 # /run/fail.dump: fails; /run/full.dump: what it writes does not fit on the disk. The same with .restore and .check.
-CRIU = """#!/bin/sh
-act=other
-for word in "$@"; do case $word in dump | restore | check) act=$word; break ;; esac; done
+# /run/at.dump: is killed as soon as there is the file that is named there.
+CRIU = """#!/bin/bash
+act=other place=
+for word in "$@"; do
+    case $last,$word in --images-dir,*) place=$word ;; esac
+    case $act,$word in other,dump | other,restore | other,check) act=$word ;; esac
+    last=$word
+done
+if [ -e /run/at.$act ]; then
+    read -r file </run/at.$act
+    REAL "$@" &
+    until [ -e "$place/$file" ] || ! kill -0 $!; do :; done 2>/dev/null
+    kill -9 $!
+    echo "killed at $file" >>/run/killed
+    wait
+    exit 137
+fi
 if [ -e /run/hold.$act ]; then
     touch /run/in.$act
     while [ -e /run/hold.$act ]; do sleep 0.05; done
@@ -94,6 +145,11 @@ def criu(lab, cloud):
             (lab.root(host) / f"run/{what}.{act}").touch()
 
         @staticmethod
+        def dies(host, act, file):
+            """As soon as it has written that one."""
+            (lab.root(host) / f"run/at.{act}").write_text(f"{file}\n")
+
+        @staticmethod
         def is_in(host, act):
             wait_for(f"CRIU in {act}", 30, (lab.root(host) / f"run/in.{act}").exists)
 
@@ -109,7 +165,7 @@ class TestMove:
     story = True  # each step stands on those before
 
     def test_it_is_said_in_advance(self, lab, cloud):
-        cloud.create("box", TEMPLATE, "--hold")
+        cloud.create("box", PROVED, "--hold")
         cloud.cli("onevm", "deploy", "box", "node01")
         cloud.wait("box", RUNNING, 60)
         wait_for("its start", 20, lambda: starts(lab, "node01") == 1)
@@ -164,9 +220,44 @@ class TestMove:
         wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
         goes_on(lab, cloud, cloud.host_of("box"))
 
+    def test_lxc_is_killed_while_memory_is_written(self, lab, cloud, criu):
+        """CRIU outlives it: what it does in the end counts."""
+        here, there = places(cloud)
+        criu.does(here, "hold", "dump")
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "box", there)
+        criu.is_in(here, "dump")
+        lab.on(here, "kill", "-KILL", *writers(lab, here))
+        criu.ends(here, "hold", "dump")
+        wait_for("the move", 90, lambda: cloud.host_of("box") == there)
+        goes_on(lab, cloud, there)
+
+    def test_all_but_criu_is_killed_while_memory_is_written(self, lab, cloud, criu):
+        """Also what led it on the host: who comes next waits for CRIU, and finds out what became of the container."""
+        here, there = places(cloud)
+        criu.does(here, "hold", "dump")
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "box", there)
+        criu.is_in(here, "dump")
+        lab.kill("fe", "one_vmm", "STOP")
+        led = lab.on(here, "pgrep", "-f", "checkpoint 'one-0'").split()
+        lab.on(here, "kill", "-KILL", *led, *lab.pids(here, "timeout"), *writers(lab, here), check=False)
+        lab.kill("fe", "one_vmm")
+        criu.ends(here, "hold", "dump")
+        wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
+        goes_on(lab, cloud, cloud.host_of("box"))
+
+    @pytest.mark.parametrize("file", MOMENTS)
+    def test_criu_is_killed_while_memory_is_written(self, lab, cloud, criu, file):
+        """It leaves the container frozen, by groups that LXC does not know of: it is thawed and goes on."""
+        here, there = places(cloud)
+        criu.dies(here, "dump", file)
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "box", there)
+        wait_for("the failure", 60, lambda: (lab.root(here) / "run/killed").exists() and cloud.state("box") == RUNNING)
+        (lab.root(here) / "run/killed").unlink()
+        criu.ends(here, "at", "dump")
+        goes_on(lab, cloud, cloud.host_of("box"))
+
     def test_the_driver_dies_while_memory_is_read(self, lab, cloud, criu):
-        here = cloud.host_of("box")
-        there = "node02" if here == "node01" else "node01"
+        here, there = places(cloud)
         criu.does(there, "hold", "restore")
         cloud.cli("onevm", "migrate", "--live", "box", there)
         criu.is_in(there, "restore")
@@ -176,8 +267,7 @@ class TestMove:
         goes_on(lab, cloud, cloud.host_of("box"))
 
     def test_lxc_is_killed_at_the_destination(self, lab, cloud, criu):
-        here = cloud.host_of("box")
-        there = "node02" if here == "node01" else "node01"
+        here, there = places(cloud)
         criu.does(there, "hold", "restore")
         cloud.cli("onevm", "migrate", "--live", "box", there)
         criu.is_in(there, "restore")
@@ -189,8 +279,7 @@ class TestMove:
     @pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="takes a minute or two: tests/lab/run-all")
     def test_the_destination_is_cut_off(self, lab, cloud, criu):
         """Nobody knows whether it runs there: it stands still until that host is back, and then runs in one place."""
-        here = cloud.host_of("box")
-        there = "node02" if here == "node01" else "node01"
+        here, there = places(cloud)
         criu.does(there, "hold", "restore")
         cloud.cli("onevm", "migrate", "--live", "box", there)
         criu.is_in(there, "restore")
@@ -203,8 +292,7 @@ class TestMove:
         goes_on(lab, cloud, cloud.host_of("box"))
 
     def test_without_criu_it_is_stopped_or_refused(self, lab, cloud, criu):
-        here = cloud.host_of("box")
-        there = "node02" if here == "node01" else "node01"
+        here, there = places(cloud)
         criu.does(there, "fail", "check")
         said = cloud.cli("onevm", "migrate", "box", there, "--check", check=False)
         assert "stopped: it is ended, and started anew there" in said, said
@@ -221,6 +309,7 @@ class TestMove:
     def test_it_ends(self, lab, cloud):
         cloud.cli("onevm", "terminate", "--hard", "box")
         wait_for("the end", 60, lambda: cloud.vm("0").findtext("STATE") == str(DONE[0]))
+        assert not [left_groups(lab, host) for host in lab.hosts if left_groups(lab, host)]
 
 
 class TestUsersOfItsOwn:
@@ -329,7 +418,7 @@ class TestDisksOfTheirOwn:
     """Disks and memory are sent to the other host while it stands still."""
 
     def test_it_moves_with_its_disks(self, lab, criu, apart):
-        apart.create("box", TEMPLATE, "--hold")
+        apart.create("box", PROVED, "--hold")
         apart.cli("onevm", "deploy", "box", "node01")
         apart.wait("box", RUNNING, 60)
         wait_for("its start", 20, lambda: starts(lab, "node01") == 1)

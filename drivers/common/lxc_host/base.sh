@@ -8,6 +8,7 @@ LC_ALL=C
 export PATH LC_ALL
 base=
 locks=/run/lock
+groups=/sys/fs/cgroup
 
 fail() {
     echo "$1" >&2
@@ -26,6 +27,63 @@ begin() {
 lock() { # NAME SECONDS
     mkdir -p "$locks"
     exec 9>"$locks/globule-lxc-$1" && flock -w "$2" 9 || fail "another change of $1 on this host does not end"
+    [ ! -s "$base/$1/reading" ] || end_reading "$1" "$2"
+    ! grep -qs '^writing ' "$base/$1/move" || end_writing "$1" "$2"
+}
+
+# Who works with a checkpoint: lxc-checkpoint and CRIU have its directory as a word. They outlive those who
+# began them. A monitor may have the words with which it began, so the kind is asked for, too.
+workers() { # DIRECTORY "dump|-s" or "restore|-r"
+    grep -lszxF -e "$1" /proc/[0-9]*/cmdline | while read -r file; do
+        ! grep -qszxE -e "$2" "$file" || echo "${file#/proc/}" | cut -d/ -f1
+    done
+}
+
+await_workers() { # DIRECTORY KIND SECONDS: fails when they go on
+    tries=$(($3 * 10))
+    while [ -n "$(workers "$1" "$2")" ]; do
+        [ $((tries = tries - 1)) -gt 0 ] || return 1
+        sleep 0.1
+    done
+}
+
+# CRIU freezes the groups by itself; one that is killed leaves them so, and LXC does not know of that.
+thaw() { # NAME
+    own_groups "$1" | while read -r group; do
+        [ ! -e "$group/freezer.state" ] || echo THAWED >"$group/freezer.state"
+        [ ! -e "$group/cgroup.freeze" ] || echo 0 >"$group/cgroup.freeze"
+    done 2>/dev/null
+}
+
+# Whoever wrote its memory is gone and CRIU may end it any moment: that is waited for, then it is known
+# what became of it. CRIU writes stats-dump when it has ended the container (cr_dump_finish()).
+end_writing() { # NAME SECONDS
+    images=$(sed -n 's/^writing //p' "$base/$1/move")
+    await_workers "$images" 'dump|-s' "$2" || fail "CRIU still writes the memory of $1 to $images on this host, for somebody who is gone: ask again later"
+    thaw "$1"
+    if [ -s "$images/stats-dump" ]; then
+        tries=250
+        until [ "$(raw_state "$1")" = STOPPED ] || [ $((tries = tries - 1)) -lt 0 ]; do sleep 0.04; done
+        echo "$images" >"$base/$1/move"
+        return
+    fi
+    # Without that, what is there may be older than its disks.
+    rm -f "$base/$1/move"
+    rm -rf "$images"
+}
+
+# The same when it was read: it runs in the end, or nobody goes on with it.
+end_reading() { # NAME SECONDS
+    images=$(cat "$base/$1/reading")
+    tries=$(($2 * 10))
+    until [ "$(raw_state "$1")" = RUNNING ] || [ -z "$(workers "$images" 'restore|-r')" ]; do
+        # shellcheck disable=SC2046 # a list
+        [ $((tries = tries - 1)) -gt 0 ] || kill -9 $(workers "$images" 'restore|-r') 2>/dev/null
+        sleep 0.1
+    done
+    # Its memory is in it again.
+    [ "$(raw_state "$1")" != RUNNING ] || rm -f "$base/$1/move"
+    rm -f "$base/$1/reading"
 }
 
 uuid_of() { # NAME
@@ -69,6 +127,22 @@ look() { # NAME UUID
     begin
     lock "$1" 40
     state "$1" "$2"
+}
+
+# The control groups that LXC and CRIU have made for it, of both versions. A start gets "-N" behind the name
+# while what an earlier one left has that; one that is another container's is not its. Of version 2 there
+# is one tree, and what is deeper in it belongs to containers in containers.
+own_groups() { # NAME
+    for top in "$groups" "$groups"/*; do
+        [ "$top" = "$groups" ] || [ ! -e "$groups/cgroup.controllers" ] || continue
+        for kind in payload monitor; do
+            for group in "$top/lxc.$kind.$1" "$top/lxc.$kind.$1"-[0-9] "$top/lxc.$kind.$1"-[0-9][0-9]; do
+                [ -d "$group" ] || continue
+                [ "$group" = "$top/lxc.$kind.$1" ] || ! [ -e "$base/${group#"$top/lxc.$kind."}/config" ] || continue
+                echo "$group"
+            done
+        done
+    done
 }
 
 clear_of_others() { # NAME UUID STATE

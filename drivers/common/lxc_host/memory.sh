@@ -37,14 +37,18 @@ checkpoint() { # NAME UUID DIRECTORY
     echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -s -D "$3" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
     status=$?
+    # CRIU outlives an lxc-checkpoint that is killed: killed in its turn it could leave programs of the
+    # container with another's registers, so it is let come to its end.
+    await_workers "$3" 'dump|-s' 3000 || fail "CRIU does not end on this host: it writes the memory of $1 to $3"
     # That its disk can be unmounted proves that nothing of it runs.
-    if [ $status = 0 ]; then
+    if [ $status = 0 ] || [ -s "$3/stats-dump" ]; then
         echo "$3" >"$base/$1/move"
         unmount_all "$1"
         [ -O "${3%/*}" ] || chown -R --reference="${3%/*}" "$3"
         echo $((($(date +%s%N) - begun) / 1000000))
         return
     fi
+    thaw "$1"
     now=$(state "$1" "$2")
     rm -f "$base/$1/move"
     said=$(complaints "$3/dump.log" "$1")
@@ -78,20 +82,22 @@ restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
     rm -f "$base/$1/log" "$images/restore.log"
     # CRIU reads some of it as the container's root, who is nobody else here.
     # shellcheck disable=SC2154 # furnish sets users
-    [ -z "$users" ] || { chgrp -R "${users%% *}" "$images" && chmod -R g+rX "$images"; } ||
+    [ -z "$users" ] || { chgrp -R "${users##* }" "$images" && chmod -R g+rX "$images"; } ||
         fail "cannot give $images to the users of $1"
+    echo "$images" >"$base/$1/reading" || fail "cannot write $base/$1/reading"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&- &
     crew=$! # timeout leads a group of processes
     wait $crew
     now=$(state "$1" "$2")
     if [ "$now" = running ]; then
-        rm -f "$base/$1/move"
+        rm -f "$base/$1/move" "$base/$1/reading"
         [ "$8" = given ] || rm -rf "$7" "$7.back"
         return
     fi
     said=$(complaints "$images/restore.log" "$1")
     # CRIU outlives an lxc-checkpoint that is killed, and would go on.
     kill -9 "-$crew" 2>/dev/null
+    rm -f "$base/$1/reading"
     timeout 30 lxc-stop -n "$1" -k >/dev/null 2>&1 9>&-
     sweep "$1"
     if [ -e "$base/$1/move" ]; then unmount_all "$1"; else forget "$1"; fi
