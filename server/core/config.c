@@ -8,17 +8,40 @@
 struct Config {
     char *path; /* NULL: no file */
     ConfigReading reading;
+    GHashTable *texts; /* key -> its value in the reading, "" when not set; every call asks some */
 };
 
 /* ---- loading ---- */
 
+/* Puts another reading in the place of the one there is. */
+static void take_reading(Config *config, ConfigReading reading)
+{
+    template_free(config->reading.values);
+    g_free(config->reading.warning);
+    config->reading = reading;
+    g_hash_table_remove_all(config->texts);
+    for (guint i = 0; i < config_row_count; i++) {
+        const ConfigRow *row = &config_rows[i];
+        const char *value;
+
+        if (row->kind == CONFIG_SECTION)
+            continue;
+        value = config_value(reading.values, row->key);
+        g_hash_table_insert(config->texts, (gpointer)row->key, (gpointer)(value ? value : ""));
+    }
+}
+
 Config *config_load_text(const char *text, const char *path, GError **error)
 {
-    g_autoptr(Config) config = g_new0(Config, 1);
+    Config *config;
+    ConfigReading reading = {0};
 
-    if (!config_read(text, path, &config->reading, error))
+    if (!config_read(text, path, &reading, error))
         return NULL;
-    return g_steal_pointer(&config);
+    config = g_new0(Config, 1);
+    config->texts = g_hash_table_new(g_str_hash, g_str_equal);
+    take_reading(config, reading);
+    return config;
 }
 
 /* The text of the file; "" when there is none. (owned, NULL on error) */
@@ -62,6 +85,7 @@ void config_free(Config *config)
         return;
     template_free(config->reading.values);
     g_free(config->reading.warning);
+    g_hash_table_unref(config->texts);
     g_free(config->path);
     g_free(config);
 }
@@ -75,12 +99,11 @@ const char *config_warning(const Config *config)
 
 const char *config_text(const Config *config, const char *key)
 {
-    const char *value;
+    const char *value = g_hash_table_lookup(config->texts, key);
 
-    if (!config_row(key))
+    if (!value)
         g_error("no key \"%s\" in the table of the configuration", key);
-    value = config_value(config->reading.values, key);
-    return value ? value : "";
+    return value;
 }
 
 gint64 config_int(const Config *config, const char *key)
@@ -280,8 +303,6 @@ gboolean config_reload(Config *config, ConfigChanges *changes, GError **error)
         if (!(row->flags & CONFIG_RELOAD))
             keep(reading.values, config->reading.values, row);
     }
-    template_free(config->reading.values);
-    g_free(config->reading.warning);
-    config->reading = reading;
+    take_reading(config, reading);
     return TRUE;
 }
