@@ -205,6 +205,12 @@ static gboolean is_counted(World *world, QuotaOwner kind, gint32 owner)
     return owner > 0 && owner_object(world, kind, owner) != NULL;
 }
 
+/* Nobody's quota counts what is oneadmin's and its group's: it need not be worked out. */
+static gboolean may_count(const Object *object)
+{
+    return object->uid > 0 || object->gid > 0;
+}
+
 /* The entry per cluster of which the cluster is a part; NULL: none. */
 static QuotaEntry *cluster_entry(World *world, QuotaOwner kind, gint32 owner, gint32 cluster)
 {
@@ -264,7 +270,7 @@ static gboolean uses_equal(const QuotaUse *one, const QuotaUse *other)
 
 static void recharge(World *world, Object *object)
 {
-    g_autoptr(QuotaUse) now = quota_use_of(world, object);
+    g_autoptr(QuotaUse) now = may_count(object) ? quota_use_of(world, object) : NULL;
     if (uses_equal(now, object->takes))
         return;
     quota_charge(world, object->takes, -1);
@@ -447,7 +453,7 @@ gboolean quota_allows(World *world, const Object *object, QuotaUse *wanted, GErr
 gboolean quota_allows_vm(World *world, const Vm *changed, gint32 cluster, GError **error)
 {
     const Vm *vm = vm_get(world, changed->head.id);
-    QuotaUse *wanted = quota_use_of(world, &changed->head);
+    QuotaUse *wanted = may_count(&changed->head) ? quota_use_of(world, &changed->head) : NULL;
     if (wanted && cluster >= 0)
         wanted->cluster = cluster;
     return quota_allows(world, vm ? &vm->head : NULL, wanted, error);

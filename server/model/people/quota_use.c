@@ -13,10 +13,14 @@
 /* More than anybody has; keeps sums within 64 bits. */
 #define AMOUNT_MAX G_GINT64_CONSTANT(1000000000000)
 
+/* What a machine with a disk and a card takes has room without growing. */
+#define ITEMS_USUAL 10
+
 QuotaUse *quota_use_new(gint32 uid, gint32 gid, gint32 cluster)
 {
     QuotaUse *use = g_new0(QuotaUse, 1);
-    *use = (QuotaUse){uid, gid, cluster, g_array_new(FALSE, FALSE, sizeof(QuotaItem))};
+    *use = (QuotaUse){uid, gid, cluster,
+                      g_array_sized_new(FALSE, FALSE, sizeof(QuotaItem), ITEMS_USUAL)};
     return use;
 }
 
@@ -28,19 +32,28 @@ void quota_use_free(QuotaUse *use)
     g_free(use);
 }
 
+/* NULL: it takes nothing of that so far. */
+static QuotaItem *find_item(const QuotaUse *use, QuotaType type, gint32 ref, guint metric)
+{
+    for (guint i = 0; i < use->items->len; i++) {
+        QuotaItem *item = &g_array_index(use->items, QuotaItem, i);
+        if (item->type == type && item->ref == ref && item->metric == metric)
+            return item;
+    }
+    return NULL;
+}
+
 static void add_thousandths(QuotaUse *use, QuotaType type, gint32 ref, guint metric, gint64 amount)
 {
     if (amount <= 0)
         return;
-    for (guint i = 0; i < use->items->len; i++) {
-        QuotaItem *item = &g_array_index(use->items, QuotaItem, i);
-        if (item->type == type && item->ref == ref && item->metric == metric) {
-            item->amount = MIN(item->amount + amount, AMOUNT_MAX * QUOTA_UNIT);
-            return;
-        }
+    QuotaItem *item = find_item(use, type, ref, metric);
+    if (item) {
+        item->amount = MIN(item->amount + amount, AMOUNT_MAX * QUOTA_UNIT);
+        return;
     }
-    QuotaItem item = {type, ref, metric, amount};
-    g_array_append_val(use->items, item);
+    QuotaItem first = {type, ref, metric, amount};
+    g_array_append_val(use->items, first);
 }
 
 void quota_use_add(QuotaUse *use, QuotaType type, gint32 ref, guint metric, gint64 amount)
@@ -179,13 +192,12 @@ static void take_disk(const Vm *vm, const TemplateAttribute *disk, QuotaUse *use
 
 static void take_disks(const Vm *vm, QuotaUse *use)
 {
-    g_autoptr(GHashTable) images = g_hash_table_new(NULL, NULL);
     const TemplateAttribute *vector;
     gint64 number;
     for (guint i = 0; (vector = template_vector(vm->head.template, "DISK", i)); i++) {
         take_disk(vm, vector, use);
         if (attribute_get_int(vector, "IMAGE_ID", &number) &&
-            g_hash_table_add(images, GINT_TO_POINTER((gint32)number)))
+            !find_item(use, QUOTA_IMAGE, (gint32)number, IMAGE_RVMS)) /* once, however many disks */
             quota_use_add(use, QUOTA_IMAGE, (gint32)number, IMAGE_RVMS, 1);
     }
     for (guint i = 0; (vector = template_vector(vm->head.template, "SNAPSHOT", i)); i++)
