@@ -65,8 +65,11 @@ static gboolean append_attribute(GString *out, const TemplateAttribute *attribut
 
 char *template_to_text(const Template *template)
 {
-    g_autoptr(GString) out = g_string_sized_new(256);
+    g_autoptr(GString) out = NULL;
 
+    if (!template->attributes->len) /* as most of what a machine may have beside its own */
+        return g_strdup("");
+    out = g_string_sized_new(256);
     for (guint i = 0; i < template->attributes->len; i++) {
         if (!append_attribute(out, template->attributes->pdata[i])) {
             g_string_set_size(out, 0);

@@ -117,13 +117,13 @@ gboolean request_name_is_free(Request *request, Kind kind, const char *name, con
 gboolean request_own_name_is_free(Request *request, Kind kind, const char *name);
 /* The permissions that a new object of the caller gets. */
 guint request_new_permissions(const Request *request);
-/* A new machine of the caller, made from `given`, which is left as it is; NULL with the request's
- * error. Without a name of its own it is called `otherwise_named` and its id, when that is given.
- * `trusted`: an administrator wrote the template, who may use restricted attributes. */
-Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
+/* A new machine of the caller, made from `given`, whose attributes it takes; NULL with the
+ * request's error. Without a name of its own it is called `otherwise_named` and its id, when that
+ * is given. `trusted`: an administrator wrote the template, who may use restricted attributes. */
+Vm *request_new_machine(Request *request, Template *given, const char *otherwise_named,
                         gboolean hold, gboolean trusted);
 /* The same for a machine of a router, whose cards and ids it gets. */
-Vm *request_new_router_machine(Request *request, const VRouter *router, const Template *given,
+Vm *request_new_router_machine(Request *request, const VRouter *router, Template *given,
                                gboolean hold, gboolean trusted);
 /* Puts `change` (taken) in the place of the template, or merges it. FALSE with the request's error,
  * and the template is as it was. */

@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/names.h"
+#include "lib/base/uuid.h"
 #include "server/model/place/host_pci.h"
 #include "server/model/machine/vm_backups.h"
 #include "server/rpc/template_rules.h"
@@ -133,18 +134,14 @@ static void split(Template *all, VmDraft *draft)
     }
 }
 
-/* A machine that runs already, and that oned shall take over: DEPLOY_ID names its domain. It waits
- * on hold, since the scheduler does not know on which host it is. */
-static void read_import(const Template *given, VmDraft *draft)
+/* A machine that runs already, and that oned shall take over: DEPLOY_ID names its domain. NULL: it
+ * is a new one. (owned) */
+static char *read_import(const Template *given)
 {
     const char *domain = template_get(given, "DEPLOY_ID");
     if (!domain || !*domain)
         domain = template_get(given, "IMPORT_VM_ID"); /* as it was called before 6.0 */
-    if (!domain || !*domain || !strcmp(domain, "-"))
-        return;
-    draft->import = g_strdup(domain);
-    draft->hold = TRUE;
-    template_set(draft->template, "IMPORTED", "YES");
+    return domain && *domain && strcmp(domain, "-") != 0 ? g_strdup(domain) : NULL;
 }
 
 /* It goes into what hypervisors are told, so it is nothing but a UUID. Empty: none is given. */
@@ -162,7 +159,7 @@ static gboolean uuids_fit(const Template *given, GError **error)
     return TRUE;
 }
 
-gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
+gboolean vm_draft_make(World *world, const User *owner, Template *given, VmDraft *draft,
                        GError **error)
 {
     const char *name = template_get(given, "NAME");
@@ -172,8 +169,8 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
         (name && *name && !name_check(name, error)))
         return FALSE;
     draft->name = g_strdup(name ? name : "");
-    g_autoptr(Template) all = template_copy(given);
-    split(all, draft);
+    draft->import = read_import(given);
+    split(given, draft);
     Template *template = draft->template;
     if (draft->router)
         vrouter_write_machine(draft->router, template);
@@ -188,14 +185,17 @@ gboolean vm_draft_make(World *world, const User *owner, const Template *given, V
     host_pci_number(template);
     draft->hold = template_get_bool(template, "SUBMIT_ON_HOLD",
                                     config_bool(world->config, "VM_SUBMIT_ON_HOLD"));
-    read_import(given, draft);
+    if (draft->import) {
+        draft->hold = TRUE; /* the scheduler does not know on which host it is */
+        template_set(template, "IMPORTED", "YES");
+    }
     template_set(template, "AUTOMATIC_REQUIREMENTS", "!(PIN_POLICY = PINNED)");
     if (!template_vector(template, "OS", 0))
         template_add_vector(template, "OS");
     TemplateAttribute *os = template_vector(template, "OS", 0);
     const char *chosen = attribute_get(os, "UUID");
     if (!chosen || !*chosen) {
-        g_autofree char *uuid = g_uuid_string_random();
+        g_autofree char *uuid = uuid_random();
         attribute_set(os, "UUID", uuid);
     }
     return TRUE;
@@ -205,7 +205,6 @@ void vm_draft_finish(World *world, Template *template, gint32 id)
 {
     devices_finish(world, template, id);
     vm_screen_give(world, template, id);
-    template_set_int(template, "VMID", id);
 }
 
 /* ---- another configuration ---- */

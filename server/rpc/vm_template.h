@@ -19,8 +19,9 @@ typedef struct VmDraft {
 void vm_draft_clear(VmDraft *draft);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(VmDraft, vm_draft_clear)
 
-/* `given` is left as it is. Errors of ONE_ERROR_INTERNAL and ONE_ERROR_AUTHORIZATION. */
-gboolean vm_draft_make(World *world, const User *owner, const Template *given, VmDraft *draft,
+/* What `given` has goes into the draft; with an error it is left as it is, or empty. Errors of
+ * ONE_ERROR_INTERNAL and ONE_ERROR_AUTHORIZATION. */
+gboolean vm_draft_make(World *world, const User *owner, Template *given, VmDraft *draft,
                        GError **error);
 /* What depends on the machine's id; after it is known. */
 void vm_draft_finish(World *world, Template *template, gint32 id);

@@ -159,6 +159,9 @@ static void fill(World *world)
             template_parse("CPU=1.5\nMEMORY=512\nDISK=[SIZE=1]\nDISK=[SIZE=2]", 0, NULL);
         Vm *vm = vm_create(world, i ? "web" : "", ann->head.id, staff->head.id, template,
                            template_new(), i == 1);
+        gint64 id;
+        g_assert_true(template_get_int(vm->head.template, "VMID", &id));
+        g_assert_cmpint(id, ==, vm->head.id);
         template_set(vm->user_template, "NOTE", odd);
         vm->head.permissions = 0640 + i;
         vm->head.lock = (ObjectLock){(gint)i, ann->head.id, 5, 6};

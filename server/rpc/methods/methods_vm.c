@@ -30,7 +30,7 @@ static gboolean draft_is_allowed(Request *request, const VmDraft *draft, gboolea
     return quota_allows_vm(request->world, &vm, -1, &request->error);
 }
 
-static Vm *new_machine(Request *request, const Template *given, const char *otherwise_named,
+static Vm *new_machine(Request *request, Template *given, const char *otherwise_named,
                        gboolean hold, gboolean trusted, const VRouter *router)
 {
     World *world = request->world;
@@ -73,13 +73,13 @@ static Vm *new_machine(Request *request, const Template *given, const char *othe
     return vm;
 }
 
-Vm *request_new_machine(Request *request, const Template *given, const char *otherwise_named,
+Vm *request_new_machine(Request *request, Template *given, const char *otherwise_named,
                         gboolean hold, gboolean trusted)
 {
     return new_machine(request, given, otherwise_named, hold, trusted, NULL);
 }
 
-Vm *request_new_router_machine(Request *request, const VRouter *router, const Template *given,
+Vm *request_new_router_machine(Request *request, const VRouter *router, Template *given,
                                gboolean hold, gboolean trusted)
 {
     return new_machine(request, given, NULL, hold, trusted, router);

@@ -222,8 +222,9 @@ RpcReply *vrouter_instantiate(Request *request)
     g_autoptr(GArray) made = g_array_new(FALSE, FALSE, sizeof(gint32));
     for (gint32 i = 0; all && i < count; i++) {
         g_autofree char *name = machine_name(router, arg_text(request, 4, ""), (guint)i);
-        template_set(all, "NAME", name);
-        Vm *vm = request_new_router_machine(request, router, all, hold, trusted);
+        g_autoptr(Template) own = template_copy(all);
+        template_set(own, "NAME", name);
+        Vm *vm = request_new_router_machine(request, router, own, hold, trusted);
         if (!vm) {
             g_autoptr(GError) why = g_steal_pointer(&request->error);
             (void)end_machines(request, made); /* none of them was started */
