@@ -117,6 +117,7 @@ void datastore_answered(Lifecycle *lifecycle, const Asked *asked, gboolean succe
     datastore->free_mb = lifecycle_number(report, "FREE_MB");
     datastore->measured = core_now_us(core) - (core_steady(core) - asked->sent);
     object_changed(lifecycle->world, &datastore->head);
+    images_forget_again(lifecycle, datastore);
 }
 
 /* ---- how large ---- */

@@ -206,8 +206,10 @@ static void ended(Lifecycle *lifecycle, Image *image, gboolean success, const ch
     if (success || row->forced)
         log_info("ImM", "Image %d is %s%s%s", id, row->done, reason ? ", though " : "",
                  reason ? reason : "");
-    else
-        log_error("ImM", "Image %d: %s", id, reason);
+    else /* what is asked again and again is said once */
+        log_write(g_strcmp0(template_get(image->head.template, "ERROR"), reason) ? LOG_ERROR
+                                                                                 : LOG_INFO,
+                  "ImM", "Image %d: %s", id, reason);
     if (image->cloning_id >= 0)
         image_cloning_end(world, image);
     datastore_measure_soon(lifecycle, datastore);
@@ -255,7 +257,23 @@ void image_backed_up(Lifecycle *lifecycle, Image *image, const BackupIncrement *
 
 void image_forget_increments(Lifecycle *lifecycle, Image *image, gint32 oldest)
 {
+    image_backup_forget(image, oldest);
     begin(lifecycle, image, IMAGE_WORK_INCREMENT_FLATTEN, oldest);
+}
+
+/* Whether the driver removed them is not known when it did not answer, and it may have removed a
+ * part of them when it failed: nobody may rely on them, so it is asked until it says that they are
+ * gone. */
+void images_forget_again(Lifecycle *lifecycle, const Datastore *datastore)
+{
+    for (guint i = 0; i < datastore->images->len; i++) {
+        Image *image = image_get(lifecycle->world, g_array_index(datastore->images, gint32, i));
+        gint32 oldest = image ? image_backup_to_forget(image) : -1;
+        const Vm *vm = oldest >= 0 ? vm_get(lifecycle->world, image_backup_vm(image)) : NULL;
+        if (oldest >= 0 && image->state == IMAGE_READY && image->work == IMAGE_NO_WORK &&
+            !image->head.lock.level && !image->clones->len && !(vm && vm_restores_from(vm, image)))
+            begin(lifecycle, image, IMAGE_WORK_INCREMENT_FLATTEN, oldest);
+    }
 }
 
 void image_lost(Lifecycle *lifecycle, const Asked *asked, const char *why)

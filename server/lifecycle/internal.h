@@ -351,6 +351,8 @@ void image_backed_up(Lifecycle *lifecycle, Image *image, const BackupIncrement *
                      const char *reason);
 /* The increments before `oldest` go, which becomes whole. */
 void image_forget_increments(Lifecycle *lifecycle, Image *image, gint32 oldest);
+/* The datastore answers: what its driver did not remove of such increments is asked again. */
+void images_forget_again(Lifecycle *lifecycle, const Datastore *datastore);
 
 /* ---- vm_backup.c ---- */
 

@@ -55,12 +55,16 @@ static guint64 ask(Lifecycle *lifecycle, Market *market, MarketApp *app, const c
 
 /* ---- looking at marketplaces ---- */
 
+static gboolean is_looked_at(Lifecycle *lifecycle, const Market *market)
+{
+    return lifecycle_asks(lifecycle, ASKED_MARKET, market->head.id, 0);
+}
+
 static void look(Lifecycle *lifecycle, Market *market)
 {
     Outside *outside = lifecycle->outside;
     if (market->state == 0 && market_offers(lifecycle->world, market, "monitor") &&
-        outside->knows(outside, DRIVER_MARKET, market->mad) &&
-        !lifecycle_asks(lifecycle, ASKED_MARKET, market->head.id, 0))
+        outside->knows(outside, DRIVER_MARKET, market->mad) && !is_looked_at(lifecycle, market))
         (void)ask(lifecycle, market, NULL, "MONITOR");
 }
 
@@ -77,7 +81,10 @@ static void look_at_all(Core *core, gpointer data)
 
 void market_look_now(Lifecycle *lifecycle, Market *market)
 {
-    look(lifecycle, market);
+    if (is_looked_at(lifecycle, market))
+        market->look_again = TRUE; /* what is under way is of its settings before */
+    else
+        look(lifecycle, market);
 }
 
 /* ---- what a catalogue holds ---- */
@@ -183,16 +190,13 @@ static void take_apps(Lifecycle *lifecycle, Market *market, const Template *repo
         drop_missing(lifecycle, market, seen);
 }
 
-void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info)
+static void take_report(Lifecycle *lifecycle, Market *market, gboolean success, const char *info)
 {
-    Market *market = market_get(lifecycle->world, asked->id);
-    if (!market)
-        return;
     g_autofree char *text = success ? lifecycle_decoded(info) : NULL;
     g_autoptr(Template) report = text ? template_parse(text, TEMPLATE_MODERN, NULL) : NULL;
     if (!report) {
         log_warning("MKP", "Marketplace %s (%d) could not be looked at: %s", market->head.name,
-                    asked->id, info && *info ? info : "no reason");
+                    market->head.id, info && *info ? info : "no reason");
         return;
     }
     if (template_get(report, "TOTAL_MB")) {
@@ -203,6 +207,20 @@ void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success,
     }
     if (market_is_public(lifecycle->world, market))
         take_apps(lifecycle, market, report);
+}
+
+void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info)
+{
+    Market *market = market_get(lifecycle->world, asked->id);
+    if (!market)
+        return;
+    if (!market->look_again) {
+        take_report(lifecycle, market, success, info);
+        return;
+    }
+    /* Asked before the marketplace was changed: the catalogue of another place, perhaps. */
+    market->look_again = FALSE;
+    look(lifecycle, market);
 }
 
 /* ---- images on their way into a marketplace ---- */

@@ -135,6 +135,7 @@ static void forget(Lifecycle *lifecycle, Vm *vm)
     change_mark(lifecycle, vm, OUTDATED, NULL);
     change_mark(lifecycle, vm, TOLD, NULL);
     change_mark(lifecycle, vm, FAILED, NULL);
+    g_clear_pointer(&vm->refused, g_free);
     for (guint i = 0; i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group)
@@ -181,6 +182,29 @@ void vm_groups_retry(Lifecycle *lifecycle, const Host *host)
     }
 }
 
+/* A host that refuses is asked with each of its reports: what it says is said once, again when it
+ * says something else, and it is said when it takes them at last. */
+static void note_result(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
+{
+    const char *error = template_get(vm->user_template, "ERROR");
+    if (success && vm->refused) {
+        log_info("VM", "Machine %s (%d): its host has taken the rules of its security groups",
+                 vm->head.name, vm->head.id);
+        if (error && g_str_has_suffix(error, vm->refused)) {
+            template_set(vm->user_template, "ERROR", NULL);
+            object_changed(lifecycle->world, &vm->head);
+        }
+    }
+    if (success)
+        vm_log(lifecycle, vm, LOG_INFO, "the rules of its security groups are in force");
+    else if (g_strcmp0(vm->refused, info) != 0)
+        vm_note_failure(lifecycle, vm, info);
+    else if (!error) /* another success took it away */
+        vm_set_error(lifecycle, vm, info);
+    g_free(vm->refused);
+    vm->refused = success ? NULL : g_strdup(info);
+}
+
 void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const char *info)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, FALSE);
@@ -193,9 +217,7 @@ void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const ch
             ids_add(SECGROUP(group)->failed, vm->head.id);
         object_changed(lifecycle->world, group);
     }
-    if (success)
-        vm_log(lifecycle, vm, LOG_INFO, "the rules of its security groups are in force");
-    else if (vm->state == VM_ACTIVE)
-        vm_note_failure(lifecycle, vm, info && *info ? info : "UPDATESG failed without a reason");
+    if (vm->state == VM_ACTIVE)
+        note_result(lifecycle, vm, success, info && *info ? info : "UPDATESG failed, no reason");
     follow(lifecycle, vm, OUTDATED); /* what failed just now waits for a report of the host */
 }

@@ -368,6 +368,23 @@ static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
     vm_record_changed(lifecycle->world, vm, record);
 }
 
+static gboolean runs_by_record(const Vm *vm)
+{
+    return vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+}
+
+/* Its guest is there and does nothing: a backup that could not let it go on, a full disk, somebody
+ * on the host. SUSPENDED would say that its memory is in a file, and let its disks be moved or
+ * removed under it; from UNKNOWN it is started by letting it go on, and ended with its guest. */
+static void found_paused(Lifecycle *lifecycle, Vm *vm)
+{
+    g_autofree char *text =
+        g_strdup_printf("host %s says that the machine is paused: it does nothing until `onevm "
+                        "resume` lets it go on, or somebody on the host does",
+                        vm_last_record(vm)->host_name);
+    become_unknown(lifecycle, vm, text);
+}
+
 /* The reason why it was UNKNOWN counts no more. */
 static void forget_error(Vm *vm)
 {
@@ -474,7 +491,8 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
             vm_close_record(lifecycle, vm, previous);
     } else if (here && gone && (is_up(vm) || is_frozen(lifecycle, vm))) {
         confirm(lifecycle, vm);
-    } else if (here && !strcmp(state, "PAUSED") && is_up(vm) && vm_driver_freezes(lifecycle, vm)) {
+    } else if (here && !strcmp(state, "PAUSED") &&
+               (runs_by_record(vm) || (is_up(vm) && vm_driver_freezes(lifecycle, vm)))) {
         confirm(lifecycle, vm);
     }
 }
@@ -496,6 +514,10 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
     if (is_off(vm) && letter == 'a') {
         vm_log(lifecycle, vm, LOG_WARNING, "host %s says that the machine runs", last->host_name);
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
+        return;
+    }
+    if (letter == 'p' && runs_by_record(vm) && !vm_driver_freezes(lifecycle, vm)) {
+        found_paused(lifecycle, vm);
         return;
     }
     gboolean gone = letter == 'd' || letter == 'e';

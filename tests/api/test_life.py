@@ -486,8 +486,8 @@ def test_guest_that_is_paused_is_not_lost(one):
     """Paused by its hypervisor, such as for a full disk: neither gone nor saved, and it goes on by itself."""
     identity = one.running(0)
     set_state(one, "h1", identity, "PAUSED")
-    time.sleep(2.5)
-    assert one.state(identity) in ("RUNNING", "UNKNOWN")
+    one.wait(identity, "UNKNOWN")
+    assert "is paused" in one.vm(identity).findtext("USER_TEMPLATE/ERROR")
     set_state(one, "h1", identity, "RUNNING")
     one.wait(identity, "RUNNING")
     assert one.domain("h1", f"one-{identity}").exists()

@@ -448,12 +448,14 @@ void backups_check(Backups *backups)
             check_image(backups->sim, images->pdata[i]);
 }
 
-/* Every increment that an image lists is in the datastore, in a chain that can be read. */
+/* Every increment that an image lists is in the datastore, in a chain that can be read, also when
+ * it was not heard at first that the oldest were removed. */
 static void check_increments(Backups *backups, const Image *image)
 {
     g_autofree char *name = g_strdup_printf("%d-%s", image->head.id, image->token);
     g_autofree char *all = image_backup_all(image);
     g_autoptr(GArray) ids = ids_parse(all);
+    g_hash_table_remove(backups->unsure, name);
     for (guint i = 0; i < ids->len; i++) {
         g_autofree char *chain = image_backup_chain(image, g_array_index(ids, gint32, i));
         check_chain(backups, name, chain, "at the end");
@@ -494,6 +496,11 @@ void backups_check_truth(Backups *backups)
 
 gboolean backups_rest(const Backups *backups)
 {
+    const GPtrArray *images = backups->sim->world->pools[KIND_IMAGE].order;
+    for (guint i = 0; i < images->len; i++)
+        if (image_backup_to_forget(images->pdata[i]) >= 0 &&
+            ((const Image *)images->pdata[i])->state == IMAGE_READY)
+            return FALSE;
     const GPtrArray *jobs = backups->sim->world->pools[KIND_BACKUPJOB].order;
     for (guint i = 0; i < jobs->len; i++)
         if (BACKUPJOB(jobs->pdata[i])->started)

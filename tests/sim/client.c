@@ -198,7 +198,8 @@ static const struct {
               {arrange_jobs, 10},
               {run_command, 20},
               {arrange_groups, 20},
-              {arrange_apps, 20}};
+              {arrange_apps, 20},
+              {pass_by, 12}};
 
 void client_act(Client *client)
 {

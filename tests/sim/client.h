@@ -73,3 +73,4 @@ void arrange_jobs(Client *client, gint32 vm);
 void run_command(Client *client, gint32 vm);
 /* markets.c */
 void arrange_apps(Client *client, gint32 vm);
+void pass_by(Client *client, gint32 vm);

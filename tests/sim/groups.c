@@ -103,6 +103,23 @@ void groups_check_truth(Groups *groups)
 
 /* ---- what people do ---- */
 
+/* A card of the machine loses its groups, the last included. */
+static void detach_all(Client *client, gint32 vm)
+{
+    Sim *sim = client_sim(client);
+    const Vm *machine = vm_get(sim->world, vm);
+    const TemplateAttribute *card =
+        machine ? template_vector(machine->head.template, "NIC", (guint)sim_pick(sim, 2)) : NULL;
+    gint64 number = -1;
+    if (!card || !attribute_get_int(card, "NIC_ID", &number))
+        return;
+    const char *named = attribute_get(card, "SECURITY_GROUPS");
+    g_autoptr(GArray) groups = ids_parse(named ? named : "");
+    for (guint i = 0; i < groups->len; i++)
+        call_method(client, "one.vm.detachsg", "iii", vm, (gint)number,
+                    g_array_index(groups, gint32, i));
+}
+
 void arrange_groups(Client *client, gint32 vm)
 {
     Sim *sim = client_sim(client);
@@ -111,7 +128,7 @@ void arrange_groups(Client *client, gint32 vm)
         "RULE=[PROTOCOL=TCP,RULE_TYPE=INBOUND,RANGE=%" G_GUINT64_FORMAT "]", client_number(client));
     g_autofree char *named =
         g_strdup_printf("NAME=group%" G_GUINT64_FORMAT "\n%s", client_number(client), rule);
-    gint which = sim_pick(sim, 12);
+    gint which = sim_pick(sim, 14);
     sim_say(sim, "group %d, machine %d: %d, %s", group, runs, which, rule);
     if (which == 0)
         call_method(client, "one.secgroup.allocate", "t", named);
@@ -121,8 +138,10 @@ void arrange_groups(Client *client, gint32 vm)
         call_method(client, "one.secgroup.commit", "ib", group, sim_chance(sim, 0.5));
     else if (which < 6)
         call_method(client, "one.vm.attachsg", "iii", runs, sim_pick(sim, 2), group);
-    else if (which == 6)
+    else if (which < 8)
         call_method(client, "one.vm.detachsg", "iii", runs, sim_pick(sim, 2), group);
+    else if (which < 10)
+        detach_all(client, runs);
     else
         call_method(client, "one.secgroup.update", "iti", group, rule, 0);
 }

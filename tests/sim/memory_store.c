@@ -18,6 +18,10 @@ typedef struct Waiting {
 struct MemoryStore {
     Store store;        /* first */
     GHashTable *tables; /* name -> GTree of key text -> Row */
+    GHashTable
+        *gone; /* "table/key" of objects that were removed: their ids are never given again */
+    GHashTable *objects; /* names of the tables that hold objects */
+    char *twice;         /* the first that was; NULL: none */
     GQueue waiting;
 };
 
@@ -59,10 +63,26 @@ static char *key_of(const StoreTable *table, const StoreValue *values)
     return g_string_free(key, FALSE);
 }
 
+/* Ids of objects stand in logs, in records and on datastores: none may ever mean another object. */
+static void watch_id(MemoryStore *memory, const StoreWrite *write, const char *key)
+{
+    if (!g_hash_table_contains(memory->objects, write->table->name))
+        return;
+    char *id = g_strdup_printf("%s %s", write->table->name, key);
+    if (write->operation == STORE_DELETE) {
+        g_hash_table_add(memory->gone, id);
+        return;
+    }
+    if (!memory->twice && g_hash_table_contains(memory->gone, id))
+        memory->twice = g_strdup(id);
+    g_free(id);
+}
+
 static void apply(MemoryStore *memory, StoreWrite *write)
 {
     GTree *table = table_of(memory, write->table->name);
     char *key = key_of(write->table, write->values);
+    watch_id(memory, write, key);
     if (write->operation == STORE_DELETE) {
         g_tree_remove(table, key);
         g_free(key);
@@ -163,6 +183,8 @@ MemoryStore *memory_store_new(void)
     memory->store = (Store){memory_commit, memory_load, memory_flush, memory_destroy};
     memory->tables =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_tree_unref);
+    memory->gone = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    memory->objects = g_hash_table_new(g_str_hash, g_str_equal);
     g_queue_init(&memory->waiting);
     return memory;
 }
@@ -189,9 +211,24 @@ gint64 memory_store_number_of(MemoryStore *memory, const char *table, gint64 id,
     return row ? row->values[column].number : otherwise;
 }
 
+void memory_store_watch(MemoryStore *memory, const World *world)
+{
+    for (guint kind = 0; kind < KIND_COUNT; kind++)
+        if (world->pools[kind].operations)
+            g_hash_table_add(memory->objects, (gpointer)world->pools[kind].operations->table->name);
+}
+
+const char *memory_store_given_twice(const MemoryStore *memory)
+{
+    return memory->twice;
+}
+
 void memory_store_free(MemoryStore *memory)
 {
     memory_store_crash(memory);
+    g_hash_table_unref(memory->gone);
+    g_hash_table_unref(memory->objects);
+    g_free(memory->twice);
     g_hash_table_unref(memory->tables);
     g_free(memory);
 }

@@ -50,6 +50,50 @@ void plan(Client *client, gint32 vm)
     call_send(call);
 }
 
+/* Objects that come and go: letters are arguments, `t` a template, `n` a name, `i` -1. */
+static const struct {
+    Kind kind;
+    const char *word, *arguments;
+} passing[] = {
+    {KIND_TEMPLATE, "template", "t"},
+    {KIND_VMGROUP, "vmgroup", "t"},
+    {KIND_SECGROUP, "secgroup", "t"},
+    {KIND_CLUSTER, "cluster", "n"},
+    {KIND_GROUP, "group", "n"},
+    {KIND_VDC, "vdc", "ti"},
+    {KIND_NET, "vn", "vi"},
+    {KIND_HOST, "host", "hmmi"},
+    {KIND_VNTEMPLATE, "vntemplate", "v"},
+};
+
+/* The highest id of a kind is made and goes again, and oned dies soon after that perhaps: the next
+ * object must not get its id. */
+void pass_by(Client *client, gint32 vm)
+{
+    Sim *sim = client_sim(client);
+    guint which = (guint)sim_pick(sim, G_N_ELEMENTS(passing));
+    const GPtrArray *all = sim->world->pools[passing[which].kind].order;
+    const Object *last = all->len ? all->pdata[all->len - 1] : NULL;
+    gboolean goes = last && g_str_has_prefix(last->name, "passing") && sim_chance(sim, 0.7);
+    g_autofree char *method =
+        g_strdup_printf("one.%s.%s", passing[which].word, goes ? "delete" : "allocate");
+    g_autofree char *name = g_strdup_printf("passing%" G_GUINT64_FORMAT, client_number(client));
+    g_autofree char *text = g_strdup_printf("NAME=%s\nVN_MAD=dummy\nBRIDGE=br0", name);
+    sim_say(sim, "%s %s", method, goes ? last->name : name);
+    sim->dies_soon = goes && sim_chance(sim, 0.2);
+    if (goes) {
+        call_method(client, method, "i", last->id);
+        return;
+    }
+    Call *call = call_new(client, method);
+    for (const char *at = passing[which].arguments; *at; at++)
+        if (*at == 'i')
+            call_int(call, -1);
+        else
+            call_text(call, *at == 'm' ? "dummy" : strchr("tv", *at) ? text : name);
+    call_send(call);
+}
+
 /* A driver of AUTHZ has a second opinion on what people may do. */
 gboolean people_carry(Request *request)
 {

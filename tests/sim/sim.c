@@ -113,6 +113,7 @@ static void start_oned(Sim *sim)
     g_autoptr(GError) error = NULL;
     sim->core = core_new(memory_store_store(sim->memory), &sim->clock);
     sim->world = world_new(sim->core, sim->config, "/nonexistent");
+    memory_store_watch(sim->memory, sim->world);
     core_set_before_commit(sim->core, (void (*)(gpointer))world_save, sim->world);
     if (!world_load(sim->world, memory_store_store(sim->memory), &error))
         sim_wrong(sim, "the state cannot be read: %s", error->message);
@@ -156,6 +157,9 @@ static void check(Sim *sim)
     g_autoptr(GPtrArray) found = world_check(sim->world);
     if (found->len)
         sim_wrong(sim, "%s", (const char *)found->pdata[0]);
+    if (memory_store_given_twice(sim->memory))
+        sim_wrong(sim, "an id was given to a second object: %s",
+                  memory_store_given_twice(sim->memory));
     client_check(sim->client);
     images_check_made(sim->images);
     images_check_writers(sim->images);
@@ -248,8 +252,9 @@ static gboolean advance(Sim *sim, gint64 limit)
 
 static void trouble(Sim *sim)
 {
-    if (sim_chance(sim, 0.01))
+    if (sim->dies_soon || sim_chance(sim, 0.01))
         crash(sim);
+    sim->dies_soon = FALSE;
     if (sim_chance(sim, 0.02))
         drivers_one_dies(sim->drivers);
     if (sim_chance(sim, 0.02))

@@ -30,6 +30,9 @@ gint64 memory_store_number(MemoryStore *memory, const char *table, gint64 id, gu
 /* The same of a row with two keys. */
 gint64 memory_store_number_of(MemoryStore *memory, const char *table, gint64 id, gint64 second,
                               guint column, gint64 otherwise);
+/* Objects are rows of these tables; an id that was given twice, ever: "table id/". NULL: none. */
+void memory_store_watch(MemoryStore *memory, const World *world);
+const char *memory_store_given_twice(const MemoryStore *memory);
 void memory_store_free(MemoryStore *memory);
 
 /* ---- drivers.c: requests on their way ---- */
@@ -157,7 +160,7 @@ struct Sim {
     GRand *random;
     gint64 now; /* microseconds, wall and steady alike */
     Clock clock;
-    gboolean verbose, calm;
+    gboolean verbose, calm, dies_soon;
     MemoryStore *memory;
     Config *config;
     Core *core;

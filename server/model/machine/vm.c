@@ -180,6 +180,7 @@ static void vm_free(Object *object)
     g_free(vm->work.found[0]);
     g_free(vm->work.found[1]);
     g_free(vm->work.reason);
+    g_free(vm->refused);
     template_free(vm->user_template);
     template_free(vm->operation);
     template_free(vm->snapshots);

@@ -214,6 +214,7 @@ typedef struct Vm {
         gboolean ended;   /* while it moved, an event told its end at the source */
         gboolean over;    /* while it was started, an event told its end */
     } work;
+    char *refused; /* why its host did not take its security groups, as said last; in memory only */
     /* The command in the guest; in memory only. */
     struct {
         guint64 timer; /* until the next question about it */

@@ -111,9 +111,22 @@ gint32 image_backup_oldest_kept(const Image *image, guint keep)
                : -1;
 }
 
+void image_backup_forget(Image *image, gint32 oldest)
+{
+    template_set_int(image->backup, "FORGET", oldest);
+}
+
+gint32 image_backup_to_forget(const Image *image)
+{
+    gint64 oldest = -1;
+    (void)template_get_int(image->backup, "FORGET", &oldest);
+    return (gint32)oldest;
+}
+
 void image_backup_flattened(World *world, Image *image, gint32 id, gint64 size)
 {
     TemplateAttribute *vector;
+    template_set(image->backup, "FORGET", NULL);
     for (guint i = template_count(image->backup); i > 0; i--) {
         vector = template_nth(image->backup, i - 1);
         if (!strcmp(vector->name, "INCREMENT") && number(vector, "ID") < id)

@@ -4,6 +4,7 @@
  *   VM_ID, DISK_IDS, VM_TEMPLATE   of which machine, which disks, and its template then, in base64
  *   NEXT                           number of the next increment; none is given twice
  *   WANTED                         MiB that the backup at hand may take
+ *   FORGET                         the increments before that one are to go, or may be gone already
  *   INCREMENT = [ ID, TYPE, DATE, SIZE, SOURCE, PARENT_ID ]   oldest first; SIZE in MiB
  *
  * The first increment is FULL; INCREMENT ones hold what changed since their parent. A FULL one in
@@ -35,6 +36,10 @@ char *image_backup_chain(const Image *image, gint32 id);
 char *image_backup_all(const Image *image);
 /* The id of the increment that is the oldest when only the last `keep` stay; -1: none goes. */
 gint32 image_backup_oldest_kept(const Image *image, guint keep);
+/* The increments before `oldest` are about to go: until image_backup_flattened() nobody knows which
+ * of them are there. */
+void image_backup_forget(Image *image, gint32 oldest);
+gint32 image_backup_to_forget(const Image *image); /* -1: none are to go */
 /* That one is whole now, and those before it are gone. */
 void image_backup_flattened(World *world, Image *image, gint32 id, gint64 size);
 /* Numbers of the disks in it. (owned) */

@@ -14,7 +14,8 @@ typedef struct Market {
     gint state; /* 0 enabled, 1 disabled */
     gint32 zone;
     gint64 total_mb, free_mb, used_mb; /* 0: not known */
-    GArray *apps; /* ids (gint32) of its apps: kept by app_create() and app_remove() */
+    gboolean look_again; /* it changed while it was being looked at; of this run of oned only */
+    GArray *apps;        /* ids (gint32) of its apps: kept by app_create() and app_remove() */
 } Market;
 
 typedef enum {

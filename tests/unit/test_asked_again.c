@@ -1,0 +1,207 @@
+/* What is asked of drivers again and again, or a second time: once is enough to say so. */
+#include "tests/unit/small_life.h"
+
+#include "server/model/network/network.h"
+#include "server/model/storage/image_backup.h"
+#include "server/model/storage/market.h"
+
+#include "lib/base/log.h"
+
+#include <string.h>
+
+static gboolean knows_all(Outside *outside, DriverClass class, const char *driver)
+{
+    return TRUE;
+}
+
+static guint count_sent(const Fixture *fixture, const char *action)
+{
+    guint count = 0;
+    for (guint i = fixture->seen; i < fixture->small->sent->len; i++)
+        count += !strcmp(((const DriverRequest *)fixture->small->sent->pdata[i])->action, action);
+    return count;
+}
+
+/* ---- security groups ---- */
+
+static guint complaints;
+
+static void count_complaints(Outside *outside, gint32 vm, LogLevel level, const char *module,
+                             const char *text)
+{
+    complaints += level == LOG_ERROR;
+}
+
+/* Running on h0, with a filtered card that has just lost its last group. */
+static void lose_groups(Fixture *fixture)
+{
+    put(fixture, VM_ACTIVE, LCM_RUNNING);
+    TemplateAttribute *card = template_add_vector(fixture->vm->head.template, "NIC");
+    attribute_set_int(card, "NIC_ID", 0);
+    attribute_set(card, "VN_MAD", "fw");
+    attribute_set(card, "FILTER", "YES");
+    fixture->small->outside.vm_log = count_complaints;
+    complaints = 0;
+    attribute_set(card, "RULES_OUTDATED", "YES");
+    vm_groups_follow(fixture->lifecycle, fixture->vm);
+    small_settle(fixture->small);
+}
+
+static void host_reports(Fixture *fixture)
+{
+    until_asked(fixture, 0);
+    report(fixture, 0, TRUE, "VM=[ID=0,DEPLOY_ID=one-0,STATE=RUNNING]");
+}
+
+static const char *shown_error(const Fixture *fixture)
+{
+    const char *error = template_get(fixture->vm->user_template, "ERROR");
+    return error ? error : "";
+}
+
+static void test_refusals_are_said_once(Fixture *fixture, gconstpointer data)
+{
+    lose_groups(fixture);
+    for (guint i = 0; i < 5; i++) {
+        answer(fixture, "UPDATESG", FALSE, "no nft here");
+        host_reports(fixture);
+    }
+    g_assert_cmpuint(complaints, ==, 1);
+    g_assert_nonnull(strstr(shown_error(fixture), "no nft here"));
+    answer(fixture, "UPDATESG", FALSE, "another reason");
+    g_assert_cmpuint(complaints, ==, 2);
+    g_assert_nonnull(strstr(shown_error(fixture), "another reason"));
+    host_reports(fixture);
+    answer(fixture, "UPDATESG", TRUE, "-");
+    g_assert_cmpstr(shown_error(fixture), ==, "");
+    g_assert_cmpuint(complaints, ==, 2);
+}
+
+/* ---- marketplaces ---- */
+
+static guint64 look_under_way(const Fixture *fixture)
+{
+    for (guint i = fixture->small->sent->len; i-- > fixture->seen;) {
+        const DriverRequest *request = fixture->small->sent->pdata[i];
+        if (request->class == DRIVER_MARKET)
+            return request->number;
+    }
+    return 0;
+}
+
+static void test_a_marketplace_changes_while_it_is_looked_at(Fixture *fixture, gconstpointer data)
+{
+    World *world = fixture->small->world;
+    fixture->small->outside.knows = knows_all;
+    Market *market = market_create(world, pool_next_id(world, KIND_MARKETPLACE), "m",
+                                   template_parse("MARKET_MAD=http", TEMPLATE_MODERN, NULL));
+    market_look_now(fixture->lifecycle, market);
+    small_settle(fixture->small);
+    guint64 first = look_under_way(fixture);
+    g_assert_cmpuint(first, !=, 0);
+    market_look_now(fixture->lifecycle, market); /* it was enabled with another place */
+    small_settle(fixture->small);
+    g_assert_cmpuint(look_under_way(fixture), ==, first); /* one at a time */
+    g_autofree char *old = g_base64_encode((const guchar *)"TOTAL_MB=7\n", strlen("TOTAL_MB=7\n"));
+    say(fixture, first, TRUE, FALSE, old);
+    guint64 second = look_under_way(fixture);
+    g_assert_cmpuint(second, !=, first);
+    g_assert_cmpint(market->total_mb, ==, 0); /* that was of the place before */
+    g_autofree char *now = g_base64_encode((const guchar *)"TOTAL_MB=9\n", strlen("TOTAL_MB=9\n"));
+    say(fixture, second, TRUE, FALSE, now);
+    g_assert_cmpint(market->total_mb, ==, 9);
+    g_assert_cmpuint(look_under_way(fixture), ==, second);
+}
+
+/* ---- increments of backups ---- */
+
+static void measured(Fixture *fixture, gint32 datastore)
+{
+    g_autofree char *report =
+        g_base64_encode((const guchar *)"TOTAL_MB=9\n", strlen("TOTAL_MB=9\n"));
+    fixture->small->outside.knows = knows_all;
+    datastore_measure_soon(fixture->lifecycle, datastore);
+    small_wait(fixture->small, 2);
+    guint64 number = 0;
+    for (guint i = fixture->seen; i < fixture->small->sent->len; i++) {
+        const DriverRequest *request = fixture->small->sent->pdata[i];
+        if (!strcmp(request->action, "MONITOR") && request->class == DRIVER_DATASTORE &&
+            request->id == datastore)
+            number = request->number;
+    }
+    g_assert_cmpuint(number, !=, 0);
+    say(fixture, number, TRUE, FALSE, report);
+}
+
+static void test_increments_that_may_be_gone(Fixture *fixture, gconstpointer data)
+{
+    World *world = fixture->small->world;
+    const ImageDraft draft = {.name = "backup",
+                              .source = "/ds/1/0-x",
+                              .type = IMAGE_BACKUP,
+                              .format = "qcow2",
+                              .template = template_new()};
+    Image *image = image_create(world, datastore_get(world, 1), &draft);
+    g_autoptr(GArray) disks = g_array_new(FALSE, TRUE, sizeof(gint32));
+    g_array_set_size(disks, 1);
+    image_backup_describe(image, fixture->vm, disks);
+    for (gint32 i = 0; i < 3; i++) {
+        const BackupIncrement made = {image_backup_begin(world, image, 1), i - 1, 1, 1};
+        image_backup_end(world, image, &made);
+    }
+    image->stored = 1;
+    image_enter(world, image, IMAGE_READY);
+    image_forget_increments(fixture->lifecycle, image, 1);
+    small_settle(fixture->small);
+    g_assert_cmpuint(count_sent(fixture, "INCREMENT_FLATTEN"), ==, 1);
+    small_wait(fixture->small, 21601); /* nobody answers */
+    g_assert_cmpint(image->state, ==, IMAGE_READY);
+    g_assert_cmpuint(image_backup_count(image), ==, 3);
+    measured(fixture, 1);
+    g_assert_cmpuint(count_sent(fixture, "INCREMENT_FLATTEN"), ==, 2);
+    g_assert_cmpint(image->state, ==, IMAGE_LOCKED);
+    answer(fixture, "INCREMENT_FLATTEN", TRUE, "5");
+    g_assert_cmpuint(image_backup_count(image), ==, 2);
+    g_assert_null(template_get(image->head.template, "ERROR"));
+    measured(fixture, 1);
+    g_assert_cmpuint(count_sent(fixture, "INCREMENT_FLATTEN"), ==, 0); /* done is done */
+}
+
+/* ---- guests that stand still ---- */
+
+static void test_a_paused_guest_does_not_run(Fixture *fixture, gconstpointer data)
+{
+    static const char paused[] = "VM=[ID=0,DEPLOY_ID=one-0,STATE=PAUSED]";
+    put(fixture, VM_ACTIVE, LCM_RUNNING);
+    small_wait(fixture->small, 1);
+    fixture->seen = fixture->small->sent->len;
+    until_asked(fixture, 0);
+    report(fixture, 0, TRUE, paused);
+    answer(fixture, "POLL", TRUE, "STATE=a"); /* it was for a moment */
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+    until_asked(fixture, 0);
+    report(fixture, 0, TRUE, paused);
+    answer(fixture, "POLL", TRUE, "STATE=p");
+    expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
+    g_assert_nonnull(strstr(shown_error(fixture), "paused"));
+    until_asked(fixture, 0);
+    report(fixture, 0, TRUE, paused); /* nothing new */
+    expect(fixture, VM_ACTIVE, LCM_UNKNOWN);
+    until_asked(fixture, 0);
+    report(fixture, 0, TRUE, "VM=[ID=0,DEPLOY_ID=one-0,STATE=RUNNING]");
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+    g_assert_cmpstr(shown_error(fixture), ==, "");
+}
+
+#define ADD(name, test) g_test_add(name, Fixture, NULL, set_up, test, tear_down)
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    log_open(LOG_TO_FILE, "/dev/null", LOG_ERROR, NULL);
+    ADD("/asked-again/refusals-are-said-once", test_refusals_are_said_once);
+    ADD("/asked-again/marketplace", test_a_marketplace_changes_while_it_is_looked_at);
+    ADD("/asked-again/increments", test_increments_that_may_be_gone);
+    ADD("/asked-again/paused", test_a_paused_guest_does_not_run);
+    return g_test_run();
+}
