@@ -280,6 +280,14 @@ static void log_keys(const char *what, const GPtrArray *keys)
         log_info("ONE", "Configuration: %s %s", (const char *)keys->pdata[i], what);
 }
 
+static gboolean any_begins(const GPtrArray *keys, const char *with)
+{
+    for (guint i = 0; i < keys->len; i++)
+        if (g_str_has_prefix(keys->pdata[i], with))
+            return TRUE;
+    return FALSE;
+}
+
 static void reload_handle(Core *core, CoreInput *input)
 {
     Oned *oned = ((Signalled *)input)->oned;
@@ -292,6 +300,9 @@ static void reload_handle(Core *core, CoreInput *input)
     }
     log_set_level((LogLevel)MIN(config_int(oned->config, "LOG/DEBUG_LEVEL"), LOG_DEBUG));
     host_capacity_changed(oned->lifecycle, -1);
+    if (any_begins(changes.applied, "MONITORING_INTERVAL"))
+        lifecycle_monitor_now(oned->lifecycle);
+    history_set_keep(oned->history, config_int(oned->config, "MONITORING_HISTORY"));
     rpc_logins_reconfigured(oned->rpc);
     sessions_set_remembered(oned->sessions,
                             (guint)config_int(oned->config, "SESSION_EXPIRATION_TIME"));
@@ -348,6 +359,7 @@ static void block_signals(void)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGPIPE);
+    sigaddset(&signals, SIGXFSZ); /* a file that may not grow is an error of writing */
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 

@@ -166,19 +166,20 @@ void log_reopen(void)
     g_mutex_unlock(&lock);
 }
 
-/* Needs the lock. A log that cannot be written must not stop the daemon. */
-static void write_all(const char *text, gsize length)
+/* Needs the lock. FALSE: not all of it is written. */
+static gboolean write_all(int file, const char *text, gsize length)
 {
     while (length) {
-        gssize done = write(output, text, length);
+        gssize done = write(file, text, length);
 
         if (done == -1 && errno == EINTR)
             continue;
         if (done <= 0)
-            return;
+            return FALSE;
         text += done;
         length -= (gsize)done;
     }
+    return TRUE;
 }
 
 void log_write(LogLevel level, const char *module, const char *format, ...)
@@ -196,7 +197,10 @@ void log_write(LogLevel level, const char *module, const char *format, ...)
     g_mutex_lock(&lock);
     GString *line = make_line(level, module, text, to_journal);
     g_string_append_c(line, '\n');
-    write_all(line->str, line->len); /* one write: lines of several processes do not mix */
+    /* One write: lines of several processes do not mix. A log that cannot be written must not stop
+     * the daemon, but errors are to be found somewhere: often it is they that say why. */
+    if (!write_all(output, line->str, line->len) && level == LOG_ERROR && output != STDERR_FILENO)
+        (void)write_all(STDERR_FILENO, line->str, line->len);
     g_mutex_unlock(&lock);
     g_string_free(line, TRUE);
     errno = saved;

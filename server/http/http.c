@@ -2,6 +2,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/log.h"
+#include "server/http/certificate.h"
 #include "server/http/request.h"
 #include "server/rpc/consoles.h"
 #include <errno.h>
@@ -74,8 +75,8 @@ HttpOptions http_options_default(void)
 static gboolean fail(GError **error, const HttpOptions *options, const char *what,
                      const char *advice)
 {
-    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Cannot listen on %s port %u: %s. %s",
-                options->address, options->port, what, advice);
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Cannot listen on %s port %u: %s%s%s",
+                options->address, options->port, what, *advice ? ". " : "", advice);
     return FALSE;
 }
 
@@ -313,12 +314,16 @@ static gboolean read_tls(Http *http, GError **error)
         return TRUE;
     if (!options->tls_certificate || !options->tls_key)
         return fail(error, options, "TLS needs a certificate and its key, and only one is set",
-                    "Set both, or neither.");
+                    "Set both TLS_CERT and TLS_KEY, or neither.");
     g_autoptr(GError) why = NULL;
-    if (g_file_get_contents(options->tls_certificate, &http->certificate, NULL, &why) &&
-        g_file_get_contents(options->tls_key, &http->key, NULL, &why))
-        return TRUE;
-    return fail(error, options, why->message, "Both files must be readable by oned.");
+    if (!g_file_get_contents(options->tls_certificate, &http->certificate, NULL, &why) ||
+        !g_file_get_contents(options->tls_key, &http->key, NULL, &why))
+        return fail(error, options, why->message,
+                    "Files of TLS_CERT and TLS_KEY must be readable by oned.");
+    if (!certificate_check(options->tls_certificate, http->certificate, options->tls_key, http->key,
+                           &why))
+        return fail(error, options, why->message, "");
+    return TRUE;
 }
 
 static void http_free(Http *http)

@@ -58,14 +58,16 @@ static void measure_all(Core *core, gpointer data)
     GPtrArray *datastores = world->pools[KIND_DATASTORE].order;
     for (guint i = 0; i < datastores->len; i++)
         measure(lifecycle, datastores->pdata[i]);
-    core_timer_add(core,
-                   config_int(world->config, "MONITORING_INTERVAL_DATASTORE") * G_USEC_PER_SEC,
-                   measure_all, lifecycle, NULL);
+    lifecycle->datastores_timer = core_timer_add(
+        core, config_int(world->config, "MONITORING_INTERVAL_DATASTORE") * G_USEC_PER_SEC,
+        measure_all, lifecycle, NULL);
 }
 
 void datastores_start_monitoring(Lifecycle *lifecycle)
 {
-    core_timer_add(lifecycle->world->core, 0, measure_all, lifecycle, NULL);
+    Core *core = lifecycle->world->core;
+    core_timer_cancel(core, lifecycle->datastores_timer);
+    lifecycle->datastores_timer = core_timer_add(core, 0, measure_all, lifecycle, NULL);
 }
 
 typedef struct Soon {

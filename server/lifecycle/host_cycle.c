@@ -121,6 +121,18 @@ void host_start_monitoring(Lifecycle *lifecycle, Host *host)
     ask_host(lifecycle, host);
 }
 
+void lifecycle_monitor_now(Lifecycle *lifecycle)
+{
+    GPtrArray *hosts = lifecycle->world->pools[KIND_HOST].order;
+    for (guint i = 0; i < hosts->len; i++) {
+        Host *host = hosts->pdata[i];
+        if (host->timer)
+            ask_later(lifecycle, host, 0);
+    }
+    datastores_start_monitoring(lifecycle);
+    markets_start_monitoring(lifecycle);
+}
+
 void host_stop_monitoring(Lifecycle *lifecycle, Host *host)
 {
     core_timer_cancel(lifecycle->world->core, host->timer);

@@ -53,8 +53,9 @@ struct Lifecycle {
     GHashTable *checks;   /* number -> Check: calls that wait for a driver */
     GHashTable *consoles; /* number -> calls that wait for a console */
     GHashTable *stats;    /* number -> Stat: calls that wait for the size of an image */
-    guint64 plan_timer;   /* until plans are looked at; 0: none is carried out */
-    guint64 jobs_timer;   /* until backup jobs are looked at; 0: none waits */
+    guint64 datastores_timer, markets_timer; /* until all of them are looked at */
+    guint64 plan_timer;                      /* until plans are looked at; 0: none is carried out */
+    guint64 jobs_timer;                      /* until backup jobs are looked at; 0: none waits */
     BackupJobStart job_start;
     gpointer job_data;
     GHashTable *sched_waits; /* ids of actions that wait for somebody else's word on rights */
@@ -395,6 +396,7 @@ char *image_backup_document(World *world, const Image *image);
 
 /* After the start: what was under way is asked again, and marketplaces are looked at. */
 void markets_start(Lifecycle *lifecycle);
+void markets_start_monitoring(Lifecycle *lifecycle);
 void market_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
 void app_answered(Lifecycle *lifecycle, const Asked *asked, gboolean success, const char *info);
 /* The driver died under the work at hand. */

@@ -240,6 +240,9 @@ void app_give_up(Lifecycle *lifecycle, MarketApp *app);
 /* ---- hosts ---- */
 
 gboolean host_set_status(Lifecycle *lifecycle, Host *host, gint status, GError **error);
+/* Looks at hosts, datastores and marketplaces at once, those whose answer is awaited aside, and
+ * from then on as often as the configuration says now. */
+void lifecycle_monitor_now(Lifecycle *lifecycle);
 /* Asks the host before its time. FALSE: it is offline. */
 gboolean host_ask_now(Lifecycle *lifecycle, Host *host, GError **error);
 /* RESERVED_CPU or RESERVED_MEM of a cluster may have changed, or of all hosts (-1). */

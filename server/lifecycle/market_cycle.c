@@ -75,8 +75,16 @@ static void look_at_all(Core *core, gpointer data)
     GPtrArray *markets = world->pools[KIND_MARKETPLACE].order;
     for (guint i = 0; i < markets->len; i++)
         look(lifecycle, markets->pdata[i]);
-    core_timer_add(core, config_int(world->config, "MONITORING_INTERVAL_MARKET") * G_USEC_PER_SEC,
-                   look_at_all, lifecycle, NULL);
+    lifecycle->markets_timer = core_timer_add(
+        core, config_int(world->config, "MONITORING_INTERVAL_MARKET") * G_USEC_PER_SEC, look_at_all,
+        lifecycle, NULL);
+}
+
+void markets_start_monitoring(Lifecycle *lifecycle)
+{
+    Core *core = lifecycle->world->core;
+    core_timer_cancel(core, lifecycle->markets_timer);
+    lifecycle->markets_timer = core_timer_add(core, 0, look_at_all, lifecycle, NULL);
 }
 
 void market_look_now(Lifecycle *lifecycle, Market *market)
@@ -333,7 +341,7 @@ void markets_start(Lifecycle *lifecycle)
         if (app->work != APP_NO_WORK)
             ask_again(lifecycle, app);
     }
-    core_timer_add(lifecycle->world->core, 0, look_at_all, lifecycle, NULL);
+    markets_start_monitoring(lifecycle);
 }
 
 /* ---- what users ask for ---- */

@@ -6,6 +6,7 @@ struct Rows {
     sqlite3 *db;
     sqlite3_stmt *begin, *commit;
     GHashTable *puts, *deletes; /* StoreTable -> sqlite3_stmt */
+    gboolean lacked_room;
 };
 
 static void finalize(gpointer statement)
@@ -93,12 +94,21 @@ static void bind_value(sqlite3_stmt *statement, int place, const StoreValue *val
     }
 }
 
+/* A file system that is full; of a quota or a limit on the size of files SQLite only tells that it
+ * could not write. What could not be synced is not meant: it may seem saved the next time. */
+static gboolean lacks_room(int code)
+{
+    return code == SQLITE_FULL || code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
+}
+
 static gboolean run(Rows *rows, sqlite3_stmt *statement, const char *what, GError **error)
 {
     int code = sqlite3_step(statement);
     gboolean done = code == SQLITE_DONE || code == SQLITE_ROW;
-    if (!done)
+    if (!done) {
+        rows->lacked_room = lacks_room(code);
         sqlite_failed(rows->db, what, error);
+    }
     sqlite3_reset(statement);
     return done;
 }
@@ -179,6 +189,7 @@ static gboolean prepare_transaction(Rows *rows, GError **error)
 
 gboolean rows_commit(Rows *rows, GPtrArray *writes, guint64 *applied, GError **error)
 {
+    rows->lacked_room = FALSE;
     if (!prepare_transaction(rows, error) || !run(rows, rows->begin, "begin", error))
         return FALSE;
     if (apply_all(rows, writes, applied, error) && run(rows, rows->commit, "commit", error))
@@ -186,6 +197,11 @@ gboolean rows_commit(Rows *rows, GPtrArray *writes, guint64 *applied, GError **e
     if (!sqlite3_get_autocommit(rows->db))
         sqlite3_exec(rows->db, "ROLLBACK", NULL, NULL, NULL);
     return FALSE;
+}
+
+gboolean rows_lacked_room(const Rows *rows)
+{
+    return rows->lacked_room;
 }
 
 /* ---- reading ---- */

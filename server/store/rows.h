@@ -17,6 +17,8 @@ void rows_free(Rows *rows);
  * last is done. `writes` holds StoreWrite *. On failure nothing of it is in the database.
  * `applied` is raised by the number of rows touched. */
 gboolean rows_commit(Rows *rows, GPtrArray *writes, guint64 *applied, GError **error);
+/* Whether the last failure was for want of room: it can be tried again when there is some. */
+gboolean rows_lacked_room(const Rows *rows);
 /* Reads a table in the order of its key. See store.h. */
 gboolean rows_load(sqlite3 *db, const StoreTable *table, StoreRow row, gpointer data,
                    GError **error);

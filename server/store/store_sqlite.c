@@ -1,5 +1,6 @@
 #include "server/store/store_sqlite.h"
 #include "lib/base/error.h"
+#include "lib/base/log.h"
 #include "server/store/checkpoint.h"
 #include "server/store/rows.h"
 #include "server/store/schema.h"
@@ -17,6 +18,11 @@
 /* How long the thread looks for the next batch before it sleeps, in microseconds: a caller who
  * waits for one change to be safe before the next comes again sooner than a thread is woken. */
 #define LINGER 100
+
+/* A full disk is waited for so long, and looked at so often, in seconds. What comes meanwhile
+ * is kept in memory, hence the end. */
+#define ROOM_PATIENCE 600
+#define ROOM_INTERVAL 1
 
 typedef struct Batch Batch;
 struct Batch {
@@ -76,17 +82,65 @@ static void take_waiting(SqliteStore *self, GPtrArray *batches, GPtrArray *write
     g_atomic_int_set(&self->arrivals, g_queue_is_empty(&self->waiting) ? 0 : 1);
 }
 
+static gboolean commit_once(SqliteStore *self, GPtrArray *writes, guint64 *applied, GError **error)
+{
+    g_mutex_lock(&self->connection);
+    gboolean done = rows_commit(self->rows, writes, applied, error);
+    g_mutex_unlock(&self->connection);
+    return done;
+}
+
+/* Waits a little for room. FALSE: somebody waits for the end, which a full disk must not hold up.
+ */
+static gboolean wait_for_room(SqliteStore *self)
+{
+    gint64 until = g_get_monotonic_time() + ROOM_INTERVAL * G_USEC_PER_SEC;
+    g_mutex_lock(&self->lock);
+    while (!self->stop && self->flushing == 0 &&
+           g_cond_wait_until(&self->arrived, &self->lock, until))
+        ;
+    gboolean go_on = !self->stop && self->flushing == 0;
+    g_mutex_unlock(&self->lock);
+    return go_on;
+}
+
+/* A disk that is full gets room again, and until then oned goes on with all that changes nothing:
+ * the callers whose changes wait are answered when they are safe. */
+static gboolean commit_with_patience(SqliteStore *self, GPtrArray *writes, guint64 *applied,
+                                     GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    gint64 began = g_get_monotonic_time();
+    gboolean done, told = FALSE;
+    while (!(done = commit_once(self, writes, applied, &why)) && rows_lacked_room(self->rows) &&
+           g_get_monotonic_time() - began < ROOM_PATIENCE * G_USEC_PER_SEC) {
+        if (!told)
+            log_error("DB",
+                      "%s. Is the disk full? Changes, and the calls that made them, wait until "
+                      "there is room, %d seconds at most",
+                      why->message, ROOM_PATIENCE);
+        told = TRUE;
+        if (!wait_for_room(self))
+            break;
+        g_clear_error(&why);
+        *applied = 0;
+    }
+    if (done && told)
+        log_info("DB", "There is room again: what waited for %d seconds is saved",
+                 (gint)((g_get_monotonic_time() - began) / G_USEC_PER_SEC));
+    if (!done)
+        g_propagate_error(error, g_steal_pointer(&why));
+    return done;
+}
+
 /* After a failure nothing more is written: a later batch must never be saved without an
  * earlier one. */
 static void commit_together(SqliteStore *self, GPtrArray *batches, GPtrArray *writes)
 {
     guint64 applied = 0;
     GError *error = NULL;
-    if (!self->failure && writes->len > 0) {
-        g_mutex_lock(&self->connection);
-        rows_commit(self->rows, writes, &applied, &error);
-        g_mutex_unlock(&self->connection);
-    }
+    if (!self->failure && writes->len > 0)
+        commit_with_patience(self, writes, &applied, &error);
     g_mutex_lock(&self->lock);
     if (error)
         self->failure = error;
@@ -193,6 +247,7 @@ static void store_flush(Store *store)
     SqliteStore *self = (SqliteStore *)store;
     g_mutex_lock(&self->lock);
     self->flushing++;
+    g_cond_signal(&self->arrived); /* it may be waiting for room */
     while (self->busy || !g_queue_is_empty(&self->waiting))
         g_cond_wait(&self->settled, &self->lock);
     self->flushing--;

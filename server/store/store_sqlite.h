@@ -13,7 +13,8 @@
  * written by a newer version. `tables` ends with NULL: each is compared with the database's own
  * columns. A WAL left by kill -9 is recovered. Only one oned may have a database open: the lock
  * beside it, `path`.lock, is the kernel's and goes with the process, so none is ever stale.
- * An error told to StoreDone is final: every later batch gets it too. (owned) */
+ * A batch for which the disk has no room waits some minutes for it. An error told to StoreDone is
+ * final: every later batch gets it too. (owned) */
 Store *store_sqlite_open(const char *path, const StoreTable *const *tables, GError **error);
 /* The same for those who only look, such as `oned --check`: also beside a running oned; no
  * upgrade, and a commit fails. (owned) */

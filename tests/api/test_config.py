@@ -5,6 +5,7 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
 import time
 import xmlrpc.client
 
@@ -139,6 +140,40 @@ def test_limits_of_calls_change_at_sighup(fresh):
     with pytest.raises(xmlrpc.client.ProtocolError, match="413"):
         one.call("one.vm.allocate", large, False)
     assert one.ok("one.system.version")
+
+
+def test_intervals_change_at_sighup(fresh):
+    """A host that would be asked in an hour is asked at once, and then as often as the file says now."""
+    one = fresh(start=False)
+    path = one.etc / "oned.conf"
+    path.write_text(one.configuration.replace("MONITORING_INTERVAL_HOST = 1", "MONITORING_INTERVAL_HOST = 3600")
+                    + "MONITORING_INTERVAL_VM = 3600\n")
+    one.start()
+    one.host("h1")
+
+    def samples():
+        return len(one.xml("one.host.monitoring", 0).findall("MONITORING"))
+    one.until(lambda: samples() == 1, "the first look")
+    path.write_text(one.configuration)
+    os.kill(one.process.pid, signal.SIGHUP)
+    one.until(lambda: samples() >= 3, "more")
+    path.write_text(one.configuration + "MONITORING_HISTORY = 0\n")
+    os.kill(one.process.pid, signal.SIGHUP)
+    one.until(lambda: samples() == 0, "nothing to be kept any more")
+
+
+@pytest.mark.parametrize("which", ["TLS_CERT", "TLS_KEY"])
+def test_certificate_that_is_none(fresh, which):
+    one = fresh('TLS_CERT = "@/cert.pem"\nTLS_KEY = "@/key.pem"\n', start=False)
+    (one.etc / "oned.conf").write_text(one.configuration.replace("@", str(one.etc)))
+    for name in ("cert", "key"):
+        (one.etc / f"{name}.pem").write_text("no\n")
+    if which == "TLS_KEY":
+        certificate = subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=one", "-keyout",
+                                      "/dev/null", "-out", str(one.etc / "cert.pem")], capture_output=True)
+        assert certificate.returncode == 0, certificate.stderr
+    ended = one.command("-f")
+    assert ended.returncode != 0 and f"{which} {one.etc}" in ended.stdout, ended.stdout
 
 
 def test_log_that_is_rotated(fresh):

@@ -1,6 +1,7 @@
 """kill -9 of oned and of its drivers at any moment: nothing that was acknowledged is lost, nothing is done twice."""
 import os
 import random
+import resource
 import signal
 import threading
 import time
@@ -252,3 +253,21 @@ def test_start_is_quick_with_many_machines(fresh):
     one.start()
     assert len(one.xml("one.vmpool.info", -2, -1, -1, -1)) == 2000
     assert one.cpu() < 20
+
+
+def test_a_full_disk_is_waited_for(fresh):
+    """No file of oned may grow for a while: who changes something waits, who only asks is answered, and nothing is lost."""
+    one = fresh()
+    one.allocate(hold=True)
+    resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    made = []
+    caller = threading.Thread(target=lambda: made.append(one.allocate('FILL = "' + "f" * 400_000 + '"', hold=True)))
+    caller.start()
+    one.until(lambda: "wait until there is room" in one.log(), "the message of the full disk")
+    assert one.ok("one.system.version") and one.vm(0).findtext("ID") == "0"
+    assert not made
+    resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    caller.join(PATIENCE)
+    assert made == [1]
+    one.restart(clean=False)
+    assert len(one.vm(1).findtext("USER_TEMPLATE/FILL")) == 400_000

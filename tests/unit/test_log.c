@@ -115,6 +115,21 @@ static void test_format(Fixture *fixture, gconstpointer data)
     g_assert_true(g_str_has_suffix(line, " [Z0][LCM][W]: New VM state is BOOT"));
 }
 
+/* Where an error goes when the file takes no more. */
+static void test_full(void)
+{
+    if (g_test_subprocess()) {
+        g_assert_true(log_open(LOG_TO_FILE, "/dev/full", LOG_INFO, NULL));
+        log_info("ONE", "an event");
+        log_error("ONE", "no room");
+        return;
+    }
+    g_test_trap_subprocess(NULL, 0, G_TEST_SUBPROCESS_DEFAULT);
+    g_test_trap_assert_passed();
+    g_test_trap_assert_stderr("*[ONE][E]: no room*");
+    g_test_trap_assert_stderr_unmatched("*an event*");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -124,5 +139,6 @@ int main(int argc, char **argv)
     g_test_add("/base/log/refused", Fixture, NULL, set_up, test_refused, tear_down);
     g_test_add("/base/log/threads", Fixture, NULL, set_up, test_threads, tear_down);
     g_test_add("/base/log/format", Fixture, NULL, set_up, test_format, tear_down);
+    g_test_add_func("/log/full", test_full);
     return g_test_run();
 }

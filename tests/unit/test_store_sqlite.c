@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -284,6 +285,70 @@ static void kill_nine(Fixture *fixture, gconstpointer data)
         g_assert_no_error(error);
         first = counter + 1;
     }
+}
+
+/* ---- a disk that is full: here a limit on the size of files ---- */
+
+/* What the smallest database has already, so that no file may grow. */
+#define ROOM          4096
+#define PATIENCE_USEC (60 * G_USEC_PER_SEC)
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    g_assert_cmpint(getrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+    limit.rlim_cur = MIN(bytes, limit.rlim_max);
+    g_assert_cmpint(setrlimit(RLIMIT_FSIZE, &limit), ==, 0);
+}
+
+/* What a batch was told: 0 nothing, 1 it is safe, -1 it failed. */
+static void tell(gpointer data, guint64 batch, const GError *error)
+{
+    g_atomic_int_set((gint *)data, error ? -1 : 1);
+}
+
+static void room_is_waited_for(Fixture *fixture, gconstpointer data)
+{
+    gint first = 0, second = 0;
+    signal(SIGXFSZ, SIG_IGN);
+    Store *store = open_store(fixture);
+    store->commit(store, 1, put_host(1, "before"), tell, &first);
+    store->flush(store);
+    limit_files(ROOM);
+    store->commit(store, 2, put_host(2, "while"), tell, &first);
+    store->commit(store, 3, put_host(3, "behind"), tell, &second);
+    g_usleep(300000); /* it is tried meanwhile; where not, only less is tested */
+    g_assert_cmpint(g_atomic_int_get(&second), ==, 0);
+    limit_files(RLIM_INFINITY);
+    gint64 until = g_get_monotonic_time() + PATIENCE_USEC;
+    while (g_atomic_int_get(&second) == 0 && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    g_assert_cmpint(g_atomic_int_get(&first), ==, 1);
+    g_assert_cmpint(g_atomic_int_get(&second), ==, 1);
+    g_assert_cmpint(count_hosts(store), ==, 3);
+    store->destroy(store);
+}
+
+/* Who waits for all to be saved is told at once that it cannot be, and nothing later is saved. */
+static void the_end_does_not_wait_for_room(Fixture *fixture, gconstpointer data)
+{
+    gint told = 0, later = 0;
+    signal(SIGXFSZ, SIG_IGN);
+    Store *store = open_store(fixture);
+    store->commit(store, 1, put_host(1, "before"), NULL, NULL);
+    store->flush(store);
+    limit_files(ROOM);
+    store->commit(store, 2, put_host(2, "lost"), tell, &told);
+    store->flush(store);
+    g_assert_cmpint(told, ==, -1);
+    limit_files(RLIM_INFINITY);
+    store->commit(store, 3, put_host(3, "later"), tell, &later);
+    store->flush(store);
+    g_assert_cmpint(later, ==, -1);
+    store->destroy(store);
+    store = open_store(fixture);
+    g_assert_cmpint(count_hosts(store), ==, 1);
+    store->destroy(store);
 }
 
 /* ---- refusals ---- */
@@ -599,6 +664,8 @@ int main(int argc, char **argv)
     ADD(group_commit);
     ADD(last_wins);
     ADD(kill_nine);
+    ADD(room_is_waited_for);
+    ADD(the_end_does_not_wait_for_room);
     ADD(newer_version);
     ADD(failed_upgrade_changes_nothing);
     ADD(upgrade_from_one);
