@@ -309,6 +309,31 @@ void driver_job_later(DriverJob *job, guint milliseconds, void (*run)(DriverJob 
     g_mutex_unlock(&lock);
 }
 
+DriverJob *driver_job_keep(DriverJob *job)
+{
+    return job_ref(job);
+}
+
+void driver_job_release(DriverJob *job)
+{
+    job_unref(job);
+}
+
+guint driver_jobs_open(const char *action, const char *queue)
+{
+    guint open = 0;
+    GHashTableIter iter;
+    gpointer key;
+    g_mutex_lock(&lock);
+    g_hash_table_iter_init(&iter, jobs);
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        const DriverJob *job = key;
+        open += g_str_equal(job->action->name, action) && !g_strcmp0(job->queue, queue);
+    }
+    g_mutex_unlock(&lock);
+    return open;
+}
+
 static void cancel_locked(DriverJob *job)
 {
     g_atomic_int_set(&job->cancelled, TRUE);
@@ -358,8 +383,9 @@ static void start_queued(DriverJob *job)
     g_autofree char *queue = driver->queue_of ? driver->queue_of(job) : NULL;
     gboolean urgent = job->action->flags & DRIVER_URGENT;
     /* A blank cannot be part of a host's name, so the lanes never meet. */
-    job->queue = g_strconcat(queue ? queue : "", urgent ? " urgent" : "", NULL);
+    char *lane = g_strconcat(queue ? queue : "", urgent ? " urgent" : "", NULL);
     g_mutex_lock(&lock);
+    job->queue = lane;
     job->state = JOB_WAITING;
     set_deadline(job);
     timer_set(job);

@@ -30,7 +30,8 @@ typedef enum {
 /* One row a request: its name and what serves it. */
 typedef struct DriverAction {
     const char *name; /* "DEPLOY" */
-    /* Runs in a worker thread and must end with one of driver_job_succeed/fail. */
+    /* Runs in a worker thread and must end with one of driver_job_succeed/fail, or hand the job on
+     * by driver_job_keep(). */
     void (*run)(DriverJob *job);
     guint timeout_seconds; /* 0: none */
     DriverActionFlags flags;
@@ -86,6 +87,11 @@ gpointer driver_job_data(const DriverJob *job);
 /* Exactly one of these ends a job. Safe from any thread. The job lives on until run() returns. */
 void driver_job_succeed(DriverJob *job, const char *info); /* NULL or "": "-" */
 void driver_job_fail(DriverJob *job, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* For a job that is ended by another thread after run() has returned: that thread keeps it. */
+DriverJob *driver_job_keep(DriverJob *job);
+void driver_job_release(DriverJob *job);
+/* How many requests of that action to that queue are not answered yet. */
+guint driver_jobs_open(const char *action, const char *queue);
 /* Ends the job without a result: what a simulated driver does to lose an answer. */
 void driver_job_drop(DriverJob *job);
 /* Instead of an end, from run() of an action at once: calls `run` in the reading thread after

@@ -48,7 +48,7 @@ static const VmmFlavour flavours[] = {
         .dialect = &kvm,
         .defaults = "vmm_exec_kvm.conf",
         .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS |
-                     VMM_SNAPSHOTS | VMM_COPIES,
+                     VMM_SNAPSHOTS | VMM_COPIES | VMM_HERDS,
     },
     {
         .name = "qemu",
@@ -57,7 +57,7 @@ static const VmmFlavour flavours[] = {
         .dialect = &qemu,
         .defaults = "vmm_exec_kvm.conf",
         .abilities = VMM_SAVES | VMM_MIGRATES | VMM_RESETS | VMM_PLUGS_DISKS | VMM_PLUGS_NICS |
-                     VMM_SNAPSHOTS | VMM_COPIES,
+                     VMM_SNAPSHOTS | VMM_COPIES | VMM_HERDS,
     },
     {
         .name = "xen",

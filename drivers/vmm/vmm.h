@@ -20,6 +20,7 @@ typedef enum {
     VMM_PLUGS_NICS = 1 << 5,
     VMM_SNAPSHOTS = 1 << 6, /* of memory and disks together */
     VMM_COPIES = 1 << 7,    /* a disk while the guest uses it; and makes it larger */
+    VMM_HERDS = 1 << 8,     /* starts a guest that stands still at first: vmm_herd.h */
 } VmmAbilities;
 
 typedef struct VmmFlavour {

@@ -1,6 +1,7 @@
 #include "drivers/vmm/libvirt/vmm_libvirt.h"
 
 #include "drivers/vmm/libvirt/vmm_change.h"
+#include "drivers/vmm/libvirt/vmm_herd.h"
 
 #include "drivers/common/libvirt_stats.h"
 #include "drivers/vmm/check/domain_check.h"
@@ -166,10 +167,12 @@ void vmm_set_weight(const VmmAction *action, virDomainPtr domain)
     virTypedParamsFree(parameters, count);
 }
 
-static virDomainPtr create(const VmmAction *action, virConnectPtr connection, GError **error)
+static virDomainPtr create(const VmmAction *action, virConnectPtr connection, unsigned flags,
+                           GError **error)
 {
     DomainRequest request = vmm_domain_request(action);
-    unsigned flags = domain_wants_validation(&request) ? VIR_DOMAIN_START_VALIDATE : 0;
+    if (domain_wants_validation(&request))
+        flags |= VIR_DOMAIN_START_VALIDATE;
     for (int without_shares = 0; without_shares < 2; without_shares++) {
         request.without_shares = without_shares;
         g_autofree char *text = domain_xml(&request, error);
@@ -242,13 +245,25 @@ static void deploy(DriverJob *job)
         deploy_adopted(job, &sight);
         return;
     }
-    g_auto(virDomainPtr) domain = create(action, connection, &error);
+    gboolean held = vmm_herd_wants(job, connection);
+    g_auto(virDomainPtr) domain =
+        create(action, connection, held ? VIR_DOMAIN_START_PAUSED : 0, &error);
     if (!domain) {
         fail_job(job, error);
         return;
     }
     vmm_set_weight(action, domain);
-    driver_job_succeed(job, virDomainGetName(domain));
+    if (held)
+        vmm_herd_hold(job);
+    else
+        driver_job_succeed(job, virDomainGetName(domain));
+}
+
+static void deploy_and_look(DriverJob *job)
+{
+    g_autofree char *host = g_strdup(vmm_action_of(job)->host);
+    deploy(job);
+    vmm_herd_look(host);
 }
 
 /* ---- SHUTDOWN, CANCEL ---- */
@@ -496,7 +511,7 @@ static void poll_machine(DriverJob *job)
 /* The time-outs are wider than what the actions themselves allow (SHUTDOWN_TIMEOUT,
  * MIGRATE/TIME_LIMIT), which are settings; they catch a libvirt that never comes back. */
 const DriverAction vmm_libvirt_actions[] = {
-    {"DEPLOY", deploy, 300, DRIVER_QUEUED, vmm_network_before, vmm_network_ending},
+    {"DEPLOY", deploy_and_look, 300, DRIVER_QUEUED, vmm_network_before, vmm_network_ending},
     {"SHUTDOWN", shut_down, 4000, DRIVER_QUEUED, NULL, vmm_network_ending},
     {"CANCEL", cancel, 120, DRIVER_URGENT, NULL, vmm_network_ending},
     {"REBOOT", reboot, 120, DRIVER_URGENT},
