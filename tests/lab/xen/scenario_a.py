@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import subprocess
 import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -28,6 +29,53 @@ OS = [ MACHINE = "xenpvh", KERNEL = "{boot}/vmlinuz", INITRD = "{boot}/initrd.gz
        KERNEL_CMD = "console=hvc0 quiet panic=-1" ]
 DISK = [ SOURCE = "{disk}", CLONE = "YES", TARGET = "xvda" ]
 NIC = [ MAC = "02:00:{address}" ]
+"""
+
+# The same machine as Xen has always known it, paravirtual.
+TALKER = MOVER.replace("NAME = mover", "NAME = talker").replace('MACHINE = "xenpvh", ', "")
+
+# A computer with BIOS, disk and screen, which a device model (qemu-system-xen in dom0) plays.
+WHOLE = """NAME = whole
+CPU = 1
+MEMORY = 64
+OS = [ BOOT = "hd" ]
+DISK = [ SOURCE = "{disk}", CLONE = "NO", TARGET = "hda", FORMAT = "raw" ]
+GRAPHICS = [ TYPE = "vnc", LISTEN = "0.0.0.0" ]
+"""
+
+# What it boots: says every second on its serial line which key it heard last.
+BOOT_SECTOR = """.code16
+start:  xorw %ax, %ax
+        movw %ax, %ds
+again:  movw $text, %si
+next:   lodsb
+        testb %al, %al
+        jz listen
+        movb %al, %bl
+        movw $0x3fd, %dx
+full:   inb %dx, %al
+        testb $0x20, %al
+        jz full
+        movb %bl, %al
+        movw $0x3f8, %dx
+        outb %al, %dx
+        jmp next
+listen: movw $0x3fd, %dx
+        inb %dx, %al
+        testb $1, %al
+        jz rest
+        movw $0x3f8, %dx
+        inb %dx, %al
+        movb %al, key
+rest:   movb $0x86, %ah
+        movw $0x0f, %cx
+        movw $0x4240, %dx
+        int $0x15
+        jmp again
+text:   .ascii "WHOLE heard "
+key:    .ascii "-\\r\\n\\0"
+        .org 510
+        .byte 0x55, 0xaa
 """
 
 
@@ -267,6 +315,57 @@ class TestManual:
         assert "GUEST-UP" not in cloud.lab.console("node02", identity)
         cloud.lab.front("ping", "-c", "1", "-w", "30", f"{cloud.lab.net}.99")
         assert not cloud.lab.xl("node01")
+
+    # ---- consoles, and a computer with a BIOS ----
+
+    @staticmethod
+    def console(cloud, name, *talk):
+        """What `onevm console` shows of a machine. `talk`: (what to wait for, what to type then)."""
+        script = f'onevm console {name} --log "$1" >/dev/null'
+        wait = "".join(f"i=0; until grep -aqE {shlex.quote(seen)} \"$1\" || [ $i = {LONG} ]; do sleep 1; i=$((i+1)); done; "
+                       f"printf %s {shlex.quote(typed)}; " for seen, typed in talk)
+        cloud.cli("sh", "-c", f'rm -f "$1"; : >"$1"; {{ {wait}}} | {script}', "sh", cloud.home / f"{name}.said", timeout=LONG * 2)
+        return (cloud.home / f"{name}.said").read_text(errors="replace")
+
+    def test_console(self, cloud):
+        """PVH here, PV on the other host: by the same command, what the guest says from now on."""
+        cloud.create("talker", TALKER.format(boot=self.boot, disk=self.disk, address="0a:5b:00:62"))
+        cloud.cli("onevm", "deploy", "talker", "node01")
+        self.is_on(cloud, "talker", "node01")
+        assert self.os_type(cloud, "node01", "talker") == "linux"
+        with step("onevm console mover (PVH), until it says something"):
+            assert re.search(r"HB \d+ ", self.console(cloud, "mover", ("HB [0-9]+ ", "")))
+        with step("onevm console talker (PV), until its third beat"):
+            assert "HB 3 " in self.console(cloud, "talker", ("HB 3 ", ""))
+        cloud.cli("onevm", "delete", "talker")
+        wait_for("talker gone", LONG, lambda: not self.still_known(cloud, "talker"))
+        assert not cloud.lab.xl("node01")
+
+    def test_whole_computer(self, cloud):
+        disk = cloud.lab.shared / "guest/whole.img"
+        source = cloud.home / "whole.s"
+        source.write_text(BOOT_SECTOR)
+        subprocess.run(["as", "--32", "-o", f"{source}.o", source], check=True)
+        subprocess.run(["ld", "-m", "elf_i386", "-e", "start", "-Ttext", "0x7c00", "--oformat", "binary", "-o", disk,
+                        f"{source}.o"], check=True)
+        os.truncate(disk, 1 << 20)
+        cloud.create("whole", WHOLE.format(disk=f"{self.boot}/whole.img"))
+        with step("onevm deploy whole node01 (HVM), until it is RUNNING"):
+            cloud.cli("onevm", "deploy", "whole", "node01")
+            self.is_on(cloud, "whole", "node01")
+        assert self.os_type(cloud, "node01", "whole") == "hvm"
+        with step("onevm console whole: it hears a key and says so"):
+            said = self.console(cloud, "whole", ("heard -", "x"), ("heard x", ""))
+        assert "WHOLE heard -" in said and "WHOLE heard x" in said, said
+        shown = cloud.lab.on("node01", "virsh", "vncdisplay", cloud.vm("whole").findtext("DEPLOY_ID"))
+        port = 5900 + int(shown.strip().rsplit(":", 1)[1])
+        assert int(cloud.vm("whole").findtext("TEMPLATE/GRAPHICS/PORT")) == port
+        assert cloud.lab.front("bash", "-c", f"exec 3<>/dev/tcp/node01/{port}; timeout 60 head -c 12 <&3").startswith("RFB 003.")
+        with step("onevm terminate --hard whole"):
+            cloud.cli("onevm", "terminate", "--hard", "whole")
+            wait_for("whole gone", LONG, lambda: not self.still_known(cloud, "whole"))
+        assert not cloud.lab.xl("node01")
+        disk.unlink()
 
     def test_delete(self, cloud):
         with step("onevm delete mover"):
