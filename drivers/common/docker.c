@@ -5,6 +5,11 @@
 
 const RestSettings docker_settings = {"unix:" DOCKER_SOCKETS, "ssh://%h" DOCKER_SOCKETS, "Docker"};
 
+gboolean docker_is_podman(JsonObject *info)
+{
+    return json_object_has_member(info, "BuildahVersion");
+}
+
 static gboolean refused(const char *host, long status, const char *text, GError **error)
 {
     g_set_error(error, ONE_ERROR, status == 404 ? ONE_ERROR_NO_EXISTS : ONE_ERROR_ACTION,

@@ -11,6 +11,12 @@
 
 extern const RestSettings docker_settings;
 
+/* Where Podman's service has its own API beside Docker's; Docker has nothing there. */
+#define PODMAN "/v4.0.0/libpod"
+
+/* Of the answer to GET /info: Podman says so of itself, Docker nothing. */
+gboolean docker_is_podman(JsonObject *info);
+
 /* What identifies a container as a machine of oned's. */
 #define DOCKER_UUID "one.uuid"
 #define DOCKER_VID  "one.vid"

@@ -130,6 +130,7 @@ static gboolean append_host(GString *out, const ImRequest *request, const Sums *
     };
     im_append_host(out, &figures);
     im_append(out, "CONTAINER_STORAGE", json_text_at(info, "Driver"));
+    im_docker_append_lacks(out, request->host, info);
     g_string_append(out, outside.space->str);
     return TRUE;
 }
@@ -236,6 +237,7 @@ static void stop(DriverJob *job)
 {
     listener_stop(im_request_of(job)->host);
     rest_forget(im_request_of(job)->host);
+    im_docker_forget(im_request_of(job)->host);
     driver_job_succeed(job, NULL);
 }
 

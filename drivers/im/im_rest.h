@@ -21,5 +21,9 @@ char *im_lxd_event(JsonObject *event, const char **state);
 /* The same two for Docker; the container that an event is about. */
 gint64 im_docker_vid(const char *name, JsonObject *labels);
 char *im_docker_event(JsonObject *event);
+/* VMM_LACKS of a host, of which `info` is the engine's word; forgets what was found of it before.
+ */
+void im_docker_append_lacks(GString *out, const char *host, JsonObject *info);
+void im_docker_forget(const char *host);
 /* Listens to a host's events. */
 void im_lxd_listen(Listener *listener, GError **error);

@@ -98,7 +98,7 @@ static const VmmFlavour flavours[] = {
         .rest = &docker_settings,
         .engine = &docker_engine,
         .defaults = "vmm_exec_docker.conf",
-        .lacks = "SAVE,RESTORE,MIGRATE,RESET",
+        .lacks = "MIGRATE,RESET,CARRY",
         .has = "FREEZE,COLDCHECK",
     },
 };

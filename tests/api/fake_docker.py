@@ -16,6 +16,7 @@ class FakeDocker(FakeDaemon):
         self.registry = {"web:latest": "web", "web:2": "web:2"}
         self.commands, self.codes = [], {}
         self.networks, self.experimental = {"bridge", "lan"}, False
+        self.podman, self.runtime, self.starts, self.unready = False, {"name": "runc", "version": "runc version 1.1.5"}, 0, 0
         self.stubborn, self.short_lived, self.said = False, False, b"sh: nothing: not found\r\n"
         super().__init__(path)
 
@@ -24,7 +25,8 @@ class FakeDocker(FakeDaemon):
 
     def info(self, handler):
         handler.answer(200, {"Name": self.name, "NCPU": 4, "MemTotal": 8 << 30, "ServerVersion": "20.10.24", "Architecture": "x86_64",
-                             "CgroupVersion": "2", "Driver": "overlay2", "KernelVersion": "6.1.0", "ExperimentalBuild": self.experimental})
+                             "CgroupVersion": "2", "Driver": "overlay2", "KernelVersion": "6.1.0", "ExperimentalBuild": self.experimental,
+                             **({"BuildahVersion": "1.28.2"} if self.podman else {})})
 
     def network(self, handler, name):
         handler.answer(200, {"Name": name}) if name in self.networks else self.refuse(handler, 404, f"network {name} not found")
@@ -83,7 +85,8 @@ class FakeDocker(FakeDaemon):
         if self.known(handler, name):
             container = self.containers[name]
             handler.answer(200, {"Id": "id of " + name, "Name": "/" + name, "State": {"Status": container["status"], "ExitCode": container["code"],
-                                                                                          "OOMKilled": container.get("oom", False)},
+                                                                                          "OOMKilled": container.get("oom", False),
+                                                                                          "StartedAt": f"2026-01-01T00:00:00.{container.get('started', 0)}Z"},
                                  "Config": {"Labels": container["labels"], "StopSignal": "SIGQUIT", "Image": container.get("wanted", {}).get("Image", "")},
                                  "HostConfig": container.get("limits") or container.get("wanted", {}).get("HostConfig", {})})
 
@@ -92,9 +95,67 @@ class FakeDocker(FakeDaemon):
 
     def begin(self, handler, name):
         if self.known(handler, name):
-            container = self.containers[name]
-            container.update(status="running") if not self.short_lived else container.update(status="exited", code=127)
+            container, wanted = self.containers[name], handler.query.get("checkpoint")
+            if wanted and wanted not in container.get("checkpoints", {}):
+                self.refuse(handler, 404, f"checkpoint {wanted} does not exist")
+                return
+            if wanted and self.unready:
+                self.unready -= 1
+                self.refuse(handler, 500, "failed to upload checkpoint to containerd: content sha256:1: already exists")
+                return
+            container["memory"] = container["checkpoints"][wanted] if wanted else "new"
+            self.started(container)
             self.done(handler)
+
+    def started(self, container):
+        self.starts += 1
+        container.update(status="exited" if self.short_lived else "running", code=127 if self.short_lived else 0, started=self.starts, kept=None)
+
+    # -- checkpoints: Docker has them by names, Podman one in the container --
+
+    def save(self, handler, name):
+        if not self.known(handler, name):
+            return
+        container, wanted = self.containers[name], json.loads(handler.content)
+        assert wanted["Exit"] is True
+        kept = container.setdefault("checkpoints", {})
+        if container["status"] not in ("running", "paused") or wanted["CheckpointID"] in kept:
+            self.refuse(handler, 500, "cannot checkpoint container " + name)
+            return
+        kept[wanted["CheckpointID"]] = container.get("memory")
+        container.update(status="exited", code=137)
+        handler.answer(201, b"")
+
+    def list_saved(self, handler, name):
+        if self.known(handler, name):
+            handler.answer(200, [{"Name": checkpoint} for checkpoint in self.containers[name].get("checkpoints", {})])
+
+    def drop_saved(self, handler, name, checkpoint):
+        self.containers[name]["checkpoints"].pop(checkpoint)
+        self.done(handler)
+
+    def podman_info(self, handler):
+        handler.answer(200, {"host": {"ociRuntime": self.runtime}}) if self.podman else self.refuse(handler, 404, "page not found")
+
+    def podman_show(self, handler, name):
+        if self.known(handler, name):
+            handler.answer(200, {"State": {"Checkpointed": self.containers[name].get("kept") is not None}})
+
+    def podman_save(self, handler, name):
+        assert self.podman and handler.query.get("keep") == "true"
+        container = self.containers[name]
+        if container["status"] != "running":
+            self.refuse(handler, 500, f"\"{container['status']}\" is not running, cannot checkpoint: container state improper")
+            return
+        container.update(status="exited", kept=container.get("memory"))
+        handler.answer(200, {"Id": "id of " + name})
+
+    def podman_restore(self, handler, name):
+        container = self.containers[name]
+        assert container["kept"] is not None
+        container["memory"] = container["kept"]
+        self.started(container)
+        handler.answer(200, {"Id": "id of " + name})
 
     def logs(self, handler, name):
         handler.answer(200, self.said, "application/octet-stream")
@@ -199,6 +260,13 @@ class FakeDocker(FakeDaemon):
         handler.answer(200, {"ExitCode": self.codes[number], "Running": False})
 
     ROUTES = [
+        ("POST", "/containers/([^/]+)/checkpoints", save),
+        ("GET", "/containers/([^/]+)/checkpoints", list_saved),
+        ("DELETE", "/containers/([^/]+)/checkpoints/([^/]+)", drop_saved),
+        ("GET", "/v4.0.0/libpod/info", podman_info),
+        ("GET", "/v4.0.0/libpod/containers/([^/]+)/json", podman_show),
+        ("POST", "/v4.0.0/libpod/containers/([^/]+)/checkpoint", podman_save),
+        ("POST", "/v4.0.0/libpod/containers/([^/]+)/restore", podman_restore),
         ("GET", "/networks/([^/]+)", network),
         ("POST", "/containers/([^/]+)/exec", prepare_command),
         ("POST", "/exec/command([0-9]+)/start", run_command),

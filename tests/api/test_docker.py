@@ -2,6 +2,7 @@
 import hashlib
 import io
 import json
+import os
 import re
 import socket
 import tarfile
@@ -44,7 +45,7 @@ def docker(tmp_path):
 @pytest.fixture
 def vmm(docker, tmp_path):
     driver = DriverProcess("one_vmm", "docker", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
-    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET HAS=FREEZE" in driver.ready
+    assert "LACKS=MIGRATE,RESET,CARRY HAS=FREEZE" in driver.ready
     yield driver
     driver.end()
 
@@ -103,6 +104,43 @@ def test_what_docker_is_told(vmm, docker):
     assert host["PortBindings"] == {"80/tcp": [{"HostPort": "8080"}], "53/udp": [{"HostIp": "127.0.0.1", "HostPort": "5353"}]}
     assert host["Binds"] == ["data:/srv", "/etc/motd:/motd:ro"] and host["NetworkMode"] == "bridge" and host["Privileged"] is False
     assert host["Memory"] == 64 << 20 and host["NanoCpus"] == 500_000_000
+
+
+@pytest.mark.parametrize("podman", [False, True], ids=["docker", "podman"])
+def test_memory_is_saved(vmm, docker, podman):
+    """By the engine's checkpoint; what the engine says decides, not what was done before."""
+    docker.podman = podman
+    web = machine("h1", template=WEB)
+    vmm.fails("SAVE", 12, web, "one-12 is not there on h1")
+    vmm.ok("DEPLOY", 12, web)
+    mine = docker.containers["one-12"]
+    for again in range(2):
+        mine.update(memory=f"work {again}")
+        vmm.ok("SAVE", 12, web)
+        vmm.ok("SAVE", 12, web)
+        assert mine["status"] == "exited" and vmm.ok("POLL", 12, web).startswith("STATE=d")
+        docker.unready = 0 if podman else 2
+        assert vmm.ok("THAW" if again else "RESTORE", 12, web) == "one-12"
+        assert vmm.ok("RESTORE", 12, web) == "one-12" and mine["status"] == "running" and mine["memory"] == f"work {again}"
+    assert podman or len(mine["checkpoints"]) == 1, "those of earlier lives go"
+    mine["status"] = "paused"
+    assert vmm.ok("RESTORE", 12, web) == "one-12" and mine["status"] == "running", "it was suspended the other way"
+    mine["status"] = "paused"
+    vmm.ok("SAVE", 12, web)
+    vmm.ok("DEPLOY", 12, web)
+    assert mine["memory"] == "new"
+    mine["status"] = "exited"
+    for action in ("RESTORE", "THAW"):
+        vmm.fails(action, 12, web, "one-12 is off on h1, so it has lost what was in its memory")
+    vmm.fails("SAVE", 12, web, "its memory was not saved")
+    vmm.ok("DEPLOY", 12, web)
+    docker.spoil("POST .*/checkpoints?", status(500, {"message": "criu failed: type NOTIFY errno 0"}))
+    vmm.fails("SAVE", 12, web, "criu failed: type NOTIFY errno 0; one-12 goes on on h1")
+    assert mine["status"] == "running"
+    vmm.ok("SAVE", 12, web)
+    docker.spoil("POST .*/(start|restore)", status(500, {"message": "criu failed: restore"}))
+    vmm.fails("RESTORE", 12, web, "criu failed: restore; one-12 does not run on h1, which keeps its memory")
+    assert vmm.ok("RESTORE", 12, web) == "one-12"
 
 
 def container(pairs):
@@ -355,6 +393,36 @@ def test_events(im, vmm, docker):
     im.ok("STOPMONITOR", 3, "h1")
 
 
+@pytest.fixture
+def criu(tmp_path, monkeypatch):
+    """A program of that name for the hosts of these tests."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/criu"
+    program.write_text("#!/bin/sh\n[ $1 = check ] || echo 'Version: 4.1.1'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    return program
+
+
+def lacks(im):
+    text = report(im)
+    return tuple(re.search(f'(?m)^{name}="(.*)"$', text).group(1) for name in ("VMM_LACKS", "VMM_LACKS_WHY"))
+
+
+def test_what_an_engine_lacks(criu, im, docker):
+    assert lacks(im)[0] == "SAVE,RESTORE,MIGRATE" and "in /etc/docker/daemon.json" in lacks(im)[1]
+    docker.experimental = True
+    assert lacks(im)[0] == "MIGRATE"
+    docker.podman, docker.runtime = True, {"name": "crun", "version": "crun version 1.8.1\n+SYSTEMD +YAJL"}
+    assert lacks(im)[0] == "SAVE,RESTORE,MIGRATE" and "crun was built without CRIU: install runc" in lacks(im)[1]
+    docker.runtime = {"name": "crun", "version": "crun version 1.14\n+SYSTEMD +CRIU +YAJL"}
+    assert "SAVE" not in lacks(im)[0]
+    criu.write_text("#!/bin/sh\n[ $1 = check ] || { echo 'Version: 3.17.1'; exit 0; }\necho 'vdso: Unexpected rt vDSO area bounds'; exit 1\n")
+    assert "SAVE" not in lacks(im)[0], "CRIU is asked seldom"
+    im.ok("STOPMONITOR", 3, "h1")
+    assert lacks(im)[0] == "SAVE,RESTORE,MIGRATE" and "CRIU 3.17.1, which does not work: vdso: Unexpected" in lacks(im)[1]
+
+
 # ---- what goes wrong ----
 
 GARBAGE = [
@@ -437,6 +505,7 @@ def test_whole_life_with_oned(fresh, docker, tmp_path):
     one.action("resume", identity)
     one.wait(identity, "RUNNING")
     assert one.vm(identity).find("USER_TEMPLATE/ERROR") is None
+    assert one.xml("one.host.info", first).findtext("TEMPLATE/VMM_LACKS") == "SAVE,RESTORE,MIGRATE"
     one.action("suspend", identity)
     one.wait(identity, "SUSPENDED")
     assert docker.containers[name]["status"] == "paused"
@@ -447,6 +516,27 @@ def test_whole_life_with_oned(fresh, docker, tmp_path):
     one.action("terminate", identity)
     one.wait(identity, "DONE")
     assert not docker.containers
+
+
+def test_suspended_by_a_checkpoint_with_oned(criu, fresh, docker, tmp_path):
+    docker.experimental = True
+    one = fresh(DOCKER.format(tmp_path))
+    first = one.host("h1", "docker")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "web" ]')
+    name = f"one-{identity}"
+    docker.containers[name]["memory"] = "work"
+    one.action("suspend", identity)
+    one.wait(identity, "SUSPENDED")
+    assert docker.containers[name]["status"] == "exited"
+    one.fails("one.vm.action", "stop", identity, text="keeps the memory that it saves to itself")
+    docker.experimental = False
+    one.until(lambda: "SAVE" in one.xml("one.host.info", first).findtext("TEMPLATE/VMM_LACKS"), "that the engine lost it")
+    before = len(docker.told("GET", f"/containers/{name}/checkpoints"))
+    one.until(lambda: len(docker.told("GET", f"/containers/{name}/checkpoints")) > before, "a question for its memory")
+    assert one.state(identity) == "SUSPENDED", "its memory is there, so it is not off"
+    one.action("resume", identity)
+    one.wait(identity, "RUNNING")
+    assert docker.containers[name]["memory"] == "work"
 
 
 def test_what_only_administrators_may_ask_for(fresh, docker, tmp_path):

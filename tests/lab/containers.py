@@ -118,7 +118,14 @@ def end_all(lab):
 
 
 def need_criu(lab):
-    """One that works with this kernel, where the hosts look for it first; as `onehost prepare` gets it."""
+    """CRIU on the hosts; else a skip with the reason."""
+    why = bring_criu(lab)
+    if why:
+        pytest.skip(why)
+
+
+def bring_criu(lab):
+    """One that works with this kernel, where the hosts look for it first; as `onehost prepare` gets it. "", or why there is none."""
     kept = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "globule/criu"
     script = ROOT / "client/prepare/items.sh"
     if subprocess.run(["sh", "-c", "PATH=/usr/local/sbin:$PATH; criu check"], capture_output=True).returncode:
@@ -129,10 +136,10 @@ def need_criu(lab):
                              f"mkdir -p $work/lists/partial $work/cache/archives/partial $work/tree; get_criu; code=$?; "
                              f"tail -n 3 $work/said; rm -rf $work; exit $code"], capture_output=True, text=True)
             if made.returncode:
-                pytest.skip(f"CRIU does not work with this kernel, and that of Debian 13 cannot be had: {made.stdout[-300:]}{made.stderr[-300:]}")
-        shutil.copytree(kept, lab.dir / "criu", symlinks=True, dirs_exist_ok=True)  # the hosts have homes of their own
+                return f"CRIU does not work with this kernel, and that of Debian 13 cannot be had: {made.stdout[-300:]}{made.stderr[-300:]}"
+        if not (lab.dir / "criu").exists():
+            shutil.copytree(kept, lab.dir / "criu", symlinks=True)  # the hosts have homes of their own
         for host in lab.hosts:
             lab.on(host, "sh", "-c", f"mountpoint -q /usr/local/sbin || mount -t tmpfs tmpfs /usr/local/sbin; ln -sf {lab.dir}/criu/run /usr/local/sbin/criu")
     said = lab.on("node01", "sh", "-c", "PATH=/usr/local/sbin:$PATH; criu check 2>&1 || echo FAILED", check=False)
-    if "FAILED" in said:
-        pytest.skip(f"CRIU does not work on the lab's hosts: {said[-300:]}")
+    return f"CRIU does not work on the lab's hosts: {said[-300:]}" if "FAILED" in said else ""

@@ -90,7 +90,9 @@ class Engine:
         return (lab.local(host) / f"{self.name}.log").read_text(errors="replace")[-300:]
 
     def start(self, lab, host):
-        lab.on(host, "sh", "-c", f"mkdir -p /srv/local/{self.name} {os.path.dirname(self.socket)}; setsid {self.command} "
+        runtime = "--runtime " + shutil.which("runc") if shutil.which("runc") else ""  # Debian 12's crun knows no checkpoints
+        command = f"env PATH=/usr/local/sbin:$PATH {self.command.replace('RUNTIME', runtime)}"  # where CRIU is
+        lab.on(host, "sh", "-c", f"mkdir -p /srv/local/{self.name} {os.path.dirname(self.socket)}; setsid {command} "
                                  f"</dev/null >/srv/local/{self.name}.log 2>&1 & echo $! >/run/{self.name}-test.pid")
         wait_for(self.name, 60, lambda: "OK" in lab.on(host, "curl", "-s", "--unix-socket", self.socket, "http://d/_ping", check=False))
 
@@ -115,8 +117,8 @@ LXDS = {
 ENGINES = {
     "docker": Engine("docker", "dockerd", "/run/docker.sock",
                      "dockerd --iptables=false --ip6tables=false --bridge=none --storage-driver=overlay2 --data-root /srv/local/docker "
-                     "--exec-root /run/docker --pidfile /run/docker.pid -H unix:///run/docker.sock"),
+                     "--exec-root /run/docker --experimental --pidfile /run/docker.pid -H unix:///run/docker.sock"),
     "podman": Engine("podman", "podman", "/run/podman/podman.sock",
                      "podman --root /srv/local/podman --runroot /run/podman-root --cgroup-manager cgroupfs --events-backend file "
-                     "--storage-driver overlay system service --time 0 unix:///run/podman/podman.sock"),
+                     "--storage-driver overlay RUNTIME system service --time 0 unix:///run/podman/podman.sock"),
 }

@@ -1,6 +1,6 @@
 #include "drivers/vmm/check/container_check.h"
 
-#include "drivers/common/rest.h"
+#include "drivers/common/criu.h"
 #include "lib/base/error.h"
 #include <string.h>
 
@@ -9,14 +9,6 @@
 #define RESTART_MS   1500
 #define ASSUMED_RATE 125000000
 #define MIB          (1024 * 1024)
-#define LOOK_SECONDS 20
-
-/* Its version, then the first line of its complaint. */
-static const char look_for_criu[] =
-    "command -v criu >/dev/null 2>&1 || { echo 'no CRIU'; exit 0; }\n"
-    "version=$(criu --version 2>/dev/null | sed -n 's/^Version: *//p')\n"
-    "if said=$(criu check 2>&1); then echo \"CRIU $version, content\"\n"
-    "else echo \"CRIU $version, which does not work: $(echo \"$said\" | head -n 1)\"; fi\n";
 
 void container_facts_clear(ContainerFacts *facts)
 {
@@ -233,10 +225,9 @@ static void ask(const VmmAction *action, ContainerFacts *facts, guint which)
         host->unreachable = g_strdup(error->message);
         return;
     }
-    host->criu = rest_run(host->name, look_for_criu, LOOK_SECONDS, &error);
+    host->criu = criu_look(host->name, &error);
     if (!host->criu)
         host->criu = g_strdup_printf("CRIU was not looked for: %s", error->message);
-    (void)g_strstrip(host->criu);
 }
 
 void container_check(DriverJob *job)

@@ -5,13 +5,12 @@
 #include "lib/base/error.h"
 #include <string.h>
 
-/* Podman says of itself that its product is that; Docker nothing. */
 gboolean docker_ask_host(struct ContainerHost *host, GError **error)
 {
     g_autoptr(JsonObject) info = docker_do(host->name, "GET", "/info", NULL, NULL, error);
     if (!info)
         return FALSE;
-    gboolean podman = json_object_has_member(info, "BuildahVersion");
+    gboolean podman = docker_is_podman(info);
     host->daemon = g_strdup(podman ? "podman" : "docker");
     host->version = g_strdup(json_text_at(info, "ServerVersion"));
     host->kernel = g_strdup(json_text_at(info, "KernelVersion"));

@@ -10,6 +10,8 @@
 #define PROGRESS_SECONDS 20
 /* LCM_STATE of a machine that is started for the first time. */
 #define LCM_BOOT 2
+/* STATE of one whose memory is kept: it is neither here nor gone. */
+#define VM_STATE_SUSPENDED 5
 
 static const ContainerEngine *engine;
 
@@ -379,7 +381,10 @@ void container_poll(DriverJob *job)
         return;
     }
     g_autoptr(GString) text = g_string_new(NULL);
-    g_string_printf(text, "STATE=%c", letters[sight.presence]);
+    gboolean keeps = engine->keeps_memory && sight.presence == VMM_ABSENT && sight.document &&
+                     xml_get_int(action->vm, "STATE", 0) == VM_STATE_SUSPENDED &&
+                     engine->keeps_memory(action, sight.document);
+    g_string_printf(text, "STATE=%c", keeps ? '-' : letters[sight.presence]);
     if (engine->figures && (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED))
         engine->figures(action, text);
     g_autofree char *why = engine->why_off && sight.document && sight.presence != VMM_OTHER &&

@@ -5,7 +5,7 @@
  */
 #include "drivers/vmm/check/container_check.h"
 #include "drivers/vmm/container/container_exec.h"
-#include "drivers/vmm/docker/docker.h"
+#include "drivers/vmm/docker/docker_save.h"
 #include "drivers/vmm/stream_console.h"
 #include "lib/base/error.h"
 #include "lib/base/xml.h"
@@ -274,6 +274,7 @@ const ContainerEngine docker_engine = {
     .start = start_absent,
     .start_new = start_new,
     .why_off = why_off,
+    .keeps_memory = docker_keeps_memory,
     .ask_host = docker_ask_host,
     .ask_container = docker_ask_container,
     .run = docker_run_command,
@@ -285,7 +286,9 @@ const DriverAction docker_actions[] = {
     {"CANCEL", container_cancel, 120, DRIVER_URGENT},
     {"REBOOT", container_reboot, 120, DRIVER_URGENT},
     {"FREEZE", container_freeze, 120},
-    {"THAW", container_thaw, 120},
+    {"THAW", docker_restore, 3700},
+    {"SAVE", docker_save, 3700},
+    {"RESTORE", docker_restore, 3700},
     {"MIGRATECHECK", container_check, 90, DRIVER_URGENT},
     {"POLL", container_poll, 60, DRIVER_URGENT},
     {"EXEC", container_exec, 60, DRIVER_URGENT},
