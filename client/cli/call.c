@@ -95,8 +95,11 @@ static char *quoted_text(const Cli *cli, const char *param)
 static gboolean template_value(Cli *cli, const char *param, gint32 id, CliValue *value,
                                GError **error)
 {
-    char *text =
-        strcmp(param, "@new") == 0 ? cli_new_text(cli, error) : cli_template_text(cli, id, error);
+    const char *file = cli_option(cli, "file");
+    char *text = strcmp(param, "@new") == 0    ? cli_new_text(cli, error)
+                 : strcmp(param, "@file") != 0 ? cli_template_text(cli, id, error)
+                 : file != NULL                ? cli_read_template(file, error)
+                                               : g_strdup("");
     set_text(value, text);
     return text != NULL;
 }

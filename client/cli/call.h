@@ -11,6 +11,7 @@
  *   'stop'        this text; 'poweroff/hard' is poweroff-hard when --hard is given
  *   yes no -1     booleans and numbers
  *   @template     text of a file argument, of standard input, or from the editor
+ *   @file         text of the file that --file names, "" without it
  *   @new          text of a file argument or of standard input, with --name in it
  *   +image-type   text of this option, "" without it
  *   %snapshot:-1  whole number of this option; behind ":" what to send without it

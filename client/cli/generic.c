@@ -121,6 +121,12 @@ static gboolean read_number(const Cli *cli, const char *key, gint64 otherwise, g
     return text == NULL || g_ascii_string_to_signed(text, 10, 0, G_MAXINT32, number, NULL);
 }
 
+CliExit cli_run_absent(Cli *cli)
+{
+    fprintf(stderr, "%s %s: %s\n", cli->kind->program, cli->called, cli->command->help);
+    return CLI_FAILED;
+}
+
 CliExit cli_run_top(Cli *cli)
 {
     gint64 delay, count;

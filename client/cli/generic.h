@@ -12,6 +12,9 @@ CliExit cli_run_list(Cli *cli);
 char *cli_list_text(Cli *cli, xmlDoc *doc, GError **error);
 CliExit cli_run_top(Cli *cli);
 CliExit cli_run_wait(Cli *cli);
+/* A command of OpenNebula's that has nothing to do here: fails with the row's help, which says why
+ * and what to use instead. */
+CliExit cli_run_absent(Cli *cli);
 
 /* Prints one object: in a machine-readable format, or by `page`. */
 CliExit cli_show(Cli *cli, gint32 id, CliPage page);

@@ -179,19 +179,20 @@ static gboolean attach(Cli *cli, gint32 id, const char *method, const char *vect
 
 static gboolean attach_disk(Cli *cli, gint32 id, GError **error)
 {
-    static const Pair pairs[] = {{"image", "IMAGE_ID"},    {"disk-type", "TYPE"},
-                                 {"disk-size", "SIZE"},    {"target", "TARGET"},
-                                 {"prefix", "DEV_PREFIX"}, {"source", "SOURCE"},
-                                 {"format", "FORMAT"},     {"cache", "CACHE"}};
+    static const Pair pairs[] = {
+        {"image", "IMAGE_ID"}, {"disk-type", "TYPE"},    {"disk-size", "SIZE"},
+        {"target", "TARGET"},  {"prefix", "DEV_PREFIX"}, {"source", "SOURCE"},
+        {"format", "FORMAT"},  {"cache", "CACHE"},       {"discard", "DISCARD"}};
     return attach(cli, id, "one.vm.attach", "DISK", pairs, G_N_ELEMENTS(pairs), error);
 }
 
 static gboolean attach_nic(Cli *cli, gint32 id, GError **error)
 {
     static const Pair pairs[] = {
-        {"network", "NETWORK_ID"}, {"bridge", "BRIDGE"}, {"ip", "IP"}, {"mac", "MAC"},
-        {"model", "MODEL"},        {"target", "TARGET"}};
-    return attach(cli, id, "one.vm.attachnic", "NIC", pairs, G_N_ELEMENTS(pairs), error);
+        {"network", "NETWORK_ID"}, {"bridge", "BRIDGE"}, {"ip", "IP"},        {"mac", "MAC"},
+        {"model", "MODEL"},        {"target", "TARGET"}, {"alias", "PARENT"}, {"nic-name", "NAME"}};
+    const char *vector = cli_option(cli, "alias") != NULL ? "NIC_ALIAS" : "NIC";
+    return attach(cli, id, "one.vm.attachnic", vector, pairs, G_N_ELEMENTS(pairs), error);
 }
 
 static gboolean attach_pci(Cli *cli, gint32 id, GError **error)

@@ -275,6 +275,23 @@ static CliExit replace_by(char *const *words)
     return CLI_FAILED;
 }
 
+/* Where to log in: at the card of that number; else at the one with SSH = YES, else at the first
+ * with an address; "" when there is none. (borrowed) */
+static const char *card_address(xmlNode *vm, const char *number)
+{
+    const char *address = "";
+    for (xmlNode *nic = xml_find(vm, "TEMPLATE/NIC"); nic != NULL; nic = xml_next_same(nic)) {
+        const char *own = cli_xml_text(nic, "IP");
+        gboolean meant = number != NULL ? strcmp(cli_xml_text(nic, "NIC_ID"), number) == 0
+                                        : g_ascii_strcasecmp(cli_xml_text(nic, "SSH"), "YES") == 0;
+        if (meant && *own != '\0')
+            return own;
+        if (number == NULL && *address == '\0')
+            address = own;
+    }
+    return address;
+}
+
 CliExit cli_vm_ssh(Cli *cli)
 {
     g_autoptr(GError) error = NULL;
@@ -282,10 +299,12 @@ CliExit cli_vm_ssh(Cli *cli)
     if (doc == NULL)
         return cli_fail(cli, error);
     xmlNode *vm = xmlDocGetRootElement(doc);
-    const char *address = "";
-    for (xmlNode *nic = xml_find(vm, "TEMPLATE/NIC"); nic != NULL && *address == '\0';
-         nic = xml_next_same(nic))
-        address = cli_xml_text(nic, "IP");
+    const char *address = card_address(vm, cli_option(cli, "nic-id"));
+    if (*address == '\0' && cli_option(cli, "nic-id") != NULL) {
+        fprintf(stderr, "%s has no network card %s with an IP; `onevm show %s` lists them\n",
+                cli_xml_text(vm, "NAME"), cli_option(cli, "nic-id"), cli_xml_text(vm, "ID"));
+        return CLI_FAILED;
+    }
     if (*address == '\0') {
         fprintf(stderr,
                 "no address of %s is known: none of its network cards has an IP. `onevm "
@@ -294,6 +313,15 @@ CliExit cli_vm_ssh(Cli *cli)
         return CLI_FAILED;
     }
     const char *login = cli_word(cli, 1) != NULL ? cli_word(cli, 1) : "root";
-    char *words[] = {"ssh", "-l", (char *)login, "--", (char *)address, NULL};
-    return replace_by(words);
+    const char *more = cli_option(cli, "ssh-options"), *command = cli_option(cli, "ssh-command");
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_auto(GStrv) options = g_strsplit_set(more != NULL ? more : "", " ", -1);
+    g_ptr_array_add(words, "ssh");
+    for (guint i = 0; options[i] != NULL; i++)
+        if (*options[i] != '\0')
+            g_ptr_array_add(words, options[i]);
+    const char *last[] = {"-l", login, "--", address, command, NULL};
+    for (guint i = 0; i < G_N_ELEMENTS(last); i++)
+        g_ptr_array_add(words, (gpointer)last[i]);
+    return replace_by((char *const *)words->pdata);
 }

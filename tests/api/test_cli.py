@@ -375,6 +375,9 @@ def test_ssh(shell):
     (shell.bin / "ssh").write_text('#!/bin/sh\necho "$(basename "$0") $*"\n')
     (shell.bin / "ssh").chmod(0o755)
     assert shell.on_terminal("onevm ssh xen01 ann") == "ssh -l ann -- 10.9.8.7\n"
+    words = shell.run(["onevm", "ssh", "xen01", "--ssh-options", "-o ConnectTimeout=5", "--cmd", "uptime"])
+    assert words == "ssh -o ConnectTimeout=5 -l root -- 10.9.8.7 uptime\n"
+    assert "no network card 7 with an IP" in shell.error("onevm ssh xen01 --nic-id 7", FAILED)
 
 
 # ---- failures ----

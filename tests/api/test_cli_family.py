@@ -3,6 +3,7 @@ and what the likely mistakes are answered with."""
 import base64
 import json
 import re
+from pathlib import Path
 
 import pytest
 from api.test_cli import FAILED, NO_OBJECT, USAGE, Shell
@@ -408,6 +409,58 @@ def test_images(real, one):
     real.run("onetemplate delete both,plain")
     real.run("oneimage delete web1,web2")
     one.until(lambda: real.run("oneimage list --csv --no-header -l ID").strip() == "", "the images to be gone")
+
+
+def test_save(real, one):
+    """A machine that is off becomes a template, and its disk an image."""
+    store = int(made(real.run("onedatastore create", text="NAME = kept\nDS_MAD = dummy\nTM_MAD = dummy\n")))
+    one.until(lambda: int(one.xml("one.datastore.info", store).findtext("TOTAL_MB")) > 0, "the datastore to be measured")
+    made(real.run("oneimage create -d kept --name root --type DATABLOCK --size 1 --wait"))
+    made(real.run("onetemplate create", text="NAME = small\nCPU = 0.1\nMEMORY = 32\nNOTE = mine\nDISK = [ IMAGE = root, CACHE = none ]\nDISK = [ TYPE = fs, SIZE = 3 ]\n"))
+    machine = made(real.run("onetemplate instantiate small --name grown --memory 48 --hold"))
+    assert "grown must be off to be saved" in real.error("onevm save grown other", FAILED)
+    real.run("onevm deploy grown h1 --wait")
+    real.run("onevm poweroff grown --wait")
+    template = re.fullmatch(r"Template ID: (\d+)\n", real.run("onevm save grown other --persistent")).group(1)
+    text = one.xml("one.template.info", int(template)).find("TEMPLATE")
+    assert [text.findtext(name) for name in ("MEMORY", "NOTE", "SAVED_TEMPLATE_ID")][:2] == ["48", "mine"]
+    image, volatile = text.findall("DISK")
+    assert row(real, "oneimage", "other-disk-0", "ID,PER,DATASTORE") == f"{image.findtext('IMAGE_ID')},Yes,kept"
+    assert {child.tag: child.text for child in image} == {"IMAGE_ID": image.findtext("IMAGE_ID"), "CACHE": "none"}
+    assert volatile.findtext("SIZE") == "3" and volatile.find("DISK_ID") is None
+    # What fails in the middle leaves nothing: a name of an image is taken.
+    made(real.run("oneimage create -d kept --name third-disk-0 --type DATABLOCK --size 1 --wait"))
+    assert "already taken" in real.error("onevm save grown third", FAILED)
+    assert "third" not in real.run("onetemplate list") and one.state(int(machine)) == "POWEROFF"
+    plain = one.allocate(name="plain-one")
+    assert "made from no template" in real.error(f"onevm save {plain} x", FAILED)
+    assert "No ports of hosts lead to machines" in real.error("onevm port-forward grown", FAILED)
+    real.run(f"onevm terminate --hard grown,{plain} --wait")
+    real.run("onetemplate delete other --recursive")
+    real.run("onetemplate delete small")
+    assert "nothing to copy" in real.error("onezone serversync south", FAILED)
+
+
+def test_tokens(real):
+    """Files with one token each, for ONE_AUTH."""
+    for group in ("", " --group oneadmin"):
+        real.run("oneuser login --force --time 600" + group, ONE_AUTH=str(real.home / "auth"))
+    (real.home / ".one" / "one_auth").unlink()
+    page = real.run("oneuser show")
+    everywhere, users = (re.search(rf"\n +{egid} .* ([0-9a-f]{{40,}}) *\n", page).group(1) for egid in ("-1", "0"))
+    said = real.run("oneuser token-set --group oneadmin")
+    path = re.fullmatch(r"export ONE_AUTH='(.*)'; export ONE_EGID=0\n", said).group(1)
+    assert Path(path).read_text() == f"oneadmin:{users}" and Path(path).stat().st_mode & 0o777 == 0o600
+    assert real.run("oneuser show", ONE_AUTH=path)
+    assert real.run("oneuser token-set --global").endswith("ONE_EGID=-1\n") and everywhere
+    assert f"{users}" in Path(real.run(f"oneuser token-set --token {users[:12]}").split("'")[1]).read_text()
+    assert "which token?" in real.error("oneuser token-set", USAGE)
+    assert "no valid token for that group" in real.error("oneuser token-set --group users", NO_OBJECT)
+    assert 'begins with "zzz"' in real.error("oneuser token-delete zzz", NO_OBJECT)
+    assert real.run(f"oneuser token-delete {users[:12]}") == f"{path} is removed\n"
+    assert users not in real.run("oneuser show")
+    real.run("oneuser token-delete-all oneadmin")
+    assert "cannot be searched for" in real.error("oneuser passwdsearch ssh word", FAILED)
 
 
 def test_quotas(real):

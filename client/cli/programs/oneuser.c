@@ -7,6 +7,7 @@
 #include "client/cli/options.h"
 #include "client/cli/quota.h"
 #include "client/cli/user_login.h"
+#include "client/cli/user_token.h"
 #include "client/cli/xml.h"
 
 #include <errno.h>
@@ -266,11 +267,7 @@ static CliExit run_login(Cli *cli)
         return run_signed_login(cli, seconds);
     const char *user = cli_word(cli, 0);
     /* A user who is named here logs in with the password; else the present login is used. */
-    if (user != NULL && cli_option(cli, "user") == NULL) {
-        GPtrArray *as = g_ptr_array_new_with_free_func(g_free);
-        g_ptr_array_add(as, g_strdup(user));
-        g_hash_table_insert(cli->options, (gpointer) "user", as);
-    }
+    user_act_as(cli, user);
     WireClient *wire = cli_wire(cli, &error);
     if (wire == NULL ||
         (egid != NULL && !cli_find_id(cli, cli_kind_of_word("group"), egid, &group, &error)))
@@ -326,8 +323,13 @@ static const CliCommand commands[] = {
     {NULL, "key", "", "ssh x509 key cert", NULL, NULL, NULL, 0, run_key,
      "Prints what stands in the place of a password for users who log in with a key. For `oneuser "
      "chauth USER ssh WORD`; with --x509 the subject of the certificate."},
-    {NULL, "token-delete", "text:username text:token", NULL, "one.user.login", "$0 $1 0 -1", NULL,
-     0, NULL, "Makes a login token invalid."},
+    {NULL, "token-set", "text:username?", "token egid global", NULL, NULL, NULL, 0, user_token_set,
+     "Prints what lets a shell act with one of your tokens. Its login is kept in a file below "
+     "~/.one, which ONE_AUTH then names: eval \"$(oneuser token-set --group staff)\"."},
+    {NULL, "token-delete", "text:username_or_token text:token?", NULL, NULL, NULL, NULL, 0,
+     user_token_delete,
+     "Makes a login token invalid, and removes its file. Of your own tokens its beginning will "
+     "do; of another user's it is named in full behind the user."},
     {NULL, "token-delete-all", "text:username", NULL, "one.user.login", "$0 '' 0 -1", NULL, 0, NULL,
      "Makes all login tokens of a user invalid."},
     {NULL, "enable", "user...", NULL, "one.user.enable", "id yes", NULL, 0, NULL,
@@ -336,6 +338,10 @@ static const CliCommand commands[] = {
      "Lets a user not log in any more."},
     {NULL, "chauth", "user... text:driver password:password?", HASHES, NULL, NULL, NULL, 0,
      run_chauth, "Changes how a user is authenticated."},
+    {NULL, "passwdsearch", "text:driver password:password", "csv csv-del " CLI_FORMATS, NULL, NULL,
+     NULL, 0, cli_run_absent,
+     "The server shows nobody what it keeps instead of passwords, so they cannot be searched for. "
+     "`oneuser list -f AUTH=ssh` lists the users of a driver."},
     {NULL, "encode", "text:username password:password?", "read-file", NULL, NULL, NULL, 0,
      run_encode,
      "Prints user and password as they stand in an authentication file. Blanks and other special "

@@ -4,6 +4,7 @@
 #include "client/cli/vm_create.h"
 #include "client/cli/vm_list.h"
 #include "client/cli/vm_move.h"
+#include "client/cli/vm_save.h"
 #include "client/cli/sched.h"
 #include "client/cli/vm_state.h"
 #include "client/cli/wait.h"
@@ -39,15 +40,20 @@ static const CliCommand commands[] = {
      "a signal ends it or the console is closed."},
     {NULL, "vnc", "vm", NULL, NULL, NULL, NULL, 0, cli_vm_vnc,
      "Tells how to reach the screen of a running machine: address, port and password."},
-    {NULL, "ssh", "vm text:login?", NULL, NULL, NULL, NULL, 0, cli_vm_ssh,
-     "Logs in to the machine by ssh. As root, or the given login, at the first address of its "
-     "network cards."},
+    {NULL, "ssh", "vm text:login?", "nic-id ssh-command ssh-options", NULL, NULL, NULL, 0,
+     cli_vm_ssh,
+     "Logs in to the machine by ssh. As root, or the given login, at the address of --nic-id, of "
+     "the card with SSH = YES, or of the first that has one."},
+    {NULL, "port-forward", "vm text:port?", "nic-id", NULL, NULL, NULL, 0, cli_run_absent,
+     "No ports of hosts lead to machines: they have addresses of their own in their networks. "
+     "`onevm ssh` logs in there; from elsewhere `ssh -J HOST -L PORT:ADDRESS:PORT LOGIN@ADDRESS` "
+     "leads through the host."},
     {NULL, "wait", "vm... text:state?", "wait-timeout", NULL, NULL, "RUNNING", 0, cli_run_wait,
      "Waits until machines are in a state. RUNNING unless told; any state will do, such as "
      "POWEROFF, SUSPENDED, DONE or BOOT."},
 
-    {"Run and stop", "deploy", "vm... host datastore?", "enforce " CLI_WAIT, "one.vm.deploy",
-     "id $1 ?enforce $2:-1 ''", "RUNNING", 1, NULL,
+    {"Run and stop", "deploy", "vm... host datastore?", "enforce file " CLI_WAIT, "one.vm.deploy",
+     "id $1 ?enforce $2:-1 @file", "RUNNING", 1, NULL,
      "Starts a waiting machine on a host. Without it the scheduler chooses one."},
     {NULL, "hold", "vm...", CLI_SCHEDULE " " CLI_WAIT, "one.vm.action", "'hold' id", "HOLD", 0,
      cli_act, "Keeps a waiting machine from being started."},
@@ -145,8 +151,8 @@ static const CliCommand commands[] = {
      "Gives a machine to another group."},
 
     {"Disks, network cards, snapshots", "disk-attach", "vm",
-     "file image source target prefix disk-type disk-size format cache " CLI_WAIT, NULL, NULL,
-     CLI_AT_REST, 0, cli_vm_disk_attach,
+     "file image source target prefix disk-type disk-size format cache discard " CLI_WAIT, NULL,
+     NULL, CLI_AT_REST, 0, cli_vm_disk_attach,
      "Attaches a disk, also to a machine that runs. An image, a file of the hosts (--source), or "
      "an empty one with --type and --size."},
     {NULL, "disk-detach", "vm number:diskid", CLI_WAIT, "one.vm.detach", "id $1", CLI_AT_REST, 0,
@@ -158,6 +164,11 @@ static const CliCommand commands[] = {
     {NULL, "disk-saveas", "vm number:diskid text:img_name", "image-type snapshot",
      "one.vm.disksaveas", "id $1 $2 +image-type %snapshot:-1", NULL, 0, NULL,
      "Saves a disk as a new image. Of the type of the disk's image unless --type tells another."},
+    {NULL, "save", "vm text:name", "image-persistent wait-timeout", NULL, NULL, "POWEROFF", 0,
+     cli_vm_save,
+     "Makes a template of a machine that is off, to make others like it. A copy of the template it "
+     "was made from, with its capacity and cards of now; each disk of an image is saved as a new "
+     "image, NAME-disk-0 and so on."},
     {NULL, "disk-snapshot-create", "vm number:diskid text:name", CLI_SCHEDULE " " CLI_WAIT,
      "one.vm.disksnapshotcreate", "id $1 $2", CLI_AT_REST, 0, cli_act,
      "Takes a snapshot of a disk. It is a copy beside the disk, also while the guest runs."},
@@ -171,8 +182,9 @@ static const CliCommand commands[] = {
      "Puts a disk of a machine that is off back to a snapshot."},
     {NULL, "disk-snapshot-rename", "vm number:diskid number:snapshot_id text:name", NULL,
      "one.vm.disksnapshotrename", "id $1 $2 $3", NULL, 0, NULL, "Renames a snapshot of a disk."},
-    {NULL, "nic-attach", "vm", "file network bridge ip mac model target " CLI_WAIT, NULL, NULL,
-     CLI_AT_REST, 0, cli_vm_nic_attach, "Attaches a network card, also to a machine that runs."},
+    {NULL, "nic-attach", "vm", "file network bridge ip mac model target alias nic-name " CLI_WAIT,
+     NULL, NULL, CLI_AT_REST, 0, cli_vm_nic_attach,
+     "Attaches a network card, also to a machine that runs."},
     {NULL, "nic-detach", "vm number:nicid", CLI_WAIT, "one.vm.detachnic", "id $1", CLI_AT_REST, 0,
      NULL, "Detaches a network card."},
     {NULL, "nic-update", "vm number:nicid file?", "append " CLI_WAIT, "one.vm.updatenic",
@@ -187,7 +199,8 @@ static const CliCommand commands[] = {
      "options say; of an undeployed machine the host is chosen to have one."},
     {NULL, "pci-detach", "vm number:pciid", NULL, "one.vm.detachpci", "id $1", NULL, 0, NULL,
      "Takes a PCI device from a machine that is off."},
-    {NULL, "exec", "vm... text:command", NULL, "one.vm.exec", "id $1 ''", NULL, 0, NULL,
+    {NULL, "exec", "vm... text:command", "exec-stdin", "one.vm.exec", "id $1 +exec-stdin", NULL, 0,
+     NULL,
      "Runs a command in the guest, by its agent. What becomes of it is shown by `onevm show`."},
     {NULL, "exec-retry", "vm...", NULL, "one.vm.retryexec", "id", NULL, 0, NULL,
      "Runs the last command once more."},

@@ -98,6 +98,9 @@ static const CliCommand commands[] = {
             "..., ENDPOINT = ... ]."),
     CLI_ROW("server-del", "zone number:serverid", NULL, "one.zone.delserver", "id $1", NULL,
             "Forgets a server of the zone."),
+    CLI_ROW("serversync", "text:server", "sync-db", NULL, NULL, cli_run_absent,
+            "There is nothing to copy: one server leads a zone, and no other follows it. `oned "
+            "--backup FILE` copies its database while it runs."),
     CLI_ROW("server-reset", "zone number:serverid", NULL, "one.zone.resetserver", "id $1", NULL,
             "Sends a server its log anew. There is none here: nothing is done."),
     CLI_ROWS_END,
