@@ -135,7 +135,9 @@ static gboolean take_lock(Oned *oned, GError **error)
                     "another oned runs with the state in %s; stop it first (`one stop`)",
                     oned->var);
     else
-        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "%s: %s", path, g_strerror(errno));
+        g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                    "%s: %s. Its directory must exist and belong to the user who runs oned", path,
+                    g_strerror(errno));
     return FALSE;
 }
 

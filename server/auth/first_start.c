@@ -94,6 +94,9 @@ gboolean credentials_find(Credentials *credentials, GError **error)
         if (!make_file(credentials->path, error))
             return FALSE;
     }
-    return g_file_get_contents(credentials->path, &text, NULL, error) &&
-           read_line(credentials, text, error);
+    if (g_file_get_contents(credentials->path, &text, NULL, error))
+        return read_line(credentials, text, error);
+    g_prefix_error(error, "the administrator's name and password cannot be read (let the user who "
+                          "runs oned read them, or set ONE_AUTH to another file): ");
+    return FALSE;
 }

@@ -62,7 +62,8 @@ static char *read_file(const char *path, GError **error)
     }
     if (g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         return g_strdup("");
-    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Cannot read the configuration: %s",
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                "Cannot read the configuration: %s. The user who runs oned must be able to",
                 why->message);
     return NULL;
 }

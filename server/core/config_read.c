@@ -222,6 +222,15 @@ static gboolean take_attribute(Reader *reader, const ConfigRow *row)
     }
 }
 
+/* Hooks stood in this file until they became objects. */
+static gboolean is_hook(const char *key)
+{
+    static const char *const keys[] = {"VM_HOOK",   "HOST_HOOK",  "IMAGE_HOOK",   "VNET_HOOK",
+                                       "USER_HOOK", "GROUP_HOOK", "VROUTER_HOOK", NULL};
+
+    return g_strv_contains(keys, key);
+}
+
 /* Older names first: when a file has both, the present name counts. */
 static gboolean take_all(Reader *reader, const Template *file, gboolean older)
 {
@@ -235,7 +244,9 @@ static gboolean take_all(Reader *reader, const Template *file, gboolean older)
         reader->at = template_nth(file, i);
         row = config_row_any(reader->at->name);
         if (!row)
-            note(reader->unknown, reader->at->name);
+            note(reader->unknown, is_hook(reader->at->name)
+                                      ? "hooks (register them with `onehook create`)"
+                                      : reader->at->name);
         else if (older == (config_row(reader->at->name) == NULL) && !take_attribute(reader, row))
             return FALSE;
     }

@@ -164,7 +164,7 @@ const ConfigRow config_rows[] = {
     {"API_LIST_ORDER", CONFIG_WORD, "DESC", .words = "ASC DESC", .flags = CONFIG_RELOAD, .help =
      "Order of pools, by id."},
     {"VNC_PORTS", CONFIG_VECTOR, .help = "Ports of the machines' screens."},
-    {"VNC_PORTS/START", CONFIG_INT, "5900", 1, 65535, .help = "First port; machine ID adds to it."},
+    {"VNC_PORTS/START", CONFIG_INT, "5900", 1, 65535, .older = "VNC_BASE_PORT", .help = "First port; machine ID adds to it."},
     {"VNC_PORTS/RESERVED", CONFIG_TEXT, "32768:65535", .help =
      "Ports and ranges not to use, such as 6800, 32768:65535."},
     {"VM_ADMIN_OPERATIONS", CONFIG_TEXT,

@@ -24,6 +24,9 @@
 /* What a caller may wait in the queue of the kernel while all threads are busy. */
 #define BACKLOG 4096
 
+/* How often it is told that there are no more connections. */
+#define TELL_FULL_USEC (60 * G_USEC_PER_SEC)
+
 /* How long a thread sleeps at most; shorter once the end has begun. */
 #define NAP_MSEC      1000
 #define LAST_NAP_MSEC 5
@@ -175,6 +178,22 @@ static enum MHD_Result admit(void *data, const struct sockaddr *address, socklen
     return peers_admit(hub->peers, address) ? MHD_YES : MHD_NO;
 }
 
+/* Who comes next waits until another one leaves, which looks from outside as if nothing ran. */
+static void tell_when_full(const RequestHub *hub)
+{
+    static _Atomic gint64 told;
+    gint64 now = g_get_monotonic_time();
+    if (peers_count(hub->peers) < hub->options.connections ||
+        (told != 0 && now - told < TELL_FULL_USEC))
+        return;
+    told = now;
+    log_warning(
+        "HTTP",
+        "All %u connections are taken: new callers wait until one is closed. Raise MAX_CONN, "
+        "or lower KEEPALIVE_TIMEOUT",
+        hub->options.connections);
+}
+
 static void connection_changed(void *data, struct MHD_Connection *connection, void **slot,
                                enum MHD_ConnectionNotificationCode code)
 {
@@ -186,6 +205,7 @@ static void connection_changed(void *data, struct MHD_Connection *connection, vo
         const union MHD_ConnectionInfo *fd =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *slot = peers_add(hub->peers, fd->connect_fd, peer);
+        tell_when_full(hub);
     } else if (*slot) {
         peers_remove(hub->peers, *slot);
         *slot = NULL;

@@ -107,7 +107,8 @@ static gboolean run(Rows *rows, sqlite3_stmt *statement, const char *what, GErro
     gboolean done = code == SQLITE_DONE || code == SQLITE_ROW;
     if (!done) {
         rows->lacked_room = lacks_room(code);
-        sqlite_failed(rows->db, what, error);
+        g_autofree char *task = g_strdup_printf("write (%s)", what);
+        sqlite_failed(rows->db, task, error);
     }
     sqlite3_reset(statement);
     return done;
@@ -247,8 +248,10 @@ gboolean rows_load(sqlite3 *db, const StoreTable *table, StoreRow row, gpointer 
         read_values(statement, table, values);
         going = row(values, data, error);
     }
-    if (going && code != SQLITE_DONE)
-        going = sqlite_failed(db, table->name, error);
+    if (going && code != SQLITE_DONE) {
+        g_autofree char *task = g_strdup_printf("read table %s", table->name);
+        going = sqlite_failed(db, task, error);
+    }
     sqlite3_finalize(statement);
     return going;
 }

@@ -10,10 +10,13 @@
 gboolean sqlite_failed(sqlite3 *db, const char *what, GError **error)
 {
     const char *path = sqlite3_db_filename(db, NULL);
-    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "Database %s: cannot %s: %s (SQLite %d%s%s)",
-                path ? path : "?", what, sqlite3_errmsg(db), sqlite3_extended_errcode(db),
-                sqlite3_system_errno(db) ? ", " : "",
-                sqlite3_system_errno(db) ? g_strerror(sqlite3_system_errno(db)) : "");
+    int code = sqlite3_extended_errcode(db);
+    gboolean damaged = (code & 0xff) == SQLITE_CORRUPT || (code & 0xff) == SQLITE_NOTADB;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
+                "Database %s: cannot %s: %s (SQLite %d%s%s)%s", path ? path : "?", what,
+                sqlite3_errmsg(db), code, sqlite3_system_errno(db) ? ", " : "",
+                sqlite3_system_errno(db) ? g_strerror(sqlite3_system_errno(db)) : "",
+                damaged ? ". Put a backup in its place (`oned --backup FILE` makes them)" : "");
     return FALSE;
 }
 

@@ -70,6 +70,8 @@ def test_old_spelling(fresh):
     one = fresh("""HOST_MONITORING_INTERVAL = 1
 VM_POLLING_INTERVAL = 1
 VM_DIR = "/srv/vms"
+VNC_BASE_PORT = 5950
+VM_HOOK = [ name = "on_boot", on = "RUNNING", command = "boot.rb" ]
 IM_MAD = [ name = "im_old", executable = "one_im", arguments = "dummy" ]
 VM_MAD = [ name = "vmm_old", executable = "one_vmm", arguments = "dummy", default = "vmm_xen/vmm_xen.conf", type = "xen" ]
 TM_MAD = [ name = "tm_nfs", executable = "one_tm", arguments = "tm_nfs/tm_nfs.conf", default = "tm_nfs/tm_nfs.conf" ]
@@ -77,6 +79,8 @@ TM_MAD = [ name = "tm_nfs", executable = "one_tm", arguments = "tm_nfs/tm_nfs.co
     reply = one.call("one.host.allocate", "node01", "im_old", "vmm_old", "tm_nfs")
     assert reply[0] is True, reply
     one.wait_host(reply[1], "MONITORED")
+    assert one.xml("one.system.config").findtext("VNC_PORTS/START") == "5950"
+    assert "hooks (register them with `onehook create`)" in one.log()
 
 
 def test_shipped_file(fresh):
@@ -201,6 +205,15 @@ def test_first_start_makes_a_password(fresh):
     one.client(first).ok("one.user.info", 0)
 
 
+def test_secret_that_cannot_be_read(fresh):
+    one = fresh(start=False)
+    secret = one.directory / ".one" / "one_auth"
+    secret.unlink()
+    secret.mkdir()
+    ended = one.command("-f")
+    assert ended.returncode != 0 and str(secret) in ended.stdout and "set ONE_AUTH" in ended.stdout, ended.stdout
+
+
 @pytest.mark.parametrize("content", ["", "nocolon", ":nouser", "serveradmin:x", "a b:c", "oneadmin:"])
 def test_odd_secret(fresh, content):
     one = fresh(start=False)
@@ -264,6 +277,10 @@ def test_check_of_a_damaged_file(fresh):
     path.write_bytes(content)
     ended = one.command("--check")
     assert ended.returncode != 0 and "one.db" in ended.stdout, ended.stdout
+    content[4096:6000] = b"\xff" * 1904
+    path.write_bytes(content)
+    ended = one.command("-f")
+    assert ended.returncode != 0 and "one.db: cannot read" in ended.stdout and "backup" in ended.stdout, ended.stdout
 
 
 def test_newer_database_is_refused(fresh):

@@ -265,3 +265,13 @@ def test_memory_stays_flat(limited):
     many()
     many()
     assert limited.resident() < before + (300 if SANITIZED else 4)  # a sanitizer keeps what is freed for a while
+
+
+def test_connections_that_are_all_taken(fresh):
+    """Who comes then waits for another one to leave; the log says why."""
+    one = fresh("MAX_CONN = 4\nHTTP_THREADS = 1\n")
+    taken = [socket.create_connection(("127.0.0.1", one.port), PATIENCE) for _ in range(4)]
+    one.until(lambda: "All 4 connections are taken" in one.log(), "the warning")
+    for connection in taken:
+        connection.close()
+    assert one.ok("one.system.version")
