@@ -31,6 +31,7 @@ struct SchedLoop {
     SchedServer server;
     SchedWorkers *workers;
     SchedMemory *memory;
+    char *trouble; /* the failure that was told last */
 };
 
 /* What every order needs to know. */
@@ -65,6 +66,7 @@ void sched_loop_free(SchedLoop *loop)
     wire_client_free(loop->client);
     sched_config_free(loop->config);
     sched_config_free(loop->coming);
+    g_free(loop->trouble);
     g_free(loop);
 }
 
@@ -298,11 +300,20 @@ static gboolean rest(SchedLoop *loop, const SchedOutcome *outcome, GError **erro
     return TRUE;
 }
 
-/* Sleeps after a failure, longer each time; says so once. */
+/* Sleeps after a failure, longer each time; says so once, and again only what is another reason
+ * than why oned cannot be reached: a server that is away fails in more than one way. */
 static gint64 back_off(SchedLoop *loop, gint64 last, const GError *error)
 {
+    gboolean same = !g_strcmp0(loop->trouble, error->message);
     if (last == 0)
-        log_error(MODULE, "%s. Trying again until it works", error->message);
+        log_error(MODULE, "%s%s Trying again until it works", error->message,
+                  g_str_has_suffix(error->message, "?") ? "" : ".");
+    else if (!same && !is_lost(error))
+        log_error(MODULE, "Still not: %s", error->message);
+    if (last == 0 || !is_lost(error)) {
+        g_free(loop->trouble);
+        loop->trouble = g_strdup(error->message);
+    }
     gint64 time = last == 0 ? RETRY_LEAST : MIN(2 * last, RETRY_MOST);
     g_usleep(time);
     return time;

@@ -383,6 +383,19 @@ def test_oned_goes_and_comes_back(fake, scheduler):
     until(lambda: second.orders, "the machine is placed")
 
 
+def test_another_failure_is_told(fake, scheduler):
+    """Of a server that fails in one way and then in another, such as with a wrong password, both are told, and each once."""
+    server = fake()
+    server.one_vmpool_info = server.one_vmpool_infoextended = lambda *_: [False, "[one.vmpool.info] first reason", 2048]
+    process = scheduler(server.port)
+    until(lambda: "first reason. Trying again until it works" in log_of(process), "the first reason")
+    server.one_vmpool_info = server.one_vmpool_infoextended = lambda *_: [False, "[one.vmpool.info] second reason", 256]
+    until(lambda: "second reason" in log_of(process), "the second")
+    calls = len(server.calls)
+    until(lambda: len(server.calls) > calls + 4, "more tries")
+    assert log_of(process).count("first reason") == log_of(process).count("second reason") == 1, log_of(process)
+
+
 def test_one_at_a_time(fake, scheduler):
     server = fake()
     first = scheduler(server.port)
