@@ -4,6 +4,7 @@
 #include "drivers/vmm/vmm.h"
 #include "drivers/vmm/vmm_action.h"
 #include "drivers/vmm/libvirt/vmm_libvirt.h"
+#include "drivers/vmm/migrate/vmm_resume.h"
 #include <glib/gprintf.h>
 #include <locale.h>
 
@@ -37,6 +38,8 @@ int main(int argc, char **argv)
     g_autofree char *summary = g_strdup_printf("Flavours: %s", names);
     g_autoptr(GError) error = NULL;
     (void)setlocale(LC_ALL, "C.UTF-8");
+    if (argc > 1 && g_str_equal(argv[1], VMM_RESUME_WORD))
+        return vmm_resume(argc, argv);
     g_option_context_set_summary(context, summary);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {

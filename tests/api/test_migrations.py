@@ -1,7 +1,9 @@
 """Migrations with options, checked in advance, and what is kept of them: globule.vm.migrate, migratecheck, migrations."""
+import subprocess
 import time
 
 import pytest
+from api.server import BUILD
 from api.states import ACTION, AUTHORIZATION, NO_EXISTS
 
 
@@ -213,3 +215,15 @@ def test_two_names_of_one_driver(fresh):
     possible, found, _ = check(server, machine, 2)
     assert not possible and found["driver"][0] == "no"
     server.fails("one.vm.migrate", machine, 2, True, code=ACTION, text="uses the virtualization driver other")
+
+
+@pytest.mark.parametrize("words,code,text", [
+    ("3", 2, "two URIs of libvirt"),
+    ("many test:///default test:///default test", 2, "takes flags"),
+    ("1 test:///default test:///default none", 1, "cannot find none"),
+    ("1 test:///default nowhere:/// test", 1, "cannot reach nowhere:///"),
+    ("1 test:///default test:///default test", 1, "cannot go on with test: ")])
+def test_attempt_to_go_on_after_postcopy(words, code, text):
+    """What vmm_mend.c starts as a process of its own; with real halves of a memory: tests/lab/test_migrate_modes.py."""
+    ended = subprocess.run([BUILD / "mads/one_vmm", "--resume-postcopy", *words.split()], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, text in ended.stderr) == (code, True), ended

@@ -37,6 +37,7 @@ static void test_nothing_said(void)
     g_assert_true(migrate_options_read(action, NULL, &options, NULL));
     g_assert_cmpint(options.time_limit_s, ==, 600);
     g_assert_cmpint(options.bandwidth_mibs, ==, 0);
+    g_assert_cmpint(options.postcopy_resume_s, ==, 300);
     g_assert_true(options.auto_converge);
     g_assert_false(options.peer2peer || options.tls || options.tunnel || options.postcopy ||
                    options.compressed);
@@ -198,6 +199,9 @@ static void test_figures(void)
     g_assert_cmpstr(text, ==,
                     "total_ms=912 downtime_ms=21 bytes=5700 memory_bytes=5000 disk_bytes=700 "
                     "rounds=3 dirty_rate=409600 mode=precopy storage=mirrored");
+    figures.resumes = 2; /* counted by the driver, not by libvirt */
+    g_autofree char *resumed = migrate_figures_text(&figures, TRUE, FALSE);
+    g_assert_nonnull(strstr(resumed, " resumes=2 mode=postcopy "));
     const MigrateFigures none = MIGRATE_FIGURES_NONE;
     g_autofree char *silent = migrate_figures_text(&none, TRUE, TRUE);
     g_assert_cmpstr(silent, ==, "mode=postcopy storage=shared");

@@ -125,6 +125,11 @@ void check_hosts_ask(CheckFacts *facts);
 char *check_host_script(const CheckFacts *facts, guint host);
 void check_host_read(CheckFacts *facts, guint host, const char *answer);
 
+/* The source reaches the destination, as the source finds. FALSE with the error: it cannot be
+ * asked.
+ */
+gboolean check_link_is_up(const char *source, const char *destination, GError **error);
+
 /* Remembers how fast the network between two hosts was, for later estimates. Bytes per second. */
 void check_link_remember(const char *source, const char *destination, gint64 rate);
 gint64 check_link_remembered(const char *source, const char *destination); /* -1: not known */

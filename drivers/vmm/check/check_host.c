@@ -13,7 +13,8 @@
 #include "drivers/common/ssh_copy.h"
 #include <string.h>
 
-#define ASK_SECONDS 20
+#define ASK_SECONDS  20
+#define LINK_SECONDS 15
 
 static const char functions[] =
     "f() { if [ -e \"$2\" ]; then set -- \"$1\" \"$2\" $(stat -L -c '%i %W %s %b %B' -- \"$2\") "
@@ -119,21 +120,26 @@ void check_host_read(CheckFacts *facts, guint host, const char *answer)
 
 /* ---- asking ---- */
 
-static void ask_host(CheckFacts *facts, guint host)
+static gboolean run_on(const char *host, const char *script, guint seconds, char **answer,
+                       GError **error)
 {
     static gsize once;
     static Ssh *ssh; /* as long as the process */
-    g_autoptr(GError) error = NULL;
-    g_autofree char *answer = NULL;
-    g_autofree char *script = check_host_script(facts, host);
-    const SshWatch watch = {.seconds = ASK_SECONDS};
+    const SshWatch watch = {.seconds = seconds};
     if (g_once_init_enter(&once)) {
         ssh = ssh_new();
         g_once_init_leave(&once, 1);
     }
-    const char *name = facts->hosts[host];
-    SshEnd end = {libvirt_host_is_local(name) ? NULL : name, "/"};
-    if (ssh_end_do(ssh, end, script, &watch, &answer, &error))
+    SshEnd end = {libvirt_host_is_local(host) ? NULL : host, "/"};
+    return ssh_end_do(ssh, end, script, &watch, answer, error);
+}
+
+static void ask_host(CheckFacts *facts, guint host)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *answer = NULL;
+    g_autofree char *script = check_host_script(facts, host);
+    if (run_on(facts->hosts[host], script, ASK_SECONDS, &answer, &error))
         check_host_read(facts, host, answer);
     else
         facts->reach[host] = g_strdup(error->message);
@@ -147,6 +153,20 @@ void check_hosts_ask(CheckFacts *facts)
     facts->link_rate = rate;
     for (guint host = 0; host < CHECK_HOSTS; host++)
         ask_host(facts, host);
+}
+
+/* Whoever is asked for a port answers, also that nobody is behind it. */
+gboolean check_link_is_up(const char *source, const char *destination, GError **error)
+{
+    g_autofree char *quoted = ssh_quote(destination);
+    g_autofree char *script =
+        g_strdup_printf("LC_ALL=C timeout 5 bash -c 'exec 3<>/dev/tcp/\"$0\"/22' %s 2>&1 "
+                        "&& echo through || true",
+                        quoted);
+    g_autofree char *answer = NULL;
+    if (!run_on(source, script, LINK_SECONDS, &answer, error))
+        return FALSE;
+    return strstr(answer, "through") != NULL || strstr(answer, "refused") != NULL;
 }
 
 /* ---- earlier migrations ---- */

@@ -247,6 +247,7 @@ void vmm_migrate(DriverJob *job)
     }
     g_auto(VmmSight) there = vmm_look(action, migration.destination);
     if (left_in_the_middle(&migration, &here, &there)) {
+        migration_mend(&migration);
         migration_settle(&migration);
         return;
     }
@@ -257,5 +258,6 @@ void vmm_migrate(DriverJob *job)
         return;
     }
     move(&migration, here.domain);
+    migration_mend(&migration);
     migration_settle(&migration);
 }

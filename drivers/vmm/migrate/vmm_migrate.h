@@ -1,5 +1,5 @@
 /* One live migration, shared by the files that lead it: before and during (vmm_migrate.c),
- * afterwards (vmm_settle.c). */
+ * when its link broke (vmm_mend.c), afterwards (vmm_settle.c). */
 #pragma once
 
 #include "drivers/vmm/libvirt/vmm_libvirt.h"
@@ -20,6 +20,12 @@ typedef struct Migration {
 
 void migration_clear(Migration *migration);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Migration, migration_clear)
+
+/* The link broke after the switch to post-copy, and this host stands there with its half. */
+gboolean migration_is_torn(const VmmSight *sight);
+/* When both stand there: waits until the source reaches the destination again, within the limit of
+ * the options, and goes on with the memory, several times if need be. `error` is gone then. */
+void migration_mend(Migration *migration);
 
 /* Asks both hosts and ends the job by what they say; see the table in share/doc/drivers.md. */
 void migration_settle(Migration *migration);

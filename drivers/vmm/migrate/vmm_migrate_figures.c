@@ -5,7 +5,7 @@
 #define AT(field) offsetof(MigrateFigures, field)
 
 static const struct {
-    const char *field; /* libvirt's */
+    const char *field; /* libvirt's; NULL: it knows nothing of it */
     const char *word;  /* ours; NULL: not for the result */
     gsize offset;
     gboolean highest;
@@ -23,6 +23,7 @@ static const struct {
     {VIR_DOMAIN_JOB_MEMORY_CONSTANT, "pages_constant", AT(pages_constant), TRUE},
     {VIR_DOMAIN_JOB_MEMORY_POSTCOPY_REQS, "postcopy_requests", AT(postcopy_requests), TRUE},
     {VIR_DOMAIN_JOB_AUTO_CONVERGE_THROTTLE, "throttle", AT(throttle), TRUE},
+    {NULL, "resumes", AT(resumes)},
     {VIR_DOMAIN_JOB_MEMORY_BPS, NULL, AT(memory_rate), TRUE},
 };
 
@@ -36,7 +37,8 @@ void migrate_figures_take(MigrateFigures *figures, virTypedParameterPtr paramete
     unsigned long long value, page = 4096;
     (void)virTypedParamsGetULLong(parameters, count, VIR_DOMAIN_JOB_MEMORY_PAGE_SIZE, &page);
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        if (virTypedParamsGetULLong(parameters, count, rows[i].field, &value) != 1)
+        if (!rows[i].field ||
+            virTypedParamsGetULLong(parameters, count, rows[i].field, &value) != 1)
             continue;
         gint64 *field = field_of(figures, rows[i].offset);
         gint64 new = (gint64)(rows[i].pages ? value * page : value);

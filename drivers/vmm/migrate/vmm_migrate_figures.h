@@ -16,11 +16,12 @@ typedef struct MigrateFigures {
     gint64 pages_normal, pages_constant;    /* sent whole; all of whose bytes were equal */
     gint64 postcopy_requests;               /* the guest waited for a page that was not there yet */
     gint64 throttle;                        /* percent by which AUTO_CONVERGE slowed the guest */
+    gint64 resumes; /* how often it went on after the link broke; not libvirt's */
 } MigrateFigures;
 
 #define MIGRATE_FIGURES_NONE                                                                       \
     {                                                                                              \
-        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1                                         \
+        -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1                                     \
     }
 
 /* Takes what the statistics of a job have. Amounts, rates and rounds keep their highest value:

@@ -25,6 +25,7 @@ static const Row rows[] = {
     {"BANDWIDTH", NULL, KIND_NUMBER, AT(bandwidth_mibs), "0", 1000000, "MiB/s"},
     {"TIME_LIMIT", "TIMEOUT", KIND_NUMBER, AT(time_limit_s), "600", 86400, "seconds"},
     {"POSTCOPY_AFTER", NULL, KIND_NUMBER, AT(postcopy_after_s), "0", 86400, "seconds"},
+    {"POSTCOPY_RESUME", NULL, KIND_NUMBER, AT(postcopy_resume_s), "300", 86400, "seconds"},
     {"AUTO_CONVERGE", NULL, KIND_SWITCH, AT(auto_converge), "YES"},
     {"POSTCOPY", NULL, KIND_SWITCH, AT(postcopy), "NO"},
     {"COMPRESSED", NULL, KIND_SWITCH, AT(compressed), "NO"},

@@ -10,10 +10,11 @@
 #include <libvirt/libvirt.h>
 
 typedef struct MigrateOptions {
-    gint64 max_downtime_ms;  /* 0: the hypervisor's own */
-    gint64 bandwidth_mibs;   /* MiB/s; 0: no limit */
-    gint64 time_limit_s;     /* 0: none */
-    gint64 postcopy_after_s; /* 0: after the first pass */
+    gint64 max_downtime_ms;   /* 0: the hypervisor's own */
+    gint64 bandwidth_mibs;    /* MiB/s; 0: no limit */
+    gint64 time_limit_s;      /* 0: none */
+    gint64 postcopy_after_s;  /* 0: after the first pass */
+    gint64 postcopy_resume_s; /* a link that broke is waited for; 0: not at all */
     gboolean auto_converge, postcopy, compressed;
     gboolean peer2peer, tunnel, tls;
     gboolean live_only; /* of containers: never stopped to be moved. Guests of libvirt never are */

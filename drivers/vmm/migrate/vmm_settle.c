@@ -109,16 +109,15 @@ static void settle_at_destination(Migration *migration, const VmmSight *here, co
     fail(migration, where);
 }
 
-static gboolean failed_postcopy(const VmmSight *sight)
-{
-    return (sight->presence == VMM_PAUSED && sight->reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED) ||
-           (sight->presence == VMM_RUNNING && sight->reason == VIR_DOMAIN_RUNNING_POSTCOPY_FAILED);
-}
-
-/* libvirt 9 with QEMU 7.2 can hang when it is to go on by itself: that is left to a person. */
+/* It did not go on by itself, if it was to (vmm_mend.c). */
 static void tell_torn(Migration *migration, const VmmSight *there)
 {
     const VmmAction *action = migration->action;
+    g_autofree char *tried =
+        migration->figures.resumes > 0
+            ? g_strdup_printf(" (to go on was tried in vain, %" G_GINT64_FORMAT " times)",
+                              migration->figures.resumes)
+            : g_strdup("");
     g_autofree char *where =
         there->presence == VMM_ABSENT
             ? g_strdup_printf(
@@ -128,11 +127,11 @@ static void tell_torn(Migration *migration, const VmmSight *there)
                   action->destination, action->host)
             : g_strdup_printf(
                   "the link broke after the switch to post-copy: half of the memory is on %s and "
-                  "half on %s, and nothing was destroyed. When the hosts reach each other again, "
+                  "half on %s, and nothing was destroyed%s. When the hosts reach each other again, "
                   "on %s `virsh migrate --live --postcopy --postcopy-resume %s "
                   "qemu+ssh://%s/system` may go on with it; else the memory is lost: onevm recover "
                   "--delete-recreate, or --delete",
-                  action->host, action->destination, action->host, action->domain,
+                  action->host, action->destination, tried, action->host, action->domain,
                   action->destination);
     fail(migration, where);
 }
@@ -140,7 +139,7 @@ static void tell_torn(Migration *migration, const VmmSight *there)
 static void settle(Migration *migration, const VmmSight *here, const VmmSight *there)
 {
     gboolean at_source = here->presence == VMM_RUNNING || here->presence == VMM_PAUSED;
-    gboolean torn = failed_postcopy(here) || failed_postcopy(there);
+    gboolean torn = migration_is_torn(here) || migration_is_torn(there);
     if (torn)
         tell_torn(migration, there);
     else if (there->presence == VMM_RUNNING &&
@@ -178,7 +177,7 @@ static void remove_still_copy(Migration *migration, const VmmSight *here, const 
     const VmmAction *action = migration->action;
     g_autoptr(GError) error = NULL;
     gboolean still = (here->presence == VMM_PAUSED || here->presence == VMM_BROKEN) &&
-                     !failed_postcopy(here) && !failed_postcopy(there);
+                     !migration_is_torn(here) && !migration_is_torn(there);
     if (here->presence == VMM_ABSENT && !here->domain)
         driver_job_succeed(migration->job, NULL);
     else if ((still || here->presence == VMM_ABSENT) && there->presence == VMM_RUNNING &&
