@@ -2,6 +2,7 @@
 #include "client/cli/args.h"
 #include "client/cli/edit.h"
 #include "client/cli/names.h"
+#include "client/cli/options.h"
 #include "client/cli/wait.h"
 
 #include <stdio.h>
@@ -59,6 +60,7 @@ static gboolean choice_value(Cli *cli, const char *param, CliValue *value, GErro
     g_autofree char *inside = g_strndup(param + 1, strlen(param) - 2);
     g_auto(GStrv) choices = g_strsplit(inside, ",", -1);
     g_autoptr(GString) names = g_string_new(NULL);
+    const char *chosen = NULL;
     gboolean known = FALSE;
     for (guint i = 0; choices[i] != NULL; i++) {
         char *number = strchr(choices[i], '=');
@@ -69,11 +71,17 @@ static gboolean choice_value(Cli *cli, const char *param, CliValue *value, GErro
         }
         *number++ = '\0';
         g_string_append_printf(names, "%s--%s", names->len > 0 ? ", " : "", choices[i]);
-        if (cli_option(cli, choices[i]) != NULL) {
-            set_number(value, 'i', g_ascii_strtoll(number, NULL, 10));
-            return TRUE;
+        if (cli_option(cli, choices[i]) == NULL)
+            continue;
+        if (chosen != NULL) {
+            g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--%s and --%s: only one of them",
+                        cli_option_row(chosen)->name, cli_option_row(choices[i])->name);
+            return FALSE;
         }
+        chosen = choices[i];
+        set_number(value, 'i', g_ascii_strtoll(number, NULL, 10));
     }
+    known = known || chosen != NULL;
     if (!known)
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "%s %s: say how, with one of %s",
                     cli->kind->program, cli->called, names->str);

@@ -104,17 +104,24 @@ CliExit cli_exit_of(const GError *error)
     }
 }
 
-/* Whether the object that the server does not find ("... [7].") is one that the command is for. */
-static gboolean is_about_own_object(const Cli *cli, const char *text)
+/* Of which kind the object is that the server does not find ("Error getting host [7]."); NULL when
+ * the text does not tell. Other words than the kind's own noun count when the id is one that the
+ * command is for. */
+static const CliKind *kind_missing(const Cli *cli, const char *text)
 {
-    const char *number = strrchr(text, '[');
-    if (!g_str_has_suffix(text, "]."))
-        return FALSE;
-    for (guint i = 0; number != NULL && i < cli->ids->len; i++) {
-        if (g_array_index(cli->ids, gint32, i) == g_ascii_strtoll(number + 1, NULL, 10))
-            return TRUE;
+    const char *words = strstr(text, "Error getting "), *number = strrchr(text, '[');
+    if (words == NULL || number == NULL || !g_str_has_suffix(text, "]."))
+        return NULL;
+    words += strlen("Error getting ");
+    for (guint i = 0; cli_kinds[i] != NULL; i++) {
+        gsize length = strlen(cli_kinds[i]->noun);
+        if (strncmp(words, cli_kinds[i]->noun, length) == 0 && words + length + 1 == number)
+            return cli_kinds[i];
     }
-    return FALSE;
+    for (guint i = 0; i < cli->ids->len; i++)
+        if (g_array_index(cli->ids, gint32, i) == g_ascii_strtoll(number + 1, NULL, 10))
+            return cli->kind;
+    return NULL;
 }
 
 /* What to do, when the server's own text does not say it. */
@@ -123,14 +130,16 @@ static void tell_way_out(const Cli *cli, const GError *error)
     const char *program = cli->kind->program, *called = cli->called;
     if (cli->wire == NULL || error->domain != ONE_ERROR)
         return;
+    const CliKind *missing =
+        error->code == ONE_ERROR_NO_EXISTS ? kind_missing(cli, error->message) : NULL;
     if (error->code == ONE_ERROR_AUTHENTICATION)
         fprintf(stderr,
                 "%s does not accept this user and password. They come from --user, from the file "
                 "that ONE_AUTH names, or from ~/.one/one_auth; where a login token has ended, "
                 "`oneuser login` makes another\n",
                 wire_client_endpoint(cli->wire));
-    else if (error->code == ONE_ERROR_NO_EXISTS && is_about_own_object(cli, error->message))
-        fprintf(stderr, "`%s list` shows which there are\n", program);
+    else if (missing != NULL)
+        fprintf(stderr, "`%s list` shows which there are\n", missing->program);
     else if (wire_fault_code(cli->wire) == FAULT_NO_METHOD)
         fprintf(stderr, "This server does not offer what `%s %s` needs\n", program, called);
     else if (strstr(error->message, "is locked") != NULL)

@@ -146,6 +146,8 @@ char *cli_new_text(Cli *cli, GError **error)
                             : name != NULL         ? g_strdup("")
                             : isatty(STDIN_FILENO) ? NULL
                                                    : cli_read_template("-", error);
+    if (text != NULL && *text == '\0' && name == NULL && file == NULL)
+        g_clear_pointer(&text, g_free); /* nothing on standard input */
     if (text == NULL && error != NULL && *error == NULL)
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
                     "what shall it be? Name the file of its template; `%s %s -h` explains",
@@ -161,9 +163,17 @@ char *cli_new_text(Cli *cli, GError **error)
 
 char *cli_given_text(Cli *cli, gboolean *chosen, GError **error)
 {
-    *chosen = file_argument(cli) != NULL || !isatty(STDIN_FILENO);
-    return *chosen ? cli_read_template(file_argument(cli) != NULL ? file_argument(cli) : "-", error)
-                   : NULL;
+    const char *file = file_argument(cli);
+    *chosen = file != NULL || !isatty(STDIN_FILENO);
+    char *text = *chosen ? cli_read_template(file != NULL ? file : "-", error) : NULL;
+    if (file != NULL || text == NULL || *text != '\0')
+        return text;
+    /* A job without input would take all attributes off. */
+    g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                "there is nothing on standard input: name the file of the new text, - for an empty "
+                "one, or run it on a terminal for the editor");
+    g_free(text);
+    return NULL;
 }
 
 char *cli_template_text(Cli *cli, gint32 id, GError **error)
@@ -187,7 +197,8 @@ char *cli_ask_password(const char *prompt, GError **error)
         if (fd >= 0)
             close(fd);
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
-                    "a password is needed, and there is no terminal to ask for it on");
+                    "a password is needed, and there is no terminal to ask for it on: give it "
+                    "on the command line, or a login in the file that ONE_AUTH names");
         return NULL;
     }
     quiet = before;

@@ -348,17 +348,41 @@ CliExit cli_run_wait(Cli *cli)
 
 /* ---- chmod ---- */
 
+/* "640", or "u=rw,g=r" as chmod of files has it: r is use, w manage, x administer. */
+static gboolean read_rights(const char *text, int digits[3])
+{
+    memset(digits, 0, 3 * sizeof *digits);
+    if (strlen(text) == 3 && strspn(text, "01234567") == 3) {
+        for (guint i = 0; i < 3; i++)
+            digits[i] = text[i] - '0';
+        return TRUE;
+    }
+    g_auto(GStrv) words = g_strsplit(text, ",", -1);
+    for (guint i = 0; words[i] != NULL; i++) {
+        const char *whose = *words[i] != '\0' ? strchr("ugo", *words[i]) : NULL;
+        if (whose == NULL || words[i][1] != '=' ||
+            strspn(words[i] + 2, "rwx-") != strlen(words[i] + 2))
+            return FALSE;
+        int *digit = &digits[*whose == 'u' ? 0 : *whose == 'g' ? 1 : 2];
+        *digit = (strchr(words[i], 'r') != NULL ? 4 : 0) | (strchr(words[i], 'w') != NULL ? 2 : 0) |
+                 (strchr(words[i], 'x') != NULL ? 1 : 0);
+    }
+    return words[0] != NULL;
+}
+
 static gboolean chmod_one(Cli *cli, gint32 id, GError **error)
 {
     const char *octet = cli_word(cli, 1);
-    if (strlen(octet) != 3 || strspn(octet, "01234567") != 3) {
+    int digits[3];
+    if (!read_rights(octet, digits)) {
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
-                    "rights \"%s\" must be three digits from 0 to 7, such as 640", octet);
+                    "rights \"%s\" must be three digits from 0 to 7, such as 640, or u=rw,g=r",
+                    octet);
         return FALSE;
     }
     gint32 bits[9];
     for (guint i = 0; i < 9; i++)
-        bits[i] = (octet[i / 3] - '0') >> (2 - i % 3) & 1;
+        bits[i] = digits[i / 3] >> (2 - i % 3) & 1;
     WireClient *wire = cli_wire(cli, error);
     g_auto(GStrv) words = g_strsplit(cli->kind->info, ".", 3);
     g_autofree char *method = g_strdup_printf("one.%s.chmod", words[1]);

@@ -41,6 +41,12 @@ static CliPick *pick_of(const char *text, GError **error)
     CliPick *pick = g_new0(CliPick, 1);
     if (cli_is_id(text, &pick->first)) {
         pick->last = pick->first;
+    } else if (g_ascii_isdigit(*text) && g_str_has_suffix(text, "..") &&
+               strspn(text, "0123456789") == strlen(text) - 2) {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "range %s has no end: write both ids, such as 5..9", text);
+        cli_pick_free(pick);
+        return NULL;
     } else if (read_range(text, pick)) {
         if (pick->last < pick->first || pick->last - pick->first >= RANGE_MAX) {
             g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "range %s: %s", text,

@@ -203,6 +203,11 @@ CliTable *cli_table_new(const Cli *cli, const CliColumn *columns, const char *na
                     (cli->terminal && cli_option(cli, "no-expand") == NULL);
     table->colour =
         cli->terminal && cli_option(cli, "no-color") == NULL && g_getenv("NO_COLOR") == NULL;
+    if (*table->separator == '\0') {
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "--csv-del \"\" separates nothing: write --csv-del ';'");
+        return NULL;
+    }
     if (!read_columns(table, list != NULL ? list : names, error) || !read_filter(table, error) ||
         !read_order(table, error) || !read_sizes(table, error))
         return NULL;

@@ -19,24 +19,41 @@ static gboolean with_certificate(const Cli *cli)
     return g_strcmp0(user_login_driver(cli), "x509") == 0;
 }
 
+/* The file that an option means. (owned) */
+static char *path_of(const Cli *cli, const char *option, const char *usual)
+{
+    const char *named = cli_option(cli, option);
+    return named != NULL ? g_strdup(named) : g_build_filename(g_get_home_dir(), usual, NULL);
+}
+
 /* The file of an option, or the usual one in the home directory. (owned) */
 static char *read_file(const Cli *cli, const char *option, const char *usual, GError **error)
 {
-    const char *named = cli_option(cli, option);
-    g_autofree char *path =
-        named != NULL ? g_strdup(named) : g_build_filename(g_get_home_dir(), usual, NULL);
+    g_autofree char *path = path_of(cli, option, usual);
+    g_autoptr(GError) why = NULL;
     char *text = NULL;
-    if (g_file_get_contents(path, &text, NULL, error))
-        return text;
-    g_prefix_error(error, "--%s: ", option);
-    return NULL;
+    if (!g_file_get_contents(path, &text, NULL, &why))
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--%s: %s", option, why->message);
+    return text;
+}
+
+/* What stands in that file will not do. */
+static void blame(const Cli *cli, const char *option, const char *usual, GError *why,
+                  GError **error)
+{
+    g_autofree char *path = path_of(cli, option, usual);
+    if (why != NULL)
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, "--%s %s: %s", option, path, why->message);
+    g_clear_error(&why);
 }
 
 static EVP_PKEY *read_key(const Cli *cli, GError **error)
 {
-    g_autofree char *text =
-        read_file(cli, "key", with_certificate(cli) ? ".one/key.pem" : ".ssh/id_rsa", error);
-    EVP_PKEY *key = text != NULL ? token_private_key(text, error) : NULL;
+    const char *usual = with_certificate(cli) ? ".one/key.pem" : ".ssh/id_rsa";
+    GError *why = NULL;
+    g_autofree char *text = read_file(cli, "key", usual, error);
+    EVP_PKEY *key = text != NULL ? token_private_key(text, &why) : NULL;
+    blame(cli, "key", usual, why, error);
     if (text != NULL)
         explicit_bzero(text, strlen(text));
     return key;
@@ -45,8 +62,11 @@ static EVP_PKEY *read_key(const Cli *cli, GError **error)
 char *user_login_word(const Cli *cli, GError **error)
 {
     if (with_certificate(cli)) {
+        GError *why = NULL;
         g_autofree char *certificates = read_file(cli, "cert", ".one/cert.pem", error);
-        return certificates != NULL ? token_x509_word(certificates, error) : NULL;
+        char *word = certificates != NULL ? token_x509_word(certificates, &why) : NULL;
+        blame(cli, "cert", ".one/cert.pem", why, error);
+        return word;
     }
     g_autoptr(EVP_PKEY) key = read_key(cli, error);
     return key != NULL ? token_public_word(key, error) : NULL;

@@ -36,8 +36,8 @@ gboolean cli_memory(const char *text, gint64 *mib)
     default:
         return FALSE;
     }
-    gboolean good =
-        end != text && (*end == '\0' || end[1] == '\0') && number > 0 && number * unit < 1e15;
+    gboolean whole = *end == '\0' || end[1] == '\0' || g_ascii_strcasecmp(end + 1, "b") == 0;
+    gboolean good = end != text && whole && number > 0 && number * unit < 1e15;
     *mib = good ? (gint64)ceil(number * unit) : 0;
     return good;
 }
@@ -117,7 +117,10 @@ static gboolean append_devices(const Cli *cli, GString *out, const char *key, co
 {
     GPtrArray *all = cli_option_all(cli, key);
     for (guint i = 0; all != NULL && i < all->len; i++) {
-        g_auto(GStrv) words = g_strsplit(all->pdata[i], ",", -1);
+        const char *given = all->pdata[i];
+        g_auto(GStrv) words = g_strsplit(given, ",", -1);
+        if (*given == '\0')
+            return usage(error, "--%s \"\" names nothing", key);
         for (guint j = 0; words[j] != NULL; j++) {
             g_autofree char *device = cli_device(vector, words[j], error);
             if (device == NULL)
@@ -333,6 +336,8 @@ char *cli_vm_template(const Cli *cli, const char *base, guint number, GError **e
         return cli_todays_text(base);
     g_autoptr(Template) template =
         base != NULL ? template_parse(base, TEMPLATE_2009, error) : template_new();
+    if (template == NULL)
+        g_prefix_error(error, "the template cannot be read: ");
     if (template == NULL || !set_simple(cli, template, number, error))
         return NULL;
     g_autofree char *simple = template_to_text(template);
@@ -360,6 +365,8 @@ char *cli_vm_base(Cli *cli, GError **error)
     if (has_template_options(cli))
         return NULL;
     char *text = cli_read_input(error);
+    if (text != NULL && *text == '\0')
+        g_clear_pointer(&text, g_free);
     if (text == NULL && *error == NULL)
         g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
                     "what shall it be? Give a template file, or options such as --name web "

@@ -119,7 +119,7 @@ def test_networks(real):
         assert piece in page, page
     real.run("onevnet delete second")
     assert "which addresses?" in real.error("onevnet addar lan", USAGE)
-    assert "NAME" in real.error("onevnet create", FAILED)
+    assert "NAME" in real.error("onevnet create", FAILED, text="BRIDGE = br0\n")
 
 
 def test_addresses(real):
@@ -461,6 +461,33 @@ def test_tokens(real):
     assert users not in real.run("oneuser show")
     real.run("oneuser token-delete-all oneadmin")
     assert "cannot be searched for" in real.error("oneuser passwdsearch ssh word", FAILED)
+
+
+def test_mistakes(real, one):
+    """What people get wrong is told with its value and what to do, once, and nothing is done."""
+    made(real.run("onevm create --name careful --cpu 0.01 --memory 16MB --hold"))
+    real.run("onevm update careful", text="NOTE = kept\n")
+    (real.home / "broken").write_text("CPU = [")
+    (real.home / "nokey").write_text("words\n")
+    for line, exit, why in (
+            ("onezone set 77", NO_OBJECT, "`onezone list` shows"), ("onevrouter instantiate 77 0", NO_OBJECT, "`onevrouter list` shows"),
+            ("onevm deploy careful 77", NO_OBJECT, "`onehost list` shows"), ("onevm chgrp 77 1", NO_OBJECT, "`onevm list` shows"),
+            ("onevm show 3..", USAGE, "range 3.. has no end"), ("onevm create --disk= --name x", USAGE, '--disk "" names nothing'),
+            ("onevm create broken --name x", FAILED, "the template cannot be read: syntax error"),
+            ("onevm create", USAGE, "what shall it be?"), ("onevnet create", USAGE, "what shall it be?"),
+            ("onevm update careful", USAGE, "nothing on standard input"), ("onehost update h1", USAGE, "nothing on standard input"),
+            ("onevm recover careful --success --failure", USAGE, "--failure and --success: only one of them"),
+            ("onevm lock careful --use --admin", USAGE, "--use and --admin: only one of them"),
+            ("onevm chmod careful u=q", USAGE, "or u=rw,g=r"), ("onevm list --csv --csv-del=", USAGE, '--csv-del "" separates nothing'),
+            ("oneuser key --key nokey", USAGE, "--key nokey: the file holds no private key"),
+            ("oneuser key --x509 --cert nokey", USAGE, "--cert nokey: there must be"),
+            ("oneuser key --key missing", USAGE, "missing")):
+        said = real.error(line, exit)
+        assert why in said and len(set(said.splitlines())) == len(said.splitlines()), (line, said)
+    assert 'NOTE="kept"' in real.run("onevm show careful")
+    real.run("onevm chmod careful u=rw,g=r")
+    assert "OWNER               : um-\nGROUP               : u--\nOTHER               : ---\n" in real.run("onevm show careful")
+    real.run("onevm terminate --hard careful")
 
 
 def test_quotas(real):

@@ -56,7 +56,9 @@ static CliExit run_instantiate(Cli *cli)
     g_autofree char *text = error == NULL ? cli_vm_template(cli, base, 0, &error) : NULL;
     if (text == NULL)
         return cli_fail(cli, error);
-    if (!wire_call(cli->wire, NULL, &error, "one.vrouter.instantiate", "iiisbs", id, (gint32)count,
+    WireClient *wire = cli_wire(cli, &error);
+    if (wire == NULL ||
+        !wire_call(wire, NULL, &error, "one.vrouter.instantiate", "iiisbs", id, (gint32)count,
                    template, name != NULL ? name : "", cli_option(cli, "hold") != NULL, text))
         return cli_fail(cli, error);
     printf("ID: %d\n", id);

@@ -58,7 +58,8 @@ static CliExit run_set(Cli *cli)
     g_autoptr(GError) error = NULL;
     g_auto(WireReply) reply = {0};
     gint32 id = g_array_index(cli->ids, gint32, 0);
-    if (!wire_call(cli->wire, &reply, &error, "one.zone.info", "ib", id, FALSE))
+    WireClient *wire = cli_wire(cli, &error);
+    if (wire == NULL || !wire_call(wire, &reply, &error, "one.zone.info", "ib", id, FALSE))
         return cli_fail(cli, error);
     g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, &error);
     if (doc == NULL)
