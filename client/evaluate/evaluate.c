@@ -208,6 +208,8 @@ static gboolean write_all(Run *run, GError **error)
         return FALSE;
     if (run->terminal)
         fprintf(stderr, "\r\033[K");
+    g_autofree char *summary = report_summary(&run->plan, &run->found);
+    fputs(summary, stderr);
     printf("%s\n", path);
     for (guint i = 0; i < names->len; i++)
         printf("%s\n", (const char *)names->pdata[i]);

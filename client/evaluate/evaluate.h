@@ -207,6 +207,8 @@ gboolean need_address(const Run *run, GError **error);
 /* The page, and a CSV file for each experiment that found something. Names of the files are
  * added to `names`. */
 char *report_page(const Plan *plan, const Evaluation *found); /* (owned) */
+/* What was found, beside what was published, a line each. (owned) */
+char *report_summary(const Plan *plan, const Evaluation *found);
 gboolean tables_write(const Plan *plan, const Evaluation *found, GPtrArray *names, GError **error);
 /* One of them as text: "ping", "moves", "download", "resumed". (owned) */
 char *table_text(const Evaluation *found, const char *name);

@@ -28,8 +28,9 @@ static void tell_move(const Run *run, const Move *move)
         move->downtime_ms >= 0
             ? g_strdup_printf(", downtime %" G_GINT64_FORMAT " ms", move->downtime_ms)
             : g_strdup("");
-    run_say(run, "%" G_GINT64_FORMAT " MiB from %s to %s: %.2f s%s", move->memory, move->source,
-            move->destination, (double)move->elapsed_ms / 1000, downtime);
+    run_say(run, "%" G_GINT64_FORMAT " MiB from %s to %s: %.2f s%s%s", move->memory, move->source,
+            move->destination, (double)move->elapsed_ms / 1000, downtime,
+            strcmp(move->mode, "stopped") == 0 ? ", NOT live: it was ended and started anew" : "");
 }
 
 /* ---- 1 and 3: pinged moves, again and again ---- */

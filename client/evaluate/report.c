@@ -91,7 +91,10 @@ static char *said_of_pings(const Plan *plan, const Evaluation *found)
 
 static char *said_of_downtime(const Plan *plan, const Evaluation *found)
 {
-    Spread spread = section_spread(found->moves, FIGURE_DOWNTIME_MS, FALSE);
+    /* Those of other sizes have a row of their own. */
+    g_autoptr(GPtrArray) again = evaluation_moves(found, MOVE_AGAIN);
+    const GPtrArray *of = again->len > 0 ? again : found->moves;
+    Spread spread = section_spread(of, FIGURE_DOWNTIME_MS, FALSE);
     return spread.count > 0
                ? g_strdup_printf("%.0f ms in the median of %u moves (%.0f to %.0f)", spread.median,
                                  spread.count, spread.least, spread.most)
@@ -167,6 +170,18 @@ static const struct {
     {"its rate while the migration runs", "falls from 2.38 to 0.557 MB/s", said_of_rate},
 };
 
+char *report_summary(const Plan *plan, const Evaluation *found)
+{
+    GString *out = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *said = rows[i].said(plan, found);
+        if (said != NULL)
+            g_string_append_printf(out, "%s: %s (published in 2016: %s)\n", rows[i].what, said,
+                                   rows[i].published);
+    }
+    return g_string_free(out, FALSE);
+}
+
 void section_published(GString *out, const Plan *plan, const Evaluation *found)
 {
     static const char *const heads[] = {"", "here", "published in 2016", NULL};
@@ -205,10 +220,38 @@ static void row_of_host(GString *out, const char *what, const HostFacts *host)
     row_of(out, what, g_strchomp(text));
 }
 
+/* Of the moves that were made in this mode. */
+static guint count_of(const Evaluation *found, const char *mode)
+{
+    guint count = 0;
+    for (guint i = 0; i < found->moves->len; i++)
+        count += strcmp(((const Move *)found->moves->pdata[i])->mode, mode) == 0;
+    return count;
+}
+
+/* A driver of containers chooses the best way that can work, for each move anew. */
 static void row_of_way(GString *out, const Evaluation *found)
 {
+    guint stopped = count_of(found, "stopped");
+    g_autofree char *ended = g_strdup_printf(
+        "NOT live: in %u of %u moves the container was ended, and started anew at the other host",
+        stopped, found->moves->len);
     row_of(out, "way of moving",
-           found->by_power ? "NOT live: powered off, moved, and started there" : "live");
+           found->by_power ? "NOT live: powered off, moved, and started there"
+           : stopped > 0   ? ended
+           : count_of(found, "checkpointed") > 0
+               ? "by a checkpoint: it stood still while its memory and disks were sent"
+               : "live");
+}
+
+/* How memory travels, by the mode of a move. */
+static char *memory_of(const char *mode)
+{
+    if (strcmp(mode, "live") == 0 || strcmp(mode, "checkpointed") == 0)
+        return g_strdup("; memory by a checkpoint of CRIU");
+    if (strcmp(mode, "stopped") == 0)
+        return g_strdup("; what was in memory is lost");
+    return *mode != '\0' ? g_strdup_printf("; memory by %s", mode) : g_strdup("");
 }
 
 static void row_of_storage(GString *out, const Evaluation *found)
@@ -217,11 +260,11 @@ static void row_of_storage(GString *out, const Evaluation *found)
         const Move *move = found->moves->pdata[i];
         if (*move->storage == '\0')
             continue;
-        g_autofree char *text = g_strdup_printf(
-            "%s%s%s",
-            strcmp(move->storage, "shared") == 0 ? "on storage that both hosts share"
-                                                 : "copied with each move (mirrored)",
-            *move->mode != '\0' ? "; memory by " : "", move->mode);
+        gboolean shared = strcmp(move->storage, "shared") == 0;
+        g_autofree char *memory = memory_of(move->mode);
+        g_autofree char *text = g_strconcat(shared ? "on storage that both hosts share"
+                                                   : "copied with each move (mirrored)",
+                                            memory, NULL);
         row_of(out, "disks", text);
         return;
     }
@@ -289,6 +332,11 @@ void section_method(GString *out, const Plan *plan, const Evaluation *found)
     page_text(out, "li", NULL,
               "Machines made for a size of memory are at rest: a guest that writes to much of "
               "its memory sends more, and takes longer.");
+    if (count_of(found, "live") + count_of(found, "checkpointed") > 0)
+        page_text(out, "li", NULL,
+                  "CRIU writes all of a container's memory while it stands still, and reads it at "
+                  "the other host: the time grows with what its programs hold, and is no shorter "
+                  "where it has been before.");
     if (strcmp(found->hosts[0].hypervisor, "qemu") == 0 ||
         strcmp(found->hosts[1].hypervisor, "qemu") == 0)
         page_text(out, "li", NULL,

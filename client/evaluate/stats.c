@@ -35,26 +35,26 @@ PingSummary ping_summary(const GArray *pings, double from, double to)
     PingSummary summary = {0};
     g_autofree double *trips = g_new(double, MAX(pings->len, 1));
     g_autofree double *arrivals = g_new(double, MAX(pings->len, 1));
-    guint answered = 0;
+    guint answered = 0, heard = 0;
     for (guint i = 0; i < pings->len; i++) {
         const Ping *ping = &g_array_index(pings, Ping, i);
-        if (ping->sent < from || ping->sent > to)
+        gboolean within = ping->sent >= from && ping->sent <= to;
+        summary.sent += within;
+        summary.lost += within && ping->trip < 0;
+        if (ping->trip < 0)
             continue;
-        summary.sent++;
-        if (ping->trip < 0) {
-            summary.lost++;
-            continue;
-        }
-        trips[answered] = ping->trip;
-        arrivals[answered++] = ping->sent + ping->trip / 1000;
+        if (within)
+            trips[answered++] = ping->trip;
+        arrivals[heard++] = ping->sent + ping->trip / 1000;
     }
     Spread spread = spread_of(trips, answered);
     summary.median = spread.median;
     summary.worst = spread.most;
     /* Answers that were held up come all at once, and not always in order. */
-    qsort(arrivals, answered, sizeof *arrivals, compare);
-    for (guint i = 1; i < answered; i++) {
-        if (arrivals[i] - arrivals[i - 1] <= summary.silence)
+    qsort(arrivals, heard, sizeof *arrivals, compare);
+    for (guint i = 1; i < heard; i++) {
+        gboolean within = arrivals[i] > from && arrivals[i - 1] < to;
+        if (!within || arrivals[i] - arrivals[i - 1] <= summary.silence)
             continue;
         summary.silence = arrivals[i] - arrivals[i - 1];
         summary.silence_at = arrivals[i - 1];

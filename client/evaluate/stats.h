@@ -17,7 +17,8 @@ typedef struct PingSummary {
     guint lost;
     double median;     /* ms; of those answered; 0 when there are none */
     double worst;      /* ms */
-    double silence;    /* s, longest time between two answers; 0 with fewer than two */
+    double silence;    /* s, longest time between two answers, one of which may be before or after
+                          the time that is asked for; 0 with fewer than two */
     double silence_at; /* when it began */
 } PingSummary;
 

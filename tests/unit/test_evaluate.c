@@ -441,6 +441,50 @@ static void test_check(void)
     g_assert_false(move_check_ends_guest("no document"));
 }
 
+/* Drivers of containers choose a way for each move: what was not live is not called so. */
+static void test_modes(void)
+{
+    static const struct {
+        const char *mode, *said;
+    } cases[] = {
+        {"live", "on storage that both hosts share; memory by a checkpoint of CRIU"},
+        {"checkpointed", "by a checkpoint: it stood still while its memory and disks were sent"},
+        {"stopped", "NOT live: in 1 of 6 moves the container was ended, and started anew"},
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Evaluation found;
+        Plan plan;
+        fill(&found, &plan);
+        Move *move = found.moves->pdata[0];
+        g_free(move->mode);
+        move->mode = g_strdup(cases[i].mode);
+        g_autofree char *text = NULL;
+        g_autoptr(xmlDoc) doc = page_of(&plan, &found, &text);
+        g_assert_nonnull(strstr(text, cases[i].said));
+        g_assert_cmpint(strstr(text, "writes all of a container") != NULL, ==, i < 2);
+        evaluation_clear(&found);
+    }
+}
+
+/* The end of the command says in short what the page says. */
+static void test_summary(void)
+{
+    Evaluation found;
+    Plan plan;
+    fill(&found, &plan);
+    g_autofree char *text = report_summary(&plan, &found);
+    g_assert_nonnull(strstr(text,
+                            "time that the guest stands still: 31 ms in the median of 2 moves "
+                            "(31 to 31) (published in 2016: about 0.3 s"));
+    g_assert_nonnull(strstr(text, "a download inside the guest: 4,000,000 bytes: "));
+    g_assert_true(g_str_has_suffix(text, "\n"));
+    evaluation_clear(&found);
+    evaluation_init(&found);
+    g_autofree char *nothing = report_summary(&plan, &found);
+    g_assert_cmpstr(nothing, ==, "");
+    evaluation_clear(&found);
+}
+
 static void test_tables(void)
 {
     Evaluation found;
@@ -501,6 +545,8 @@ int main(int argc, char **argv)
     g_test_add_func("/evaluate/broken_off", test_broken_off);
     g_test_add_func("/evaluate/check", test_check);
     g_test_add_func("/evaluate/tables", test_tables);
+    g_test_add_func("/evaluate/modes", test_modes);
+    g_test_add_func("/evaluate/summary", test_summary);
     g_test_add_func("/evaluate/words", test_words);
     return g_test_run();
 }

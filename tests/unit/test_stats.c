@@ -22,6 +22,12 @@ static void test_pings(void)
     PingSummary part = ping_summary(pings, 0.65, 10);
     g_assert_cmpuint(part.sent, ==, 2);
     g_assert_cmpfloat_with_epsilon(part.silence, 0.099, 1e-9);
+    /* A guest that answers again only after the move is silent in it all the same. */
+    PingSummary early = ping_summary(pings, 0, 0.45);
+    g_assert_cmpuint(early.sent, ==, 5);
+    g_assert_cmpuint(early.lost, ==, 2);
+    g_assert_cmpfloat(early.worst, ==, 2);
+    g_assert_cmpfloat_with_epsilon(early.silence, 0.449, 1e-9);
     PingSummary none = ping_summary(pings, 5, 6);
     g_assert_cmpuint(none.sent, ==, 0);
     g_assert_cmpfloat(none.silence, ==, 0);
