@@ -148,7 +148,7 @@ def test_an_interrupted_unpacking_leaves_no_mount(host, tmp_path):
     assert (tmp_path / "disk.0").read_bytes() == before
 
 
-CHECKPOINT = 'begin() { :; }; need_criu() { :; }; state() { if [ -e "$PWD/gone" ]; then echo %s; else echo running; fi; }; checkpoint one-7 u "$PWD/images"'
+CHECKPOINT = 'begin() { :; }; need_criu() { :; }; state() { if [ -e "$PWD/gone" ]; then echo %s; else echo running; fi; }; checkpoint one-7 u "$PWD/images" node02'
 DUMP = 'while [ "$1" != -D ]; do shift; done; touch "$PWD/gone"; %s; exit 1'
 
 
@@ -161,7 +161,7 @@ def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written
     assert ended.returncode == 1 and ("it goes on running" in ended.stderr) == (then == "running")
     assert (tmp_path / "images").exists() == kept and move.exists() == kept
     if kept:
-        assert move.read_text() == f"{tmp_path}/images\n" and f"kept in {tmp_path}/images" in ended.stderr
+        assert move.read_text() == f"{tmp_path}/images\nnode02\n" and f"kept in {tmp_path}/images" in ended.stderr
 
 
 # CRIU, that goes on when the program of LXC is gone, and writes what it writes when the container has ended.
@@ -186,19 +186,23 @@ def test_criu_that_outlives_lxc_is_waited_for(host, tmp_path, fails):
     if fails:
         assert ended.returncode == 1 and "it goes on running" in ended.stderr and not move.exists() and not (tmp_path / "images").exists()
     else:
-        assert ended.returncode == 0 and int(ended.stdout) >= 900, ended.stderr
-        assert move.read_text() == f"{tmp_path}/images\n"
+        took, count = map(int, ended.stdout.split())
+        assert ended.returncode == 0 and took >= 900 and count > 0, ended.stderr
+        assert move.read_text() == f"{tmp_path}/images\nnode02\n"
+        assert host("begin() { :; }; given_to one-7").stdout == "node02\n"
 
 
 @pytest.mark.parametrize("written, told", [("stats-dump", "moving"), ("inventory.img", "off"), (None, "off")])
 def test_who_comes_next_learns_what_became_of_it(host, tmp_path, written, told):
     """Whoever had its memory written is gone. Only when CRIU itself has ended the container is that its memory."""
-    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"writing {tmp_path}/images\n"})
+    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"writing {tmp_path}/images\nnode02\n"})
     tree(tmp_path / "groups/freezer/lxc.payload.one-7", {"freezer.state": "FROZEN\n"})
     tree(tmp_path, {"images/dump.log": ""} | ({f"images/{written}": "x"} if written else {}))
     ended = host('groups=$PWD/groups; begin() { :; }; raw_state() { echo STOPPED; }; look one-7 ""')
     assert (ended.returncode, ended.stdout) == (0, told + "\n"), ended.stderr
     assert (tmp_path / "images").exists() == (told == "moving")
+    if told == "moving":
+        assert (tmp_path / "lxc/one-7/move").read_text() == f"{tmp_path}/images\nnode02\n"
     assert (tmp_path / "groups/freezer/lxc.payload.one-7/freezer.state").read_text() == "THAWED\n"
 
 

@@ -1,5 +1,7 @@
 """What the tests of containers by liblxc share: an archive with busybox, and a look at the hosts."""
+import base64
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -104,6 +106,16 @@ def users_are_its_own(lab, host, name="one-0", first=FIRST):
     lxc(lab, host, "lxc-attach", "-n", name, "--", "/bin/busybox", "sh", "-c", "echo new >/written; /bin/busybox test -O /written")
     assert lab.on(host, "stat", "-c", "%u %g", f"/var/lib/lxc/{name}/rootfs/written").split() == [str(first)] * 2
     lxc(lab, host, "lxc-attach", "-n", name, "--", "/bin/busybox", "rm", "/written")
+
+
+def request_of(lab, host, number, to="", text=""):
+    """What oned would send about the machine `number` that runs on that host, for the driver alone: base64."""
+    uuid = re.search("one.uuid = (.*)", (lab.root(host) / f"var/lib/lxc/one-{number}/config").read_text()).group(1)
+    xml = f"""<VMM_DRIVER_ACTION_DATA><HOST>{host}</HOST><MIGR_HOST>{to}</MIGR_HOST><DEPLOY_ID>one-{number}</DEPLOY_ID>
+        <DISK_TARGET_PATH>/var/lib/one/datastores/0/{number}</DISK_TARGET_PATH><VM><ID>{number}</ID><STIME>1</STIME><USER_TEMPLATE/>
+        <TEMPLATE><OS><UUID>{uuid}</UUID></OS><CPU>1</CPU><MEMORY>64</MEMORY><DISK><DISK_ID>0</DISK_ID></DISK>{text}</TEMPLATE></VM>
+        <DATASTORE><TEMPLATE><SHARED>YES</SHARED></TEMPLATE></DATASTORE></VMM_DRIVER_ACTION_DATA>"""
+    return base64.b64encode(xml.encode()).decode()
 
 
 def end_all(lab):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 from lab.cloud import DONE, RUNNING, SUSPENDED, Cloud, wait_for
-from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, starts, users_are_its_own
+from lab.driver import Driver
+from lab.containers import TEMPLATE, end_all, lxc, make_image, need_criu, need_lxc, read, request_of, starts, users_are_its_own
 
 
 PROVED = TEMPLATE + 'OS = [ INIT = "/sbin/proving" ]\n'
@@ -276,6 +277,24 @@ class TestMove:
         wait_for("an end", 90, lambda: cloud.state("box") == RUNNING)
         goes_on(lab, cloud, cloud.host_of("box"))
 
+    def test_another_move_of_it_is_ordered_meanwhile(self, lab, cloud, criu):
+        """To a third host, as by somebody who has given up the first one: who was given its memory is asked, and runs it."""
+        here, there = places(cloud)
+        criu.does(there, "hold", "restore")
+        cloud.cli("onevm", "migrate", "--live", "--live-only", "box", there)
+        criu.is_in(there, "restore")
+        driver = Driver(lab, "lxc")
+        try:
+            driver.send(f"MIGRATE 0 {request_of(lab, here, 0, 'fe')}")
+            wait_for("its question", 60, lambda: lab.on(there, "pgrep", "-f", "withdraw 'one-0'", check=False).split())
+            criu.ends(there, "hold", "restore")
+            good, said = driver.result("MIGRATE", 0)
+        finally:
+            driver.stop()
+        assert not good and f"on {there} it is running, and nothing was done" in said, said
+        wait_for("the move", 90, lambda: cloud.host_of("box") == there)
+        goes_on(lab, cloud, there)
+
     @pytest.mark.skipif(os.environ.get("FAULTS") != "all", reason="takes a minute or two: tests/lab/run-all")
     def test_the_destination_is_cut_off(self, lab, cloud, criu):
         """Nobody knows whether it runs there: it stands still until that host is back, and then runs in one place."""
@@ -416,6 +435,7 @@ def apart(lab, cloud):
 
 class TestDisksOfTheirOwn:
     """Disks and memory are sent to the other host while it stands still."""
+    story = True
 
     def test_it_moves_with_its_disks(self, lab, criu, apart):
         apart.create("box", PROVED, "--hold")
@@ -436,5 +456,24 @@ class TestDisksOfTheirOwn:
         criu.ends("node01", "fail", "restore")
         goes_on(lab, apart, "node02")
         assert not list((lab.local("node01") / "datastores/0").glob("*/*"))
+
+    def test_the_destination_is_full_meanwhile(self, lab, criu, apart):
+        """What has come of its disk goes again, and it goes on where it was."""
+        place = "/srv/local/datastores/0"
+        before = apart.vm_log("box").count("goes on running on node02")
+        lab.on("node01", "sh", "-c", f"mkdir -p {place}; mount -t tmpfs -o size=256M tmpfs {place}")
+        try:
+            criu.does("node02", "hold", "dump")
+            apart.cli("onevm", "migrate", "--live", "box", "node01")
+            criu.is_in("node02", "dump")
+            lab.on("node01", "sh", "-c", f"dd if=/dev/zero of={place}/full bs=4k", check=False)
+            criu.ends("node02", "hold", "dump")
+            wait_for("the failure", 90, lambda: apart.vm_log("box").count("goes on running on node02") > before)
+            goes_on(lab, apart, "node02")
+            assert not lab.on("node01", "sh", "-c", f"ls {place}/0 2>/dev/null", check=False).split()
+        finally:
+            lab.on("node01", "umount", place, check=False)
+
+    def test_it_ends(self, lab, apart):
         apart.cli("onevm", "terminate", "--hard", "box")
         wait_for("the end", 60, lambda: apart.vm("0").findtext("STATE") == str(DONE[0]))

@@ -64,7 +64,7 @@ end_writing() { # NAME SECONDS
     if [ -s "$images/stats-dump" ]; then
         tries=250
         until [ "$(raw_state "$1")" = STOPPED ] || [ $((tries = tries - 1)) -lt 0 ]; do sleep 0.04; done
-        echo "$images" >"$base/$1/move"
+        printf '%s\n%s\n' "$images" "$(sed -n 2p "$base/$1/move")" >"$base/$1/move.part" && mv -f "$base/$1/move.part" "$base/$1/move"
         return
     fi
     # Without that, what is there may be older than its disks.

@@ -15,8 +15,9 @@ complaints() { # LOG NAME
 }
 
 # Writes the memory of a running container to a new directory and ends it. When that does not work it
-# goes on as before. Prints the milliseconds that it took.
-checkpoint() { # NAME UUID DIRECTORY
+# goes on as before. DESTINATION: the host that is going to read it, which is noted. Prints the milliseconds
+# that it took, and bytes.
+checkpoint() { # NAME UUID DIRECTORY [DESTINATION]
     begin
     lock "$1" 300
     need_criu
@@ -34,7 +35,7 @@ checkpoint() { # NAME UUID DIRECTORY
     users_of "$1" >"$3/users" || fail "cannot write $3/users"
     begun=$(date +%s%N)
     rm -f "$base/$1/log"
-    echo "writing $3" >"$base/$1/move" || fail "cannot write $base/$1/move"
+    printf 'writing %s\n%s\n' "$3" "$4" >"$base/$1/move" || fail "cannot write $base/$1/move"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -s -D "$3" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&-
     status=$?
     # CRIU outlives an lxc-checkpoint that is killed: killed in its turn it could leave programs of the
@@ -42,10 +43,10 @@ checkpoint() { # NAME UUID DIRECTORY
     await_workers "$3" 'dump|-s' 3000 || fail "CRIU does not end on this host: it writes the memory of $1 to $3"
     # That its disk can be unmounted proves that nothing of it runs.
     if [ $status = 0 ] || [ -s "$3/stats-dump" ]; then
-        echo "$3" >"$base/$1/move"
+        printf '%s\n%s\n' "$3" "$4" >"$base/$1/move"
         unmount_all "$1"
         [ -O "${3%/*}" ] || chown -R --reference="${3%/*}" "$3"
-        echo $((($(date +%s%N) - begun) / 1000000))
+        echo $((($(date +%s%N) - begun) / 1000000)) "$(du -sb "$3" | cut -f1)"
         return
     fi
     thaw "$1"
@@ -54,7 +55,7 @@ checkpoint() { # NAME UUID DIRECTORY
     said=$(complaints "$3/dump.log" "$1")
     # Its memory is nowhere else; what CRIU writes last is there.
     if [ "$now" = off ] && [ -s "$3/inventory.img" ]; then
-        echo "$3" >"$base/$1/move"
+        printf '%s\n%s\n' "$3" "$4" >"$base/$1/move"
         fail "$1 has ended while its memory was written, which is kept in $3: ${said:-CRIU gives no reason}"
     fi
     rm -rf "$3"
@@ -133,7 +134,7 @@ leave() { # NAME UUID
     now=$(state "$1" "$2")
     case $now in
     off | moving)
-        images=$(cat "$base/$1/move" 2>/dev/null)
+        images=$(sed 1q "$base/$1/move" 2>/dev/null)
         sweep "$1"
         forget "$1"
         [ -z "$images" ] || rm -rf "$images" "$images.back" ;;
@@ -141,10 +142,11 @@ leave() { # NAME UUID
     esac
 }
 
-# The directory of its checkpoint, of one that stands still here.
-images_of() { # NAME
+# The host that may be reading the memory of one that stands still here; "" when that is not known.
+given_to() { # NAME
     begin
-    cat "$base/$1/move"
+    lock "$1" 60
+    sed -n 2p "$base/$1/move"
 }
 
 # Into one file, as oned knows checkpoints, and out of it. When there is no room it goes on here.

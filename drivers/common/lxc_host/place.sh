@@ -95,7 +95,7 @@ unmount_all() { # NAME
 # Its place here, without the disks. Only one that is off and unmounted.
 forget() { # NAME
     unmount_all "$1"
-    rm -f "$base/$1/config" "$base/$1/config.part" "$base/$1/log" "$base/$1/move" "$base/$1/reading"
+    rm -f "$base/$1/config" "$base/$1/config.part" "$base/$1/log" "$base/$1/move" "$base/$1/move.part" "$base/$1/reading"
     rmdir "$base/$1"/rootfs "$base/$1"/disk.* 2>/dev/null
     drop_groups "$1"
     ! [ -d "$base/$1" ] || rmdir "$base/$1" 2>/dev/null || true

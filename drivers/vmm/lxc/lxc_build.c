@@ -247,13 +247,18 @@ static gboolean has_terminal(const VmmAction *action)
     return vmm_is_yes(value);
 }
 
-/* Without a terminal of its own: CRIU restores none (share/doc/containers.md). */
-static void add_system(GString *out, const LxcPlan *plan, const char *name, const char *init)
+/* Without a terminal of its own: CRIU restores none (share/doc/containers.md). What its programs
+ * may use is told, since /proc tells of the host. */
+static void add_system(GString *out, const VmmAction *action, const LxcPlan *plan, const char *name,
+                       const char *init)
 {
+    const ContainerSize size = container_size(action);
     line(out, "lxc.uts.name", "%s", name);
     if (init)
         line(out, "lxc.init.cmd", "%s", init);
     line(out, "lxc.environment", "container=lxc");
+    if (size.memory > 0)
+        line(out, "lxc.environment", "ONE_MEMORY=%" G_GINT64_FORMAT, size.memory);
     if (!plan->has_terminal)
         line(out, "lxc.console.path", "none");
     g_string_append(out, "lxc.tty.max = 0\n"
@@ -399,7 +404,7 @@ gboolean lxc_build(const VmmAction *action, LxcPlan *plan, GError **error)
     if (!add_users(out, action, error))
         return FALSE;
     line(out, "lxc.rootfs.path", "dir:@base@/%s/rootfs", action->domain);
-    add_system(out, plan, name ? name : action->domain, init);
+    add_system(out, action, plan, name ? name : action->domain, init);
     if (!add_signals(out, action, error) || !add_disks(out, action, plan, error) ||
         !add_nics(out, action, error))
         return FALSE;

@@ -29,6 +29,7 @@ void lxc_move_clear(LxcMove *move)
     lxc_plan_clear(&move->plan);
     migrate_options_clear(&move->options);
     g_clear_pointer(&move->images, g_free);
+    g_clear_pointer(&move->earlier, g_free);
 }
 
 gboolean lxc_move_read(LxcMove *move, DriverJob *job, GError **error)
@@ -83,6 +84,11 @@ static void succeed(LxcMove *move)
                     (now - move->begun) / 1000, (now - move->still) / 1000);
     if (move->dump_ms >= 0)
         g_string_append_printf(text, " dump_ms=%" G_GINT64_FORMAT, move->dump_ms);
+    /* Disks that are sent are not counted. */
+    if (move->bytes > 0)
+        g_string_append_printf(text, " memory_bytes=%" G_GINT64_FORMAT, move->bytes);
+    if (move->bytes > 0 && action->shared)
+        g_string_append_printf(text, " bytes=%" G_GINT64_FORMAT, move->bytes);
     g_string_append_printf(text, " mode=%s storage=%s", lxc_way_name(move->way),
                            action->shared ? "shared" : "mirrored");
     if (at_host(move, action->host, call, NULL, &error))
@@ -94,8 +100,14 @@ static void succeed(LxcMove *move)
                         action->destination, action->host, error->message);
 }
 
-/* What the destination says of it, when it cannot begin any more there: "running", "absent" ...;
- * NULL: it does not say. (owned) */
+/* The host that may go on with it. */
+static const char *reader_of(const LxcMove *move)
+{
+    return move->earlier ? move->earlier : move->action->destination;
+}
+
+/* What that one says of it, when it cannot begin any more there: "running", "absent" ...; NULL: it
+ * does not say. (owned) */
 static char *withdraw(LxcMove *move, GError **error)
 {
     const VmmAction *action = move->action;
@@ -105,7 +117,7 @@ static char *withdraw(LxcMove *move, GError **error)
     for (;;) {
         g_autofree char *word = NULL;
         g_clear_error(error);
-        if (at_host(move, action->destination, call, &word, error))
+        if (at_host(move, reader_of(move), call, &word, error))
             return g_strdup(g_strstrip(word));
         if (g_get_monotonic_time() > until || driver_job_wait(move->job, 1000))
             return NULL;
@@ -120,7 +132,7 @@ static void go_on_at_source(LxcMove *move, const char *reason)
     g_autofree char *call = restore_call(move, "own");
     if (at_host(move, action->host, call, NULL, &error))
         driver_job_fail(move->job, "%s; %s goes on running on %s, and nothing of it is on %s",
-                        reason, action->domain, action->host, action->destination);
+                        reason, action->domain, action->host, reader_of(move));
     else
         driver_job_fail(move->job,
                         "%s; on %s it does not go on either: %s. Its memory is kept in %s there",
@@ -137,14 +149,30 @@ static void settle(LxcMove *move, const char *reason)
         driver_job_fail(move->job,
                         "%s; %s does not say whether it runs there (%s), so on %s it stands still "
                         "with all of its memory until it does",
-                        reason, action->destination, silence->message, action->host);
-    else if (g_str_equal(word, "running"))
+                        reason, reader_of(move), silence->message, action->host);
+    else if (g_str_equal(word, "running") && !move->earlier)
         succeed(move);
     else if (g_str_equal(word, "absent"))
         go_on_at_source(move, reason);
     else
         driver_job_fail(move->job, "%s; on %s it is %s, and nothing was done: look at both hosts",
-                        reason, action->destination, word);
+                        reason, reader_of(move), word);
+}
+
+/* It stands still at its host. Whoever was given its memory then is the one to be asked, which need
+ * not be where it is wanted now: a move may be under way that oned has given up. */
+static void settle_earlier(LxcMove *move)
+{
+    const VmmAction *action = move->action;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *call = lxc_call("given_to", action->domain, NULL), *to = NULL;
+    if (!at_host(move, action->host, call, &to, &error)) {
+        driver_job_fail(move->job, "nothing was begun: %s", error->message);
+        return;
+    }
+    if (*g_strstrip(to) && !g_str_equal(to, action->destination))
+        move->earlier = g_steal_pointer(&to);
+    settle(move, "an earlier move was left in the middle");
 }
 
 /* ---- by a checkpoint ---- */
@@ -173,13 +201,15 @@ static gboolean send_disks(const LxcMove *move, GError **error)
 static gboolean checkpoint(LxcMove *move, GError **error)
 {
     const VmmAction *action = move->action;
-    g_autofree char *call =
-        lxc_call("checkpoint", action->domain, action->uuid, move->images, NULL);
+    g_autofree char *call = lxc_call("checkpoint", action->domain, action->uuid, move->images,
+                                     action->destination, NULL);
     g_autofree char *said = NULL;
+    char *rest = NULL;
     move->still = g_get_monotonic_time();
     if (!at_host(move, action->host, call, &said, error))
         return FALSE;
-    move->dump_ms = g_ascii_strtoll(said, NULL, 10);
+    move->dump_ms = g_ascii_strtoll(said, &rest, 10);
+    move->bytes = g_ascii_strtoll(rest, NULL, 10);
     return TRUE;
 }
 
@@ -262,7 +292,7 @@ static gboolean ready(LxcMove *move, const LxcSight *here, const LxcSight *there
         driver_job_fail(move->job, "nothing was begun: %s",
                         (here->error ? here->error : there->error)->message);
     else if (here->moving)
-        settle(move, "an earlier move was left in the middle");
+        settle_earlier(move);
     else if (here->presence == VMM_ABSENT && there->presence == VMM_RUNNING)
         driver_job_succeed(move->job, "it ran on the destination already");
     else if (here->presence != VMM_RUNNING)

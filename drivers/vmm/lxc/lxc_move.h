@@ -19,6 +19,7 @@ typedef struct LxcMove {
     MigrateOptions options;
     LxcWay way;
     char *images;          /* directory of the checkpoint, at both hosts */
+    char *earlier;         /* NULL, or the host to which an earlier move has given it */
     gint64 begun, still;   /* monotonic: all of it, and since it did not run */
     gint64 dump_ms, bytes; /* -1: not known */
 } LxcMove;
