@@ -27,7 +27,7 @@ static void test_lists(void)
         const char *text, *expected;
     } cases[] = {
         {"3", "3-3"},           {"0,3,5..9", "0-0 3-3 5-9"},    {"2..2", "2-2"}, {"web", "web"},
-        {"1, 2 ,,", "1-1 2-2"}, {"a b,4", "a b 4-4"},           {"5..", "5.."},  {"x..y", "x..y"},
+        {"1, 2 ,,", "1-1 2-2"}, {"a b,4", "a b 4-4"},           {"..5", "..5"},  {"x..y", "x..y"},
         {"007", "7-7"},         {"99999999999", "99999999999"},
     };
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -47,7 +47,7 @@ static void test_lists(void)
 
 static void test_wrong_lists(void)
 {
-    static const char *const cases[] = {"", ",", "9..3", "0..200000"};
+    static const char *const cases[] = {"", ",", "9..3", "5..", "0..200000"};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
         g_assert_null(cli_picks_of(cases[i], &error));

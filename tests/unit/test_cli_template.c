@@ -12,7 +12,7 @@ static void test_memory(void)
         gint64 mib; /* 0: wrong */
     } cases[] = {{"128", 128},    {"512m", 512}, {"2g", 2048}, {"2G", 2048}, {"0.5g", 512},
                  {"1t", 1048576}, {"1024k", 1},  {"", 0},      {"-5", 0},    {"0", 0},
-                 {"2gb", 0},      {"lots", 0},   {"1e30", 0}};
+                 {"2gb", 2048},   {"2gbb", 0},   {"2b", 0},    {"lots", 0},  {"1e30", 0}};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         gint64 mib;
         gboolean good = cli_memory(cases[i].text, &mib);
