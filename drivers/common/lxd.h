@@ -16,6 +16,8 @@ extern const RestSettings lxd_settings;
 /* What identifies a container as a machine of oned's. */
 #define LXD_UUID "user.one.uuid"
 #define LXD_VID  "user.one.vid"
+/* The history record of the machine with which it was started last. */
+#define LXD_SEQ "user.one.seq"
 
 /*
  * One call; waits for the end of the operation when the answer is one. The answer's `metadata`

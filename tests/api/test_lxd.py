@@ -1,4 +1,5 @@
 """The LXD flavour of both drivers, against a service that speaks LXD's API."""
+import copy
 import hashlib
 import io
 import json
@@ -414,6 +415,52 @@ def test_one_that_still_runs_elsewhere(vmm, lxd, second):
     assert not second.instances
     vmm.ok("CLEANUP", 12, machine("h2", template=WEB, history=BEFORE))
     assert not lxd.instances, "wherever it was"
+
+
+def test_old_contents_are_not_started(vmm, lxd, second):
+    """One that is off at its host is started when its mark and the other hosts say that nothing newer is anywhere."""
+    first, there = [("h1", "lxd", 0)], BEFORE
+    back = [*BEFORE, ("h1", "lxd", 0)]
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=first, lcm=2))
+    assert lxd.instances["one-12"]["config"]["user.one.seq"] == "0"
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB, history=first))
+    old = copy.deepcopy(lxd.instances["one-12"])
+    vmm.ok("DEPLOY", 12, machine("h2", template=WEB, history=there))
+    assert second.instances["one-12"]["config"]["user.one.seq"] == "1" and not lxd.instances
+    vmm.ok("SHUTDOWN", 12, machine("h2", template=WEB, history=there))
+    # What was left of it on its first host is older than what the second has.
+    lxd.instances["one-12"] = old
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=back), "both h1 and h2 have one-12", "lxc delete one-12")
+    assert old["status"] == "Stopped" and second.instances["one-12"]["status"] == "Stopped", "nothing was touched"
+    second.stop()
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=back), "a newer one may be on h2")
+    second.start()
+    del lxd.instances["one-12"]
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=back))
+    assert lxd.instances["one-12"]["config"]["user.one.seq"] == "2" and not second.instances
+    # A part of it that did not come over whole.
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB, history=back))
+    second.instances["one-12"] = copy.deepcopy(lxd.instances["one-12"])
+    vmm.fails("DEPLOY", 12, machine("h2", template=WEB, history=[*back, ("h2", "lxd", 0)]), "both h2 and h1 have one-12")
+    del second.instances["one-12"]
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=back))
+    # Off and on at one host asks nobody else.
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB, history=back))
+    second.stop()
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=[*back, ("h1", "lxd", 0)]))
+    second.start()
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB, history=back))
+    # Made anew since: its disk is another's life.
+    anew = [*back, ("h1", "lxd", 14), ("h1", "lxd", 0)]
+    lxd.instances["one-12"]["config"]["user.one.seq"] = "3"
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=anew, lcm=2), "of before the machine was made anew", "recover --recreate")
+    vmm.ok("CLEANUP", 12, machine("h1", template=WEB, history=anew))
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=anew, lcm=2))
+    assert lxd.instances["one-12"]["config"]["user.one.seq"] == "4"
+    # One without a mark, of an older driver, is started where it is the only one.
+    vmm.ok("SHUTDOWN", 12, machine("h1", template=WEB, history=anew))
+    del lxd.instances["one-12"]["config"]["user.one.seq"]
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB, history=[*anew, ("h1", "lxd", 0)]))
 
 
 # ---- what LXD tells by itself ----

@@ -81,8 +81,8 @@ static void judge_name(const VmmAction *action, const ContainerFacts *facts, Jud
             action->domain, there->name, vmm_presence_text(presence));
     else if (there->sight.document)
         say(judged, "warning",
-            "an earlier attempt left %s on %s, off, and it would be started there as it is, with "
-            "what its disk held then: remove it there first",
+            "an earlier attempt left %s on %s, off, with what its disk held then: a start there "
+            "is refused, or begins with that; remove it there first",
             action->domain, there->name);
     say(judged, "ok", "nothing of that name is on %s", there->name);
 }

@@ -59,6 +59,28 @@ ContainerSize container_size(const VmmAction *action)
     };
 }
 
+gint64 container_deployment(const VmmAction *action)
+{
+    gint64 last = -1;
+    const xmlNode *record = xml_find(action->vm, "HISTORY_RECORDS/HISTORY");
+    for (; record; record = xml_next_same(record))
+        last = MAX(last, xml_get_int(record, "SEQ", -1));
+    return last;
+}
+
+gint64 container_life(const VmmAction *action)
+{
+    gint64 first = -1;
+    gboolean anew = TRUE;
+    const xmlNode *record = xml_find(action->vm, "HISTORY_RECORDS/HISTORY");
+    for (; record; record = xml_next_same(record)) {
+        if (anew)
+            first = xml_get_int(record, "SEQ", -1);
+        anew = xml_get_int(record, "ACTION", 0) == ACTION_RECREATE;
+    }
+    return first;
+}
+
 GPtrArray *container_earlier_hosts(const VmmAction *action)
 {
     GPtrArray *hosts = g_ptr_array_new_with_free_func(g_free);

@@ -20,5 +20,10 @@ typedef struct ContainerSize {
 } ContainerSize;
 ContainerSize container_size(const VmmAction *action);
 
+/* Which of the machine's history records this is of, and with which its life began: the first, or
+ * that behind the last which was made anew (recover --recreate). -1: the request tells none. */
+gint64 container_deployment(const VmmAction *action);
+gint64 container_life(const VmmAction *action);
+
 /* Hosts where the machine was before, the latest first, its own left out. (owned, of char *) */
 GPtrArray *container_earlier_hosts(const VmmAction *action);

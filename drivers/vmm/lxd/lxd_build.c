@@ -72,6 +72,8 @@ static JsonObject *build_config(const VmmAction *action)
     JsonObject *config = json_object_new();
     set(config, LXD_UUID, action->uuid);
     take(config, LXD_VID, g_strdup_printf("%" G_GINT64_FORMAT, action->vid));
+    if (container_deployment(action) >= 0)
+        take(config, LXD_SEQ, g_strdup_printf("%" G_GINT64_FORMAT, container_deployment(action)));
     add_limits(config, action);
     add_flag(config, action, "PRIVILEGED", "security.privileged");
     add_flag(config, action, "NESTING", "security.nesting");

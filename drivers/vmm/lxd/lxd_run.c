@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define STATE_SECONDS 60
+/* LCM_STATE of a machine whose disks are new. */
+#define LCM_BOOT 2
 
 /* ---- orders ---- */
 
@@ -96,11 +98,81 @@ static gboolean fetch(DriverJob *job, GError **error)
     return FALSE;
 }
 
+/* The record with which it was started last; -1: it has no mark, being of an older driver. */
+static gint64 mark_of(JsonObject *instance)
+{
+    const char *text = json_text_of(json_object_at(instance, "config"), LXD_SEQ);
+    gint64 mark = -1;
+    return text && g_ascii_string_to_signed(text, 10, 0, G_MAXINT32, &mark, NULL) ? mark : -1;
+}
+
+/* The machine was on that host with the record of the mark or later: with an older one alone it can
+ * have left nothing newer there. */
+static gboolean was_there_since(const VmmAction *action, const char *host, gint64 mark)
+{
+    const xmlNode *record = xml_find(action->vm, "HISTORY_RECORDS/HISTORY");
+    for (; record; record = xml_next_same(record)) {
+        g_autofree char *name = xml_get(record, "HOSTNAME");
+        if (g_strcmp0(name, host) == 0 && xml_get_int(record, "SEQ", -1) >= mark)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Another host may have what the machine was later than this, or of what this is a part that did
+ * not come over whole. FALSE with the error. */
+static gboolean is_newest(const VmmAction *action, gint64 mark, GError **error)
+{
+    g_autoptr(GPtrArray) hosts = container_earlier_hosts(action);
+    for (guint i = 0; i < hosts->len; i++) {
+        const char *host = hosts->pdata[i];
+        if (!was_there_since(action, host, mark))
+            continue;
+        g_auto(ContainerSight) sight = container_look(action, host);
+        gint64 other = mark_of(sight.document);
+        if (sight.presence == VMM_UNKNOWN)
+            g_propagate_prefixed_error(
+                error, g_steal_pointer(&sight.error),
+                "%s is on %s, but a newer one may be on %s: ", action->domain, action->host, host);
+        else if (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED)
+            g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "%s %s on %s", action->domain,
+                        vmm_presence_text(sight.presence), host);
+        else if (sight.document && sight.presence != VMM_OTHER && (mark < 0 || other >= mark))
+            g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                        "both %s and %s have %s with its disk, and that of %s is not known to be "
+                        "the newer one: remove the other there (lxc delete %s)",
+                        action->host, host, action->domain, action->host, action->domain);
+        else
+            continue;
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* One that is off here may be what was left of it long ago. Its mark, the machine's history and the
+ * other hosts tell; in doubt nothing is started, and nothing removed. */
+static gboolean is_current(const VmmAction *action, JsonObject *instance, GError **error)
+{
+    gint64 mark = mark_of(instance);
+    gboolean is_new = xml_get_int(action->vm, "LCM_STATE", 0) == LCM_BOOT;
+    if (action->adopted)
+        return TRUE;
+    if (mark < 0 ? is_new : mark < container_life(action)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "%s on %s is of before the machine was made anew, with its old disk: onevm "
+                    "recover --recreate removes it, or lxc delete %s there",
+                    action->domain, action->host, action->domain);
+        return FALSE;
+    }
+    return is_newest(action, mark, error);
+}
+
 static gboolean start_absent(DriverJob *job, const ContainerSight *sight, GError **error)
 {
     const VmmAction *action = vmm_action_of(job);
     if (sight->document)
-        return start_again(job, sight->document, error);
+        return is_current(action, sight->document, error) &&
+               start_again(job, sight->document, error);
     if (action->adopted)
         return container_refuse_adopted(action, error);
     g_autoptr(GError) reason = NULL;
