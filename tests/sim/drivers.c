@@ -8,6 +8,8 @@
 #define LOST  0.03
 #define TWICE 0.02
 #define SLOW  0.01
+/* In each seed one phase of the table, by turns, loses answers so often. */
+#define AIMED 0.3
 /* The longest that a slow driver takes: longer than most time-outs. */
 #define SLOW_SECONDS 900
 
@@ -172,6 +174,39 @@ static void happen_in_order(Request *request)
     }
 }
 
+/* The phase of this seed; a new row of the table has its turn by itself. */
+static const VmPhase *aim(const Sim *sim)
+{
+    guint count;
+    const VmPhase *phases = vm_phases(&count);
+    return &phases[sim->seed % count];
+}
+
+/* It is of a machine in that phase, or, by the datastore's driver, of an image for one. */
+static gboolean is_aimed(const Request *request)
+{
+    const DriverRequest *asked = request->request;
+    const VmPhase *phase = aim(request->sim);
+    if (asked->class != DRIVER_DATASTORE)
+        return (asked->class == DRIVER_VIRTUALIZATION || asked->class == DRIVER_TRANSFER) &&
+               hosts_phase(request->sim, asked->id) == phase->lcm;
+    for (guint i = 0; i < G_N_ELEMENTS(phase->steps); i++)
+        if (phase->steps[i] != STEP_NONE &&
+            vm_step_row(phase->steps[i])->class == DRIVER_DATASTORE &&
+            strcmp(vm_step_row(phase->steps[i])->action, asked->action) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static gboolean is_lost(const Request *request)
+{
+    Sim *sim = request->sim;
+    gboolean aimed = !sim->calm && is_aimed(request);
+    gboolean lost = !sim->calm && sim_chance(sim, aimed ? AIMED : LOST);
+    sim->aimed += aimed && lost;
+    return lost;
+}
+
 /* The answer comes a little later, much later, or never. */
 static void happen(Sim *sim, gpointer data)
 {
@@ -180,7 +215,7 @@ static void happen(Sim *sim, gpointer data)
         happen_in_order(request);
     else if (!request->happened)
         happen_now(request);
-    if (!sim->calm && sim_chance(sim, LOST)) {
+    if (is_lost(request)) {
         request->unheard = TRUE;
         sim->lost++;
         backups_unsure(request);
@@ -251,6 +286,12 @@ static gboolean drivers_knows(Outside *outside, DriverClass class, const char *d
     return TRUE;
 }
 
+static gboolean drivers_lack(Outside *outside, DriverClass class, const char *driver,
+                             const char *action)
+{
+    return class == DRIVER_VIRTUALIZATION && hosts_lack(((Drivers *)outside)->sim, action);
+}
+
 static void drivers_log(Outside *outside, gint32 vm, LogLevel level, const char *module,
                         const char *text)
 {
@@ -305,8 +346,8 @@ Outside *drivers_outside(Drivers *drivers)
 Drivers *drivers_new(Sim *sim)
 {
     Drivers *drivers = g_new0(Drivers, 1);
-    drivers->outside =
-        (Outside){drivers_send, drivers_knows, drivers_log, drivers_sample, drivers_forget};
+    drivers->outside = (Outside){drivers_send,   drivers_knows, drivers_log, drivers_sample,
+                                 drivers_forget, NULL,          drivers_lack};
     drivers->sim = sim;
     drivers->cut = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     drivers->open = g_ptr_array_new_with_free_func(request_free);

@@ -54,6 +54,17 @@ static gboolean is_told_of(const World *world, gint32 vm)
     return FALSE;
 }
 
+/* It had that many cards when its host was told: a card that has gone took its rules along. */
+static gboolean has_cards_of(const Vm *vm, const char *document)
+{
+    guint then = 0, now = 0;
+    for (const char *at = document; (at = strstr(at, "<NIC_ID>")); at++)
+        then++;
+    while (template_vector(vm->head.template, "NIC", now))
+        now++;
+    return then == now;
+}
+
 /* Of machines whose cards are all filtered, and that have lost their last group. */
 static gboolean has_no_group(const Vm *vm)
 {
@@ -77,7 +88,11 @@ void groups_check_truth(Groups *groups)
                             ? g_array_index(group->outdated, gint32, j)
                             : g_array_index(group->updating, gint32, j - group->outdated->len);
             const Vm *vm = vm_get(groups->sim->world, id);
-            if (!vm || vm->state != VM_ACTIVE || vm->lcm == LCM_RUNNING)
+            gboolean waits =
+                vm && (vm->state == VM_ACTIVE
+                           ? vm->lcm != LCM_RUNNING
+                           : vm->state == VM_SUSPENDED && hosts_stands(groups->sim->hosts, id));
+            if (!waits)
                 sim_wrong(groups->sim, "machine %d is never told of the rules of group %d", id,
                           group->head.id);
         }
@@ -94,7 +109,8 @@ void groups_check_truth(Groups *groups)
             if (!knows(told, vm, rule))
                 sim_wrong(groups->sim, "the host of machine %d does not know the rule of port %s",
                           vm->head.id, attribute_get(rule, "RANGE"));
-        if (told && has_no_group(vm) && strstr(told, "<SECURITY_GROUP_RULE>"))
+        if (told && has_no_group(vm) && has_cards_of(vm, told) &&
+            strstr(told, "<SECURITY_GROUP_RULE>"))
             sim_wrong(groups->sim,
                       "machine %d has no security group, and its host knows rules of one",
                       vm->head.id);

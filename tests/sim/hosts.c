@@ -11,6 +11,7 @@
 struct Hosts {
     Sim *sim;
     GHashTable *running;  /* "host/vm": a guest is there */
+    GHashTable *frozen;   /* "host/vm": it stands still */
     GHashTable *saved;    /* vm: its memory is in a file */
     GHashTable *disks;    /* "vm/disk" -> its image, or -1: the guest has that disk */
     GHashTable *given_up; /* vm: somebody deleted its record and left its guest alone */
@@ -29,9 +30,27 @@ gboolean hosts_has(const Hosts *hosts, const char *host, gint32 vm)
     return g_hash_table_contains(hosts->running, key);
 }
 
+static void stand(Hosts *hosts, const char *host, gint32 vm, gboolean still)
+{
+    char *key = place(host, vm);
+    if (still) {
+        g_hash_table_add(hosts->frozen, key);
+    } else {
+        g_hash_table_remove(hosts->frozen, key);
+        g_free(key);
+    }
+}
+
+static gboolean stands(const Hosts *hosts, const char *host, gint32 vm)
+{
+    g_autofree char *key = place(host, vm);
+    return g_hash_table_contains(hosts->frozen, key) && hosts_has(hosts, host, vm);
+}
+
 static void put(Hosts *hosts, const char *host, gint32 vm, gboolean there)
 {
     char *key = place(host, vm);
+    stand(hosts, host, vm, FALSE);
     if (there) {
         g_hash_table_add(hosts->running, key);
     } else {
@@ -54,7 +73,35 @@ guint hosts_count(const Hosts *hosts, gint32 vm)
     return count;
 }
 
+gboolean hosts_stands(const Hosts *hosts, gint32 vm)
+{
+    GHashTableIter iterator;
+    gpointer key;
+    g_hash_table_iter_init(&iterator, hosts->frozen);
+    while (g_hash_table_iter_next(&iterator, &key, NULL))
+        if (g_ascii_strtoll(strchr(key, '/') + 1, NULL, 10) == vm &&
+            g_hash_table_contains(hosts->running, key))
+            return TRUE;
+    return FALSE;
+}
+
 /* ---- what drivers do ---- */
+
+static gboolean act_freeze(Request *request, gint32 vm)
+{
+    if (!hosts_has(request->sim->hosts, request->host, vm))
+        return FALSE;
+    stand(request->sim->hosts, request->host, vm, TRUE);
+    return TRUE;
+}
+
+static gboolean act_thaw(Request *request, gint32 vm)
+{
+    if (!hosts_has(request->sim->hosts, request->host, vm))
+        return FALSE;
+    stand(request->sim->hosts, request->host, vm, FALSE);
+    return TRUE;
+}
 
 static gboolean do_start(Request *request, gint32 vm)
 {
@@ -205,8 +252,10 @@ static gboolean act_migrate(Request *request, gint32 vm)
 {
     if (!hosts_has(request->sim->hosts, request->host, vm))
         return FALSE;
+    gboolean still = stands(request->sim->hosts, request->host, vm);
     put(request->sim->hosts, request->host, vm, FALSE);
     put(request->sim->hosts, request->other, vm, TRUE);
+    stand(request->sim->hosts, request->other, vm, still);
     return TRUE;
 }
 
@@ -233,8 +282,10 @@ static gboolean act_nothing(Request *request, gint32 vm)
 
 static gboolean act_poll(Request *request, gint32 vm)
 {
-    gboolean runs = hosts_has(request->sim->hosts, request->host, vm);
-    request->info = g_strdup(runs ? "STATE=a" : "STATE=d");
+    gboolean there = hosts_has(request->sim->hosts, request->host, vm);
+    request->info = g_strdup(stands(request->sim->hosts, request->host, vm) ? "STATE=p"
+                             : there                                        ? "STATE=a"
+                                                                            : "STATE=d");
     return TRUE;
 }
 
@@ -249,6 +300,8 @@ static const struct {
     {"CANCEL", act_end, TRUE},
     {"SAVE", act_save, TRUE},
     {"RESTORE", act_restore, TRUE, TRUE},
+    {"FREEZE", act_freeze, TRUE},
+    {"THAW", act_thaw, TRUE},
     {"MIGRATE", act_migrate, TRUE, TRUE},
     {"CLEANUP", act_cleanup, FALSE},
     {"SETTLE", act_settle, FALSE},
@@ -296,11 +349,22 @@ gboolean hosts_carry(Request *request)
     return done;
 }
 
+VmLcm hosts_phase(const Sim *sim, gint64 vm)
+{
+    gint64 state = memory_store_number(sim->memory, "vm", vm, COLUMN_STATE, -1);
+    return state == VM_ACTIVE
+               ? (VmLcm)memory_store_number(sim->memory, "vm", vm, COLUMN_LCM, LCM_INIT)
+               : LCM_INIT;
+}
+
 void hosts_explain(Hosts *hosts, const DriverRequest *request)
 {
     Sim *sim = hosts->sim;
-    if (!strcmp(request->action, "POLL"))
-        return;
+    if (hosts_lack(sim, request->action))
+        sim_wrong(sim, "%s was sent for machine %" G_GINT64_FORMAT ", which its driver lacks",
+                  request->action, request->id);
+    if (!strcmp(request->action, "POLL") || !strcmp(request->action, "MIGRATECHECK"))
+        return; /* questions */
     gint64 state = memory_store_number(sim->memory, "vm", request->id, COLUMN_STATE, -1);
     const char *name =
         vm_lcm_name((VmLcm)memory_store_number(sim->memory, "vm", request->id, COLUMN_LCM, 0));
@@ -310,10 +374,8 @@ void hosts_explain(Hosts *hosts, const DriverRequest *request)
                           : !strcmp(request->action, "MIGRATE") ? !strcmp(name, "MIGRATE")
                           : !strcmp(request->action, "SAVE")    ? g_str_has_prefix(name, "SAVE")
                           : strstr(request->action, "ATTACH")   ? g_str_has_prefix(name, "HOTPLUG")
-                          : strstr(request->action, "BACKUP")
-                              /* given up in a batch that was committed together with this one */
-                              ? !strcmp(name, "BACKUP") || g_str_has_prefix(name, "CLEANUP")
-                              : TRUE);
+                          : strstr(request->action, "BACKUP")   ? !strcmp(name, "BACKUP")
+                                                                : TRUE);
     if (!explained)
         sim_wrong(sim,
                   "%s was sent for machine %" G_GINT64_FORMAT
@@ -382,8 +444,10 @@ static char *monitor_info(Request *request, const char *host)
     g_hash_table_iter_init(&iterator, request->sim->hosts->running);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
         if (g_str_has_prefix(key, prefix))
-            g_string_append_printf(text, "VM=[ID=\"%s\",DEPLOY_ID=\"one-%s\",STATE=\"RUNNING\"]\n",
-                                   strchr(key, '/') + 1, strchr(key, '/') + 1);
+            g_string_append_printf(
+                text, "VM=[ID=\"%s\",DEPLOY_ID=\"one-%s\",STATE=\"%s\"]\n", strchr(key, '/') + 1,
+                strchr(key, '/') + 1,
+                g_hash_table_contains(request->sim->hosts->frozen, key) ? "PAUSED" : "RUNNING");
     return g_base64_encode((const guchar *)text->str, text->len);
 }
 
@@ -396,18 +460,75 @@ gboolean hosts_monitor(Request *request)
 
 /* ---- guests ---- */
 
-void hosts_guest_dies(Hosts *hosts)
+/* The key of one that is there, at random; NULL: there is none. (borrowed until it ends) */
+static const char *some_guest(Hosts *hosts)
 {
     GHashTableIter iterator;
     gpointer key;
     guint skip = (guint)sim_pick(hosts->sim, MAX(1, (gint)g_hash_table_size(hosts->running)));
     g_hash_table_iter_init(&iterator, hosts->running);
     while (g_hash_table_iter_next(&iterator, &key, NULL))
-        if (skip-- == 0) {
-            sim_say(hosts->sim, "guest dies: %s", (char *)key);
-            g_hash_table_iter_remove(&iterator);
-            return;
-        }
+        if (skip-- == 0)
+            return key;
+    return NULL;
+}
+
+void hosts_guest_dies(Hosts *hosts)
+{
+    const char *key = some_guest(hosts);
+    if (!key)
+        return;
+    sim_say(hosts->sim, "guest dies: %s", key);
+    g_hash_table_remove(hosts->frozen, key);
+    g_hash_table_remove(hosts->running, key);
+}
+
+void hosts_guest_pauses(Hosts *hosts)
+{
+    const char *key = some_guest(hosts);
+    if (!key)
+        return;
+    sim_say(hosts->sim, "guest pauses: %s", key);
+    g_hash_table_add(hosts->frozen, g_strdup(key));
+}
+
+static gboolean goes_on(gpointer key, gpointer value, gpointer data)
+{
+    return sim_chance(data, 0.5);
+}
+
+void hosts_guests_go_on(Hosts *hosts)
+{
+    g_hash_table_foreach_remove(hosts->frozen, goes_on, hosts->sim);
+}
+
+/* ---- what their drivers cannot do ---- */
+
+static const struct {
+    const char *driver; /* the whole of VM_MAD behind its name and program */
+    const char *lacks;
+} flavours[] = {
+    {"", "FREEZE,THAW,COLDCHECK"},
+    {", KEEP_MACHINES = yes", "SAVE,RESTORE,MIGRATE,RESET"},
+    {"", "SAVE,RESTORE,MIGRATE,RESET,FREEZE,THAW,COLDCHECK,EXEC"},
+    {", KEEP_MACHINES = yes", "CARRY,FREEZE,THAW"},
+};
+
+/* Most installations have hypervisors. */
+static guint flavour_of(const Sim *sim)
+{
+    return sim->seed % 8 < G_N_ELEMENTS(flavours) ? (guint)(sim->seed % 8) : 0;
+}
+
+const char *hosts_driver(const Sim *sim)
+{
+    return flavours[flavour_of(sim)].driver;
+}
+
+gboolean hosts_lack(const Sim *sim, const char *action)
+{
+    g_auto(GStrv) words = g_strsplit(flavours[flavour_of(sim)].lacks, ",", -1);
+    return g_strv_contains((const char *const *)words, action);
 }
 
 Hosts *hosts_new(Sim *sim)
@@ -415,6 +536,7 @@ Hosts *hosts_new(Sim *sim)
     Hosts *hosts = g_new0(Hosts, 1);
     hosts->sim = sim;
     hosts->running = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    hosts->frozen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hosts->saved = g_hash_table_new(NULL, NULL);
     hosts->disks = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     hosts->given_up = g_hash_table_new(NULL, NULL);
@@ -424,6 +546,7 @@ Hosts *hosts_new(Sim *sim)
 void hosts_free(Hosts *hosts)
 {
     g_hash_table_unref(hosts->running);
+    g_hash_table_unref(hosts->frozen);
     g_hash_table_unref(hosts->saved);
     g_hash_table_unref(hosts->disks);
     g_hash_table_unref(hosts->given_up);

@@ -65,8 +65,16 @@ void hosts_give_up(Hosts *hosts, gint32 vm);
 gboolean hosts_gave_up(const Hosts *hosts, gint32 vm);
 /* A machine whose guest runs and writes to that persistent image, other than `but`; -1: none. */
 gint32 hosts_writer(const Hosts *hosts, gint32 image, gint32 but);
-/* A guest ends by itself, somewhere. */
+/* A guest ends by itself, somewhere; or stands still, until many go on at once. */
 void hosts_guest_dies(Hosts *hosts);
+void hosts_guest_pauses(Hosts *hosts);
+void hosts_guests_go_on(Hosts *hosts);
+gboolean hosts_stands(const Hosts *hosts, gint32 vm);
+/* LCM_INIT: it is not active. As committed. */
+VmLcm hosts_phase(const Sim *sim, gint64 vm);
+/* What this seed's hypervisors, or containers, are: the end of VM_MAD, and what they cannot do. */
+const char *hosts_driver(const Sim *sim);
+gboolean hosts_lack(const Sim *sim, const char *action);
 
 /* ---- images.c: what is in the datastores, and the driver that keeps it ---- */
 
@@ -178,6 +186,7 @@ struct Sim {
     Client *client;
     GTree *events; /* of what will happen outside the core */
     guint64 event_count, steps, crashes, calls, lost;
+    guint64 aimed; /* answers lost in the phase of this seed */
 };
 
 /* Something that happens later; `act` runs once. Dropped by sim_forget(). */
@@ -188,5 +197,6 @@ gint sim_pick(Sim *sim, gint below);
 void sim_say(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* Ends the program: the seed, the step and what is wrong. */
 void sim_wrong(Sim *sim, const char *format, ...) G_GNUC_PRINTF(2, 3) G_GNUC_NORETURN;
-/* Runs a seed: `steps` with trouble, then calm until all rests. */
-void sim_run(guint64 seed, guint steps, gboolean verbose);
+/* Runs a seed: `steps` with trouble, then calm until all rests. How many answers were lost in the
+ * phase on which it aims. */
+guint64 sim_run(guint64 seed, guint steps, gboolean verbose);
