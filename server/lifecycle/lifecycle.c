@@ -60,14 +60,20 @@ void lifecycle_free(Lifecycle *lifecycle)
 
 typedef struct SendEffect {
     CoreEffect effect;
-    Outside *outside;
+    Lifecycle *lifecycle;
     DriverRequest *request;
 } SendEffect;
 
+/* What was given up before the commit let it go, by an input of the same batch or a later one, is
+ * not even begun. */
 static void send_release(CoreEffect *effect)
 {
     SendEffect *send = (SendEffect *)effect;
-    send->outside->send(send->outside, g_steal_pointer(&send->request));
+    Outside *outside = send->lifecycle->outside;
+    if (send->request->number &&
+        !g_hash_table_contains(send->lifecycle->asked, &send->request->number))
+        return;
+    outside->send(outside, g_steal_pointer(&send->request));
 }
 
 static void send_destroy(CoreEffect *effect)
@@ -81,7 +87,7 @@ static void send_after_commit(Lifecycle *lifecycle, DriverRequest *request)
     SendEffect *send = g_new0(SendEffect, 1);
     send->effect.release = send_release;
     send->effect.destroy = send_destroy;
-    send->outside = lifecycle->outside;
+    send->lifecycle = lifecycle;
     send->request = request;
     core_after_commit(lifecycle->world->core, &send->effect);
 }

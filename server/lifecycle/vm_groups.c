@@ -1,7 +1,8 @@
 /*
  * Rules of security groups change while machines run: their hosts are told (UPDATESG). A machine
  * that is being started, moved or changed is told when it runs again, since what its driver knew
- * may be older; one that does not run needs nothing, since its next start brings the rules along.
+ * may be older; one that does not run needs nothing, since its next start brings the rules along,
+ * but for one that stands still on its host with its cards: it is told when it goes on.
  * What is still to be told is kept with the group, so that a restart forgets nobody.
  */
 #include "server/lifecycle/internal.h"
@@ -15,6 +16,13 @@
 static gboolean runs(const Vm *vm)
 {
     return vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+}
+
+/* Its host has rules of it, or is about to get them. */
+static gboolean is_concerned(Lifecycle *lifecycle, const Vm *vm)
+{
+    return vm->state == VM_ACTIVE ||
+           (vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm));
 }
 
 /* A machine whose cards have lost their last group is noted with no group: a card of it says that
@@ -98,7 +106,7 @@ void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only
         gint32 id = g_array_index(vms, gint32, i);
         Vm *vm = vm_get(world, id);
         gboolean failed = ids_remove(group->failed, id);
-        if (vm->state != VM_ACTIVE || !names(vm, object->id) || (only_failed && !failed))
+        if (!is_concerned(lifecycle, vm) || !names(vm, object->id) || (only_failed && !failed))
             continue;
         ids_add(group->outdated, id);
         if (runs(vm))
@@ -112,11 +120,11 @@ void lifecycle_group_changed(Lifecycle *lifecycle, Object *object, gboolean only
 void lifecycle_vm_groups_changed(Lifecycle *lifecycle, Vm *vm, TemplateAttribute *card)
 {
     g_autoptr(GArray) ids = secgroup_ids(vm, TRUE);
-    if (vm->state == VM_ACTIVE && !ids->len && secgroup_is_filtered(card)) {
+    if (is_concerned(lifecycle, vm) && !ids->len && secgroup_is_filtered(card)) {
         attribute_set(card, MARK, OUTDATED);
         object_changed(lifecycle->world, &vm->head);
     }
-    for (guint i = 0; vm->state == VM_ACTIVE && i < ids->len; i++) {
+    for (guint i = 0; is_concerned(lifecycle, vm) && i < ids->len; i++) {
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group)
             continue;
@@ -162,7 +170,7 @@ static gboolean is_outdated(Lifecycle *lifecycle, const Vm *vm)
 /* `mark`: what its cards may say to have it told; NULL: anything. */
 static void follow(Lifecycle *lifecycle, Vm *vm, const char *mark)
 {
-    if (vm->state != VM_ACTIVE)
+    if (!is_concerned(lifecycle, vm))
         forget(lifecycle, vm);
     else if (runs(vm) && (has_mark(vm, mark) || is_outdated(lifecycle, vm)))
         tell(lifecycle, vm);
@@ -213,11 +221,11 @@ void vm_groups_answered(Lifecycle *lifecycle, Vm *vm, gboolean success, const ch
         Object *group = pool_get(lifecycle->world, KIND_SECGROUP, g_array_index(ids, gint32, i));
         if (!group || !ids_remove(SECGROUP(group)->updating, vm->head.id))
             continue;
-        if (!success && vm->state == VM_ACTIVE)
+        if (!success && is_concerned(lifecycle, vm))
             ids_add(SECGROUP(group)->failed, vm->head.id);
         object_changed(lifecycle->world, group);
     }
-    if (vm->state == VM_ACTIVE)
+    if (is_concerned(lifecycle, vm))
         note_result(lifecycle, vm, success, info && *info ? info : "UPDATESG failed, no reason");
     follow(lifecycle, vm, OUTDATED); /* what failed just now waits for a report of the host */
 }

@@ -368,9 +368,18 @@ static void found_elsewhere(Lifecycle *lifecycle, Vm *vm, Host *host)
     vm_record_changed(lifecycle->world, vm, record);
 }
 
-static gboolean runs_by_record(const Vm *vm)
+/* Its start is said to have failed. */
+static gboolean failed_to_start(const Vm *vm)
 {
-    return vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING;
+    return vm->state == VM_ACTIVE && vm_is_failure(vm->lcm) &&
+           g_str_has_prefix(vm_lcm_name(vm->lcm), "BOOT");
+}
+
+/* It may be there and stand still, and that would not be seen by its state. */
+static gboolean may_stand(Lifecycle *lifecycle, const Vm *vm)
+{
+    return failed_to_start(vm) || (vm->state == VM_ACTIVE && vm->lcm == LCM_RUNNING) ||
+           (is_up(vm) && vm_driver_freezes(lifecycle, vm));
 }
 
 /* Its guest is there and does nothing: a backup that could not let it go on, a full disk, somebody
@@ -401,9 +410,7 @@ static void seen_running(Lifecycle *lifecycle, Vm *vm, Host *host, const char *d
         vm_note_deploy_id(lifecycle, vm, deploy_id);
     if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN && !here)
         found_elsewhere(lifecycle, vm, host);
-    else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) ||
-                        (vm->state == VM_ACTIVE && vm_is_failure(vm->lcm) &&
-                         g_str_has_prefix(vm_lcm_name(vm->lcm), "BOOT"))))
+    else if (!here || !((vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN) || failed_to_start(vm)))
         return;
     if (here)
         vm_close_record(lifecycle, vm, vm_previous_record(vm));
@@ -491,8 +498,7 @@ void vm_seen(Lifecycle *lifecycle, Vm *vm, Host *host, const char *state, const 
             vm_close_record(lifecycle, vm, previous);
     } else if (here && gone && (is_up(vm) || is_frozen(lifecycle, vm))) {
         confirm(lifecycle, vm);
-    } else if (here && !strcmp(state, "PAUSED") &&
-               (runs_by_record(vm) || (is_up(vm) && vm_driver_freezes(lifecycle, vm)))) {
+    } else if (here && !strcmp(state, "PAUSED") && may_stand(lifecycle, vm)) {
         confirm(lifecycle, vm);
     }
 }
@@ -516,12 +522,12 @@ void vm_aside_answered(Lifecycle *lifecycle, Vm *vm, const Asked *asked, gboolea
         vm_enter(lifecycle, vm, VM_ACTIVE, LCM_RUNNING);
         return;
     }
-    if (letter == 'p' && runs_by_record(vm) && !vm_driver_freezes(lifecycle, vm)) {
+    gboolean gone = letter == 'd' || letter == 'e';
+    gboolean stands = letter == 'p' && may_stand(lifecycle, vm);
+    if (stands && !vm_driver_freezes(lifecycle, vm)) {
         found_paused(lifecycle, vm);
         return;
     }
-    gboolean gone = letter == 'd' || letter == 'e';
-    gboolean stands = letter == 'p' && is_up(vm) && vm_driver_freezes(lifecycle, vm);
     if (!stands && !(gone && (is_up(vm) || is_frozen(lifecycle, vm))))
         return;
     last->retime = core_now(lifecycle->world->core);

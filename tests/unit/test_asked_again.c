@@ -77,6 +77,61 @@ static void test_refusals_are_said_once(Fixture *fixture, gconstpointer data)
     g_assert_cmpuint(complaints, ==, 2);
 }
 
+static gboolean lacks_save(Outside *outside, DriverClass class, const char *driver,
+                           const char *action)
+{
+    return !strcmp(action, "SAVE");
+}
+
+/* Its rules change while it stands still on its host, which brings none along when it goes on. */
+static void test_a_frozen_machine_is_told(Fixture *fixture, gconstpointer data)
+{
+    fixture->small->outside.lacks = lacks_save;
+    put(fixture, VM_SUSPENDED, LCM_INIT);
+    TemplateAttribute *card = template_add_vector(fixture->vm->head.template, "NIC");
+    attribute_set_int(card, "NIC_ID", 0);
+    attribute_set(card, "VN_MAD", "fw");
+    lifecycle_vm_groups_changed(fixture->lifecycle, fixture->vm, card);
+    small_settle(fixture->small);
+    g_assert_cmpuint(count_sent(fixture, "UPDATESG"), ==, 0);
+    g_assert_true(vm_action(fixture->lifecycle, fixture->vm, "resume", &asker, NULL));
+    small_settle(fixture->small);
+    answer(fixture, "THAW", TRUE, "-");
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+    g_assert_cmpuint(count_sent(fixture, "UPDATESG"), ==, 1);
+}
+
+/* ---- given up before the commit ---- */
+
+typedef struct Twice {
+    CoreInput input;
+    Fixture *fixture;
+} Twice;
+
+static void place_and_give_up(Core *core, CoreInput *input)
+{
+    Fixture *fixture = ((Twice *)input)->fixture;
+    const VmPlace place = {0, 0, FALSE};
+    g_assert_true(vm_deploy(fixture->lifecycle, fixture->vm, &place, &asker, NULL));
+    g_assert_true(vm_recover(fixture->lifecycle, fixture->vm, 3, &asker, NULL));
+}
+
+static void test_given_up_in_the_batch_of_its_order(Fixture *fixture, gconstpointer data)
+{
+    Twice *both = g_new0(Twice, 1);
+    both->input.handle = place_and_give_up;
+    both->input.destroy = (void (*)(CoreInput *))(void (*)(void))g_free;
+    both->fixture = fixture;
+    core_post(fixture->small->core, &both->input);
+    small_settle(fixture->small);
+    expect(fixture, VM_ACTIVE, LCM_CLEANUP_DELETE);
+    for (guint i = fixture->seen; i < fixture->small->sent->len; i++) {
+        const DriverRequest *request = fixture->small->sent->pdata[i];
+        if (!strcmp(request->action, "TRANSFER") && !strstr(request->files[0].text, "DELETE"))
+            g_error("it was still begun: %s", request->files[0].text);
+    }
+}
+
 /* ---- marketplaces ---- */
 
 static guint64 look_under_way(const Fixture *fixture)
@@ -200,6 +255,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     log_open(LOG_TO_FILE, "/dev/null", LOG_ERROR, NULL);
     ADD("/asked-again/refusals-are-said-once", test_refusals_are_said_once);
+    ADD("/asked-again/frozen", test_a_frozen_machine_is_told);
+    ADD("/asked-again/given-up", test_given_up_in_the_batch_of_its_order);
     ADD("/asked-again/marketplace", test_a_marketplace_changes_while_it_is_looked_at);
     ADD("/asked-again/increments", test_increments_that_may_be_gone);
     ADD("/asked-again/paused", test_a_paused_guest_does_not_run);
