@@ -250,6 +250,11 @@ static gboolean act_restore(Request *request, gint32 vm)
 
 static gboolean act_migrate(Request *request, gint32 vm)
 {
+    if (stands(request->sim->hosts, request->other,
+               vm)) { /* left there by one before: it goes on */
+        stand(request->sim->hosts, request->other, vm, FALSE);
+        return TRUE;
+    }
     if (!hosts_has(request->sim->hosts, request->host, vm))
         return FALSE;
     gboolean still = stands(request->sim->hosts, request->host, vm);

@@ -193,11 +193,12 @@ static gboolean is_paused(const Sim *sim, const Vm *vm)
     return said && hosts_stands(sim->hosts, vm->head.id);
 }
 
-/* Nothing is under way that drivers, or time, would end. */
+/* Nothing is under way that drivers, or time, would end. What stood still between two hosts and
+ * could not be moved on is for people to decide. */
 static gboolean rests(const Sim *sim, const Vm *vm)
 {
     return vm->state != VM_ACTIVE || vm->lcm == LCM_RUNNING || vm_is_failure(vm->lcm) ||
-           is_paused(sim, vm);
+           (vm->lcm == LCM_UNKNOWN && vm->undecided) || is_paused(sim, vm);
 }
 
 /* At the end, what oned says is what is true. */
@@ -220,7 +221,7 @@ static void check_truth(Sim *sim)
             check_disks(sim, vm);
         if (runs && hosts_stands(sim->hosts, vm->head.id))
             sim_wrong(sim, "machine %d is said to run, but stands still", vm->head.id);
-        if (!runs && count && !is_paused(sim, vm))
+        if (!runs && count && !is_paused(sim, vm) && !vm->undecided)
             sim_wrong(sim, "machine %d is said to be %s, but runs", vm->head.id,
                       vm_shown_state(vm));
     }
