@@ -184,12 +184,13 @@ static void check_disks(Sim *sim, const Vm *vm)
         sim_wrong(sim, "machine %d rests with a change under way", vm->head.id);
 }
 
-/* Its guest stands still, and oned says so. */
+/* Its guest stands still, and oned says so, or that the guest could not be removed. */
 static gboolean is_paused(const Sim *sim, const Vm *vm)
 {
     gboolean freezes = hosts_lack(sim, "SAVE") && !hosts_lack(sim, "FREEZE");
-    gboolean said =
-        freezes ? vm->state == VM_SUSPENDED : vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN;
+    gboolean said = freezes && vm->lcm == LCM_EPILOG_FAILURE ? TRUE
+                    : freezes                                ? vm->state == VM_SUSPENDED
+                              : vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN;
     return said && hosts_stands(sim->hosts, vm->head.id);
 }
 
