@@ -110,6 +110,26 @@ def test_bridge_is_missing(lab, driver, machine):
     ask(driver, machine).expect("networks", "ok", "br0")
 
 
+def test_disk_is_read_only(lab, driver, machine):
+    """A yes must move: this was one, and the move failed."""
+    lab.on("node02", "mount", "-o", "bind,ro", machine.path, machine.path)
+    try:
+        ask(driver, machine).expect("disks", "no", "disk.0 cannot be written on node02")
+        assert not driver.ask(machine, "MIGRATE", to="node02")[0]
+    finally:
+        lab.on("node02", "umount", machine.path)
+    ask(driver, machine).expect("disks", "ok", "")
+
+
+def test_hosts_do_not_reach_each_other(lab, driver, machine):
+    lab.call("cut", "node01", "node02")
+    try:
+        ask(driver, machine).expect("link", "warning", "from node01 nobody answers at node02")
+    finally:
+        lab.call("join", "node01", "node02")
+    ask(driver, machine).expect("link", "ok", "MiB/s")
+
+
 def test_options_do_not_go_together(driver, machine):
     ask(driver, machine, migrate={"TLS": "YES", "TUNNEL": "YES"}).expect("options", "no", "choose one")
     ask(driver, machine, migrate={"BANDWIDTH": "x"}).expect("options", "no", "BANDWIDTH")

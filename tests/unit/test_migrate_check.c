@@ -163,7 +163,9 @@ static void test_script(void)
     g_autofree char *here = check_host_script(&facts, CHECK_SOURCE);
     g_assert_nonnull(strstr(there, "\nf 0 '/ds/a'\\''; rm -rf /; '\\'''\n"));
     g_assert_nonnull(strstr(there, "\nn 0 'br0'\ns '/ds/0/3'\n"));
-    g_assert_nonnull(strstr(here, "\nl 'h2'\n"));
+    g_assert_nonnull(strstr(there, "\nw 0 '/ds/a'"));
+    g_assert_nonnull(strstr(here, "\nl 'h2'\nr 'h2'\n"));
+    g_assert_null(strstr(here, "\nw 0"));
     g_assert_null(strstr(here, "\nn 0"));
 }
 
@@ -397,6 +399,14 @@ static void no_speed(CheckFacts *facts)
 {
     facts->link_rate = -1;
 }
+static void silent_link(CheckFacts *facts)
+{
+    check_host_read(facts, CHECK_SOURCE, "R -\n");
+}
+static void read_only_disk(CheckFacts *facts)
+{
+    check_host_read(facts, CHECK_DESTINATION, "W 9\nW x\nW 0\n");
+}
 static void idle_unknown(CheckFacts *facts)
 {
     facts->dirty_rate = -1;
@@ -448,6 +458,7 @@ static void test_rules(void)
         {reborn_disk, "disks", "no", "h2 has another file*"},
         {other_disk_on_fuse, "disks", "warning", "*cannot be seen on the file system fuseblk"},
         {hidden_disk, "disks", "warning", "*not known; host h2: no key fits"},
+        {read_only_disk, "disks", "no", "/ds/0/3/disk.0 cannot be written on h2*read-only"},
         {mirrored, "disks", "ok", "*copied*"},
         {mirrored, "space", "ok", "500 of 1000 MiB on h2"},
         {mirrored_over_data, "disks", "no", "*3072 KiB of data*"},
@@ -458,6 +469,7 @@ static void test_rules(void)
         {cached_old, "cache", "no", "*may be damaged*"},
         {no_bridge, "networks", "no", "h2 has no bridge br0*"},
         {hidden_bridge, "networks", "warning", "*not known"},
+        {silent_link, "link", "warning", "from h1 nobody answers at h2, port 22*"},
         {no_speed, "link", "warning", "*1 Gbit/s"},
         {idle_unknown, "duration", "warning", "*not supported*idle"},
         {writes_much, "duration", "warning", "*300 MiB/s: AUTO_CONVERGE*"},

@@ -20,6 +20,7 @@ typedef struct CheckSeen {
     CheckAnswer there;
     gint64 inode, born; /* born: seconds since the epoch; 0: the file system does not tell */
     gint64 size, used;  /* bytes; used: on the disk */
+    gboolean read_only; /* its file system is mounted so */
     char *file_system;  /* "nfs", "ext2/ext3"; what stat(1) calls it */
 } CheckSeen;
 
@@ -106,6 +107,7 @@ typedef struct CheckFacts {
     char *dirty_reason;
     gint64 link_rate;       /* bytes per second; -1 */
     gboolean link_measured; /* by an earlier migration; else the speed of the network card */
+    gboolean link_silent;   /* the source finds nobody at the destination's port of ssh */
 } CheckFacts;
 
 void check_facts_init(CheckFacts *facts);

@@ -4,9 +4,11 @@
  *
  *   F <index> <inode> <born> <size> <used> <file system>     a file of the list
  *   F <index> -                                              which is not there
+ *   W <index>                                                a file that cannot be written there
  *   N <index> +|-                                            a bridge or card
  *   S <bytes>                                                space for the machine's directory
  *   L <Mbit/s>                                               speed of the card to the other host
+ *   R -                                                      nobody answers at the other host
  */
 #include "drivers/vmm/check/check_facts.h"
 
@@ -20,6 +22,8 @@ static const char functions[] =
     "f() { if [ -e \"$2\" ]; then set -- \"$1\" \"$2\" $(stat -L -c '%i %W %s %b %B' -- \"$2\") "
     "$(stat -f -c '%T' -- \"$2\"); "
     "echo \"F $1 $3 $4 $5 $(($6 * $7)) $8\"; else echo \"F $1 -\"; fi; }\n"
+    "w() { findmnt -n -o OPTIONS -T \"$2\" 2>/dev/null | grep -qE '(^|,)ro(,|$)' && echo \"W $1\"; "
+    "true; }\n"
     "n() { if [ -e \"/sys/class/net/$2\" ]; then echo \"N $1 +\"; else echo \"N $1 -\"; fi; }\n"
     "s() { d=$1; while [ ! -d \"$d\" ]; do d=$(dirname -- \"$d\"); done; "
     "df -Pk -- \"$d\" | awk 'NR == 2 { printf \"S %.0f\\n\", $4 * 1024 }'; }\n"
@@ -28,7 +32,11 @@ static const char functions[] =
     "c=$(ip -o route get \"$a\" 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'); "
     "for p in $c $(ls \"/sys/class/net/$c/brif\" 2>/dev/null); do "
     "m=$(cat \"/sys/class/net/$p/speed\" 2>/dev/null) && [ \"$m\" -gt 0 ] && echo \"L $m\"; done; "
-    "true; }\n";
+    "true; }\n"
+    /* At the port of ssh, since at one of QEMU's somebody's memory may be expected. Whoever refuses
+     * is there; what is said of names and of a missing bash proves nothing. */
+    "r() { m=$(LC_ALL=C timeout 5 bash -c 'exec 3<>/dev/tcp/\"$0\"/22' \"$1\" 2>&1); "
+    "case $?,$m in 124,*|*\"No route\"*|*unreachable*|*\"timed out\"*) echo \"R -\";; esac; }\n";
 
 char *check_host_script(const CheckFacts *facts, guint host)
 {
@@ -36,6 +44,8 @@ char *check_host_script(const CheckFacts *facts, guint host)
     for (guint i = 0; i < facts->files->len; i++) {
         g_autofree char *path = ssh_quote(((CheckFile *)facts->files->pdata[i])->path);
         g_string_append_printf(script, "f %u %s\n", i, path);
+        if (((CheckFile *)facts->files->pdata[i])->writable && host == CHECK_DESTINATION)
+            g_string_append_printf(script, "w %u %s\n", i, path);
     }
     for (guint i = 0; i < facts->nets->len && host == CHECK_DESTINATION; i++) {
         const CheckNet *net = facts->nets->pdata[i];
@@ -48,7 +58,7 @@ char *check_host_script(const CheckFacts *facts, guint host)
     if (host == CHECK_DESTINATION)
         g_string_append_printf(script, "s %s\n", directory);
     else
-        g_string_append_printf(script, "l %s\n", other);
+        g_string_append_printf(script, "l %s\nr %s\n", other, other);
     return g_string_free(script, FALSE);
 }
 
@@ -88,6 +98,13 @@ static void read_file(CheckFacts *facts, guint host, char **words)
     }
 }
 
+static void read_only(CheckFacts *facts, guint host, const char *index)
+{
+    CheckFile *file = pick(facts->files, index);
+    if (file)
+        file->seen[host].read_only = TRUE;
+}
+
 static void read_net(CheckFacts *facts, const char *index, const char *sign)
 {
     CheckNet *net = pick(facts->nets, index);
@@ -102,6 +119,10 @@ static void read_line(CheckFacts *facts, guint host, char **words)
         read_file(facts, host, words);
     else if (count == 3 && g_str_equal(words[0], "N"))
         read_net(facts, words[1], words[2]);
+    else if (count == 2 && g_str_equal(words[0], "W"))
+        read_only(facts, host, words[1]);
+    else if (count == 2 && g_str_equal(words[0], "R"))
+        facts->link_silent = TRUE;
     else if (count == 2 && g_str_equal(words[0], "S"))
         facts->space = number(words[1]);
     else if (count == 2 && g_str_equal(words[0], "L") && !facts->link_measured)

@@ -230,6 +230,9 @@ static void judge_shared_file(const CheckFacts *facts, const CheckFile *file, Ve
     const char *host = facts->hosts[CHECK_DESTINATION];
     if (there->there == CHECK_NO)
         say(verdict, RESULT_NO, "%s is not there on %s", file->path, host);
+    else if (there->read_only)
+        say(verdict, RESULT_NO, "%s cannot be written on %s: its file system is mounted read-only",
+            file->path, host);
     else if (there->there == CHECK_UNKNOWN || here->there != CHECK_YES)
         say(verdict, RESULT_WARNING, "whether %s has %s is not known", host, file->path);
     else if (file->role != CHECK_BOOT && !is_same(here, there) && is_local(there))
@@ -387,7 +390,12 @@ static MigrateEstimate estimate(const CheckFacts *facts)
 static void judge_link(const CheckFacts *facts, Verdict *verdict)
 {
     gint64 limit = facts->options->bandwidth_mibs;
-    if (facts->link_rate <= 0)
+    if (facts->link_silent)
+        say(verdict, RESULT_WARNING,
+            "from %s nobody answers at %s, port 22: if the network between them is cut, and not "
+            "ssh alone, the memory cannot go there",
+            facts->hosts[CHECK_SOURCE], facts->hosts[CHECK_DESTINATION]);
+    else if (facts->link_rate <= 0)
         say(verdict, RESULT_WARNING,
             "the speed of the network between the hosts is not known; the estimate takes 1 Gbit/s");
     else
