@@ -192,8 +192,8 @@ check_criu() {
     echo "CRIU $version"
 }
 
-# The system's own first. When that one is too old for the kernel, or not there, the one of Debian's
-# next release with its own libraries beside it: nothing of the system is replaced.
+# The system's own first. When that one is too old for the kernel, or not there, the one of a
+# later release of Debian with its own libraries beside it: nothing of the system is replaced.
 fix_criu() {
     export DEBIAN_FRONTEND=noninteractive
     if apt-get -q -y --no-install-recommends install criu </dev/null >/dev/null 2>&1 && /usr/sbin/criu check >/dev/null 2>&1; then
@@ -202,16 +202,31 @@ fix_criu() {
     [ "$(dpkg --print-architecture)" = amd64 ] || end 2 'only for amd64 is it known how to get CRIU 4: put one that works into /usr/local/sbin'
     work=$(mktemp -d) && mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/tree" || exit
     trap 'rm -rf "$work"' EXIT
-    get_criu || end 2 "CRIU 4 could not be had from Debian 13 (http://deb.debian.org): live moves stay off; $(tail -n 1 "$work/said")"
+    get_criu || end 2 "CRIU 4 could not be had from Debian (http://deb.debian.org): live moves stay off; $(tail -n 1 "$work/said")"
+}
+
+# CRIU before 4.2 cannot write sockets of the network with Linux from 6.16 on (share/doc/containers.md), and
+# Debian 13 has 4.1: there the release after it is asked first.
+criu_releases() {
+    [ "$(printf '%s\n' 6.16 "$(uname -r)" | sort -V | head -n 1)" != 6.16 ] || echo forky
+    echo trixie
 }
 
 get_criu() {
+    for release in $(criu_releases); do
+        ! get_criu_of "$release" || return 0
+    done
+    return 1
+}
+
+get_criu_of() { # RELEASE
     ring=/usr/share/keyrings/debian-archive-keyring.gpg
-    echo "deb${ring:+ [signed-by=$ring]} http://deb.debian.org/debian trixie main" >"$work/list"
+    echo "deb${ring:+ [signed-by=$ring]} http://deb.debian.org/debian $1 main" >"$work/list"
     next() {
         apt-get -q -y -o Dir::Etc::sourcelist="$work/list" -o Dir::Etc::sourceparts=- -o Dir::State::lists="$work/lists" \
             -o Dir::Cache="$work/cache" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root "$@" </dev/null >"$work/said" 2>&1
     }
+    rm -rf "$work/cache/archives"/*.deb "$work/tree" && mkdir "$work/tree" || return 1
     next update && next install --download-only --no-install-recommends criu || return 1
     for file in "$work"/cache/archives/*.deb; do dpkg-deb -x "$file" "$work/tree" || return 1; done
     rm -rf "$criu_place.new" && mkdir -p "$criu_place.new/lib" /usr/local/sbin || return 1
@@ -219,7 +234,7 @@ get_criu() {
         cp "$work/tree/usr/sbin/criu" "$criu_place.new/criu" || return 1
     cat >"$criu_place.new/run" <<'END' && chmod 755 "$criu_place.new/run" || return 1
 #!/bin/sh
-# CRIU of Debian 13 with its own libraries; put here by onehost prepare.
+# CRIU of a later Debian with its own libraries; put here by onehost prepare.
 here=$(dirname "$(readlink -f "$0")")
 exec "$here/lib/ld-linux-x86-64.so.2" --library-path "$here/lib" --argv0 criu "$here/criu" "$@"
 END
