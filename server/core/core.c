@@ -1,15 +1,14 @@
 /* The loop of core.h. */
 #include "server/core/core.h"
 
+#include "lib/base/linger.h"
 #include "lib/base/log.h"
 #include "server/core/timer.h"
-#include <sched.h>
 
 /* Inputs handled in one batch at most, so that the first of a flood need not wait for the last. */
 #define BATCH_INPUTS 2048
 
-/* How long the core thread looks for the next input before it sleeps, in microseconds: the
- * answer to the last one often brings it, and to be woken takes as long as to decide it. */
+/* How long the core thread looks for the next input before it sleeps, in microseconds. */
 #define LINGER 60
 
 /* A batch under way: its effects wait for the commit. */
@@ -385,12 +384,11 @@ static gboolean awaits_commit(const Core *core)
     return FALSE;
 }
 
-/* Whoever else wants the processor gets it meanwhile. */
 static void linger(Core *core)
 {
-    gint64 until = g_get_monotonic_time() + LINGER;
-    while (!g_atomic_pointer_get(&core->inputs) && g_get_monotonic_time() < until)
-        sched_yield();
+    gint64 until = linger_until(LINGER);
+    while (!g_atomic_pointer_get(&core->inputs) && linger_on(until))
+        continue;
 }
 
 /* Waits until there is something to do; the lock is held. TRUE: go on. */

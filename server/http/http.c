@@ -1,6 +1,7 @@
 #include "server/http/http.h"
 
 #include "lib/base/error.h"
+#include "lib/base/linger.h"
 #include "lib/base/log.h"
 #include "server/http/certificate.h"
 #include "server/http/request.h"
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -32,8 +32,7 @@
 #define LAST_NAP_MSEC 5
 
 /* How long a thread that had one call or reply looks for the next before it sleeps, in
- * microseconds: to be woken takes longer than most calls. Whoever else wants the processor gets
- * it meanwhile. */
+ * microseconds. */
 #define LINGER 60
 
 /* A thread with a share of the connections. libmicrohttpd could run the threads itself, but
@@ -266,11 +265,12 @@ static gboolean start_daemon(Worker *worker, GError **error)
 /* Polls, and before that looks for LINGER if asked to. FALSE: nothing came. */
 static gboolean wait_for_one(struct pollfd *wait, nfds_t count, gint nap, gboolean linger)
 {
-    gint64 until = linger && nap > 0 ? g_get_monotonic_time() + LINGER : 0;
-    while (linger && g_get_monotonic_time() < until) {
-        if (poll(wait, count, 0) > 0)
-            return TRUE;
-        sched_yield();
+    if (linger && nap > 0) {
+        gint64 until = linger_until(LINGER);
+        do {
+            if (poll(wait, count, 0) > 0)
+                return TRUE;
+        } while (linger_on(until));
     }
     return poll(wait, count, nap) > 0;
 }
