@@ -154,11 +154,9 @@ static gboolean key_equal(gconstpointer left, gconstpointer right)
     return TRUE;
 }
 
-/* A set of the last write to each row; NULL when there is but one write. */
+/* A set of the last write to each row. */
 static GHashTable *last_writes(GPtrArray *writes)
 {
-    if (writes->len < 2)
-        return NULL;
     GHashTable *last = g_hash_table_new(key_hash, key_equal);
     for (guint i = 0; i < writes->len; i++)
         g_hash_table_replace(last, writes->pdata[i], writes->pdata[i]);
@@ -170,7 +168,7 @@ static gboolean apply_all(Rows *rows, GPtrArray *writes, guint64 *applied, GErro
     g_autoptr(GHashTable) last = last_writes(writes);
     for (guint i = 0; i < writes->len; i++) {
         const StoreWrite *write = writes->pdata[i];
-        if (last && g_hash_table_lookup(last, write) != write)
+        if (g_hash_table_lookup(last, write) != write)
             continue;
         if (!apply(rows, write, error))
             return FALSE;
@@ -188,9 +186,20 @@ static gboolean prepare_transaction(Rows *rows, GError **error)
     return rows->begin && rows->commit;
 }
 
+/* One statement is a transaction of its own. */
+static gboolean commit_one(Rows *rows, const StoreWrite *write, guint64 *applied, GError **error)
+{
+    if (!apply(rows, write, error))
+        return FALSE;
+    (*applied)++;
+    return TRUE;
+}
+
 gboolean rows_commit(Rows *rows, GPtrArray *writes, guint64 *applied, GError **error)
 {
     rows->lacked_room = FALSE;
+    if (writes->len == 1)
+        return commit_one(rows, writes->pdata[0], applied, error);
     if (!prepare_transaction(rows, error) || !run(rows, rows->begin, "begin", error))
         return FALSE;
     if (apply_all(rows, writes, applied, error) && run(rows, rows->commit, "commit", error))

@@ -13,9 +13,9 @@ typedef struct Rows Rows;
 Rows *rows_new(sqlite3 *db);
 void rows_free(Rows *rows);
 
-/* Begins a transaction, applies the writes, commits. Of several writes to one row only the
- * last is done. `writes` holds StoreWrite *. On failure nothing of it is in the database.
- * `applied` is raised by the number of rows touched. */
+/* Applies the writes in one transaction. Of several writes to one row only the last is done.
+ * `writes` holds StoreWrite *. On failure nothing of it is in the database. `applied` is raised by
+ * the number of rows touched. */
 gboolean rows_commit(Rows *rows, GPtrArray *writes, guint64 *applied, GError **error);
 /* Whether the last failure was for want of room: it can be tried again when there is some. */
 gboolean rows_lacked_room(const Rows *rows);

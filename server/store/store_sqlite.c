@@ -1,5 +1,6 @@
 #include "server/store/store_sqlite.h"
 #include "lib/base/error.h"
+#include "lib/base/linger.h"
 #include "lib/base/log.h"
 #include "server/store/checkpoint.h"
 #include "server/store/rows.h"
@@ -7,7 +8,6 @@
 #include "server/store/sqlite.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@
 /* Rows in one transaction at most, so that the first of many waiting batches is not held up. */
 #define ROWS_AT_ONCE 5000
 
-/* How long the thread looks for the next batch before it sleeps, in microseconds: a caller who
- * waits for one change to be safe before the next comes again sooner than a thread is woken. */
+/* How long the thread looks for the next batch before it sleeps, in microseconds: longer than the
+ * others, since what is to be saved next has all the way from the client before it. */
 #define LINGER 100
 
 /* A full disk is waited for so long, and looked at so often, in seconds. What comes meanwhile
@@ -162,13 +162,13 @@ static void settled(SqliteStore *self)
         g_cond_broadcast(&self->settled);
 }
 
-/* Whoever else wants the processor gets it meanwhile. Called with the lock, which it leaves. */
+/* Called with the lock, which it leaves meanwhile. */
 static void linger(SqliteStore *self)
 {
     g_mutex_unlock(&self->lock);
-    gint64 until = g_get_monotonic_time() + LINGER;
-    while (!g_atomic_int_get(&self->arrivals) && g_get_monotonic_time() < until)
-        sched_yield();
+    gint64 until = linger_until(LINGER);
+    while (!g_atomic_int_get(&self->arrivals) && linger_on(until))
+        continue;
     g_mutex_lock(&self->lock);
 }
 

@@ -569,6 +569,28 @@ static void failure_is_final(Fixture *fixture, gconstpointer data)
     told_clear(&all);
 }
 
+/* One row is a transaction without BEGIN and COMMIT: it fails as whole batches do. */
+static void lone_row_fails(Fixture *fixture, gconstpointer data)
+{
+    Store *store = open_store(fixture);
+    Told all;
+    told_init(&all);
+    store->commit(store, 1, put_host(1, "a"), told, &all);
+    store->flush(store);
+    run_sql(fixture, "CREATE TRIGGER refuse BEFORE INSERT ON host WHEN NEW.id = 2 "
+                     "BEGIN SELECT RAISE(ABORT, 'no such host'); END");
+    store->commit(store, 2, put_host(2, "b"), told, &all);
+    store->flush(store);
+    g_assert_nonnull(all.error);
+    g_assert_nonnull(strstr(all.error, "cannot write (host): no such host"));
+    store->commit(store, 3, put_host(3, "c"), told, &all);
+    store->flush(store);
+    g_assert_cmpuint(all.batches->len, ==, 3);
+    g_assert_cmpint(count_hosts(store), ==, 1);
+    store->destroy(store);
+    told_clear(&all);
+}
+
 /* ---- backup and checkpoints ---- */
 
 static void backup_while_writing(Fixture *fixture, gconstpointer data)
@@ -675,6 +697,7 @@ int main(int argc, char **argv)
     ADD(not_a_database);
     ADD(one_at_a_time);
     ADD(failure_is_final);
+    ADD(lone_row_fails);
     ADD(backup_while_writing);
     ADD(backup_failures);
     ADD(wal_stays_bounded);
