@@ -8,10 +8,23 @@
 struct Config {
     char *path; /* NULL: no file */
     ConfigReading reading;
-    GHashTable *texts; /* key -> its value in the reading, "" when not set; every call asks some */
+    /* What the reading says, borrowed from it; every call asks some. */
+    GHashTable *texts; /* key -> its value, "" when not set */
+    GHashTable *lists; /* key that may be repeated -> GPtrArray of its values */
 };
 
 /* ---- loading ---- */
+
+/* (owned) */
+static GPtrArray *values_of(const Template *template, const char *key)
+{
+    GPtrArray *values = g_ptr_array_new();
+    const char *value;
+
+    while ((value = template_get_nth(template, key, values->len)))
+        g_ptr_array_add(values, (gpointer)value);
+    return values;
+}
 
 /* Puts another reading in the place of the one there is. */
 static void take_reading(Config *config, ConfigReading reading)
@@ -20,6 +33,7 @@ static void take_reading(Config *config, ConfigReading reading)
     g_free(config->reading.warning);
     config->reading = reading;
     g_hash_table_remove_all(config->texts);
+    g_hash_table_remove_all(config->lists);
     for (guint i = 0; i < config_row_count; i++) {
         const ConfigRow *row = &config_rows[i];
         const char *value;
@@ -28,6 +42,9 @@ static void take_reading(Config *config, ConfigReading reading)
             continue;
         value = config_value(reading.values, row->key);
         g_hash_table_insert(config->texts, (gpointer)row->key, (gpointer)(value ? value : ""));
+        if (row->kind == CONFIG_LIST)
+            g_hash_table_insert(config->lists, (gpointer)row->key,
+                                values_of(reading.values, row->key));
     }
 }
 
@@ -40,6 +57,8 @@ Config *config_load_text(const char *text, const char *path, GError **error)
         return NULL;
     config = g_new0(Config, 1);
     config->texts = g_hash_table_new(g_str_hash, g_str_equal);
+    config->lists =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)g_ptr_array_unref);
     take_reading(config, reading);
     return config;
 }
@@ -87,6 +106,7 @@ void config_free(Config *config)
     template_free(config->reading.values);
     g_free(config->reading.warning);
     g_hash_table_unref(config->texts);
+    g_hash_table_unref(config->lists);
     g_free(config->path);
     g_free(config);
 }
@@ -129,7 +149,18 @@ const char *config_pair(const Config *config, const char *key, const char *membe
 
 const char *config_list(const Config *config, const char *key, guint index)
 {
-    return template_get_nth(config->reading.values, key, index);
+    const GPtrArray *values = config_values(config, key);
+
+    return index < values->len ? values->pdata[index] : NULL;
+}
+
+const GPtrArray *config_values(const Config *config, const char *key)
+{
+    const GPtrArray *values = g_hash_table_lookup(config->lists, key);
+
+    if (!values)
+        g_error("no key \"%s\" that may be repeated in the table of the configuration", key);
+    return values;
 }
 
 const TemplateAttribute *config_vector(const Config *config, const char *key, guint index)

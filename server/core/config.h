@@ -38,6 +38,8 @@ const char *config_text(const Config *config, const char *key);
 const char *config_pair(const Config *config, const char *key, const char *member);
 /* Keys that may be repeated, such as VM_RESTRICTED_ATTR: 0, 1, 2 ...; NULL past the last. */
 const char *config_list(const Config *config, const char *key, guint index);
+/* All of them. (of char *; borrowed until the configuration is reloaded) */
+const GPtrArray *config_values(const Config *config, const char *key);
 
 /* Vectors that may be repeated: IM_MAD, VM_MAD, TM_MAD, DATASTORE_MAD, AUTH_MAD, and the
  * properties TM_MAD_CONF, DS_MAD_CONF, AUTH_MAD_CONF ... NULL past the last. (borrowed) */

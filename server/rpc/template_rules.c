@@ -40,12 +40,13 @@ gboolean template_fits(World *world, const Template *template, GError **error)
 
 static gboolean has_attribute(const Template *template, const char *path)
 {
-    g_auto(GStrv) parts = g_strsplit(path, "/", 2);
-    if (!parts[1])
-        return template_get(template, parts[0]) || template_vector(template, parts[0], 0);
+    const char *slash = strchr(path, '/');
+    if (!slash)
+        return template_get(template, path) || template_vector(template, path, 0);
+    g_autofree char *name = g_strndup(path, (gsize)(slash - path));
     const TemplateAttribute *vector;
-    for (guint i = 0; (vector = template_vector(template, parts[0], i)); i++) {
-        const char *value = attribute_get(vector, parts[1]);
+    for (guint i = 0; (vector = template_vector(template, name, i)); i++) {
+        const char *value = attribute_get(vector, slash + 1);
         if (value && *value)
             return TRUE;
     }
@@ -59,36 +60,35 @@ static gboolean refuse_restricted(const char *what, const char *path, GError **e
     return FALSE;
 }
 
-/* What the key lists; of machines, what quotas count is for administrators too. */
-static const char *restricted_path(World *world, const char *key, guint index)
+/* What the key lists; of machines, what quotas count is for administrators too. (of char *; owned)
+ */
+static GPtrArray *restricted_paths(World *world, const char *key)
 {
-    const char *path = config_list(world->config, key, index);
-    guint listed = 0;
-    if (path || strcmp(key, "VM_RESTRICTED_ATTR") != 0)
-        return path;
-    while (config_list(world->config, key, listed))
-        listed++;
-    return config_list(world->config, "QUOTA_VM_ATTRIBUTE", index - listed);
+    GPtrArray *paths = g_ptr_array_copy((GPtrArray *)config_values(world->config, key), NULL, NULL);
+    if (strcmp(key, "VM_RESTRICTED_ATTR") == 0)
+        g_ptr_array_extend(paths, (GPtrArray *)config_values(world->config, "QUOTA_VM_ATTRIBUTE"),
+                           NULL, NULL);
+    return paths;
 }
 
 gboolean check_restricted(World *world, const User *user, const Template *template, const char *key,
                           const char *what, GError **error)
 {
-    const char *path;
     if (user_is_admin(user))
         return TRUE;
-    for (guint i = 0; (path = restricted_path(world, key, i)); i++)
-        if (has_attribute(template, path))
-            return refuse_restricted(what, path, error);
+    g_autoptr(GPtrArray) paths = restricted_paths(world, key);
+    for (guint i = 0; i < paths->len; i++)
+        if (has_attribute(template, paths->pdata[i]))
+            return refuse_restricted(what, paths->pdata[i], error);
     return TRUE;
 }
 
-gboolean is_restricted(World *world, const char *key, const char *name,
-                       const TemplateAttribute *attribute)
+static gboolean paths_name(const GPtrArray *paths, const char *name,
+                           const TemplateAttribute *attribute)
 {
-    const char *path;
     gsize length = strlen(name);
-    for (guint i = 0; (path = restricted_path(world, key, i)); i++) {
+    for (guint i = 0; i < paths->len; i++) {
+        const char *path = paths->pdata[i];
         if (g_ascii_strncasecmp(path, name, length) != 0)
             continue;
         if (!path[length] || (path[length] == '/' && attribute->pairs &&
@@ -98,15 +98,23 @@ gboolean is_restricted(World *world, const char *key, const char *name,
     return FALSE;
 }
 
+gboolean is_restricted(World *world, const char *key, const char *name,
+                       const TemplateAttribute *attribute)
+{
+    g_autoptr(GPtrArray) paths = restricted_paths(world, key);
+    return paths_name(paths, name, attribute);
+}
+
 void keep_restricted(World *world, const User *user, const Template *before, Template *after,
                      const char *key)
 {
     if (user_is_admin(user))
         return;
+    g_autoptr(GPtrArray) paths = restricted_paths(world, key);
     g_autoptr(Template) copy = template_copy(before);
     g_autoptr(Template) kept = template_new();
     for (guint i = 0; i < template_count(copy);) {
-        if (is_restricted(world, key, template_nth(copy, i)->name, template_nth(copy, i)))
+        if (paths_name(paths, template_nth(copy, i)->name, template_nth(copy, i)))
             template_take(kept, template_steal(copy, i));
         else
             i++;

@@ -347,6 +347,8 @@ gboolean cards_groups_fit(const Template *template, const TemplateAttribute *mor
             const char *list = attribute_get(card, "SECURITY_GROUPS");
             g_string_append_printf(lists, ",%s", list ? list : "");
         }
+    if (!lists->len)
+        return TRUE;
     g_autoptr(GArray) ids = ids_parse(lists->str);
     return ids->len <= GROUPS_MAX ||
            wrong(error, "The cards of the machine name %u security groups; %d are the most",

@@ -96,9 +96,12 @@ static void give_context(World *world, TemplateAttribute *context, gint64 id, GH
 gboolean devices_number_disks(World *world, Template *template, GError **error)
 {
     const char *prefix = config_text(world->config, "DEFAULT_DEVICE_PREFIX");
+    TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
     g_autoptr(GPtrArray) disks = few_vectors(template, "DISK", error);
     if (!disks)
         return FALSE;
+    if (disks->len == 0 && !context)
+        return TRUE;
     for (guint i = 0; i < disks->len; i++) {
         if (!check_disk(disks->pdata[i], i, error))
             return FALSE;
@@ -112,7 +115,6 @@ gboolean devices_number_disks(World *world, Template *template, GError **error)
             attribute_set(disks->pdata[i], "TARGET",
                           free_target(taken, wanted && *wanted ? wanted : prefix));
     }
-    TemplateAttribute *context = template_vector(template, "CONTEXT", 0);
     if (context)
         give_context(world, context, disks->len, taken);
     return TRUE;
