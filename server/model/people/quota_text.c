@@ -287,12 +287,14 @@ static char *ref_text(const QuotaEntry *entry)
 static char *amounts_text(const Quotas *quotas, const QuotaEntry *entry, const gint64 *amounts,
                           gint64 usual, const char *unknown)
 {
-    GString *text = g_string_new(NULL);
+    GString *text = g_string_sized_new(128);
     for (guint i = 0; i < entry->count; i++) {
         if (amounts[i] == usual)
             continue;
-        g_string_append_printf(text, "%s%s=", text->len ? " " : "",
-                               quota_metric_name(quotas, entry->type, i));
+        if (text->len)
+            g_string_append_c(text, ' ');
+        g_string_append(text, quota_metric_name(quotas, entry->type, i));
+        g_string_append_c(text, '=');
         quota_print_amount(text, amounts[i]);
     }
     if (unknown)
