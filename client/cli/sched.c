@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#define STEP_MAX          100000 /* of a chart, in its own unit */
 #define usage(error, ...) (g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE, __VA_ARGS__), FALSE)
 
 /* How it repeats: the option is the list of days, its place REPEAT. */
@@ -138,6 +139,89 @@ CliExit cli_act(Cli *cli)
     if (!cli_schedule_meant(cli, &error))
         return cli_fail(cli, error);
     return cli_option(cli, "schedule") != NULL ? cli_schedule(cli) : cli_run_row(cli);
+}
+
+/* ---- several in a row ---- */
+
+/* What a machine comes to when nobody cares for it; the same as onevm.yaml of OpenNebula says. */
+static const char *const usual_chart[] = {"suspend+14d", "terminate+14d", NULL};
+
+/* "suspend+14d": the action, and its seconds after the one before. */
+static gboolean read_step(const char *text, char **word, gint64 *seconds, GError **error)
+{
+    static const struct {
+        char unit;
+        gint64 seconds;
+    } units[] = {{'\0', 1}, {'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}};
+    g_auto(GStrv) halves = g_strsplit(text, "+", 2);
+    char *end = NULL;
+    gint64 number = g_strv_length(halves) == 2 ? g_ascii_strtoll(halves[1], &end, 10) : 0;
+    for (guint i = 0; end != NULL && i < G_N_ELEMENTS(units); i++) {
+        if (number < 1 || number > STEP_MAX || *halves[0] == '\0' || strlen(end) > 1 ||
+            *end != units[i].unit)
+            continue;
+        *word = g_strdup(halves[0]);
+        *seconds = number * units[i].seconds;
+        return TRUE;
+    }
+    return usage(error,
+                 "\"%s\" is no step: write ACTION+TIME, such as suspend+14d; units are s, m, h and "
+                 "d, numbers from 1 to %d",
+                 text, STEP_MAX);
+}
+
+/* All steps as one template each; nothing is sent when one of them is wrong. (owned) */
+static GPtrArray *chart_of(char *const *steps, gint64 age, GError **error)
+{
+    g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
+    gint64 after = age;
+    for (; *steps != NULL; steps++) {
+        g_autofree char *word = NULL;
+        gint64 seconds;
+        if (!read_step(*steps, &word, &seconds, error))
+            return NULL;
+        after += seconds;
+        g_autoptr(Template) template = template_new();
+        TemplateAttribute *action = template_add_vector(template, "SCHED_ACTION");
+        g_autofree char *time = g_strdup_printf("+%" G_GINT64_FORMAT, after);
+        attribute_set(action, "ACTION", word);
+        attribute_set(action, "TIME", time);
+        g_ptr_array_add(all, template_to_text(template));
+    }
+    return g_steal_pointer(&all);
+}
+
+static gboolean add_chart(Cli *cli, gint32 id, GError **error)
+{
+    g_auto(WireReply) info = {0};
+    WireClient *wire = cli_wire(cli, error);
+    if (wire == NULL || !wire_call(wire, &info, error, cli->kind->info, "ib", id, FALSE))
+        return FALSE;
+    g_autoptr(xmlDoc) doc = cli_xml_parse(info.text, error);
+    if (doc == NULL)
+        return FALSE;
+    g_autoptr(GPtrArray) steps = g_ptr_array_new();
+    for (guint i = 1; cli_word(cli, i) != NULL; i++)
+        g_ptr_array_add(steps, (gpointer)cli_word(cli, i));
+    g_ptr_array_add(steps, NULL);
+    /* Times count from when the machine was made; the first step from now. */
+    gint64 age = MAX(time(NULL) - cli_xml_int(xmlDocGetRootElement(doc), "STIME", 0), 0);
+    char *const *given = (char *const *)steps->pdata;
+    g_autoptr(GPtrArray) chart =
+        chart_of(steps->len > 1 ? given : (char *const *)usual_chart, age, error);
+    for (guint i = 0; chart != NULL && i < chart->len; i++) {
+        g_auto(WireReply) reply = {0};
+        if (!wire_call(wire, &reply, error, "one.vm.schedadd", "is", id,
+                       (const char *)chart->pdata[i]))
+            return FALSE;
+        printf("VM %d: scheduled, ID: %" G_GINT64_FORMAT "\n", id, reply.number);
+    }
+    return chart != NULL;
+}
+
+CliExit cli_vm_create_chart(Cli *cli)
+{
+    return cli_each(cli, add_chart);
 }
 
 /* ---- in the page of a machine ---- */

@@ -16,5 +16,7 @@ CliExit cli_act(Cli *cli);
 gboolean cli_schedule_meant(Cli *cli, GError **error);
 /* Schedules the row's command for the objects in hand; --schedule must be given. */
 CliExit cli_schedule(Cli *cli);
+/* `create-chart`: several actions, each so long after the one before it. */
+CliExit cli_vm_create_chart(Cli *cli);
 /* The table of scheduled actions in the page of an object. */
 void cli_page_scheduled(Cli *cli, xmlNode *object, GString *page);

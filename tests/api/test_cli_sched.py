@@ -70,6 +70,20 @@ def test_backups(one, real):
     real.run("onevm terminate --hard kept")
 
 
+def test_chart(one, real):
+    """Steps one after the other, counted from now; a wrong one schedules none."""
+    machine = int(made(real.run("onevm create --name dated --cpu 0.01 --memory 16 --hold")))
+    assert '"stop+x" is no step' in real.error("onevm create-chart dated suspend+1d stop+x", USAGE)
+    assert one.vm(machine).findall("TEMPLATE/SCHED_ACTION") == []
+    real.run("onevm create-chart dated")
+    real.run("onevm create-chart dated stop+2h terminate-hard+30m")
+    found = [(at.findtext("ACTION"), int(at.findtext("TIME")) - int(one.vm(machine).findtext("STIME")))
+             for at in one.vm(machine).findall("TEMPLATE/SCHED_ACTION")]
+    assert [word for word, _ in found] == ["suspend", "terminate", "stop", "terminate-hard"]
+    assert found[1][1] - found[0][1] == 14 * 86400 and found[3][1] - found[2][1] == 1800
+    real.run("onevm terminate --hard dated")
+
+
 def test_accounts(one, real):
     now = no_end_of_a_month()
     machine = one.running(name="counted", template="CPU = 0.5\nMEMORY = 128\nCPU_COST = 3600")

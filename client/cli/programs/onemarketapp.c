@@ -244,6 +244,14 @@ static const CliCommand commands[] = {
      run_export,
      "Makes an image of an app in the datastore that -d names, and a template of machines when the "
      "app has one."},
+    CLI_ROW("service-template", "text:import text:service_template", "market", NULL, NULL,
+            cli_run_absent,
+            "There are no services (OneFlow) here. The templates of their roles are put into a "
+            "marketplace one by one, see vm-template."),
+    CLI_ROW("vm-template vm", "text:import text:template", "market", NULL, NULL, cli_run_absent,
+            "Templates are not taken apart here. Put each image there with `onemarketapp create -m "
+            "MARKETPLACE --image IMAGE --name NAME`, and the template as an app with TYPE = "
+            "VMTEMPLATE and APPTEMPLATE64; of a machine that is off `onevm save` makes both."),
     CLI_ROW_DELETE("app", "marketapp", "Removes an app, and what is behind it."),
     {NULL, "wait", "app... text:state?", "wait-timeout", NULL, NULL, "READY", 0, cli_run_wait,
      "Waits until apps are in a state. READY unless told."},

@@ -225,6 +225,9 @@ static const CliCommand commands[] = {
      cli_run_new,
      "Schedules an action. From a file or from standard input: SCHED_ACTION = [ ACTION = ..., TIME "
      "= ... ]. The same as the action's own command with --schedule."},
+    {NULL, "create-chart", "vm text:steps...?", NULL, NULL, NULL, NULL, 0, cli_vm_create_chart,
+     "Schedules several actions, each so long after the one before. Such as suspend+14d "
+     "terminate+14d, which is what is done when no steps are named; units are s, m, h and d."},
     {NULL, "sched-update update-chart", "vm number:sched_id file?", NULL, "one.vm.schedupdate",
      "id $1 @new", NULL, 0, NULL,
      "Changes a scheduled action. From a file or from standard input; what it does not say stays."},
