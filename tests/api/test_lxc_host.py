@@ -449,6 +449,14 @@ def test_processes_that_are_left_end(host, tmp_path):
     others.wait(60)
 
 
+def test_names_that_are_no_word_are_left_out(host, tmp_path):
+    """Each line of a report is words: "a b" would be a container "a", with figures of another place."""
+    for name in ("a b", "c\nd", "it's*", "one-7"):
+        tree(tmp_path / "lxc" / name, {"config": "# one.uuid = u\n# one.vid = 7\n" if name == "one-7" else "x\n"})
+    rest = "POWEROFF -1 -1 -1 -1 -1 -1 -1"
+    assert host("containers").stdout.splitlines() == [f"container it's* -1 - {rest}", f"container one-7 7 u {rest}"]
+
+
 # What it has open, and what of that is of the network.
 HOLDER = """
 import socket, sys

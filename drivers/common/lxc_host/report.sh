@@ -22,6 +22,8 @@ containers() {
         [ -r "$config" ] || continue
         name=${config%/config}
         name=${name##*/}
+        # A line here is words; none of ours has such a name, and none that can be imported.
+        case $name in *[[:space:]]*) continue ;; esac
         first='' second='' uuid=- vid=''
         { read -r first; read -r second; } <"$config"
         case $first in '# one.uuid = '*) uuid=${first#\# one.uuid = } ;; esac
