@@ -6,6 +6,10 @@
 #define CALL_SECONDS 30
 /* An operation is asked for at most so long at once, so that a cancelled job ends soon. */
 #define WAIT_SECONDS 2
+/* A host under load answers late, and its operation goes on all the same: it is asked again, until
+ * nothing at all was heard for so long. */
+#define ANSWER_SECONDS  10
+#define SILENCE_SECONDS 120
 
 const RestSettings lxd_settings = {"unix:" LXD_SOCKETS, "ssh://%h" LXD_SOCKETS, "LXD"};
 
@@ -86,15 +90,17 @@ static JsonObject *give_up(const char *host, const char *operation, guint second
     return NULL;
 }
 
-/* What it tells of itself has changed: "rootfs: 1.2GB (90MB/s)". */
-static void tell_progress(JsonObject *answer, char **told, const SshWatch *watch)
+/* What it tells of itself has changed: "rootfs: 1.2GB (90MB/s)". TRUE: it has. */
+static gboolean tell_progress(JsonObject *answer, char **told, const SshWatch *watch)
 {
     JsonObject *metadata = json_object_at(answer, "metadata.metadata");
     g_autofree char *text = metadata ? json_print(metadata) : NULL;
-    if (text && watch && watch->progress && g_strcmp0(text, *told) != 0)
+    gboolean changed = text && g_strcmp0(text, *told) != 0;
+    if (changed && watch && watch->progress)
         watch->progress(0, watch->data);
     g_free(*told);
     *told = g_steal_pointer(&text);
+    return changed;
 }
 
 /* 1xx: it goes on; 200: done; 4xx: failed, or cancelled (401). */
@@ -108,12 +114,19 @@ JsonObject *lxd_finish(const char *host, JsonObject *document, const SshWatch *w
         return metadata_of(document);
     g_autofree char *path = g_strdup_printf("%s/wait?timeout=%d", operation, WAIT_SECONDS);
     g_autofree char *told = NULL;
+    const SshWatch patience = {.seconds = ANSWER_SECONDS};
+    gint64 heard = g_get_monotonic_time();
     for (;;) {
         gboolean cancelled = watch && watch->cancelled && watch->cancelled(watch->data);
         if (cancelled || g_get_monotonic_time() > until)
             return give_up(host, operation, seconds, cancelled, error);
         g_autoptr(GError) reason = NULL;
-        g_autoptr(JsonObject) answer = ask(host, "GET", path, NULL, NULL, &reason);
+        g_autoptr(JsonObject) answer = ask(host, "GET", path, NULL, &patience, &reason);
+        gint64 now = g_get_monotonic_time();
+        if (!answer && g_error_matches(reason, ONE_ERROR, ONE_ERROR_TIMEOUT) &&
+            now - heard < SILENCE_SECONDS * G_TIME_SPAN_SECOND)
+            continue;
+        heard = now;
         if (!answer) {
             g_propagate_error(error, g_steal_pointer(&reason));
             return NULL;
@@ -125,7 +138,8 @@ JsonObject *lxd_finish(const char *host, JsonObject *document, const SshWatch *w
             return refused(host, 400, json_text_at(answer, "metadata.err"), error);
         if (code < 100)
             return refused(host, 400, "the operation has no status", error);
-        tell_progress(answer, &told, watch);
+        if (tell_progress(answer, &told, watch))
+            until = now + seconds * G_TIME_SPAN_SECOND;
     }
 }
 

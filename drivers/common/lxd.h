@@ -23,8 +23,8 @@ extern const RestSettings lxd_settings;
  * One call; waits for the end of the operation when the answer is one. The answer's `metadata`
  * (owned; an empty object when it is no object), or NULL with the error: ONE_ERROR_NO_EXISTS when
  * there is no such thing, ONE_ERROR_ACTION when LXD refused.
- * `watch` says how long all of it may take (0 s: 30) and when to give up; NULL is fine. An
- * operation that nobody waits for any more is cancelled.
+ * `watch` says how long it may take without progress (0 s: 30) and when to give up; NULL is fine.
+ * An operation that nobody waits for any more is cancelled.
  */
 JsonObject *lxd_do(const char *host, const char *method, const char *path, JsonObject *body,
                    const SshWatch *watch, GError **error);

@@ -354,6 +354,14 @@ def test_move_through_the_driver(vmm, lxd, second):
     assert any("does not fetch one-12" in line for line in vmm.log), vmm.log
 
 
+def test_move_under_load(vmm, lxd, second):
+    """A host that is late with one answer has not failed: its operation is asked for again."""
+    there = moved(vmm, lxd, second)
+    second.spoil("GET /1.0/operations/.*/wait", silent(600), times=1)
+    vmm.ok("DEPLOY", 12, there)
+    assert not lxd.instances and second.instances["one-12"]["disk"] == "precious"
+
+
 def test_what_a_move_would_find(vmm, lxd, tmp_path):
     second = FakeLxd(tmp_path / "h2.sock", "lxd2")
     web = machine("h1", template=WEB, destination="h2")

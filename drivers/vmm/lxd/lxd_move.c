@@ -201,6 +201,13 @@ gboolean lxd_move(DriverJob *job, const char *from, JsonObject *instance, GError
         return FALSE;
     }
     g_auto(ContainerSight) there = container_look(action, action->host);
+    if (there.presence == VMM_UNKNOWN) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&there.error),
+                                   "%s has told that it has %s, which stays on %s until it says so "
+                                   "again: ",
+                                   action->host, action->domain, from);
+        return FALSE;
+    }
     if (!there.document || there.presence == VMM_OTHER) {
         g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL,
                     "%s told that it has %s, but it is not there; it stays on %s", action->host,
