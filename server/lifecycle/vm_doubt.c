@@ -55,7 +55,10 @@ void vm_doubt_declared(Lifecycle *lifecycle, Vm *vm, gboolean success)
 void vm_doubt_forgotten(Lifecycle *lifecycle, Vm *vm)
 {
     const VmRecord *last = vm_last_record(vm);
-    if (vm->state != VM_ACTIVE || !last || vm->lcm == LCM_PROLOG || vm->lcm == LCM_PROLOG_FAILURE)
+    /* One that is frozen may be let go on by anybody on its host. */
+    gboolean frozen = vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm);
+    if ((vm->state != VM_ACTIVE && !frozen) || !last || vm->lcm == LCM_PROLOG ||
+        vm->lcm == LCM_PROLOG_FAILURE)
         return;
     g_autofree char *why = g_strdup_printf(
         "only its record was deleted (recover --delete-db), while it was %s on host %s",

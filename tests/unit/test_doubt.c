@@ -184,6 +184,23 @@ static void test_only_the_record_deleted(Fixture *fixture, gconstpointer data)
     in_error(image, "delete-db");
 }
 
+static gboolean lacks_save(Outside *outside, DriverClass class, const char *driver,
+                           const char *action)
+{
+    return strcmp(action, "SAVE") == 0;
+}
+
+/* Suspended, its guest stands still on its host with the image. */
+static void test_only_the_record_of_a_frozen_one(Fixture *fixture, gconstpointer data)
+{
+    Image *image = with_image(fixture);
+    fixture->small->outside.lacks = lacks_save;
+    put(fixture, VM_SUSPENDED, LCM_INIT);
+    recover(fixture, 5);
+    expect(fixture, VM_DONE, LCM_INIT);
+    in_error(image, "delete-db");
+}
+
 static void test_detach_declared(Fixture *fixture, gconstpointer data)
 {
     const Image *image = with_image(fixture);
@@ -215,6 +232,7 @@ int main(int argc, char **argv)
     g_test_add_func("/doubt/declared-done", test_declared_done);
     ADD("/doubt/brought-back-by-half", test_brought_back_by_half);
     ADD("/doubt/only-the-record-deleted", test_only_the_record_deleted);
+    ADD("/doubt/only-the-record-of-a-frozen-one", test_only_the_record_of_a_frozen_one);
     ADD("/doubt/detach-declared", test_detach_declared);
     return g_test_run();
 }
