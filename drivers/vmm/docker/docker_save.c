@@ -184,7 +184,8 @@ gboolean docker_start_saved(DriverJob *job, const char *host, JsonObject *contai
     g_autofree char *path = podman ? podman_path(action, "/restore") : container_path(action, rest);
     for (guint tries = 1;; tries++) {
         g_autoptr(GError) reason = NULL;
-        g_autoptr(JsonObject) done = docker_do(host, "POST", path, NULL, &watch, &reason);
+        JsonObject *done = docker_do(host, "POST", path, NULL, &watch, &reason);
+        g_clear_pointer(&done, json_object_unref);
         g_auto(ContainerSight) now = container_look(action, host);
         if (now.presence == VMM_RUNNING)
             return TRUE;
