@@ -54,8 +54,9 @@ void docker_ask_container(const VmmAction *action, struct ContainerFacts *facts)
     const char *there = facts->hosts[CONTAINER_DESTINATION].name;
     const char *network = json_text_at(settings, "NetworkMode");
     const char *image = json_text_at(container, "Config.Image");
-    facts->never = "the API that Docker and Podman share has no checkpoints, and this driver makes "
-                   "none";
+    facts->never =
+        "an engine keeps its checkpoints to itself, by which onevm suspend works, and this "
+        "driver carries none to another host";
     facts->sent = "what it wrote outside of volumes is lost: it is made anew from its image there";
     facts->bytes = 0;
     if (facts->hosts[CONTAINER_DESTINATION].unreachable || !container)
