@@ -453,7 +453,7 @@ def test_hosts_are_told_of_changed_rules(one):
     one.ok("one.secgroup.update", group, "RULE = [ PROTOCOL = TCP, RULE_TYPE = INBOUND ]", 0)
     one.until(lambda: lists(one, group) == {"UPDATED": [running, held, plain], "OUTDATED": [], "UPDATING": [], "ERROR": []}, "the lists of the group")
     log = one.var / "vms" / str(running) / "vm.log"
-    assert "security groups are in force" in log.read_text()
+    one.until(lambda: "security groups are in force" in log.read_text(), "the line of the log")  # written after the answer
     assert "security groups" not in (one.var / "vms" / str(plain) / "vm.log").read_text()  # its driver applies none
     # A host that does not take them.
     one.control("UPDATESG * fail=1")
