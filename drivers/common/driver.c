@@ -45,6 +45,7 @@ static GHashTable *jobs;   /* all that have not ended; holds a reference each */
 static GHashTable *behind; /* id -> GQueue of jobs that wait for the one at work on that object */
 static GSequence *timers;  /* jobs by the time at which something is due */
 static guint64 highest_epoch;
+static gint kept; /* jobs that other threads keep, and end; atomic */
 static GThread *reader;
 static int wake_fd = -1;
 static const char never_began[] = "cancelled before it began";
@@ -311,12 +312,14 @@ void driver_job_later(DriverJob *job, guint milliseconds, void (*run)(DriverJob 
 
 DriverJob *driver_job_keep(DriverJob *job)
 {
+    g_atomic_int_inc(&kept);
     return job_ref(job);
 }
 
 void driver_job_release(DriverJob *job)
 {
     job_unref(job);
+    (void)g_atomic_int_dec_and_test(&kept);
 }
 
 guint driver_jobs_open(const char *action, const char *queue)
@@ -645,17 +648,19 @@ static void open_state(const Driver *served, int out)
     driver_output_open(out);
 }
 
-/* FALSE: workers are stuck and still use what would be freed. */
+/* FALSE: workers, or who keeps a job, are stuck and still use what would be freed. */
 static gboolean close_state(void)
 {
     g_mutex_lock(&lock);
     g_cond_broadcast(&cancel_cond);
     g_mutex_unlock(&lock);
-    gboolean all =
-        driver_pool_stop(pool, g_get_monotonic_time() + CANCEL_SECONDS * G_TIME_SPAN_SECOND);
+    gint64 until = g_get_monotonic_time() + CANCEL_SECONDS * G_TIME_SPAN_SECOND;
+    gboolean all = driver_pool_stop(pool, until);
+    while (g_atomic_int_get(&kept) && g_get_monotonic_time() < until)
+        g_usleep(10000);
     (void)driver_output_flush();
     driver_output_open(-1);
-    if (!all)
+    if (!all || g_atomic_int_get(&kept))
         return FALSE;
     reader = NULL;
     g_clear_pointer(&jobs, g_hash_table_unref);

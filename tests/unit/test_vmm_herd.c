@@ -34,8 +34,11 @@ static struct {
     guint machines;       /* all of them are known before the first is looked for */
     const char *no_start; /* the machine that cannot be started */
     const char *no_resume;
+    const char *waits; /* this one's start takes until the driver was told to end */
+    gboolean told_to_end;
     gboolean gathered;
-    guint creates, paused, resumes;
+    guint creates, resumes;
+    gint paused;                 /* atomic */
     guint created_before_resume; /* when the first was let go */
 } now;
 
@@ -65,8 +68,12 @@ virDomainPtr virDomainCreateXML(virConnectPtr connection, const char *text, unsi
     g_mutex_lock(&lock);
     gboolean refused = now.no_start && strstr(text, now.no_start);
     now.creates++;
-    now.paused += (flags & VIR_DOMAIN_START_PAUSED) != 0;
+    if (flags & VIR_DOMAIN_START_PAUSED)
+        g_atomic_int_inc(&now.paused);
+    gboolean waits = now.waits && strstr(text, now.waits);
     g_mutex_unlock(&lock);
+    while (waits && !g_atomic_int_get(&now.told_to_end))
+        g_usleep(1000);
     if (refused)
         return real(connection, "<nonsense/>", 0);
     virDomainPtr domain = real(connection, text, 0);
@@ -117,23 +124,36 @@ static void say(GString *lines, const char *action, guint id)
     g_string_append_printf(lines, "%s %u %s\n", action, id, payload);
 }
 
-/* Sends one action for each of so many machines, and hears an answer of each. (owned) */
-static char *ask_all(const char *action, guint machines)
+/* Sends one action for each of so many machines. */
+static void send_all(int to, const char *action, guint machines)
+{
+    g_autoptr(GString) lines = g_string_new(NULL);
+    for (guint i = 0; i < machines; i++)
+        say(lines, action, i);
+    g_assert_cmpint(write(to, lines->str, lines->len), ==, (gssize)lines->len);
+}
+
+/* What a driver says to one action for each of so many machines. It is told to end when it has
+ * answered all, or when `held` of them stand still. (owned) */
+static char *ask_all(const char *action, guint machines, guint held)
 {
     int to[2], from[2];
     char line[1024];
-    g_autoptr(GString) lines = g_string_new(NULL);
     GString *heard = g_string_new("\n");
     g_assert_cmpint(pipe(to), ==, 0);
     g_assert_cmpint(pipe(from), ==, 0);
     Served served = {to[0], from[1]};
     GThread *thread = g_thread_new("driver", serve, &served);
     FILE *answers = fdopen(from[0], "r");
-    for (guint i = 0; i < machines; i++)
-        say(lines, action, i);
-    g_assert_cmpint(write(to[1], lines->str, lines->len), ==, (gssize)lines->len);
-    for (guint count = 0; count < machines;) {
-        g_assert_nonnull(fgets(line, sizeof line, answers));
+    send_all(to[1], action, machines);
+    while (held && g_atomic_int_get(&now.paused) < (gint)held)
+        g_usleep(1000);
+    if (held)
+        g_assert_cmpint(write(to[1], "FINALIZE\n", 9), ==, 9);
+    g_atomic_int_set(&now.told_to_end, TRUE);
+    for (guint count = 0; held || count < machines;) {
+        if (!fgets(line, sizeof line, answers))
+            break;
         g_string_append(heard, line);
         count += g_str_has_prefix(line, action);
     }
@@ -147,9 +167,9 @@ static char *ask_all(const char *action, guint machines)
 static void start_all(guint machines, guint except)
 {
     now.machines = machines;
-    g_autofree char *heard = ask_all("DEPLOY", machines);
+    g_autofree char *heard = ask_all("DEPLOY", machines, 0);
     now.gathered = TRUE;
-    g_autofree char *seen = ask_all("POLL", machines);
+    g_autofree char *seen = ask_all("POLL", machines, 0);
     for (guint i = 0; i < machines; i++) {
         gboolean runs = i != except;
         g_autofree char *answer =
@@ -158,7 +178,7 @@ static void start_all(guint machines, guint except)
         if (!strstr(heard, answer) || !strstr(seen, state))
             g_error("of machine %u was heard:%sand then:%s", i, heard, seen);
     }
-    g_autofree char *gone = ask_all("CANCEL", machines);
+    g_autofree char *gone = ask_all("CANCEL", machines, 0);
     g_assert_null(strstr(gone, "FAILURE"));
 }
 
@@ -175,8 +195,8 @@ static void test_herd(void)
     begin(NULL, NULL);
     start_all(MACHINES, MACHINES);
     g_assert_cmpuint(now.creates, ==, MACHINES);
-    g_assert_cmpuint(now.paused, >=, MACHINES - 2);
-    g_assert_cmpuint(now.resumes, ==, now.paused);
+    g_assert_cmpint(now.paused, >=, MACHINES - 2);
+    g_assert_cmpint((gint)now.resumes, ==, now.paused);
     g_assert_cmpuint(now.created_before_resume, ==, MACHINES);
 }
 
@@ -185,7 +205,7 @@ static void test_few(void)
 {
     begin(NULL, NULL);
     start_all(2, 2);
-    g_assert_cmpuint(now.paused, ==, 0);
+    g_assert_cmpint(now.paused, ==, 0);
     g_assert_cmpuint(now.resumes, ==, 0);
 }
 
@@ -204,6 +224,26 @@ static void test_one_cannot_run(void)
     g_assert_cmpuint(now.resumes, >=, 4);
 }
 
+/* A driver that ends leaves nobody paused. */
+static void test_end(void)
+{
+    begin(NULL, NULL);
+    now.machines = MACHINES;
+    now.waits = "<name>one-4</name>";
+    g_autofree char *heard = ask_all("DEPLOY", MACHINES, 4);
+    now.gathered = TRUE;
+    g_autofree char *seen = ask_all("POLL", MACHINES, 0);
+    for (guint i = 0; i < 4; i++) {
+        g_autofree char *answer = g_strdup_printf("\nDEPLOY SUCCESS %u one-%u\n", i, i);
+        g_autofree char *state = g_strdup_printf("\nPOLL SUCCESS %u STATE=a", i);
+        if (!strstr(heard, answer) || !strstr(seen, state))
+            g_error("of machine %u was heard:%sand then:%s", i, heard, seen);
+    }
+    g_assert_null(strstr(seen, "STATE=p"));
+    g_autofree char *gone = ask_all("CANCEL", MACHINES, 0);
+    g_assert_null(strstr(gone, "FAILURE"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -218,6 +258,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vmm_herd/few", test_few);
     g_test_add_func("/vmm_herd/one_cannot_start", test_one_cannot_start);
     g_test_add_func("/vmm_herd/one_cannot_run", test_one_cannot_run);
+    g_test_add_func("/vmm_herd/end", test_end);
     int failed = g_test_run();
     (void)virConnectClose(keep);
     g_rmdir(scratch);
