@@ -165,7 +165,7 @@ static void test_errors(void)
         {"192.0.2.7", NULL, NULL, "No network of this computer"},
         {"127.0.0.2", "/nonexistent/cert", NULL, "only one"},
         {"127.0.0.2", "/nonexistent/cert", "/nonexistent/key", "/nonexistent/cert"},
-        {"127.0.0.2", "/etc/hostname", "/etc/hostname", "certificate and key"},
+        {"127.0.0.2", "/etc/hostname", "/etc/hostname", "holds no certificate"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         options.address = cases[i].address;
