@@ -90,7 +90,7 @@ static const VmmFlavour flavours[] = {
         .engine = &lxd_engine,
         .defaults = "vmm_exec_lxd.conf",
         .lacks = "SAVE,RESTORE,MIGRATE,RESET",
-        .has = "FREEZE,COLDCHECK",
+        .has = "FREEZE,COLDCHECK,FALLBACK",
     },
     {
         .name = "docker",
@@ -99,7 +99,7 @@ static const VmmFlavour flavours[] = {
         .engine = &docker_engine,
         .defaults = "vmm_exec_docker.conf",
         .lacks = "MIGRATE,RESET,CARRY",
-        .has = "FREEZE,COLDCHECK",
+        .has = "FREEZE,COLDCHECK,FALLBACK",
     },
 };
 

@@ -63,7 +63,9 @@ static gboolean start(Lifecycle *lifecycle, Cluster *cluster, TemplateAttribute 
 {
     Vm *vm = vm_get(lifecycle->world, (gint32)number(action, "VM_ID"));
     VmPlace place = {(gint32)number(action, "HOST_ID"), (gint32)number(action, "DS_ID"), TRUE};
-    VmMove order = {.live = g_strcmp0(attribute_get(action, "OPERATION"), "live-migrate") == 0};
+    /* Nobody has asked for what runs to be ended. */
+    VmMove order = {.live = g_strcmp0(attribute_get(action, "OPERATION"), "live-migrate") == 0,
+                    .live_only = TRUE};
     VmAsker asker = {0, 0, 0};
     g_autoptr(GError) error = NULL;
     gboolean off = vm && vm->state == VM_POWEROFF;

@@ -166,8 +166,10 @@ void vm_consoles_end(Lifecycle *lifecycle);
 
 /* ---- vm_migration.c ---- */
 
-/* An order to move was given, and its history record made: opens the migration's record. */
-void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order);
+/* An order to move was given, and its history record made: opens the migration's record. `instead`:
+ * why it is stopped to be moved, though the order was to move it live; or NULL. */
+void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order,
+                          const char *instead);
 /* What the driver said of a live migration that is done. */
 void vm_migration_figures(Lifecycle *lifecycle, Vm *vm, const char *info);
 /* Seconds that the order at hand allows the driver, with some to end it; 0: it says nothing. */

@@ -64,8 +64,11 @@ typedef struct VmMove {
     gboolean live;
     gint type;               /* when it is not live: 0 save, 1 power off, 2 power off hard */
     const Template *options; /* holds MIGRATE = [...] for the driver; NULL: nothing in particular */
+    gboolean live_only;      /* not at all rather than ended and started anew */
 } VmMove;
 
+/* A container that cannot be moved live is ended, moved and started anew by a live order, unless
+ * that is forbidden (LIVE_ONLY); its log and its migration's record say why. */
 gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const VmMove *order,
                     const VmAsker *asker, GError **error);
 /* Told once, in the core thread: <MIGRATION_CHECK>, or why the hosts could not be asked. */

@@ -17,7 +17,8 @@ static MigrationKind kind_of(const Vm *vm, VmLcm phase, gint type)
                                        : types[type];
 }
 
-void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order)
+void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMove *order,
+                          const char *instead)
 {
     const VmRecord *from = vm_previous_record(vm), *to = vm_last_record(vm);
     Migration *before = migration_last(vm);
@@ -34,6 +35,10 @@ void vm_migration_ordered(Lifecycle *lifecycle, Vm *vm, VmLcm phase, const VmMov
     migration->kind = kind_of(vm, phase, order->type);
     if (migration->kind == MIGRATION_LIVE)
         migration->storage = g_strdup(vm_storage_is_shared(lifecycle, to) ? "shared" : "mirrored");
+    if (instead) {
+        migration->mode = g_strdup("stopped");
+        migration->reason = g_strdup(instead);
+    }
     if (order->options)
         migration->options = template_to_text(order->options);
     migration_changed(lifecycle->world, vm, migration);
@@ -68,9 +73,14 @@ static void set_result(Lifecycle *lifecycle, Vm *vm, Migration *migration, Migra
                        const char *reason)
 {
     Core *core = lifecycle->world->core;
+    /* What was said of the way when it was ordered holds as long as nothing went wrong. */
+    gboolean keep = migration->reason && migration->result == MIGRATION_RUNNING &&
+                    result == MIGRATION_SUCCESS && !reason;
     migration->result = result;
-    g_free(migration->reason);
-    migration->reason = g_strdup(reason ? reason : "");
+    if (!keep) {
+        g_free(migration->reason);
+        migration->reason = g_strdup(reason ? reason : "");
+    }
     migration->ended = result == MIGRATION_RUNNING ? 0 : core_now(core);
     migration->figures[FIGURE_ELAPSED_MS] = result == MIGRATION_RUNNING ? -1
                                             : migration->since

@@ -20,16 +20,18 @@ typedef struct Move {
     Lifecycle *lifecycle;
     Vm *vm;
     const VmPlace *place;
-    const VmMove *order;
+    VmMove order;         /* as it would be carried out */
     Host *host;           /* the destination */
     Datastore *datastore; /* where the files are, and stay */
     VmLcm phase;          /* that the order begins with */
     Template *after;      /* the machine's, with its PCI devices at the destination; NULL: none */
+    char *instead;        /* why a live order is carried out by power; NULL: it is not */
 } Move;
 
 static void move_clear(Move *move)
 {
     template_free(move->after);
+    g_free(move->instead);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Move, move_clear)
 
@@ -49,7 +51,7 @@ static MoveResult right_state(Move *move, char **text, GError **error)
     else if (vm->state == VM_SUSPENDED)
         move->phase = LCM_PROLOG_MIGRATE_SUSPEND;
     else if (runs)
-        move->phase = move->order->live ? LCM_MIGRATE : LCM_SAVE_MIGRATE;
+        move->phase = move->order.live ? LCM_MIGRATE : LCM_SAVE_MIGRATE;
     else if (vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN)
         move->phase = LCM_PROLOG_MIGRATE_UNKNOWN;
     else
@@ -59,7 +61,7 @@ static MoveResult right_state(Move *move, char **text, GError **error)
 
 static MoveResult known_type(Move *move, char **text, GError **error)
 {
-    gint type = move->order->type;
+    gint type = move->order.type;
     if (type >= 0 && type <= 2)
         return MOVE_OK;
     g_set_error(error, ONE_ERROR, ONE_ERROR_RPC_API,
@@ -163,7 +165,7 @@ static MoveResult no_snapshots(Move *move, char **text, GError **error)
     *text = g_strdup(count ? "the snapshots of the machine are lost on the way" : "there are none");
     if (!count || vm_driver_can(move->lifecycle, move->vm, "KEEP_SNAPSHOTS"))
         return MOVE_OK;
-    if (move->phase != LCM_MIGRATE)
+    if (move->phase != LCM_MIGRATE && !move->instead)
         return MOVE_WARNING;
     return refuse(error,
                   "Cannot migrate live: the machine has %u snapshots, which stay on its host; "
@@ -172,24 +174,66 @@ static MoveResult no_snapshots(Move *move, char **text, GError **error)
                   count);
 }
 
-/* Both hosts of a live move must be able to: the driver's word, or a host's of itself. */
-static MoveResult hosts_move_live(Move *move, GError **error)
+/* Both hosts of a live move must be able to: the driver's word, or a host's of itself. NULL: they
+ * are. (owned) */
+static char *why_not_live(const Move *move)
 {
     const VmRecord *last = vm_last_record(move->vm);
     const Host *hosts[] = {host_get(move->lifecycle->world, last->host), move->host};
     for (guint i = 0; i < G_N_ELEMENTS(hosts); i++)
         if (hosts[i] && vm_host_lacks(hosts[i], "MIGRATE"))
-            return refuse(error,
-                          "Cannot migrate live: host %s %s what runs: %s; migrate --poff powers it "
-                          "off, moves it and starts it there",
-                          hosts[i]->head.name, i == 0 ? "cannot give away" : "cannot take",
-                          vm_host_lacks_why(hosts[i]));
-    if (!vm_driver_lacks(move->lifecycle, move->vm, "MIGRATE"))
+            return g_strdup_printf("host %s %s what runs: %s", hosts[i]->head.name,
+                                   i == 0 ? "cannot give away" : "cannot take",
+                                   vm_host_lacks_why(hosts[i]));
+    return vm_driver_lacks(move->lifecycle, move->vm, "MIGRATE")
+               ? g_strdup_printf("the driver %s cannot move a machine while it runs", last->vm_mad)
+               : NULL;
+}
+
+/* The first that says anything counts, as with a driver that chooses the way itself. A word that
+ * is neither yes nor no ends nothing. */
+static gboolean is_live_only(const Move *move)
+{
+    static const char *const nos[] = {"NO", "N", "FALSE", "OFF", "0"};
+    const Host *host = host_get(move->lifecycle->world, vm_last_record(move->vm)->host);
+    const Template *places[] = {move->order.options, move->vm->user_template,
+                                move->vm->head.template, host ? host->head.template : NULL};
+    const char *word = NULL;
+    for (guint i = 0; i < G_N_ELEMENTS(places) && !(word && *word); i++)
+        word = places[i] ? template_get_pair(places[i], "MIGRATE", "LIVE_ONLY") : NULL;
+    gboolean said = !move->order.live_only && word && *word, no = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(nos); i++)
+        no = no || (said && !g_ascii_strcasecmp(word, nos[i]));
+    return move->order.live_only || (said && !no);
+}
+
+/* Live; what cannot be moved so is ended, moved and started anew where its driver says that this is
+ * the next best, as it is for containers. Of a guest that is a computer nobody would expect it. */
+static MoveResult moves_live(Move *move, char **text, GError **error)
+{
+    Outside *outside = move->lifecycle->outside;
+    g_autofree char *why = why_not_live(move);
+    if (!why)
         return MOVE_OK;
-    return refuse(error,
-                  "Cannot migrate live: the driver %s cannot move a machine while it runs; "
-                  "migrate --poff powers it off, moves it and starts it there",
-                  last->vm_mad);
+    if (!outside->lacks || vm_driver_lacks(move->lifecycle, move->vm, "FALLBACK"))
+        return refuse(error,
+                      "Cannot migrate live: %s; migrate --poff powers it off, moves it and starts "
+                      "it there",
+                      why);
+    if (is_live_only(move))
+        return refuse(error,
+                      "Cannot migrate live: %s; LIVE_ONLY forbids to end it, move it and start it "
+                      "anew there: leave --live-only out, or migrate --poff",
+                      why);
+    move->instead = g_strdup_printf("stopped, not live: %s; it is ended, moved and started anew, "
+                                    "and what was in its memory is lost",
+                                    why);
+    move->phase = LCM_SAVE_MIGRATE;
+    move->order.live = FALSE;
+    move->order.type = MAX(move->order.type, 1);
+    g_free(*text);
+    *text = g_strdup_printf("%s; --live-only forbids that", move->instead);
+    return MOVE_WARNING;
 }
 
 /* Some hypervisors cannot move what runs, or save its memory, or carry what was saved; the latter
@@ -201,7 +245,7 @@ static MoveResult driver_moves(Move *move, char **text, GError **error)
     *text =
         g_strdup(move->phase == LCM_MIGRATE ? "it can move what runs" : "nothing runs meanwhile");
     if (move->phase == LCM_MIGRATE)
-        return hosts_move_live(move, error);
+        return moves_live(move, text, error);
     if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND &&
         (!carries || vm_driver_freezes(move->lifecycle, move->vm)))
         return refuse(error,
@@ -210,7 +254,7 @@ static MoveResult driver_moves(Move *move, char **text, GError **error)
                       driver,
                       vm_driver_freezes(move->lifecycle, move->vm) ? "stands still in the memory of"
                                                                    : "is kept with its memory by");
-    if (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0 &&
+    if (move->phase == LCM_SAVE_MIGRATE && move->order.type == 0 &&
         (!carries || vm_driver_lacks(move->lifecycle, move->vm, "SAVE")))
         return refuse(error,
                       "Cannot migrate with the memory saved: the driver %s cannot %s it; "
@@ -234,7 +278,7 @@ static MoveResult has_devices(Move *move, char **text, GError **error)
                       "Cannot migrate a suspended machine with %u PCI devices of its host, which "
                       "its memory knows; resume it first, then migrate --poff",
                       count);
-    if (live || (move->phase == LCM_SAVE_MIGRATE && move->order->type == 0))
+    if (live || (move->phase == LCM_SAVE_MIGRATE && move->order.type == 0))
         return refuse(error,
                       "Cannot migrate %s: the machine has %u PCI devices of host %s, which stay "
                       "there; migrate --poff powers it off, moves it and gives it devices of the "
@@ -252,7 +296,7 @@ static MoveResult has_devices(Move *move, char **text, GError **error)
 /* Only a check says more about the way than that it can be gone. */
 static MoveResult live_as_wished(Move *move, char **text, GError **error)
 {
-    if (!move->order->live || move->phase == LCM_MIGRATE)
+    if (!move->order.live || move->phase == LCM_MIGRATE)
         return MOVE_OK;
     return refuse(error, "only a running machine is moved live; this one is %s",
                   vm_shown_state(move->vm));
@@ -281,7 +325,7 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const Vm
 {
     static const gint numbers[] = {VM_ACTION_MIGRATE, VM_ACTION_POWEROFF_MIGRATE,
                                    VM_ACTION_POWEROFF_HARD_MIGRATE};
-    g_auto(Move) move = {lifecycle, vm, place, order};
+    g_auto(Move) move = {lifecycle, vm, place, *order};
     for (guint i = 0; i < G_N_ELEMENTS(conditions); i++) {
         g_autofree char *text = NULL;
         if (!conditions[i].check_only && conditions[i].look(&move, &text, error) == MOVE_NO)
@@ -289,16 +333,18 @@ gboolean vm_migrate(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, const Vm
     }
     VmRecord *last = vm_last_record(vm);
     gboolean live = move.phase == LCM_MIGRATE;
-    vm_note_action(lifecycle, vm, last, live ? VM_ACTION_LIVE_MIGRATE : numbers[order->type],
+    vm_note_action(lifecycle, vm, last, live ? VM_ACTION_LIVE_MIGRATE : numbers[move.order.type],
                    asker);
     vm_log(lifecycle, vm, LOG_INFO, "%s migration from host %s to host %s", live ? "live" : "cold",
            last->host_name, move.host->head.name);
+    if (move.instead)
+        vm_log(lifecycle, vm, LOG_WARNING, "%s", move.instead);
     if (move.after) {
         template_free(vm->head.template);
         vm->head.template = g_steal_pointer(&move.after);
     }
     vm_new_record(lifecycle, vm, move.host, move.datastore);
-    vm_migration_ordered(lifecycle, vm, move.phase, order);
+    vm_migration_ordered(lifecycle, vm, move.phase, &move.order, move.instead);
     vm->resched = FALSE;
     vm_enter(lifecycle, vm, VM_ACTIVE, move.phase);
     return TRUE;
@@ -387,7 +433,7 @@ gboolean vm_migrate_check(Lifecycle *lifecycle, Vm *vm, const VmPlace *place, co
                     CHECKS_MAX);
         return FALSE;
     }
-    g_auto(Move) move = {lifecycle, vm, place, order};
+    g_auto(Move) move = {lifecycle, vm, place, *order};
     const VmRecord *last = vm_last_record(vm);
     const Host *host = host_get(lifecycle->world, place->host);
     struct Check *check = g_new0(struct Check, 1);

@@ -185,7 +185,7 @@ static GStrv words_behind(const char *said, const char *key)
 /* What is younger than the rest is missing where nothing is said of it. */
 static void process_ready(Process *process, const char *said, gpointer data)
 {
-    static const char *const optional[] = {"FREEZE", "COLDCHECK"};
+    static const char *const optional[] = {"FREEZE", "COLDCHECK", "FALLBACK"};
     Mads *mads = data;
     g_autoptr(GStrvBuilder) missing = g_strv_builder_new();
     g_auto(GStrv) lacks = words_behind(said, "LACKS=");

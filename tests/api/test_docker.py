@@ -45,7 +45,7 @@ def docker(tmp_path):
 @pytest.fixture
 def vmm(docker, tmp_path):
     driver = DriverProcess("one_vmm", "docker", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
-    assert "LACKS=MIGRATE,RESET,CARRY HAS=FREEZE" in driver.ready
+    assert "LACKS=MIGRATE,RESET,CARRY HAS=FREEZE,COLDCHECK,FALLBACK" in driver.ready
     yield driver
     driver.end()
 
@@ -319,7 +319,7 @@ def test_what_a_move_would_find(vmm, docker, tmp_path):
     assert found["bound"][0] == "warning" and "the volume data is another one" in found["bound"][1] and "the path /etc/motd" in found["bound"][1]
     assert "has not its image nginx:1.25" not in found["bound"][1]
     assert "h1: " in found["criu"][1] and "offers checkpoints; h2: " in found["criu"][1] and found["criu"][1].endswith("offers no checkpoints")
-    assert found["way"][0] == "warning" and found["way"][1].startswith("stopped: onevm migrate --poff") and "about 1500 ms" in found["way"][1]
+    assert found["way"][0] == "warning" and found["way"][1].startswith("stopped: onevm migrate, with --poff or --live, ends it") and "about 1500 ms" in found["way"][1]
     assert figures["DOWNTIME_MS"] == "1500" and figures["STORAGE"] == "mirrored"
     second.images.clear()
     docker.containers["one-12"]["wanted"]["HostConfig"]["NetworkMode"] = "lan"
@@ -342,16 +342,35 @@ def test_what_a_move_would_find(vmm, docker, tmp_path):
 
 
 def test_check_with_oned(fresh, docker, tmp_path):
-    """What the driver knows is told for a move by power as for a live one, which is refused for its own reason."""
+    """What the driver knows is told for a move by power as for a live one, which is one by power, unless that is forbidden."""
     second = FakeDocker(tmp_path / "h2.sock", "docker2")
     one = fresh(DOCKER.format(tmp_path))
     first, other = one.host("h1", "docker"), one.host("h2", "docker")
     identity = one.running(first, 'CONTAINER = [ IMAGE = "web" ]')
-    for order, possible in (("LIVE = YES", "NO"), ("LIVE = NO\nTYPE = 1", "YES")):
+    for order, ability in (("LIVE = YES", "warning"), ('LIVE = YES\nMIGRATE = [ LIVE_ONLY = "YES" ]', "no"), ("LIVE = NO\nTYPE = 1", "ok")):
         found = one.xml("globule.vm.migratecheck", identity, other, order)
         rows = {check.findtext("NAME"): check.findtext("RESULT") for check in found.iter("CHECK")}
-        assert found.findtext("POSSIBLE") == possible and rows["ability"] == ("no" if possible == "NO" else "ok"), rows
+        assert found.findtext("POSSIBLE") == ("NO" if ability == "no" else "YES") and rows["ability"] == ability, rows
         assert rows["way"] == "warning" and rows["engine"] == "ok" and int(found.findtext("DOWNTIME_MS")) == 1500
+    second.stop()
+
+
+def test_live_falls_back_with_oned(fresh, docker, tmp_path):
+    second = FakeDocker(tmp_path / "h2.sock", "docker2")
+    one = fresh(DOCKER.format(tmp_path))
+    first, other = one.host("h1", "docker"), one.host("h2", "docker")
+    one.until(lambda: one.xml("one.host.info", first).findtext("TEMPLATE/VMM_LACKS"), "its report")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "web" ]')
+    name = f"one-{identity}"
+    one.fails("globule.vm.migrate", identity, other, 'LIVE = YES\nMIGRATE = [ LIVE_ONLY = "YES" ]',
+              text="host h1 cannot give away what runs: ")
+    assert docker.containers[name]["status"] == "running" and not one.xml("globule.vm.migrations", identity).findall("MIGRATION")
+    one.ok("one.vm.migrate", identity, other, True)
+    one.until(lambda: name in second.containers and one.state(identity) == "RUNNING", "the move")
+    assert second.containers[name]["status"] == "running" and name not in docker.containers
+    record, = one.xml("globule.vm.migrations", identity)
+    assert [record.findtext(word) for word in ("KIND", "MODE", "RESULT")] == ["poweroff", "stopped", "success"]
+    assert record.findtext("REASON").startswith("stopped, not live: host h1 cannot give away what runs: ")
     second.stop()
 
 

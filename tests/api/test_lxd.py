@@ -28,7 +28,7 @@ def lxd(tmp_path):
 @pytest.fixture
 def vmm(lxd, tmp_path):
     driver = DriverProcess("one_vmm", "lxd", "-u", f"unix:{tmp_path}/%h.sock", directory=tmp_path)
-    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET HAS=FREEZE" in driver.ready
+    assert "LACKS=SAVE,RESTORE,MIGRATE,RESET HAS=FREEZE,COLDCHECK,FALLBACK" in driver.ready
     yield driver
     driver.end()
 
@@ -572,6 +572,44 @@ def test_machine_that_ends_while_it_runs(fresh, lxd, tmp_path):
     one.wait(identity, "DONE")
     assert not lxd.instances
     assert json.dumps(lxd.told("PUT", f"/1.0/instances/one-{identity}/state")[-1]).count('"stop"') == 1
+
+
+WHY = "stopped, not live: the driver lxd cannot move a machine while it runs; it is ended, moved and started anew"
+
+
+def test_live_falls_back(fresh, lxd, second, tmp_path):
+    """What cannot be moved live is moved by power, and everybody who asks is told; or it stays, where that is wished."""
+    one = fresh(LXD.format(tmp_path))
+    first, other = one.host("h1", "lxd"), one.host("h2", "lxd")
+    identity = one.running(first, 'CONTAINER = [ IMAGE = "debian" ]')
+    name = f"one-{identity}"
+    only, free = ('LIVE = YES\nMIGRATE = [ LIVE_ONLY = "%s" ]' % word for word in ("YES", "NO"))
+
+    def ability(order):
+        found = one.xml("globule.vm.migratecheck", identity, other, order)
+        row, = (check for check in found.iter("CHECK") if check.findtext("NAME") == "ability")
+        return found.findtext("POSSIBLE"), row.findtext("RESULT"), row.findtext("TEXT"), int(found.findtext("DOWNTIME_MS"))
+
+    possible, result, text, still = ability("LIVE = YES")
+    assert (possible, result) == ("YES", "warning") and text.startswith(WHY) and "--live-only forbids" in text and still >= 1500
+    assert ability(only)[:2] == ("NO", "no") and "LIVE_ONLY forbids" in ability(only)[2]
+    one.fails("globule.vm.migrate", identity, other, only, text="cannot move a machine while it runs; LIVE_ONLY forbids")
+    # Of the template or of the host for good, and of an order against it.
+    one.ok("one.vm.update", identity, 'MIGRATE = [ LIVE_ONLY = "yes" ]', 1)
+    one.fails("one.vm.migrate", identity, other, True, text="LIVE_ONLY forbids")
+    assert ability(free)[:2] == ("YES", "warning")
+    one.ok("one.vm.update", identity, "A = b", 0)
+    one.ok("one.host.update", first, 'MIGRATE = [ LIVE_ONLY = "perhaps" ]', 1)
+    one.fails("one.vm.migrate", identity, other, True, text="LIVE_ONLY forbids")
+    assert lxd.instances[name]["status"] == "Running" and not one.xml("globule.vm.migrations", identity).findall("MIGRATION")
+    one.ok("globule.vm.migrate", identity, other, free)
+    one.until(lambda: name in second.instances and one.state(identity) == "RUNNING", "the move")
+    assert second.instances[name]["status"] == "Running" and name not in lxd.instances
+    record, = one.xml("globule.vm.migrations", identity)
+    assert [record.findtext(word) for word in ("KIND", "MODE", "RESULT")] == ["poweroff", "stopped", "success"]
+    assert record.findtext("REASON").startswith(WHY)
+    log = one.var / "vms" / str(identity) / "vm.log"
+    one.until(lambda: WHY in log.read_text(), "the log, which another thread writes")
 
 
 def test_suspended_means_frozen(fresh, lxd, second, tmp_path):

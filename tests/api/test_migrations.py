@@ -227,3 +227,30 @@ def test_attempt_to_go_on_after_postcopy(words, code, text):
     """What vmm_mend.c starts as a process of its own; with real halves of a memory: tests/lab/test_migrate_modes.py."""
     ended = subprocess.run([BUILD / "mads/one_vmm", "--resume-postcopy", *words.split()], capture_output=True, text=True, timeout=120)
     assert (ended.returncode, text in ended.stderr) == (code, True), ended
+
+
+def test_fallback_that_fails(fresh, tmp_path):
+    """One that does not end goes on where it was, its record says why, and its snapshots are not lost without a word."""
+    (tmp_path / "containers").write_text(f"#!/bin/sh\n{BUILD}/mads/one_vmm dummy | sed -u 's/^INIT SUCCESS.*TAGGED$/& LACKS=MIGRATE HAS=FALLBACK/'\n")
+    (tmp_path / "containers").chmod(0o755)
+    one = fresh(f'VM_MAD = [ NAME = "containers", EXECUTABLE = "{tmp_path}/containers" ]\n'
+                'IM_MAD = [ NAME = "containers", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]\n')
+    one.host("h1", "containers"), one.host("h2", "containers")
+    machine = one.running(0)
+    one.control("SHUTDOWN * fail=1")
+    one.ok("one.vm.migrate", machine, 1, True)
+    row = settled(one, machine)
+    assert (row["KIND"], row["MODE"], row["RESULT"]) == ("poweroff", "stopped", "failure") and row["REASON"]
+    assert "not live" not in row["REASON"], "why it failed, which is another thing"
+    one.wait(machine, "RUNNING")
+    assert one.xml("one.vm.info", machine).findall("HISTORY_RECORDS/HISTORY")[-1].findtext("HOSTNAME") == "h1"
+    one.control()
+    one.ok("one.vm.snapshotcreate", machine, "kept")
+    one.wait(machine, "RUNNING")
+    one.fails("one.vm.migrate", machine, 1, True, code=ACTION, text="1 snapshots, which stay on its host")
+    assert not check(one, machine, 1, "LIVE = YES")[0] and check(one, machine, 1, "LIVE = NO\nTYPE = 1")[0]
+    one.ok("one.vm.snapshotdelete", machine, 0)
+    one.wait(machine, "RUNNING")
+    one.ok("one.vm.migrate", machine, 1, True)
+    one.until(lambda: migrations(one, machine)[-1]["RESULT"] == "success", "the move")
+    assert migrations(one, machine)[-1]["REASON"].startswith("stopped, not live: the driver containers cannot move a machine while it runs;")

@@ -123,14 +123,16 @@ class TestContainer:
             cloud.cli("onevm", "terminate", "--hard", f"short{code}")
 
     def test_it_starts_on_the_other_host(self, lab, cloud):
-        with pytest.raises(Failed, match="Cannot migrate live"):
-            cloud.cli("onevm", "migrate", "--live", "box", "node02")
-        said = cloud.cli("onevm", "migrate", "--check", "--poff", "box", "node02")
-        assert "to node02: possible" in said and "stopped: onevm migrate --poff" in said and f"{lab.engine.name} " in said and "CRIU" in said, said
-        cloud.cli("onevm", "migrate", "--poff", "box", "node02")
+        with pytest.raises(Failed, match="Cannot migrate live.*LIVE_ONLY forbids"):
+            cloud.cli("onevm", "migrate", "--live", "--live-only", "box", "node02")
+        said = cloud.cli("onevm", "migrate", "--check", "box", "node02")
+        assert "to node02: possible" in said and "stopped: onevm migrate, with" in said and f"{lab.engine.name} " in said and "CRIU" in said, said
+        assert "stopped, not live: host node01 cannot give away what runs: " in said and "ms without the machine" in said, said
+        cloud.cli("onevm", "migrate", "--live", "box", "node02")
         wait_for("the move", 60, lambda: cloud.host_of("box") == "node02")
         cloud.wait("box", RUNNING, 60)
         assert '"Running":true' in state_on(lab, "node02") and "no such container" in state_on(lab, "node01").lower()
+        assert "stopped, not live: host node01 cannot give away" in cloud.cli("onevm", "migrations", "box", "--csv")
 
     def test_wild_ones_are_listed(self, lab, cloud):
         engine(lab, "node01", "POST", "/containers/create?name=wild", "-H", "Content-Type: application/json",

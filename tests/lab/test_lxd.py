@@ -139,16 +139,19 @@ class TestContainer:
 
     def test_it_moves_by_power(self, lab, cloud):
         before = starts(lab, "node01")
-        with pytest.raises(Failed, match="cannot move a machine while it runs"):
-            cloud.cli("onevm", "migrate", "--live", "box", "node02")
-        said = cloud.cli("onevm", "migrate", "--check", "--poff", "box", "node02")
-        assert "to node02: possible" in said and "the pool default (dir)" in said and "stopped: onevm migrate --poff" in said and "CRIU" in said, said
-        cloud.cli("onevm", "migrate", "--poff", "box", "node02")
+        with pytest.raises(Failed, match="cannot move a machine while it runs; LIVE_ONLY forbids"):
+            cloud.cli("onevm", "migrate", "--live", "--live-only", "box", "node02")
+        said = cloud.cli("onevm", "migrate", "--check", "box", "node02")
+        assert "to node02: possible" in said and "the pool default (dir)" in said and "stopped: onevm migrate, with" in said and "CRIU" in said, said
+        assert "stopped, not live: the driver lxd cannot" in said and "ms without the machine" in said, said
+        cloud.cli("onevm", "migrate", "--live", "box", "node02")
         wait_for("the move", 60, lambda: cloud.vm("box").findall("HISTORY_RECORDS/HISTORY")[-1].findtext("HOSTNAME") == "node02")
         cloud.wait("box", RUNNING, 60)
         assert "one-0" not in lxc(lab, "node01", "list", "-c", "n", "-f", "csv")
         wait_for("its start with the same disk", 20, lambda: starts(lab, "node02") == before + 1)
         log = cloud.cli("cat", f"{cloud.home}/var/vms/0/vm.log")
+        assert "stopped, not live: the driver lxd cannot" in log
+        assert "stopped, not live: the driver lxd cannot" in cloud.cli("onevm", "migrations", "box", "--csv")
         print("moved in", re.search(r"moved from node01 to node02 in (\d+) ms", log).group(1), "ms")
 
     def test_a_host_without_address(self, lab, cloud):

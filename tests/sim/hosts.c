@@ -513,9 +513,9 @@ static const struct {
     const char *driver; /* the whole of VM_MAD behind its name and program */
     const char *lacks;
 } flavours[] = {
-    {"", "FREEZE,THAW,COLDCHECK"},
+    {"", "FREEZE,THAW,COLDCHECK,FALLBACK"},
     {", KEEP_MACHINES = yes", "SAVE,RESTORE,MIGRATE,RESET"},
-    {"", "SAVE,RESTORE,MIGRATE,RESET,FREEZE,THAW,COLDCHECK,EXEC"},
+    {"", "SAVE,RESTORE,MIGRATE,RESET,FREEZE,THAW,COLDCHECK,FALLBACK,EXEC"},
     {", KEEP_MACHINES = yes", "CARRY,FREEZE,THAW"},
 };
 

@@ -196,8 +196,9 @@ char *container_judge(const VmmAction *action, const ContainerFacts *facts)
     g_autofree char *text = g_strdup_printf(
         "%s; neither live nor checkpointed: %s; expected interruption about %" G_GINT64_FORMAT
         " ms%s beside the time that its programs take to end",
-        possible ? "stopped: onevm migrate --poff ends it, moves it and starts it anew"
-                 : "none, for the reasons above",
+        possible
+            ? "stopped: onevm migrate, with --poff or --live, ends it, moves it and starts it anew"
+            : "none, for the reasons above",
         facts->never, still, facts->bytes < 0 ? " and the copy" : "");
     add(report, "way", possible ? "warning" : "no", text);
     template_set(report, "STORAGE", "mirrored");
