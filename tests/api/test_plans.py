@@ -1,5 +1,6 @@
 """Plans of clusters: which machines move, carried out a few at a time, and what stops them."""
 import pytest
+from api.server import BUILD
 from api.states import ACTION
 
 READY, APPLYING, DONE, ERROR, TIMEOUT = "01234"
@@ -164,3 +165,21 @@ def test_automation(cloud):
     assert one.until(lambda: plan(one), "a plan")[0] == READY and hosts(one) == [6, 0, 0]
     drs(one, 'AUTOMATION = "FULL"')
     one.until(lambda: hosts(one) == [2, 2, 2] or None, "the machines to be moved")
+
+
+def test_no_plan_ends_what_runs(fresh, tmp_path):
+    """A container that could go there by power alone stays: that was not what the plan was for."""
+    (tmp_path / "containers").write_text(f"#!/bin/sh\n{BUILD}/mads/one_vmm dummy | sed -u 's/^INIT SUCCESS.*TAGGED$/& HAS=FALLBACK/'\n")
+    (tmp_path / "containers").chmod(0o755)
+    one = fresh(f'VM_MAD = [ NAME = "containers", EXECUTABLE = "{tmp_path}/containers" ]\n'
+                'IM_MAD = [ NAME = "containers", EXECUTABLE = "one_im", ARGUMENTS = "dummy" ]\n')
+    first, second = one.host("c1", "containers"), one.host("c2", "containers")
+    machines = [one.running(first, "CPU = 0.5\nMEMORY = 512") for _ in range(2)]
+    one.ok("one.host.update", second, 'VMM_LACKS = "MIGRATE"\nVMM_LACKS_WHY = "no CRIU"', 1)
+    one.ok("one.cluster.optimize", 0)
+    assert [action["OPERATION"] for action in plan(one)[1]] == ["live-migrate"]
+    one.ok("one.cluster.planexecute", 0)
+    assert ended(one)[0] == ERROR and hosts(one) == [2, 0]
+    assert "host c2 cannot take what runs: no CRIU; LIVE_ONLY forbids to end it" in one.log()
+    one.ok("one.vm.migrate", machines[0], second, True)
+    one.until(lambda: hosts(one) == [1, 1] and one.state(machines[0]) == "RUNNING", "what a person may ask for")
