@@ -65,7 +65,9 @@ static const CliOption all[] = {
     {"yearly", 0, "yearly", "DAYS", "And again on these days of the year, from 0: 0,182."},
     {"hourly", 0, "hourly", "HOURS", "And again every so many hours."},
     {"sched-end", 0, "end", "NUMBER|TIME", "How often in all, or not after this time."},
-    {"live", 0, "live", NULL, "While the guest goes on running."},
+    {"live", 0, "live", NULL,
+     "While the guest goes on running; a container that cannot is stopped, moved and started "
+     "anew."},
     {"poff", 0, "poff", NULL, "Power the guest off for the move."},
     {"poff-hard", 0, "poff-hard", NULL, "Power the guest off for the move without asking it."},
     {"max-downtime", 0, "max-downtime", "TIME",
