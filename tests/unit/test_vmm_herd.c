@@ -33,8 +33,10 @@ static GMutex lock;
 static struct {
     guint machines;       /* all of them are known before the first is looked for */
     const char *no_start; /* the machine that cannot be started */
-    const char *no_resume;
-    const char *waits; /* this one's start takes until the driver was told to end */
+    gboolean no_resume;   /* the first that was held cannot be let go */
+    char refused[32];     /* that one */
+    gboolean no_pause;    /* somebody lets them run before we do */
+    const char *waits;    /* this one's start takes until the driver was told to end */
     gboolean told_to_end;
     gboolean gathered;
     guint creates, resumes;
@@ -77,7 +79,7 @@ virDomainPtr virDomainCreateXML(virConnectPtr connection, const char *text, unsi
     if (refused)
         return real(connection, "<nonsense/>", 0);
     virDomainPtr domain = real(connection, text, 0);
-    if (domain && flags & VIR_DOMAIN_START_PAUSED)
+    if (domain && flags & VIR_DOMAIN_START_PAUSED && !now.no_pause)
         g_assert_cmpint(virDomainSuspend(domain), ==, 0);
     return domain;
 }
@@ -88,7 +90,9 @@ int virDomainResume(virDomainPtr domain)
     g_mutex_lock(&lock);
     if (!now.resumes++)
         now.created_before_resume = now.creates;
-    gboolean refused = !g_strcmp0(now.no_resume, virDomainGetName(domain));
+    gboolean refused = now.no_resume && now.resumes == 1;
+    if (refused)
+        g_strlcpy(now.refused, virDomainGetName(domain), sizeof now.refused);
     g_mutex_unlock(&lock);
     return refused ? -1 : real(domain);
 }
@@ -105,7 +109,8 @@ static gpointer serve(gpointer data)
                                   .actions = vmm_libvirt_actions,
                                   .queue_of = vmm_queue_of,
                                   .prepare = vmm_prepare,
-                                  .per_host = 2};
+                                  .per_host = 2,
+                                  .in_order = TRUE};
     const Served *served = data;
     g_assert_cmpint(driver_serve(&driver, served->in, served->out), ==, 0);
     close(served->in);
@@ -163,18 +168,24 @@ static char *ask_all(const char *action, guint machines, guint held)
     return g_string_free(heard, FALSE);
 }
 
-/* All of them, and each but `except` is there and runs. */
-static void start_all(guint machines, guint except)
+/* All of them; each answers, and is there and runs, but those that were made to fail. */
+static void start_all(guint machines)
 {
     now.machines = machines;
     g_autofree char *heard = ask_all("DEPLOY", machines, 0);
     now.gathered = TRUE;
     g_autofree char *seen = ask_all("POLL", machines, 0);
     for (guint i = 0; i < machines; i++) {
-        gboolean runs = i != except;
-        g_autofree char *answer =
-            g_strdup_printf(runs ? "\nDEPLOY SUCCESS %u one-%u\n" : "\nDEPLOY FAILURE %u ", i, i);
-        g_autofree char *state = g_strdup_printf("\nPOLL SUCCESS %u STATE=%c", i, runs ? 'a' : 'd');
+        g_autofree char *name = g_strdup_printf("one-%u", i);
+        gboolean no_start = now.no_start && strstr(now.no_start, name);
+        gboolean stands = strcmp(now.refused, name) == 0;
+        g_autofree char *answer = no_start || stands
+                                      ? g_strdup_printf("\nDEPLOY FAILURE %u ", i)
+                                      : g_strdup_printf("\nDEPLOY SUCCESS %u %s\n", i, name);
+        g_autofree char *state = g_strdup_printf("\nPOLL SUCCESS %u STATE=%c", i,
+                                                 no_start ? 'd'
+                                                 : stands ? 'p'
+                                                          : 'a');
         if (!strstr(heard, answer) || !strstr(seen, state))
             g_error("of machine %u was heard:%sand then:%s", i, heard, seen);
     }
@@ -182,18 +193,16 @@ static void start_all(guint machines, guint except)
     g_assert_null(strstr(gone, "FAILURE"));
 }
 
-static void begin(const char *no_start, const char *no_resume)
+static void begin(void)
 {
     memset(&now, 0, sizeof now);
-    now.no_start = no_start;
-    now.no_resume = no_resume;
 }
 
 /* Of a herd all but the last few stand still, until each was started. */
 static void test_herd(void)
 {
-    begin(NULL, NULL);
-    start_all(MACHINES, MACHINES);
+    begin();
+    start_all(MACHINES);
     g_assert_cmpuint(now.creates, ==, MACHINES);
     g_assert_cmpint(now.paused, >=, MACHINES - 2);
     g_assert_cmpint((gint)now.resumes, ==, now.paused);
@@ -203,31 +212,41 @@ static void test_herd(void)
 /* No more than the host has processors: nobody waits for anybody. */
 static void test_few(void)
 {
-    begin(NULL, NULL);
-    start_all(2, 2);
+    begin();
+    start_all(2);
     g_assert_cmpint(now.paused, ==, 0);
     g_assert_cmpuint(now.resumes, ==, 0);
 }
 
 static void test_one_cannot_start(void)
 {
-    begin("<name>one-3</name>", NULL);
-    start_all(MACHINES, 3);
+    begin();
+    now.no_start = "<name>one-3</name>";
+    start_all(MACHINES);
     g_assert_cmpuint(now.resumes, >=, 3);
 }
 
-/* It failed, so nothing of it is left on the host. */
 static void test_one_cannot_run(void)
 {
-    begin(NULL, "one-0");
-    start_all(MACHINES, 0);
-    g_assert_cmpuint(now.resumes, >=, 4);
+    begin();
+    now.no_resume = TRUE;
+    start_all(MACHINES);
+    g_assert_cmpstr(now.refused, !=, "");
+}
+
+static void test_somebody_lets_them_run(void)
+{
+    begin();
+    now.no_pause = TRUE;
+    start_all(MACHINES);
+    g_assert_cmpint(now.paused, >=, MACHINES - 2);
+    g_assert_cmpuint(now.resumes, ==, 0);
 }
 
 /* A driver that ends leaves nobody paused. */
 static void test_end(void)
 {
-    begin(NULL, NULL);
+    begin();
     now.machines = MACHINES;
     now.waits = "<name>one-4</name>";
     g_autofree char *heard = ask_all("DEPLOY", MACHINES, 4);
@@ -258,6 +277,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vmm_herd/few", test_few);
     g_test_add_func("/vmm_herd/one_cannot_start", test_one_cannot_start);
     g_test_add_func("/vmm_herd/one_cannot_run", test_one_cannot_run);
+    g_test_add_func("/vmm_herd/somebody_lets_them_run", test_somebody_lets_them_run);
     g_test_add_func("/vmm_herd/end", test_end);
     int failed = g_test_run();
     (void)virConnectClose(keep);

@@ -2,6 +2,7 @@
 
 #include "drivers/common/libvirt_pool.h"
 #include "drivers/vmm/libvirt/vmm_libvirt.h"
+#include "lib/base/error.h"
 
 /* Starts end without a word here, too (cancelled in the queue, timed out): so often is looked. */
 #define LOOK_MS 100
@@ -17,6 +18,7 @@ typedef struct Herd {
     guint processors;    /* 0: not asked yet */
     GQueue held;         /* of Held * */
     gboolean has_thread; /* while any is held */
+    gint64 releasing;    /* since when one is being let go; 0: none is */
     GCond changed;
 } Herd;
 
@@ -51,35 +53,57 @@ static guint processors_of(virConnectPtr connection)
     return virNodeGetInfo(connection, &info) == 0 ? MAX(info.cpus, 1) : G_MAXINT;
 }
 
+/* A host on which it takes long to let one go holds no more. Called with the lock. */
+static gboolean is_stuck(const Herd *herd)
+{
+    return herd->releasing &&
+           g_get_monotonic_time() - herd->releasing > HERD_SECONDS * G_TIME_SPAN_SECOND;
+}
+
 gboolean vmm_herd_wants(DriverJob *job, virConnectPtr connection)
 {
     if (!(vmm_libvirt_flavour()->abilities & VMM_HERDS))
         return FALSE;
     g_mutex_lock(&lock);
     Herd *herd = herd_of(vmm_action_of(job)->host);
-    guint others = to_come(herd) - 1, processors = herd->processors;
+    guint starts = is_stuck(herd) ? 0 : to_come(herd); /* with this one */
+    guint processors = herd->processors;
     g_mutex_unlock(&lock);
-    if (others > 0 && !processors)
+    if (starts < 2)
+        return FALSE;
+    if (!processors)
         processors = processors_of(connection);
     g_mutex_lock(&lock);
     herd->processors = processors;
     g_mutex_unlock(&lock);
-    return others > 0 && others >= processors;
+    return starts > processors;
 }
 
 /* ---- letting go ---- */
 
+/* Somebody else may have let it run meanwhile. A guest that will not is left as it is: DEPLOY again
+ * lets it run, CANCEL ends it. */
 static gboolean let_run(const VmmAction *action, GError **error)
 {
     g_auto(virConnectPtr) connection = libvirt_pool_get(action->host, error);
     if (!connection)
         return FALSE;
-    g_auto(virDomainPtr) domain = virDomainLookupByName(connection, action->domain);
-    if (domain && virDomainResume(domain) == 0)
+    g_auto(VmmSight) sight = vmm_look(action, connection);
+    if (sight.presence == VMM_RUNNING)
         return TRUE;
-    libvirt_error(error, "let %s run, which was started on %s", action->domain, action->host);
-    if (domain && !vmm_destroy(action, domain, action->host, NULL))
-        driver_log('W', action->vid, "%s is left paused on %s", action->domain, action->host);
+    if (sight.presence == VMM_UNKNOWN) {
+        g_propagate_error(error, g_steal_pointer(&sight.error));
+        return FALSE;
+    }
+    if (sight.presence == VMM_PAUSED && virDomainResume(sight.domain) == 0)
+        return TRUE;
+    g_autoptr(GError) reason = NULL;
+    libvirt_error(&reason, "let it run");
+    g_auto(VmmSight) after = vmm_look(action, connection);
+    if (after.presence == VMM_RUNNING)
+        return TRUE;
+    g_set_error(error, ONE_ERROR, ONE_ERROR_INTERNAL, "it %s; %s",
+                vmm_presence_text(after.presence), reason->message);
     return FALSE;
 }
 
@@ -90,19 +114,25 @@ static void end_held(Held *held)
     if (let_run(action, &error))
         driver_job_succeed(held->job, action->domain);
     else
-        driver_job_fail(held->job, "%s", error->message);
+        driver_job_fail(held->job, "%s was started on %s, paused, and was then to go on: %s",
+                        action->domain, action->host, error->message);
     driver_job_release(held->job);
     g_free(held);
 }
 
-/* The next one that may run now; NULL: none. Called with the lock. */
+/* One that may run now; NULL: none. Called with the lock. */
 static Held *next_free(Herd *herd)
 {
-    Held *first = g_queue_peek_head(&herd->held);
-    if (!first || (to_come(herd) > 0 && g_get_monotonic_time() < first->until &&
-                   !driver_job_cancelled(first->job)))
-        return NULL;
-    return g_queue_pop_head(&herd->held);
+    gboolean through = to_come(herd) == 0;
+    gint64 time = g_get_monotonic_time();
+    for (GList *at = herd->held.head; at; at = at->next) {
+        Held *held = at->data;
+        if (through || time >= held->until || driver_job_cancelled(held->job)) {
+            g_queue_delete_link(&herd->held, at);
+            return held;
+        }
+    }
+    return NULL;
 }
 
 static gpointer herd_thread(gpointer data)
@@ -115,9 +145,11 @@ static gpointer herd_thread(gpointer data)
             g_cond_wait_until(&herd->changed, &lock, g_get_monotonic_time() + LOOK_MS * 1000);
             continue;
         }
+        herd->releasing = g_get_monotonic_time();
         g_mutex_unlock(&lock);
         end_held(held);
         g_mutex_lock(&lock);
+        herd->releasing = 0;
     }
     herd->has_thread = FALSE;
     g_mutex_unlock(&lock);
@@ -128,16 +160,21 @@ static gpointer herd_thread(gpointer data)
 
 void vmm_herd_hold(DriverJob *job)
 {
+    g_autoptr(GError) error = NULL;
     Held *held = g_new0(Held, 1);
     held->job = driver_job_keep(job);
     held->until = g_get_monotonic_time() + HERD_SECONDS * G_TIME_SPAN_SECOND;
     g_mutex_lock(&lock);
     Herd *herd = herd_of(vmm_action_of(job)->host);
-    g_queue_push_tail(&herd->held, held);
-    if (!herd->has_thread)
-        g_thread_unref(g_thread_new("herd", herd_thread, herd));
-    herd->has_thread = TRUE;
+    GThread *thread = herd->has_thread ? NULL : g_thread_try_new("herd", herd_thread, herd, &error);
+    if (thread)
+        g_thread_unref(thread);
+    herd->has_thread = !error;
+    if (!error)
+        g_queue_push_tail(&herd->held, held);
     g_mutex_unlock(&lock);
+    if (error)
+        end_held(held); /* no thread can be made: it runs at once */
 }
 
 void vmm_herd_look(const char *host)
