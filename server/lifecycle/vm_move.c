@@ -226,7 +226,8 @@ static MoveResult moves_live(Move *move, char **text, GError **error)
                       "anew there: leave --live-only out, or migrate --poff",
                       why);
     move->instead = g_strdup_printf("stopped, not live: %s; it is ended, moved and started anew, "
-                                    "and what was in its memory is lost",
+                                    "and what was in its memory is lost (of Docker and Podman also "
+                                    "what it wrote outside its volumes)",
                                     why);
     move->phase = LCM_SAVE_MIGRATE;
     move->order.live = FALSE;

@@ -155,7 +155,15 @@ gboolean vm_check_restricted(World *world, const User *user, const Template *tem
                                         "CONTAINER/PROFILES",
                                         "CONTAINER/VOLUMES",
                                         "CONTAINER/NETWORK",
-                                        "CONTAINER/ARCHIVE"};
+                                        "CONTAINER/ARCHIVE",
+                                        "LXC_UNPRIVILEGED",
+                                        "CONTAINER/LXC_UNPRIVILEGED",
+                                        "CONTAINER/ID_MAP",
+                                        "CONTAINER/UID_MAP",
+                                        "CONTAINER/GID_MAP",
+                                        "CONTAINER/MAX_MAP",
+                                        "CONTAINER/POOL",
+                                        "CONTAINER/SERVER"};
     for (guint i = 0; !user_is_admin(user) && i < G_N_ELEMENTS(paths); i++)
         if (has_attribute(template, paths[i]))
             return refuse_restricted("VM Template", paths[i], error);

@@ -273,7 +273,12 @@ def test_ports_of_screens(fresh):
 def test_a_port_can_be_left_to_administrators(fresh):
     one = fresh('VM_RESTRICTED_ATTR = "GRAPHICS/PORT"\n')
     screen = "CPU = 0.1\nMEMORY = 64\nGRAPHICS = [ TYPE = VNC, PORT = 6010 ]"
-    one.user("user").fails("one.vm.allocate", screen, True, code=AUTHORIZATION, text="restricted attribute GRAPHICS/PORT")
+    user = one.user("user")
+    user.fails("one.vm.allocate", screen, True, code=AUTHORIZATION, text="restricted attribute GRAPHICS/PORT")
+    # A list of one's own takes the place of the shipped one, but walls of containers stay where they are.
+    for freed in ("LXC_UNPRIVILEGED = no", "CONTAINER = [ UID_MAP = 0 ]", "CONTAINER = [ GID_MAP = 0 ]", "CONTAINER = [ ID_MAP = 0 ]",
+                  "CONTAINER = [ POOL = other ]", "CONTAINER = [ SERVER = other ]"):
+        user.fails("one.vm.allocate", f"CPU = 1\nMEMORY = 64\n{freed}\n", True, code=AUTHORIZATION, text="restricted attribute")
     assert one.ok("one.vm.allocate", screen, True) >= 0
 
 
