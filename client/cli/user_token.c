@@ -48,9 +48,21 @@ static GPtrArray *tokens_of(xmlNode *user, const char *start, gint32 group, gboo
     return found;
 }
 
+/* Nothing begins every token, and is all of them to the server: a script's variable that is empty
+ * must not end a login. */
+static gboolean token_is_told(const char *text, GError **error)
+{
+    if (*text == '\0')
+        g_set_error(error, CLI_ERROR, CLI_ERROR_USAGE,
+                    "which token? \"\" is none: write its beginning; `oneuser show` lists them");
+    return *text != '\0';
+}
+
 /* The one token that begins so; NULL with the error. (borrowed) */
 static xmlNode *token_named(xmlNode *user, const char *start, gboolean ended, GError **error)
 {
+    if (!token_is_told(start, error))
+        return NULL;
     g_autoptr(GPtrArray) found = tokens_of(user, start, -2, ended);
     if (found->len == 1)
         return found->pdata[0];
@@ -150,7 +162,7 @@ CliExit user_token_delete(Cli *cli)
         name = cli_xml_text(user, "NAME");
         token = cli_xml_text(own, "TOKEN");
     }
-    WireClient *wire = cli_wire(cli, &error);
+    WireClient *wire = token_is_told(token, &error) ? cli_wire(cli, &error) : NULL;
     if (wire == NULL ||
         !wire_call(wire, NULL, &error, "one.user.login", "ssii", name, token, 0, -1))
         return cli_fail(cli, error);

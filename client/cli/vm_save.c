@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define VM_POWEROFF 8 /* STATE */
+#define IMAGE_READY 1 /* STATE */
 
 /* What a disk or card was given when its machine was made, and another machine's is not: after
  * OpenNebula's virtual_machine_ext.rb. */
@@ -40,8 +41,10 @@ static const char *const of_disks[] = {"ALLOW_ORPHANS",
                                        NULL};
 static const char *const of_images[] = {"SIZE", "TYPE", NULL}; /* those have their own */
 static const char *const of_cards[] = {
-    "AR_ID",  "BRIDGE",          "BRIDGE_TYPE", "CLUSTER_ID", "IP",     "MAC", "NETWORK_ID",
-    "NIC_ID", "SECURITY_GROUPS", "TARGET",      "VLAN_ID",    "VN_MAD", NULL};
+    "ALIAS_IDS", "AR_ID",  "BRIDGE",          "BRIDGE_TYPE", "CLUSTER_ID",
+    "IP",        "IP6",    "IP6_GLOBAL",      "IP6_LINK",    "IP6_ULA",
+    "MAC",       "NIC_ID", "SECURITY_GROUPS", "TARGET",      "VLAN_ID",
+    "VN_MAD",    NULL};
 
 typedef struct {
     Cli *cli;
@@ -60,6 +63,25 @@ static void append_rest(GString *text, xmlNode *vector, const char *const *witho
         if (!g_strv_contains(without, (const char *)at->name) &&
             (nor == NULL || !g_strv_contains(nor, (const char *)at->name)))
             cli_append_pair(text, (const char *)at->name, cli_xml_text(at, ""));
+}
+
+/* The machine is at rest again also when its disk could not be copied: only the image tells. */
+static gboolean image_is_whole(Save *save, gint32 disk, gint32 image, GError **error)
+{
+    g_auto(WireReply) reply = {0};
+    if (!wire_call(save->cli->wire, &reply, error, "one.image.info", "ib", image, FALSE))
+        return FALSE;
+    g_autoptr(xmlDoc) doc = cli_xml_parse(reply.text, error);
+    if (doc == NULL)
+        return FALSE;
+    xmlNode *root = xmlDocGetRootElement(doc);
+    if (cli_xml_int(root, "STATE", -1) == IMAGE_READY)
+        return TRUE;
+    const char *why = cli_xml_text(root, "TEMPLATE/ERROR");
+    g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED,
+                "disk %d could not be saved%s%s; `onevm show %d` and the machine's log tell more",
+                disk, *why != '\0' ? ": " : "", why, save->id);
+    return FALSE;
 }
 
 /* A disk of an image: its content as a new image. */
@@ -83,6 +105,8 @@ static gboolean save_disk(Save *save, xmlNode *disk, GError **error)
         g_set_error(error, CLI_ERROR, CLI_ERROR_FAILED, "disk %d could not be saved", number);
         return FALSE;
     }
+    if (!image_is_whole(save, number, image, error))
+        return FALSE;
     return cli_option(save->cli, "image-persistent") == NULL ||
            wire_call(save->cli->wire, NULL, error, "one.image.persistent", "ib", image, TRUE);
 }
@@ -101,6 +125,40 @@ static gboolean take_disk(Save *save, xmlNode *disk, GError **error)
     return TRUE;
 }
 
+/* What a network says of that name to a card: its range, or else itself; "": neither. (borrowed) */
+static const char *given_by(xmlNode *network, xmlNode *card, const char *name)
+{
+    const char *range = cli_xml_text(card, "AR_ID"), *value = "";
+    for (xmlNode *at = xml_find(network, "AR_POOL/AR"); at != NULL; at = xml_next_same(at))
+        if (strcmp(cli_xml_text(at, "AR_ID"), range) == 0)
+            value = cli_xml_text(at, name);
+    g_autofree char *path = g_strconcat("TEMPLATE/", name, NULL);
+    return *value != '\0' ? value : cli_xml_text(network, path);
+}
+
+/* What the network gives its cards, such as filters and limits, it will give the next one, too;
+ * most users may not write these. What the card alone says stays. */
+static void save_card(Save *save, xmlNode *card)
+{
+    const char *id = cli_xml_text(card, "NETWORK_ID");
+    g_auto(WireReply) reply = {0};
+    g_autoptr(xmlDoc) doc = NULL;
+    /* Who may not look at the network any more saves the card as it is. */
+    if (*id != '\0' && wire_call(save->cli->wire, &reply, NULL, "one.vn.info", "ib",
+                                 (gint32)cli_xml_int(card, "NETWORK_ID", -1), FALSE))
+        doc = cli_xml_parse(reply.text, NULL);
+    xmlNode *network = doc != NULL ? xmlDocGetRootElement(doc) : NULL;
+    g_string_append(save->text, "NIC=[");
+    for (xmlNode *at = xml_first_element(card); at != NULL; at = xml_next_element(at)) {
+        const char *name = (const char *)at->name, *value = cli_xml_text(at, "");
+        if (g_strv_contains(of_cards, name) || (*id != '\0' && g_str_equal(name, "NETWORK")) ||
+            (network != NULL && strcmp(value, given_by(network, card, name)) == 0))
+            continue;
+        cli_append_pair(save->text, name, value);
+    }
+    g_string_append(save->text, "]\n");
+}
+
 static gboolean fill(Save *save, GError **error)
 {
     static const char *const capacity[] = {"CPU", "VCPU", "MEMORY"};
@@ -113,11 +171,8 @@ static gboolean fill(Save *save, GError **error)
     for (xmlNode *at = xml_find(save->vm, "TEMPLATE/DISK"); at != NULL; at = xml_next_same(at))
         if (!take_disk(save, at, error))
             return FALSE;
-    for (xmlNode *at = xml_find(save->vm, "TEMPLATE/NIC"); at != NULL; at = xml_next_same(at)) {
-        g_string_append(save->text, "NIC=[");
-        append_rest(save->text, at, of_cards, NULL);
-        g_string_append(save->text, "]\n");
-    }
+    for (xmlNode *at = xml_find(save->vm, "TEMPLATE/NIC"); at != NULL; at = xml_next_same(at))
+        save_card(save, at);
     g_string_append_printf(save->text, "SAVED_TEMPLATE_ID=\"%s\"\n",
                            cli_xml_text(save->vm, "TEMPLATE/TEMPLATE_ID"));
     return wire_call(save->cli->wire, NULL, error, "one.template.update", "isi", save->template,

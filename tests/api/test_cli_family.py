@@ -441,6 +441,52 @@ def test_save(real, one):
     assert "nothing to copy" in real.error("onezone serversync south", FAILED)
 
 
+def test_save_that_fails(real, one):
+    """A disk that was not copied is no template: neither that nor its image stays."""
+    store = int(made(real.run("onedatastore create", text="NAME = torn\nDS_MAD = dummy\nTM_MAD = dummy\n")))
+    one.until(lambda: int(one.xml("one.datastore.info", store).findtext("TOTAL_MB")) > 0, "the datastore to be measured")
+    made(real.run("oneimage create -d torn --name torn-root --type DATABLOCK --size 1 --wait"))
+    made(real.run("onetemplate create", text="NAME = torn\nCPU = 0.1\nMEMORY = 32\nDISK = [ IMAGE = torn-root ]\n"))
+    made(real.run("onetemplate instantiate torn --name whole-one --hold"))
+    real.run("onevm deploy whole-one h1 --wait")
+    real.run("onevm poweroff whole-one --wait")
+    one.control("TRANSFER * fail=1")
+    assert "disk 0 could not be saved" in real.error("onevm save whole-one halved", FAILED)
+    one.control()
+    assert "halved" not in real.run("onetemplate list")
+    one.until(lambda: "halved" not in real.run("oneimage list"), "the image of what failed to be gone")
+    assert real.run("onevm save whole-one halved").startswith("Template ID: ")
+    real.run("onevm terminate --hard whole-one --wait")
+    real.run("onetemplate delete halved --recursive")
+    real.run("onetemplate delete torn")
+
+
+def test_save_of_an_ordinary_user(real, one, tmp_path):
+    """What the network gave a card stands in no template: it may not be written by everybody, and is given again."""
+    net = made(real.run("onevnet create", text='NAME = lent\nVN_MAD = dummy\nBRIDGE = br0\nINBOUND_AVG_BW = 100\nFILTER_IP_SPOOFING = YES\nDNS = 10.0.9.9\n'
+                        "AR = [ TYPE = IP4, IP = 10.0.9.1, SIZE = 10, OUTBOUND_AVG_BW = 50, GATEWAY = 10.0.9.254 ]\n"))
+    real.run("onevnet chmod lent 604")
+    user = one.user("saver")
+    his = Shell(tmp_path / "saver", one.port, "saver:pw")
+    made(his.run("onetemplate create", text="NAME = modest\nCPU = 0.1\nMEMORY = 32\n"
+                 "NIC = [ NETWORK = lent, NETWORK_UNAME = oneadmin, DNS = 10.0.9.8, MODEL = virtio ]\n"))
+    machine = int(made(his.run("onetemplate instantiate modest --name modest-one --hold")))
+    card = one.vm(machine).find("TEMPLATE/NIC")
+    given = ("INBOUND_AVG_BW", "OUTBOUND_AVG_BW", "FILTER_IP_SPOOFING", "GATEWAY", "DNS")
+    assert [card.findtext(name) for name in given] == ["100", "50", "YES", "10.0.9.254", "10.0.9.8"]
+    real.run("onevm deploy modest-one h1 --wait")
+    real.run("onevm poweroff modest-one --wait")
+    template = re.fullmatch(r"Template ID: (\d+)\n", his.run("onevm save modest-one saved-one")).group(1)
+    saved = user.xml("one.template.info", int(template)).find("TEMPLATE/NIC")
+    assert {child.tag: child.text for child in saved} == {"NETWORK_ID": net, "DNS": "10.0.9.8", "MODEL": "virtio", "NAME": "NIC0"}
+    again = one.vm(int(made(his.run("onetemplate instantiate saved-one --name again-one --hold")))).find("TEMPLATE/NIC")
+    assert [again.findtext(name) for name in given] == [card.findtext(name) for name in given]
+    real.run("onevm terminate --hard modest-one,again-one --wait")
+    real.run("onetemplate delete modest,saved-one")
+    real.run("onevnet delete lent")
+    real.run("oneuser delete saver")
+
+
 def test_tokens(real):
     """Files with one token each, for ONE_AUTH."""
     for group in ("", " --group oneadmin"):
@@ -457,7 +503,13 @@ def test_tokens(real):
     assert "which token?" in real.error("oneuser token-set", USAGE)
     assert "no valid token for that group" in real.error("oneuser token-set --group users", NO_OBJECT)
     assert 'begins with "zzz"' in real.error("oneuser token-delete zzz", NO_OBJECT)
+    for words in (["token-delete", ""], ["token-delete", "oneadmin", ""], ["token-set", "--token", ""]):
+        assert 'which token? "" is none' in real.error(["oneuser", *words], USAGE)
+    assert users in real.run("oneuser show")
     assert real.run(f"oneuser token-delete {users[:12]}") == f"{path} is removed\n"
+    left = re.search(r"\n +-1 .* ([0-9a-f]{40,}) *\n", real.run("oneuser show")).group(1)
+    real.error(["oneuser", "token-delete", ""], USAGE)  # nor when it is the only one
+    assert left in real.run("oneuser show")
     assert users not in real.run("oneuser show")
     real.run("oneuser token-delete-all oneadmin")
     assert "cannot be searched for" in real.error("oneuser passwdsearch ssh word", FAILED)
