@@ -254,7 +254,6 @@ static const CliOption all[] = {
     {"sync-db", 0, "db", NULL, "Its database too."},
     {"discard", 0, "discard", "MODE",
      "What becomes of blocks that the guest frees: ignore, unmap."},
-    {"alias", 'a', "alias", "CARD", "As a further address of this card, by its name."},
     {"nic-name", 0, "name", "NAME", "Name of the card, such as NIC1."},
     {"take-over", 0, "force", NULL, "Take the console from whoever is attached to it."},
     {"console-log", 0, "log", "FILE", "Append what the guest writes to this file, too."},

@@ -98,8 +98,7 @@ static gboolean set_action(Cli *cli, gint32 id, TemplateAttribute *action, GErro
     return arguments != NULL;
 }
 
-/* Adds SCHED_ACTION of the options to the object. */
-static gboolean schedule_one(Cli *cli, gint32 id, GError **error)
+gboolean cli_schedule_add(Cli *cli, gint32 id, gint64 *number, GError **error)
 {
     g_auto(WireReply) reply = {0};
     g_autoptr(Template) template = template_new();
@@ -112,7 +111,21 @@ static gboolean schedule_one(Cli *cli, gint32 id, GError **error)
     g_autofree char *method = g_strdup_printf("one.%s.schedadd", cli->kind->word);
     if (!wire_call(wire, &reply, error, method, "is", id, text))
         return FALSE;
-    printf("%s %d: scheduled, ID: %" G_GINT64_FORMAT "\n", cli->kind->element, id, reply.number);
+    *number = reply.number;
+    return TRUE;
+}
+
+void cli_schedule_tell(const Cli *cli, gint32 id, gint64 number)
+{
+    printf("%s %d: scheduled, ID: %" G_GINT64_FORMAT "\n", cli->kind->element, id, number);
+}
+
+static gboolean schedule_one(Cli *cli, gint32 id, GError **error)
+{
+    gint64 number = -1;
+    if (!cli_schedule_add(cli, id, &number, error))
+        return FALSE;
+    cli_schedule_tell(cli, id, number);
     return TRUE;
 }
 
@@ -125,12 +138,11 @@ gboolean cli_schedule_meant(Cli *cli, GError **error)
         return usage(error, "--wait and --schedule: there is nothing to wait for yet");
     if (cli_option(cli, "schedule") == NULL && repeated)
         return usage(error, "from when on? Give the first time with --schedule");
-    return TRUE;
-}
-
-CliExit cli_schedule(Cli *cli)
-{
-    return cli_each(cli, schedule_one);
+    if (cli_option(cli, "schedule") == NULL)
+        return TRUE;
+    g_autoptr(Template) probe = template_new();
+    TemplateAttribute *action = template_add_vector(probe, "SCHED_ACTION");
+    return set_time(cli_option(cli, "schedule"), action, error) && set_repeat(cli, action, error);
 }
 
 CliExit cli_act(Cli *cli)
@@ -138,7 +150,7 @@ CliExit cli_act(Cli *cli)
     g_autoptr(GError) error = NULL;
     if (!cli_schedule_meant(cli, &error))
         return cli_fail(cli, error);
-    return cli_option(cli, "schedule") != NULL ? cli_schedule(cli) : cli_run_row(cli);
+    return cli_option(cli, "schedule") != NULL ? cli_each(cli, schedule_one) : cli_run_row(cli);
 }
 
 /* ---- several in a row ---- */
@@ -191,6 +203,27 @@ static GPtrArray *chart_of(char *const *steps, gint64 age, GError **error)
     return g_steal_pointer(&all);
 }
 
+/* Adds all steps to the machine, or none. */
+static gboolean send_chart(WireClient *wire, gint32 id, const GPtrArray *chart, GError **error)
+{
+    g_autoptr(GArray) added = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; i < chart->len; i++) {
+        g_auto(WireReply) reply = {0};
+        if (!wire_call(wire, &reply, error, "one.vm.schedadd", "is", id,
+                       (const char *)chart->pdata[i])) {
+            for (guint k = 0; k < added->len; k++)
+                (void)wire_call(wire, NULL, NULL, "one.vm.scheddelete", "ii", id,
+                                g_array_index(added, gint32, k));
+            return FALSE;
+        }
+        gint32 number = (gint32)reply.number;
+        g_array_append_val(added, number);
+    }
+    for (guint i = 0; i < added->len; i++)
+        printf("VM %d: scheduled, ID: %d\n", id, g_array_index(added, gint32, i));
+    return TRUE;
+}
+
 static gboolean add_chart(Cli *cli, gint32 id, GError **error)
 {
     g_auto(WireReply) info = {0};
@@ -209,14 +242,7 @@ static gboolean add_chart(Cli *cli, gint32 id, GError **error)
     char *const *given = (char *const *)steps->pdata;
     g_autoptr(GPtrArray) chart =
         chart_of(steps->len > 1 ? given : (char *const *)usual_chart, age, error);
-    for (guint i = 0; chart != NULL && i < chart->len; i++) {
-        g_auto(WireReply) reply = {0};
-        if (!wire_call(wire, &reply, error, "one.vm.schedadd", "is", id,
-                       (const char *)chart->pdata[i]))
-            return FALSE;
-        printf("VM %d: scheduled, ID: %" G_GINT64_FORMAT "\n", id, reply.number);
-    }
-    return chart != NULL;
+    return chart != NULL && send_chart(wire, id, chart, error);
 }
 
 CliExit cli_vm_create_chart(Cli *cli)

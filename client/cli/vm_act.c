@@ -190,9 +190,8 @@ static gboolean attach_nic(Cli *cli, gint32 id, GError **error)
 {
     static const Pair pairs[] = {
         {"network", "NETWORK_ID"}, {"bridge", "BRIDGE"}, {"ip", "IP"},        {"mac", "MAC"},
-        {"model", "MODEL"},        {"target", "TARGET"}, {"alias", "PARENT"}, {"nic-name", "NAME"}};
-    const char *vector = cli_option(cli, "alias") != NULL ? "NIC_ALIAS" : "NIC";
-    return attach(cli, id, "one.vm.attachnic", vector, pairs, G_N_ELEMENTS(pairs), error);
+        {"model", "MODEL"},        {"target", "TARGET"}, {"nic-name", "NAME"}};
+    return attach(cli, id, "one.vm.attachnic", "NIC", pairs, G_N_ELEMENTS(pairs), error);
 }
 
 static gboolean attach_pci(Cli *cli, gint32 id, GError **error)

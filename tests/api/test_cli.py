@@ -412,7 +412,7 @@ def test_no_server(shell, cloud):
     "onevm", "onevm lst", "onevm deploy web", "onevm hold", "onevm list --foo", "onevm recover 3", "onevm hold 9..3",
     "onehost create n1", "onehost add n1 im_xen vmm_xen", "onevm chmod 3 999", "onevm disk-saveas 3 0 kept --snapshot last", "onevm wait 3 sleeping",
     "onevm hold 3 --wait=sleeping", "onevm hold 3 --wait --wait-timeout x", "onevm resize 3", "onevm create -m 0 x",
-    "onevm disk-detach 3 x", "oneuser passwd bob", "onevm list --password x", "onevm resize 3 --memory x"])
+    "onevm disk-detach 3 x", "onevm nic-attach 3 --network 1 --alias NIC0", "oneuser passwd bob", "onevm list --password x", "onevm resize 3 --memory x"])
 def test_usage(shell, line):
     shell.error(line, USAGE)
 

@@ -66,6 +66,11 @@ def test_backups(one, real):
     assert "SCHEDULED ACTIONS" in page and "hourly 12" in page and f"OUTDATED: {machine}" in page
     assert "from when on?" in real.error("onebackupjob create --name other --vms kept --weekly 1", USAGE)
     assert "no machine is called 'gone'" in real.error("onebackupjob create --name other --vms gone", NO_OBJECT)
+    # A time that is none, and days that the server refuses: no job stays behind.
+    for times, exit, why in (("foo", USAGE, "is no time"), ("now --weekly 1 --end soon", USAGE, "neither a number"),
+                             ("4000000000 --weekly 9", FAILED, "days of a week")):
+        said = real.error(f"onebackupjob create --name other --vms kept -d vault --schedule {times}", exit)
+        assert why in said and real.result.stdout == "" and row(real, "onebackupjob", "other", "ID") == ""
     real.run("onebackupjob delete nightly")
     real.run("onevm terminate --hard kept")
 
@@ -74,6 +79,7 @@ def test_chart(one, real):
     """Steps one after the other, counted from now; a wrong one schedules none."""
     machine = int(made(real.run("onevm create --name dated --cpu 0.01 --memory 16 --hold")))
     assert '"stop+x" is no step' in real.error("onevm create-chart dated suspend+1d stop+x", USAGE)
+    assert "bogus" in real.error("onevm create-chart dated terminate+1d bogus+1d", FAILED) and real.result.stdout == ""
     assert one.vm(machine).findall("TEMPLATE/SCHED_ACTION") == []
     real.run("onevm create-chart dated")
     real.run("onevm create-chart dated stop+2h terminate-hard+30m")

@@ -123,12 +123,19 @@ static CliExit run_create(Cli *cli)
     if (wire == NULL || !wire_call(wire, &reply, &error, "one.backupjob.allocate", "s", text))
         return cli_fail(cli, error);
     gint32 id = (gint32)reply.number;
+    gint64 number = -1;
+    gboolean later = cli_option(cli, "schedule") != NULL;
+    if (later) /* that is what is done at the time */
+        cli->command = cli_command_named(cli->kind, "backup");
+    if (later && !cli_schedule_add(cli, id, &number, &error)) {
+        /* Nothing of what was asked for stays, and the same line can be written again. */
+        (void)wire_call(wire, NULL, NULL, "one.backupjob.delete", "i", id);
+        return cli_fail(cli, error);
+    }
     printf("ID: %d\n", id);
-    if (cli_option(cli, "schedule") == NULL)
-        return CLI_DONE;
-    cli->command = cli_command_named(cli->kind, "backup"); /* that is what is done at the time */
-    g_array_append_val(cli->ids, id);
-    return cli_schedule(cli);
+    if (later)
+        cli_schedule_tell(cli, id, number);
+    return CLI_DONE;
 }
 
 static const CliCommand commands[] = {

@@ -182,9 +182,10 @@ static const CliCommand commands[] = {
      "Puts a disk of a machine that is off back to a snapshot."},
     {NULL, "disk-snapshot-rename", "vm number:diskid number:snapshot_id text:name", NULL,
      "one.vm.disksnapshotrename", "id $1 $2 $3", NULL, 0, NULL, "Renames a snapshot of a disk."},
-    {NULL, "nic-attach", "vm", "file network bridge ip mac model target alias nic-name " CLI_WAIT,
-     NULL, NULL, CLI_AT_REST, 0, cli_vm_nic_attach,
-     "Attaches a network card, also to a machine that runs."},
+    {NULL, "nic-attach", "vm", "file network bridge ip mac model target nic-name " CLI_WAIT, NULL,
+     NULL, CLI_AT_REST, 0, cli_vm_nic_attach,
+     "Attaches a network card, also to a machine that runs. An alias of a card (NIC_ALIAS) stands "
+     "in the template that the machine is made of."},
     {NULL, "nic-detach", "vm number:nicid", CLI_WAIT, "one.vm.detachnic", "id $1", CLI_AT_REST, 0,
      NULL, "Detaches a network card."},
     {NULL, "nic-update", "vm number:nicid file?", "append " CLI_WAIT, "one.vm.updatenic",
