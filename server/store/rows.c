@@ -1,6 +1,7 @@
 #include "server/store/rows.h"
 #include "lib/base/error.h"
 #include "server/store/sqlite.h"
+#include <errno.h>
 
 struct Rows {
     sqlite3 *db;
@@ -95,18 +96,29 @@ static void bind_value(sqlite3_stmt *statement, int place, const StoreValue *val
 }
 
 /* A file system that is full; of a quota or a limit on the size of files SQLite only tells that it
- * could not write. What could not be synced is not meant: it may seem saved the next time. */
-static gboolean lacks_room(int code)
+ * could not write, as of a broken disk, for which nobody should wait. What could not be synced is
+ * not meant either: it may seem saved the next time. */
+static gboolean lacks_room(int code, int cause)
 {
-    return code == SQLITE_FULL || code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE;
+    if (code == SQLITE_IOERR_WRITE)
+        return cause == ENOSPC || cause == EDQUOT || cause == EFBIG;
+    return code == SQLITE_FULL || code == SQLITE_IOERR_SHMSIZE;
+}
+
+/* errno first: SQLite 3.40 does not note it when it is COMMIT that cannot write. */
+static int cause_of(sqlite3 *db, int seen)
+{
+    return seen ? seen : sqlite3_system_errno(db);
 }
 
 static gboolean run(Rows *rows, sqlite3_stmt *statement, const char *what, GError **error)
 {
+    errno = 0;
     int code = sqlite3_step(statement);
+    int seen = errno;
     gboolean done = code == SQLITE_DONE || code == SQLITE_ROW;
     if (!done) {
-        rows->lacked_room = lacks_room(code);
+        rows->lacked_room = lacks_room(code, cause_of(rows->db, seen));
         g_autofree char *task = g_strdup_printf("write (%s)", what);
         sqlite_failed(rows->db, task, error);
     }

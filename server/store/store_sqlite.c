@@ -104,8 +104,10 @@ static gboolean wait_for_room(SqliteStore *self)
     return go_on;
 }
 
-/* A disk that is full gets room again, and until then oned goes on with all that changes nothing:
- * the callers whose changes wait are answered when they are safe. */
+/* A disk that is full gets room again. Until then nothing of what has changed leaves oned: callers
+ * that change something are answered, and drivers are asked, when the changes are safe; and who
+ * reads what has changed, be it one object of a whole pool, waits with them. Only answers that hold
+ * nothing of it go on. */
 static gboolean commit_with_patience(SqliteStore *self, GPtrArray *writes, guint64 *applied,
                                      GError **error)
 {
@@ -116,8 +118,9 @@ static gboolean commit_with_patience(SqliteStore *self, GPtrArray *writes, guint
            g_get_monotonic_time() - began < ROOM_PATIENCE * G_USEC_PER_SEC) {
         if (!told)
             log_error("DB",
-                      "%s. Is the disk full? Changes, and the calls that made them, wait until "
-                      "there is room, %d seconds at most",
+                      "%s. Is the disk full? Changes, the calls that made them or read what they "
+                      "changed, and requests to drivers wait until there is room, %d seconds at "
+                      "most",
                       why->message, ROOM_PATIENCE);
         told = TRUE;
         if (!wait_for_room(self))

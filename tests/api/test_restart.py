@@ -256,7 +256,7 @@ def test_start_is_quick_with_many_machines(fresh):
 
 
 def test_a_full_disk_is_waited_for(fresh):
-    """No file of oned may grow for a while: who changes something waits, who only asks is answered, and nothing is lost."""
+    """No file of oned may grow for a while: who changes something waits, who asks for what has not changed is answered, and nothing is lost."""
     one = fresh()
     one.allocate(hold=True)
     resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))

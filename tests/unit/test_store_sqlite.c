@@ -3,6 +3,7 @@
 #include "server/model/world.h"
 #include "server/store/store_sqlite.h"
 #include "tests/unit/cpu_time.h"
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -351,6 +352,40 @@ static void the_end_does_not_wait_for_room(Fixture *fixture, gconstpointer data)
     store->destroy(store);
 }
 
+/* Makes the log of the database a file that cannot be written: no want of room. */
+static void break_log(const Fixture *fixture)
+{
+    g_autofree char *name = g_strconcat(fixture->path, "-wal", NULL);
+    gint broken = 0;
+    for (gint file = 3; file < 1024; file++) {
+        g_autofree char *link = g_strdup_printf("/proc/self/fd/%d", file);
+        g_autofree char *target = g_file_read_link(link, NULL);
+        if (!target || !g_str_has_suffix(target, strrchr(name, '/')))
+            continue;
+        gint readable = open(name, O_RDONLY | O_CLOEXEC);
+        g_assert_cmpint(readable, !=, -1);
+        g_assert_cmpint(dup3(readable, file, O_CLOEXEC), ==, file);
+        close(readable);
+        broken++;
+    }
+    g_assert_cmpint(broken, >, 0);
+}
+
+static void a_broken_disk_is_not_waited_for(Fixture *fixture, gconstpointer data)
+{
+    gint told = 0;
+    Store *store = open_store(fixture);
+    store->commit(store, 1, put_host(1, "before"), NULL, NULL);
+    store->flush(store);
+    break_log(fixture);
+    store->commit(store, 2, put_host(2, "lost"), tell, &told);
+    gint64 until = g_get_monotonic_time() + PATIENCE_USEC;
+    while (g_atomic_int_get(&told) == 0 && g_get_monotonic_time() < until)
+        g_usleep(10000);
+    g_assert_cmpint(g_atomic_int_get(&told), ==, -1);
+    store->destroy(store);
+}
+
 /* ---- refusals ---- */
 
 static void run_sql(const Fixture *fixture, const char *sql)
@@ -688,6 +723,7 @@ int main(int argc, char **argv)
     ADD(kill_nine);
     ADD(room_is_waited_for);
     ADD(the_end_does_not_wait_for_room);
+    ADD(a_broken_disk_is_not_waited_for);
     ADD(newer_version);
     ADD(failed_upgrade_changes_nothing);
     ADD(upgrade_from_one);
