@@ -281,6 +281,8 @@ static gboolean release_committed(Core *core, guint64 acknowledged)
         Flight *flight = g_queue_peek_head(&core->flights);
         if (!flight || !(flight->committed || flight->batch <= acknowledged))
             return any;
+        if (!any) /* the thread may have slept long: timers that effects begin count from now */
+            core->steady = core->clock->steady(core->clock);
         g_queue_pop_head(&core->flights);
         core->released = flight->batch;
         CoreEffect *effects = g_steal_pointer(&flight->own.first);

@@ -36,7 +36,7 @@ typedef struct Asked {
     DriverClass class;
     char *driver;
     char *action;
-    gint64 sent;   /* steady time */
+    gint64 sent;   /* steady time; 0: it waits for its commit, and so does the timer */
     guint seconds; /* without an answer or progress */
     guint64 timer;
 } Asked;

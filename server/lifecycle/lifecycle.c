@@ -64,15 +64,22 @@ typedef struct SendEffect {
     DriverRequest *request;
 } SendEffect;
 
+static void set_timer(Lifecycle *lifecycle, Asked *asked);
+
 /* What was given up before the commit let it go, by an input of the same batch or a later one, is
- * not even begun. */
+ * not even begun. Its time begins now: a commit may take long, and no driver knew of it. */
 static void send_release(CoreEffect *effect)
 {
     SendEffect *send = (SendEffect *)effect;
-    Outside *outside = send->lifecycle->outside;
-    if (send->request->number &&
-        !g_hash_table_contains(send->lifecycle->asked, &send->request->number))
-        return;
+    Lifecycle *lifecycle = send->lifecycle;
+    Outside *outside = lifecycle->outside;
+    if (send->request->number) {
+        Asked *asked = g_hash_table_lookup(lifecycle->asked, &send->request->number);
+        if (!asked)
+            return;
+        asked->sent = core_steady(lifecycle->world->core);
+        set_timer(lifecycle, asked);
+    }
     outside->send(outside, g_steal_pointer(&send->request));
 }
 
@@ -311,8 +318,8 @@ static void note_progress(Lifecycle *lifecycle, const Vm *vm)
 {
     guint64 number = vm->work.request;
     Asked *asked = number ? g_hash_table_lookup(lifecycle->asked, &number) : NULL;
-    if (!asked || asked->about != ASKED_STEP)
-        return;
+    if (!asked || asked->about != ASKED_STEP || !asked->timer)
+        return; /* not sent yet: the progress is of what was asked before */
     core_timer_cancel(lifecycle->world->core, asked->timer);
     set_timer(lifecycle, asked);
 }
@@ -332,7 +339,6 @@ void lifecycle_driver_log(Lifecycle *lifecycle, LogLevel level, const char *modu
 guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout about, gint32 id,
                       guint place, guint seconds)
 {
-    Core *core = lifecycle->world->core;
     Asked *asked = g_new0(Asked, 1);
     asked->number = request->number = ++lifecycle->last_number;
     asked->about = about;
@@ -342,9 +348,7 @@ guint64 lifecycle_ask(Lifecycle *lifecycle, DriverRequest *request, AskedAbout a
     asked->class = request->class;
     asked->driver = g_strdup(request->driver);
     asked->action = g_strdup(request->action);
-    asked->sent = core_steady(core);
     asked->seconds = seconds;
-    set_timer(lifecycle, asked);
     g_hash_table_insert(lifecycle->asked, &asked->number, asked);
     send_after_commit(lifecycle, request);
     return asked->number;
@@ -488,8 +492,8 @@ void lifecycle_answer_untagged(Lifecycle *lifecycle, DriverClass class, guint64 
         g_hash_table_iter_init(&iterator, lifecycle->asked);
         while (g_hash_table_iter_next(&iterator, NULL, &value)) {
             const Asked *asked = value;
-            if (asked->class == class && asked->id == id && !strcmp(asked->action, action) &&
-                (!oldest || asked->number < oldest))
+            if (asked->timer && asked->class == class && asked->id == id &&
+                !strcmp(asked->action, action) && (!oldest || asked->number < oldest))
                 oldest = asked->number;
         }
     }
