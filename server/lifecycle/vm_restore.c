@@ -34,9 +34,9 @@ static gboolean disk_fits(World *world, const Vm *vm, const Image *image, gint32
     return TRUE;
 }
 
-static gboolean image_fits(const Vm *vm, const Image *image, gint32 increment, GError **error)
+static gboolean image_fits(const Vm *vm, const Image *image, gint32 increment,
+                           BackupIncrement *found, GError **error)
 {
-    BackupIncrement found;
     if (image->type != IMAGE_BACKUP)
         return refuse(error, "Image %d is of type %s; only from backups can be restored",
                       image->head.id, image_type_name(image->type));
@@ -49,8 +49,7 @@ static gboolean image_fits(const Vm *vm, const Image *image, gint32 increment, G
     if (image->state != IMAGE_READY)
         return refuse(error, "Backup image %d is in state %s; wait, or enable it", image->head.id,
                       image_state_name(image->state));
-    return image_backup_find(image, increment, &found) ||
-           refuse(error, "Backup image %d has no increment %d", image->head.id, increment);
+    return image_backup_offers(image, increment, found, error);
 }
 
 gboolean vm_restore(Lifecycle *lifecycle, Vm *vm, Image *image, gint32 increment, gint32 disk,
@@ -58,8 +57,7 @@ gboolean vm_restore(Lifecycle *lifecycle, Vm *vm, Image *image, gint32 increment
 {
     BackupIncrement found;
     const VmActionRow *row = vm_change_row(vm, "restore", error);
-    if (!row || !image_fits(vm, image, increment, error) ||
-        !image_backup_find(image, increment, &found))
+    if (!row || !image_fits(vm, image, increment, &found, error))
         return FALSE;
     g_autoptr(GArray) disks = image_backup_disks(image);
     if (disk >= 0 && !ids_contain(disks, disk))

@@ -132,6 +132,69 @@ static void test_given_up_in_the_batch_of_its_order(Fixture *fixture, gconstpoin
     }
 }
 
+/* ---- a commit that takes longer than any driver may ---- */
+
+typedef struct Held {
+    guint64 batch;
+    StoreDone done;
+    gpointer data;
+} Held;
+
+static GQueue held = G_QUEUE_INIT;
+
+static void hold_commit(Store *store, guint64 batch, StoreWrite *writes, StoreDone done,
+                        gpointer data)
+{
+    Held *one = g_new0(Held, 1);
+    *one = (Held){batch, done, data};
+    while (writes) {
+        StoreWrite *next = writes->next;
+        store_write_free(writes);
+        writes = next;
+    }
+    g_queue_push_tail(&held, one);
+}
+
+static void let_commits_go(Fixture *fixture)
+{
+    Held *one;
+    fixture->small->store.commit = small_commit;
+    while ((one = g_queue_pop_head(&held))) {
+        one->done(one->data, one->batch, NULL);
+        g_free(one);
+    }
+    small_settle(fixture->small);
+}
+
+static gint host_state(const Fixture *fixture, gint32 id)
+{
+    return (gint)host_get(fixture->small->world, id)->state;
+}
+
+/* The disk is full for ten minutes: hosts that were not asked meanwhile are not lost. */
+static void test_time_begins_with_the_sending(Fixture *fixture, gconstpointer data)
+{
+    put(fixture, VM_ACTIVE, LCM_RUNNING);
+    fixture->seen = fixture->small->sent->len;
+    fixture->small->store.commit = hold_commit;
+    object_changed(fixture->small->world, &fixture->vm->head);
+    small_wait(fixture->small, 600);
+    g_assert_cmpuint(count_sent(fixture, "MONITOR"), ==, 0);
+    for (gint32 i = 0; i < 2; i++) {
+        g_assert_cmpuint(host_get(fixture->small->world, i)->request, !=, 0);
+        g_assert_cmpint(host_state(fixture, i), ==, HOST_MONITORED);
+    }
+    let_commits_go(fixture);
+    g_assert_cmpuint(count_sent(fixture, "MONITOR"), ==, 2);
+    report(fixture, 0, TRUE, "VM=[ID=0,DEPLOY_ID=one-0,STATE=RUNNING]");
+    small_wait(fixture->small, 59);
+    g_assert_cmpint(host_state(fixture, 1), ==, HOST_MONITORED);
+    small_wait(fixture->small, 2); /* and this is one that does not answer */
+    g_assert_cmpint(host_state(fixture, 1), ==, HOST_ERROR);
+    g_assert_cmpint(host_state(fixture, 0), ==, HOST_MONITORED);
+    expect(fixture, VM_ACTIVE, LCM_RUNNING);
+}
+
 /* ---- marketplaces ---- */
 
 static guint64 look_under_way(const Fixture *fixture)
@@ -188,6 +251,22 @@ static void measured(Fixture *fixture, gint32 datastore)
     say(fixture, number, TRUE, FALSE, report);
 }
 
+/* Perhaps it is half gone: what is made of it would be, too. The next one is offered. */
+static void refuses_increment(Fixture *fixture, Image *image, gint32 id)
+{
+    g_autoptr(GError) error = NULL;
+    BackupIncrement found;
+    guint seen = fixture->seen;
+    put(fixture, VM_POWEROFF, LCM_INIT);
+    fixture->seen = seen;
+    g_assert_false(vm_restore(fixture->lifecycle, fixture->vm, image, id, -1, &asker, &error));
+    g_assert_nonnull(strstr(error->message, "is being removed"));
+    expect(fixture, VM_POWEROFF, LCM_INIT);
+    g_assert_true(image_backup_offers(image, id + 1, &found, NULL));
+    g_assert_true(image_backup_offers(image, -1, &found, NULL));
+    g_assert_cmpint(found.id, ==, 2);
+}
+
 static void test_increments_that_may_be_gone(Fixture *fixture, gconstpointer data)
 {
     World *world = fixture->small->world;
@@ -212,6 +291,7 @@ static void test_increments_that_may_be_gone(Fixture *fixture, gconstpointer dat
     small_wait(fixture->small, 21601); /* nobody answers */
     g_assert_cmpint(image->state, ==, IMAGE_READY);
     g_assert_cmpuint(image_backup_count(image), ==, 3);
+    refuses_increment(fixture, image, 0);
     measured(fixture, 1);
     g_assert_cmpuint(count_sent(fixture, "INCREMENT_FLATTEN"), ==, 2);
     g_assert_cmpint(image->state, ==, IMAGE_LOCKED);
@@ -257,6 +337,7 @@ int main(int argc, char **argv)
     ADD("/asked-again/refusals-are-said-once", test_refusals_are_said_once);
     ADD("/asked-again/frozen", test_a_frozen_machine_is_told);
     ADD("/asked-again/given-up", test_given_up_in_the_batch_of_its_order);
+    ADD("/asked-again/long-commit", test_time_begins_with_the_sending);
     ADD("/asked-again/marketplace", test_a_marketplace_changes_while_it_is_looked_at);
     ADD("/asked-again/increments", test_increments_that_may_be_gone);
     ADD("/asked-again/paused", test_a_paused_guest_does_not_run);

@@ -82,6 +82,25 @@ gboolean image_backup_find(const Image *image, gint32 id, BackupIncrement *incre
     return found != NULL;
 }
 
+gboolean image_backup_offers(const Image *image, gint32 id, BackupIncrement *increment,
+                             GError **error)
+{
+    gint32 oldest = image_backup_to_forget(image);
+    if (!image_backup_find(image, id, increment)) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "Backup image %d has no increment %d",
+                    image->head.id, id);
+        return FALSE;
+    }
+    if (increment->id < oldest) {
+        g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
+                    "Increment %d of backup image %d is being removed, and parts of it may be gone "
+                    "already; restore increment %d or a later one",
+                    increment->id, image->head.id, oldest);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 char *image_backup_chain(const Image *image, gint32 id)
 {
     g_autoptr(GArray) ids = ids_parse("");

@@ -30,6 +30,10 @@ void image_backup_end(World *world, Image *image, const BackupIncrement *made);
 guint image_backup_count(const Image *image);
 /* Of that id, -1 the newest. FALSE: there is none. */
 gboolean image_backup_find(const Image *image, gint32 id, BackupIncrement *increment);
+/* The same for who wants to restore it: one that is about to go is refused. FALSE: see the error.
+ */
+gboolean image_backup_offers(const Image *image, gint32 id, BackupIncrement *increment,
+                             GError **error);
 /* "0,1,4": from the one that is whole to that one, which exists. (owned) */
 char *image_backup_chain(const Image *image, gint32 id);
 /* Ids of all of them, "0,1,4". (owned) */

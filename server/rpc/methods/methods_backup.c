@@ -91,9 +91,10 @@ static gboolean read_backup(Request *request, Restore *restore)
     if (backup->state != IMAGE_READY && backup->state != IMAGE_CLONE)
         return refuse(request, "Backup image %d is in state %s; wait, or enable it",
                       backup->head.id, image_state_name(backup->state));
-    if (!restore->machine || !image_backup_find(backup, (gint32)increment, &restore->increment))
-        return refuse(request, "Backup image %d has no increment %d", backup->head.id,
-                      (gint)increment);
+    if (!restore->machine)
+        return refuse(request, "Backup image %d does not say of which VM it is", backup->head.id);
+    if (!image_backup_offers(backup, (gint32)increment, &restore->increment, &request->error))
+        return FALSE;
     if (restore->single && !ids_contain(restore->disks, (gint32)disk))
         return refuse(request, "Backup image %d does not hold disk %d", backup->head.id,
                       (gint)disk);
