@@ -89,7 +89,7 @@ class DriverProcess:
         self.complaints.close()
 
 
-def machine(host, vid=12, template="", destination="", history=(), deploy_id="", extra="", name="web", directory="", lcm=0):
+def machine(host, vid=12, template="", destination="", history=(), deploy_id="", extra="", name="web", directory="", lcm=0, vm=""):
     """The payload of a request about a machine."""
     records = "".join(f"<HISTORY><SEQ>{number}</SEQ><HOSTNAME>{where}</HOSTNAME><VM_MAD>{mad}</VM_MAD><ACTION>{action}</ACTION></HISTORY>"
                       for number, (where, mad, action) in enumerate(history))
@@ -97,7 +97,7 @@ def machine(host, vid=12, template="", destination="", history=(), deploy_id="",
     template = template.replace(container, "")
     return coded(
         f"<VMM_DRIVER_ACTION_DATA><HOST>{host}</HOST><MIGR_HOST>{destination}</MIGR_HOST><DEPLOY_ID>{deploy_id}</DEPLOY_ID>"
-        f"<DISK_TARGET_PATH>{directory}</DISK_TARGET_PATH>{extra}<VM><ID>{vid}</ID><NAME>{name}</NAME><STIME>7</STIME><LCM_STATE>{lcm}</LCM_STATE>"
+        f"<DISK_TARGET_PATH>{directory}</DISK_TARGET_PATH>{extra}<VM><ID>{vid}</ID><NAME>{name}</NAME><STIME>7</STIME><LCM_STATE>{lcm}</LCM_STATE>{vm}"
         f"<TEMPLATE>{template}</TEMPLATE><USER_TEMPLATE>{container}</USER_TEMPLATE><HISTORY_RECORDS>{records}</HISTORY_RECORDS></VM></VMM_DRIVER_ACTION_DATA>")
 
 

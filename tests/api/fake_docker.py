@@ -96,6 +96,9 @@ class FakeDocker(FakeDaemon):
     def begin(self, handler, name):
         if self.known(handler, name):
             container, wanted = self.containers[name], handler.query.get("checkpoint")
+            if wanted and not self.experimental:
+                self.refuse(handler, 400, "checkpoint is only supported in experimental mode")
+                return
             if wanted and wanted not in container.get("checkpoints", {}):
                 self.refuse(handler, 404, f"checkpoint {wanted} does not exist")
                 return
@@ -113,8 +116,14 @@ class FakeDocker(FakeDaemon):
 
     # -- checkpoints: Docker has them by names, Podman one in the container --
 
+    def offers_saving(self, handler):
+        """Of the calls that Docker has with "experimental" only; what it keeps stays when that is off."""
+        if not self.experimental:
+            self.refuse(handler, 501, "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.")
+        return self.experimental
+
     def save(self, handler, name):
-        if not self.known(handler, name):
+        if not self.offers_saving(handler) or not self.known(handler, name):
             return
         container, wanted = self.containers[name], json.loads(handler.content)
         assert wanted["Exit"] is True
@@ -127,12 +136,13 @@ class FakeDocker(FakeDaemon):
         handler.answer(201, b"")
 
     def list_saved(self, handler, name):
-        if self.known(handler, name):
+        if self.offers_saving(handler) and self.known(handler, name):
             handler.answer(200, [{"Name": checkpoint} for checkpoint in self.containers[name].get("checkpoints", {})])
 
     def drop_saved(self, handler, name, checkpoint):
-        self.containers[name]["checkpoints"].pop(checkpoint)
-        self.done(handler)
+        if self.offers_saving(handler):
+            self.containers[name]["checkpoints"].pop(checkpoint)
+            self.done(handler)
 
     def podman_info(self, handler):
         handler.answer(200, {"host": {"ociRuntime": self.runtime}}) if self.podman else self.refuse(handler, 404, "page not found")

@@ -109,7 +109,7 @@ def test_what_docker_is_told(vmm, docker):
 @pytest.mark.parametrize("podman", [False, True], ids=["docker", "podman"])
 def test_memory_is_saved(vmm, docker, podman):
     """By the engine's checkpoint; what the engine says decides, not what was done before."""
-    docker.podman = podman
+    docker.podman, docker.experimental = podman, not podman
     web = machine("h1", template=WEB)
     vmm.fails("SAVE", 12, web, "one-12 is not there on h1")
     vmm.ok("DEPLOY", 12, web)
@@ -415,6 +415,8 @@ def test_events(im, vmm, docker):
 @pytest.fixture
 def criu(tmp_path, monkeypatch):
     """A program of that name for the hosts of these tests."""
+    if os.path.exists("/usr/local/sbin/criu"):
+        pytest.skip("/usr/local/sbin/criu is there, which the driver takes before any other")
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin/criu"
     program.write_text("#!/bin/sh\n[ $1 = check ] || echo 'Version: 4.1.1'\n")
@@ -537,6 +539,14 @@ def test_whole_life_with_oned(fresh, docker, tmp_path):
     assert not docker.containers
 
 
+def asked_twice(one, docker, name):
+    """The answer to the first question of two is known when the second is sent."""
+    def asked():
+        return len(docker.told("GET", f"/containers/{name}/checkpoints"))
+    before = asked()
+    one.until(lambda: asked() > before + 2, "questions for its memory")
+
+
 def test_suspended_by_a_checkpoint_with_oned(criu, fresh, docker, tmp_path):
     docker.experimental = True
     one = fresh(DOCKER.format(tmp_path))
@@ -550,12 +560,26 @@ def test_suspended_by_a_checkpoint_with_oned(criu, fresh, docker, tmp_path):
     one.fails("one.vm.action", "stop", identity, text="keeps the memory that it saves to itself")
     docker.experimental = False
     one.until(lambda: "SAVE" in one.xml("one.host.info", first).findtext("TEMPLATE/VMM_LACKS"), "that the engine lost it")
-    before = len(docker.told("GET", f"/containers/{name}/checkpoints"))
-    one.until(lambda: len(docker.told("GET", f"/containers/{name}/checkpoints")) > before, "a question for its memory")
-    assert one.state(identity) == "SUSPENDED", "its memory is there, so it is not off"
+    asked_twice(one, docker, name)
+    assert one.state(identity) == "SUSPENDED", "whether its memory is there is not known, so it is not off"
+    docker.experimental = True
     one.action("resume", identity)
     one.wait(identity, "RUNNING")
     assert docker.containers[name]["memory"] == "work"
+
+
+@pytest.mark.parametrize("pattern, code", [("GET .*/checkpoints", 501), ("GET .*/checkpoints", 404), ("GET .*/checkpoints", 500), ("GET /info", 500)])
+def test_memory_that_nobody_tells_of_is_not_lost(vmm, docker, pattern, code):
+    suspended = machine("h1", template=WEB, vm="<STATE>5</STATE>")
+    docker.experimental = True
+    vmm.ok("DEPLOY", 12, machine("h1", template=WEB))
+    vmm.ok("SAVE", 12, machine("h1", template=WEB))
+    docker.spoil(pattern, status(code, {"message": "not now"}), times=2)
+    vmm.fails("POLL", 12, suspended, "not now")
+    vmm.fails("THAW", 12, suspended, "not now")
+    assert vmm.ok("POLL", 12, suspended).startswith("STATE=-")
+    docker.containers["one-12"]["checkpoints"].clear()
+    assert vmm.ok("POLL", 12, suspended).startswith("STATE=d"), "once the engine says that there is none"
 
 
 def test_what_only_administrators_may_ask_for(fresh, docker, tmp_path):

@@ -370,6 +370,17 @@ void container_clean_up(DriverJob *job)
     container_finish(job, good, NULL, &error);
 }
 
+/* FALSE with the error: whether the memory of one that is suspended is there is not known, so
+ * nobody may take it for one that has merely ended. */
+static gboolean look_for_memory(const VmmAction *action, const ContainerSight *sight,
+                                gboolean *keeps, GError **error)
+{
+    if (!engine->keeps_memory || sight->presence != VMM_ABSENT || !sight->document ||
+        xml_get_int(action->vm, "STATE", 0) != VM_STATE_SUSPENDED)
+        return TRUE;
+    return engine->keeps_memory(action, sight->document, keeps, error);
+}
+
 void container_poll(DriverJob *job)
 {
     static const char letters[] = {[VMM_ABSENT] = 'd', [VMM_RUNNING] = 'a', [VMM_PAUSED] = 'p',
@@ -381,9 +392,12 @@ void container_poll(DriverJob *job)
         return;
     }
     g_autoptr(GString) text = g_string_new(NULL);
-    gboolean keeps = engine->keeps_memory && sight.presence == VMM_ABSENT && sight.document &&
-                     xml_get_int(action->vm, "STATE", 0) == VM_STATE_SUSPENDED &&
-                     engine->keeps_memory(action, sight.document);
+    g_autoptr(GError) error = NULL;
+    gboolean keeps = FALSE;
+    if (!look_for_memory(action, &sight, &keeps, &error)) {
+        driver_job_fail(job, "%s", error->message);
+        return;
+    }
     g_string_printf(text, "STATE=%c", keeps ? '-' : letters[sight.presence]);
     if (engine->figures && (sight.presence == VMM_RUNNING || sight.presence == VMM_PAUSED))
         engine->figures(action, text);

@@ -56,8 +56,9 @@ typedef struct ContainerEngine {
     void (*figures)(const VmmAction *action, GString *text);
     /* Why one that is off has ended, on one line (owned); NULL: not known. May be NULL itself. */
     char *(*why_off)(const VmmAction *action, JsonObject *document);
-    /* Whether the engine has the memory of one that is off. May be NULL. */
-    gboolean (*keeps_memory)(const VmmAction *action, JsonObject *document);
+    /* *keeps: the engine has the memory of one that is off. FALSE: it did not say. May be NULL. */
+    gboolean (*keeps_memory)(const VmmAction *action, JsonObject *document, gboolean *keeps,
+                             GError **error);
     /* For MIGRATECHECK (container_check.h): what a host is, and what the container needs. */
     gboolean (*ask_host)(struct ContainerHost *host, GError **error);
     void (*ask_container)(const VmmAction *action, struct ContainerFacts *facts);

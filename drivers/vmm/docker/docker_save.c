@@ -57,6 +57,13 @@ static gboolean docker_has(const VmmAction *action, const char *host, const char
     g_autoptr(JsonArray) list = docker_list(host, path, error);
     for (guint i = 0; i < json_count(list); i++)
         *has |= g_strcmp0(json_text_of(json_nth_object(list, i), "Name"), name) == 0;
+    /* Once "experimental" is off Docker refuses the question, and keeps its checkpoints. */
+    if (!list)
+        g_prefix_error(error,
+                       "%s is off on %s, and whether its memory is kept there is not known; Docker "
+                       "tells that only with \"experimental\": true in /etc/docker/daemon.json "
+                       "(docker start %s there starts it without its memory): ",
+                       action->domain, host, action->domain);
     return list != NULL;
 }
 
@@ -81,10 +88,10 @@ gboolean docker_has_memory(const VmmAction *action, const char *host, JsonObject
     return docker_has(action, host, name, has, error);
 }
 
-gboolean docker_keeps_memory(const VmmAction *action, JsonObject *container)
+gboolean docker_keeps_memory(const VmmAction *action, JsonObject *container, gboolean *keeps,
+                             GError **error)
 {
-    gboolean has = FALSE;
-    return docker_has_memory(action, action->host, container, &has, NULL) && has;
+    return docker_has_memory(action, action->host, container, keeps, error);
 }
 
 /* ---- SAVE ---- */

@@ -8,8 +8,9 @@ gboolean docker_engine_is_podman(const char *host, gboolean *podman, GError **er
  * document. FALSE: it did not say. */
 gboolean docker_has_memory(const VmmAction *action, const char *host, JsonObject *container,
                            gboolean *has, GError **error);
-/* The same of the action's host; FALSE also when it did not say. */
-gboolean docker_keeps_memory(const VmmAction *action, JsonObject *container);
+/* The same of the action's host. */
+gboolean docker_keeps_memory(const VmmAction *action, JsonObject *container, gboolean *keeps,
+                             GError **error);
 /* Lets it go on from that. FALSE: it does not run there. */
 gboolean docker_start_saved(DriverJob *job, const char *host, JsonObject *container,
                             GError **error);
