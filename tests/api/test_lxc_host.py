@@ -166,13 +166,14 @@ def test_memory_is_kept_when_its_container_is_gone(host, tmp_path, then, written
 
 # CRIU, that goes on when the program of LXC is gone, and writes what it writes when the container has ended.
 ORPHAN = """cat >"$PWD/criu" <<'END'
+#!/bin/sh
 sleep 1
 [ ! -e "$2.fails" ] || exit 1
 touch "$PWD/gone" "$2/inventory.img"
 echo x >"$2/stats-dump"
 END
 """
-BEGUN = ORPHAN + 'sh "$PWD/criu" dump "%s" >/dev/null 2>&1 &\n'
+BEGUN = ORPHAN + 'chmod +x "$PWD/criu"; "$PWD/criu" dump "%s" >/dev/null 2>&1 &\n'
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -214,31 +215,129 @@ def test_who_comes_next_waits_for_criu(host, tmp_path):
     assert (ended.returncode, ended.stdout) == (0, "moving\n"), ended.stderr
     assert time.monotonic() - began > 0.9
     tree(tmp_path / "lxc/one-7", {"move": f"writing {tmp_path}/images\n"})
-    ended = host('sh -c "sleep 1000" dump "$PWD/images" >/dev/null 2>&1 & begin() { :; }; lock one-7 1; echo not here')
+    with endless(tmp_path, "criu", "dump"):
+        ended = host('begin() { :; }; lock one-7 1; echo not here')
     assert ended.returncode == 1 and not ended.stdout and f"still writes the memory of one-7 to {tmp_path}/images" in ended.stderr
-    one_ends_with(tmp_path / "images")
+
+
+@contextlib.contextmanager
+def endless(tmp_path, name, *words, before=()):
+    """A program of that name that has these words and the directory of a checkpoint, from the moment on that this can be seen."""
+    path = tmp_path / "endless" / name
+    tree(path.parent, {name: f"#!{sys.executable}\nimport sys\nprint(1, flush=True)\nsys.stdin.read()\n"})
+    # What begins it has none of the words.
+    tree(path.parent, {"begin": f"#!{sys.executable}\nimport os\nos.execv({str(path)!r}, {[str(path), *words, str(tmp_path / 'images')]!r})\n"})
+    for file in path, path.parent / "begin":
+        file.chmod(0o755)
+    with subprocess.Popen([*before, str(path.parent / "begin")], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == "1\n"
+            yield process
+        finally:
+            process.communicate()
+
+
+INNER = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+
+
+@pytest.mark.parametrize("name, before, counts", [
+    ("criu", [], True), ("lxc-checkpoint", [], True), ("run", ["--argv0", "criu"], True), ("other", [], False), ("criu", INNER, False), ("criu", ["setpriv", "--ruid=65534"], False)],
+    ids=["CRIU", "LXC", "CRIU by ld-linux", "other program", "in a container", "of another user"])
+def test_words_of_anybody_do_not_count(host, tmp_path, name, before, counts):
+    """A guest may call its programs as it likes."""
+    words = ["dump"]
+    if before[:1] == ["--argv0"]:
+        words, before = [*before, "dump"], []
+    if before and before is not INNER and os.getuid():
+        pytest.skip("only root can be another user")
+    if before and subprocess.run([*before, "true"], stderr=subprocess.DEVNULL, check=False).returncode:
+        pytest.skip(f"{before[0]} is not for this user")
+    with endless(tmp_path, name, *words, before=before):
+        assert bool(host('workers "$PWD/images" "dump|-s"').stdout) == counts
 
 
 @pytest.mark.parametrize("state", ["RUNNING", "STOPPED"])
 def test_nobody_goes_on_restoring_who_is_not_heard_of(host, tmp_path, state):
     """What leads it is gone: it runs in the end, and then its checkpoint is past; or whoever restores it ends."""
-    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"{tmp_path}/images\n", "reading": f"{tmp_path}/images\n"})
-    ended = host(f'sh -c "sleep 1000" restore "$PWD/images" >/dev/null 2>&1 & echo $!; begin() {{ :; }}; raw_state() {{ echo {state}; }}; lock one-7 1; state one-7 ""')
-    pid, told = ended.stdout.split()
-    assert told == {"RUNNING": "running", "STOPPED": "moving"}[state] and not (tmp_path / "lxc/one-7/reading").exists()
+    tree(tmp_path / "lxc/one-7", {"config": "", "move": f"{tmp_path}/images\n", "reading": f"{tmp_path}/images\n{tmp_path}/images\n{tmp_path}/saved\n"})
+    tree(tmp_path, {"images/pages": "x", "saved": "x"})
+    with endless(tmp_path, "criu", "restore") as process:
+        ended = host(f'begin() {{ :; }}; raw_state() {{ echo {state}; }}; lock one-7 1; state one-7 ""')
+        # Running, it may be its monitor.
+        assert is_there(process.pid) == (state == "RUNNING")
+    assert ended.stdout.strip() == {"RUNNING": "running", "STOPPED": "moving"}[state] and not (tmp_path / "lxc/one-7/reading").exists()
     assert (tmp_path / "lxc/one-7/move").exists() == (state == "STOPPED")
-    if state == "RUNNING":  # it may be its monitor
-        assert is_there(int(pid))
-        os.kill(int(pid), signal.SIGKILL)
-    one_ends(int(pid))
+    assert [path.exists() for path in (tmp_path / "images", tmp_path / "saved")] == [state == "STOPPED"] * 2
 
 
-def one_ends_with(word):
-    """Ends what has that word, which is of this test alone."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if str(word).encode() in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+def test_turns_are_not_seconds(host, tmp_path):
+    """Where LXC answers slowly, fewer questions are asked; whoever called does not wait longer."""
+    tree(tmp_path / "lxc/one-7", {"config": "", "reading": f"{tmp_path}/images\n"})
+    with endless(tmp_path, "criu", "restore"):
+        ended = host('begin() { :; }; raw_state() { echo x >>"$PWD/asked"; sleep 0.5; echo STOPPED; }; lock one-7 2')
+    assert ended.returncode == 0 and len((tmp_path / "asked").read_text().split()) < 12, ended.stderr
+
+
+def test_one_who_has_a_lock_may_ask_for_it_again(host):
+    ended = host('begin() { :; }; lock one-7 5; (lock one-7 5; echo inner); flock -n "$locks/globule-lxc-one-7" true || echo kept')
+    assert (ended.returncode, ended.stdout) == (0, "inner\nkept\n"), ended.stderr
+
+
+def test_resuming_is_one_change(host, tmp_path):
+    """What another one restores from is not taken away meanwhile."""
+    tree(tmp_path, {"saved": "x", "saved.d/pages": "x"})
+    with subprocess.Popen(["flock", str(tmp_path / "globule-lxc-one-7"), "sh", "-c", "echo; read -r word"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        ended = host('begin() { :; }; flock() { command flock -n 9; }; state() { echo off; }; resume one-7 u "$PWD/saved" /ds "" 8 ""')
+        other.stdin.close()
+    assert ended.returncode == 1 and "another change of one-7" in ended.stderr
+    assert (tmp_path / "saved.d/pages").exists()
+
+
+RESTORE = 'begin() { :; }; need_criu() { :; }; furnish() { :; }; sweep() { echo swept; }; state() { if [ -e "$PWD/runs" ]; then echo running; else echo %s; fi; }; '
+READ = 'while [ "$1" != -D ]; do shift; done; cp "$PWD/lxc/one-7/reading" "$PWD/noted"; ls "$2" >"$PWD/read"; touch "$PWD/runs"'
+
+
+@pytest.mark.parametrize("call", ['restore one-7 u /ds "" 8 "" "$PWD/images" own', 'deploy one-7 u /ds "" 8 ""', "leave one-7 u"])
+def test_one_whose_state_is_not_known_is_left_alone(host, tmp_path, call):
+    tree(tmp_path, {"images/pages": "x", "lxc/one-7/config": ""})
+    ended = host(RESTORE % "UNKNOWN" + call, lxc_checkpoint="exit 1", lxc_start="exit 1")
+    assert (ended.returncode, ended.stdout) == (1, "") and "one-7 is UNKNOWN on this host" in ended.stderr
+
+
+def test_what_lxc_does_not_answer_is_asked_again(host, tmp_path):
+    tree(tmp_path, {"lxc/one-7/config": ""})
+    ended = host('state one-7 ""', lxc_info='[ -e "$PWD/asked" ] || { touch "$PWD/asked"; exit 1; }; echo RUNNING')
+    assert ended.stdout == "running\n"
+
+
+@pytest.mark.parametrize("call, left", [
+    ('restore one-7 u /ds "" 8 "" "$PWD/images" own', {"saved"}), ('restore one-7 u /ds "" 8 "" "$PWD/images" sent', {"saved"}),
+    ('restore one-7 u /ds "" 8 "" "$PWD/images" given', {"images", "saved"}), ('resume one-7 u "$PWD/saved" /ds "" 8 ""', {"images"})])
+def test_what_has_served_goes(host, tmp_path, call, left):
+    """It is noted before, so it goes also when whoever restores it is gone before the end."""
+    tree(tmp_path, {"images/pages": "x", "lxc/one-7/config": ""})
+    with tarfile.open(tmp_path / "saved", "w") as tar:
+        tar.add(tmp_path / "images", ".")
+    ended = host(RESTORE % "off" + call, lxc_checkpoint=READ)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "read").read_text() == "pages\n"
+
+    def those():
+        return {name for name in ("images", "saved", "saved.d") if (tmp_path / name).exists()}
+    assert those() == left and not (tmp_path / "lxc/one-7/reading").exists()
+    noted = (tmp_path / "noted").read_text()
+    tree(tmp_path, {"images/pages": "x", "saved": "x", "saved.d/pages": "x", "lxc/one-7/reading": noted, "lxc/one-7/move": f"{tmp_path}/images\n"})
+    host("begin() { :; }; raw_state() { echo RUNNING; }; lock one-7 5")
+    assert those() - {"saved.d"} == left and (tmp_path / "saved.d").exists() == ("restore" in call)
+
+
+def test_it_goes_on_from_the_memory_with_which_it_stands_still(host, tmp_path):
+    """Which is not that of a move when it was being saved."""
+    tree(tmp_path, {"saved.d/pages": "x", "lxc/one-7/config": "", "lxc/one-7/move": f"{tmp_path}/saved.d\n\n"})
+    ended = host(RESTORE % "moving" + 'restore one-7 u /ds "" 8 "" "$PWD/checkpoint.move" own', lxc_checkpoint=READ)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "read").read_text() == "pages\n" and not (tmp_path / "saved.d").exists() and not (tmp_path / "lxc/one-7/move").exists()
 
 
 def test_nothing_goes_on_restoring_after_a_failure(host, tmp_path):

@@ -12,6 +12,7 @@ deploy() { # NAME UUID DIRECTORY CONFIG MIB DISKS
     paused) lxc-unfreeze -n "$1" || fail "cannot thaw $1"; say_raw "$3" "$6"; return ;;
     off | absent) sweep "$1" ;;
     moving) fail "$1 stands still on this host with its memory in $(sed 1q "$base/$1/move"): its live move was not brought to an end" ;;
+    *) fail "$1 is $now on this host, so it was not started: ask again later" ;;
     esac
     furnish "$1" "$3" "$4" "$5" "$6"
     rm -f "$base/$1/log"

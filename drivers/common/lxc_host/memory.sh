@@ -40,7 +40,8 @@ checkpoint() { # NAME UUID DIRECTORY [DESTINATION]
     status=$?
     # CRIU outlives an lxc-checkpoint that is killed: killed in its turn it could leave programs of the
     # container with another's registers, so it is let come to its end.
-    await_workers "$3" 'dump|-s' 3000 || fail "CRIU does not end on this host: it writes the memory of $1 to $3"
+    clock
+    await_workers "$3" 'dump|-s' $((clock + 3000)) || fail "CRIU does not end on this host: it writes the memory of $1 to $3"
     # That its disk can be unmounted proves that nothing of it runs.
     if [ $status = 0 ] || [ -s "$3/stats-dump" ]; then
         printf '%s\n%s\n' "$3" "$4" >"$base/$1/move"
@@ -65,18 +66,26 @@ checkpoint() { # NAME UUID DIRECTORY [DESTINATION]
 
 # Lets it go on from a checkpoint; nothing of it stays here when that does not work, unless it was here
 # before. A checkpoint that has been withdrawn is not there for anybody but its owner ("own"); one that
-# was "sent" here goes when it has served.
-restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
+# was "sent" here goes when it has served, and so do the PATHS, a line each.
+restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent [PATHS]
     begin
     lock "$1" 300
     need_criu
     now=$(state "$1" "$2")
     clear_of_others "$1" "$2" "$now"
     [ "$now" != running ] || return 0
-    [ "$now" != paused ] || fail "$1 is frozen on this host, so it is not in a checkpoint"
+    case $now in
+    off | absent | moving) ;;
+    paused) fail "$1 is frozen on this host, so it is not in a checkpoint" ;;
+    *) fail "$1 is $now on this host, so nothing was begun: ask again later" ;;
+    esac
     images=$7
-    [ "$8" != own ] || [ -d "$images" ] || images=$7.back
-    [ -d "$images" ] || fail "there is no checkpoint $7 on this host (any more)"
+    # What it stands still with may have been written for something else.
+    [ "$8" != own ] || images=$(sed -n '1s|^/|/|p' "$base/$1/move" 2>/dev/null)
+    images=${images:-$7}
+    given=$images
+    [ "$8" != own ] || [ -d "$images" ] || images=$images.back
+    [ -d "$images" ] || fail "there is no checkpoint $given on this host (any more)"
     sweep "$1"
     # As it was, whatever its template says now. Older checkpoints are of those without users of their own.
     furnish "$1" "$3" "$4" "$5" "$6" "$(cat "$images/users" 2>/dev/null)"
@@ -85,14 +94,15 @@ restore() { # NAME UUID DIRECTORY CONFIG MIB DISKS IMAGES own|given|sent
     # shellcheck disable=SC2154 # furnish sets users
     [ -z "$users" ] || { chgrp -R "${users##* }" "$images" && chmod -R g+rX "$images"; } ||
         fail "cannot give $images to the users of $1"
-    echo "$images" >"$base/$1/reading" || fail "cannot write $base/$1/reading"
+    served=$9
+    [ "$8" = given ] || served=$(printf '%s\n' "$given" "$given.back")
+    printf '%s\n' "$images" ${served:+"$served"} >"$base/$1/reading" || fail "cannot write $base/$1/reading"
     timeout -k 5 3000 lxc-checkpoint -n "$1" -r -d -D "$images" -l ERROR -o "$base/$1/log" </dev/null >/dev/null 2>&1 9>&- &
     crew=$! # timeout leads a group of processes
     wait $crew
     now=$(state "$1" "$2")
     if [ "$now" = running ]; then
-        rm -f "$base/$1/move" "$base/$1/reading"
-        [ "$8" = given ] || rm -rf "$7" "$7.back"
+        drop_served "$1"
         return
     fi
     said=$(complaints "$images/restore.log" "$1")
@@ -138,7 +148,8 @@ leave() { # NAME UUID
         sweep "$1"
         forget "$1"
         [ -z "$images" ] || rm -rf "$images" "$images.back" ;;
-    running | paused) fail "$1 is $now on this host" ;;
+    absent | other) ;;
+    *) fail "$1 is $now on this host" ;;
     esac
 }
 
@@ -164,6 +175,7 @@ save() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
 
 resume() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
     begin
+    lock "$1" 300
     case $(state "$1" "$2") in running) return ;; paused) lxc-unfreeze -n "$1"; return ;; esac
     if [ ! -s "$3" ] && [ "$(state "$1" "$2")" = moving ]; then # the host ended while it was saved
         restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" own
@@ -172,9 +184,7 @@ resume() { # NAME UUID FILE DIRECTORY CONFIG MIB DISKS
     [ -s "$3" ] || fail "there is no checkpoint $3 on this host"
     rm -rf "$3.d" && mkdir -m 700 "$3.d" && said=$(tar -C "$3.d" -xf "$3" 2>&1) || fail "cannot read the checkpoint: $said"
     # Not its owner: what was saved stays until it runs.
-    (restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" given)
-    status=$?
+    (restore "$1" "$2" "$4" "$5" "$6" "$7" "$3.d" given "$(printf '%s\n' "$3.d" "$3")") && return
     rm -rf "$3.d"
-    [ $status = 0 ] || exit 1
-    rm -f "$3"
+    exit 1
 }
