@@ -438,7 +438,7 @@ def test_old_contents_are_not_started(vmm, lxd, second):
     vmm.ok("SHUTDOWN", 12, machine("h2", template=WEB, history=there))
     # What was left of it on its first host is older than what the second has.
     lxd.instances["one-12"] = old
-    vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=back), "both h1 and h2 have one-12", "lxc delete one-12")
+    vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=back), "both h1 and h2 have one-12", "which of them is stale is not known", "lxc info one-12", "lxc delete one-12")
     assert old["status"] == "Stopped" and second.instances["one-12"]["status"] == "Stopped", "nothing was touched"
     second.stop()
     vmm.fails("DEPLOY", 12, machine("h1", template=WEB, history=back), "a newer one may be on h2")

@@ -138,10 +138,14 @@ static gboolean is_newest(const VmmAction *action, gint64 mark, GError **error)
             g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION, "%s %s on %s", action->domain,
                         vmm_presence_text(sight.presence), host);
         else if (sight.document && sight.presence != VMM_OTHER && (mark < 0 || other >= mark))
-            g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
-                        "both %s and %s have %s with its disk, and that of %s is not known to be "
-                        "the newer one: remove the other there (lxc delete %s)",
-                        action->host, host, action->domain, action->host, action->domain);
+            g_set_error(
+                error, ONE_ERROR, ONE_ERROR_ACTION,
+                "both %s and %s have %s with its disk, and which of them is stale is not "
+                "known: find out first, on both (lxc info %s tells when each was last used, "
+                "lxc config get %s " LXD_SEQ
+                " the record of its last start), and look at its files; only then "
+                "remove the stale one on its host (lxc delete %s)",
+                action->host, host, action->domain, action->domain, action->domain, action->domain);
         else
             continue;
         return FALSE;
