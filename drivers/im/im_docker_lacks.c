@@ -8,6 +8,8 @@
 
 /* CRIU is let check the host so seldom, since that takes some tenths of a second. */
 #define KEEP_SECONDS 600
+/* A host that could not be asked is asked again soon. */
+#define RETRY_SECONDS 30
 
 typedef struct Known {
     char *criu; /* what it said, or why it was not asked */
@@ -49,7 +51,7 @@ static char *criu_of(const char *host)
         said = g_strdup_printf("CRIU was not looked for: %s", error->message);
     known = g_new0(Known, 1);
     known->criu = g_strdup(said);
-    known->until = now + KEEP_SECONDS * G_TIME_SPAN_SECOND;
+    known->until = now + (error ? RETRY_SECONDS : KEEP_SECONDS) * G_TIME_SPAN_SECOND;
     g_mutex_lock(&lock);
     g_hash_table_replace(hosts, g_strdup(host), known);
     g_mutex_unlock(&lock);
