@@ -122,7 +122,7 @@ def test_memory_is_saved(vmm, docker, podman):
         docker.unready = 0 if podman else 2
         assert vmm.ok("THAW" if again else "RESTORE", 12, web) == "one-12"
         assert vmm.ok("RESTORE", 12, web) == "one-12" and mine["status"] == "running" and mine["memory"] == f"work {again}"
-    assert podman or len(mine["checkpoints"]) == 1, "those of earlier lives go"
+        assert podman or not mine["checkpoints"], "one that has served goes"
     mine["status"] = "paused"
     assert vmm.ok("RESTORE", 12, web) == "one-12" and mine["status"] == "running", "it was suspended the other way"
     mine["status"] = "paused"

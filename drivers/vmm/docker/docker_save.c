@@ -96,7 +96,7 @@ gboolean docker_keeps_memory(const VmmAction *action, JsonObject *container, gbo
 
 /* ---- SAVE ---- */
 
-/* Those of earlier lives, which nobody can use any more. */
+/* Those of earlier lives, which nobody can use any more. Podman drops its own. */
 static void drop_checkpoints(const VmmAction *action)
 {
     g_autofree char *path = checkpoint_path(action, NULL);
@@ -194,8 +194,11 @@ gboolean docker_start_saved(DriverJob *job, const char *host, JsonObject *contai
         JsonObject *done = docker_do(host, "POST", path, NULL, &watch, &reason);
         g_clear_pointer(&done, json_object_unref);
         g_auto(ContainerSight) now = container_look(action, host);
-        if (now.presence == VMM_RUNNING)
+        if (now.presence == VMM_RUNNING) {
+            if (!podman)
+                drop_checkpoints(action);
             return TRUE;
+        }
         if (tries < TRIES && is_in_the_way(reason) && !driver_job_wait(job, TRY_MS))
             continue;
         g_set_error(error, ONE_ERROR, ONE_ERROR_ACTION,
