@@ -137,8 +137,12 @@ gboolean vm_driver_lacks(Lifecycle *lifecycle, const Vm *vm, const char *action)
 /* The latter of any host, by its last report, and what is to be done about it (borrowed). */
 gboolean vm_host_lacks(const Host *host, const char *action);
 const char *vm_host_lacks_why(const Host *host);
-/* A suspended machine stands still on its host, since its driver cannot save its memory. */
+/* Suspended now, it would stand still on its host, since its memory cannot be saved there. */
 gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm);
+/* It was suspended so, or is being; what its host can do may have changed since. */
+gboolean vm_was_frozen(Lifecycle *lifecycle, const Vm *vm);
+/* To be called before it enters that state: notes how it is suspended, or forgets it. */
+void vm_note_frozen(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm);
 
 /* ---- vm_actions.c ---- */
 

@@ -222,8 +222,11 @@ static const char *lacking(Lifecycle *lifecycle, const Vm *vm, const VmActionRow
     const char *needed[] = {NULL, NULL};
     if (row->target.lcm == LCM_SAVE_SUSPEND) {
         needed[0] = vm_driver_freezes(lifecycle, vm) ? "FREEZE" : "SAVE";
-    } else if (row->target.lcm == LCM_SAVE_STOP ||
-               (row->target.lcm == LCM_EPILOG_STOP && vm->state == VM_SUSPENDED)) {
+    } else if (row->target.lcm == LCM_EPILOG_STOP && vm->state == VM_SUSPENDED) {
+        if (vm_was_frozen(lifecycle, vm))
+            return "SAVE";
+        needed[0] = "CARRY";
+    } else if (row->target.lcm == LCM_SAVE_STOP) {
         needed[0] = "SAVE";
         needed[1] = "CARRY";
     } else if (row->what == DO_SEND && row->number != VM_ACTION_REBOOT) {
@@ -240,6 +243,11 @@ static gboolean refuse_lack(Lifecycle *lifecycle, const Vm *vm, const char *word
 {
     const VmRecord *record = vm_last_record(vm);
     const Host *host = host_get(lifecycle->world, record->host);
+    if (vm->state == VM_SUSPENDED && !vm_driver_lacks(lifecycle, vm, what))
+        return refuse(error,
+                      "Error performing action \"%s\": the machine stands still in the memory of "
+                      "host %s; resume it first",
+                      word, record->host_name);
     if (!strcmp(what, "CARRY"))
         return refuse(error,
                       "Error performing action \"%s\": host %s keeps the memory that it saves to "

@@ -73,6 +73,22 @@ gboolean vm_driver_freezes(Lifecycle *lifecycle, const Vm *vm)
     return vm_driver_lacks(lifecycle, vm, "SAVE") && !vm_driver_lacks(lifecycle, vm, "FREEZE");
 }
 
+gboolean vm_was_frozen(Lifecycle *lifecycle, const Vm *vm)
+{
+    return vm->frozen >= 0 ? vm->frozen > 0 : vm_driver_freezes(lifecycle, vm);
+}
+
+/* Known from the order on, so that all its steps are of one way, whatever reports say meanwhile. */
+void vm_note_frozen(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
+{
+    gboolean begins = state == VM_ACTIVE && lcm == LCM_SAVE_SUSPEND;
+    gboolean goes_on = state == VM_ACTIVE && lcm != LCM_RUNNING && lcm != LCM_UNKNOWN;
+    if (begins || (state == VM_SUSPENDED && vm->frozen < 0))
+        vm->frozen = vm_driver_freezes(lifecycle, vm);
+    else if (state != VM_SUSPENDED && !goes_on)
+        vm->frozen = -1;
+}
+
 /* ---- beginning ---- */
 
 static void undo(World *world, Vm *vm);

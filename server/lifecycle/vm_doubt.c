@@ -56,7 +56,7 @@ void vm_doubt_forgotten(Lifecycle *lifecycle, Vm *vm)
 {
     const VmRecord *last = vm_last_record(vm);
     /* One that is frozen may be let go on by anybody on its host. */
-    gboolean frozen = vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm);
+    gboolean frozen = vm->state == VM_SUSPENDED && vm_was_frozen(lifecycle, vm);
     if ((vm->state != VM_ACTIVE && !frozen) || !last || vm->lcm == LCM_PROLOG ||
         vm->lcm == LCM_PROLOG_FAILURE)
         return;

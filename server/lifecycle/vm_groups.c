@@ -21,8 +21,7 @@ static gboolean runs(const Vm *vm)
 /* Its host has rules of it, or is about to get them. */
 static gboolean is_concerned(Lifecycle *lifecycle, const Vm *vm)
 {
-    return vm->state == VM_ACTIVE ||
-           (vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm));
+    return vm->state == VM_ACTIVE || (vm->state == VM_SUSPENDED && vm_was_frozen(lifecycle, vm));
 }
 
 /* A machine whose cards have lost their last group is noted with no group: a card of it says that

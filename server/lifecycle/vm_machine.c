@@ -115,6 +115,7 @@ void vm_enter(Lifecycle *lifecycle, Vm *vm, VmState state, VmLcm lcm)
     g_autofree char *reason = g_steal_pointer(&vm->work.reason);
     vm_forget_work(lifecycle, vm);
     vm_change_left(lifecycle, vm, state, lcm);
+    vm_note_frozen(lifecycle, vm, state, lcm);
     vm_set_state(world, vm, state, lcm);
     if (lcm != LCM_UNKNOWN)
         vm->stayed = vm->undecided = FALSE; /* that was an earlier migration */

@@ -248,13 +248,13 @@ static MoveResult driver_moves(Move *move, char **text, GError **error)
     if (move->phase == LCM_MIGRATE)
         return moves_live(move, text, error);
     if (move->phase == LCM_PROLOG_MIGRATE_SUSPEND &&
-        (!carries || vm_driver_freezes(move->lifecycle, move->vm)))
+        (!carries || vm_was_frozen(move->lifecycle, move->vm)))
         return refuse(error,
                       "Cannot migrate a suspended machine of the driver %s: it %s its host; resume "
                       "it first, then migrate --poff",
                       driver,
-                      vm_driver_freezes(move->lifecycle, move->vm) ? "stands still in the memory of"
-                                                                   : "is kept with its memory by");
+                      vm_was_frozen(move->lifecycle, move->vm) ? "stands still in the memory of"
+                                                               : "is kept with its memory by");
     if (move->phase == LCM_SAVE_MIGRATE && move->order.type == 0 &&
         (!carries || vm_driver_lacks(move->lifecycle, move->vm, "SAVE")))
         return refuse(error,

@@ -185,6 +185,16 @@ static gboolean nothing_to_clean(Lifecycle *lifecycle, const Vm *vm)
            vm_record_is_offline(lifecycle, vm_last_record(vm));
 }
 
+/* Machines are suspended and resumed in one of two ways, and these phases have the steps of both.
+ */
+static gboolean is_other_way(Lifecycle *lifecycle, const Vm *vm, VmStep step)
+{
+    gboolean saves = step == STEP_SAVE || step == STEP_RESTORE;
+    gboolean freezes = step == STEP_FREEZE || step == STEP_THAW;
+    return (vm->lcm == LCM_SAVE_SUSPEND || vm->lcm == LCM_BOOT_SUSPENDED) && (saves || freezes) &&
+           freezes != vm_was_frozen(lifecycle, vm);
+}
+
 DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
 {
     if (!vm_last_record(vm))
@@ -198,10 +208,7 @@ DriverRequest *vm_step_request(Lifecycle *lifecycle, Vm *vm, VmStep step)
     const VmRecord *record = vm_step_record(vm, step);
     const char *other = NULL;
     gboolean unused_offline = step == STEP_EVICT || step == STEP_SHUTDOWN || step == STEP_FORGET;
-    gboolean freezes = vm_driver_freezes(lifecycle, vm);
-    if ((step == STEP_SAVE || step == STEP_RESTORE) && freezes)
-        return NULL;
-    if ((step == STEP_FREEZE || step == STEP_THAW) && !freezes)
+    if (is_other_way(lifecycle, vm, step))
         return NULL;
     if (!is_wanted(vm, step) || (step == STEP_CLEANUP && nothing_to_clean(lifecycle, vm)) ||
         (step == STEP_FORGET && !vm_driver_can(lifecycle, vm, "KEEP_MACHINES")) ||

@@ -327,7 +327,7 @@ static gboolean is_off(const Vm *vm)
 /* Suspended, but the hypervisor has it all the same. */
 static gboolean is_frozen(Lifecycle *lifecycle, const Vm *vm)
 {
-    return vm->state == VM_SUSPENDED && vm_driver_freezes(lifecycle, vm);
+    return vm->state == VM_SUSPENDED && vm_was_frozen(lifecycle, vm);
 }
 
 static gboolean is_up(const Vm *vm)

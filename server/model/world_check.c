@@ -58,6 +58,9 @@ static void check_vm(World *world, Vm *vm, GPtrArray *found)
     if (placed && last && !host_get(world, last->host))
         violated(found, "machine %d is %s on host %d, which does not exist", id, vm_shown_state(vm),
                  last->host);
+    if (vm->frozen >= 0 && vm->state != VM_SUSPENDED &&
+        (vm->state != VM_ACTIVE || vm->lcm == LCM_RUNNING))
+        violated(found, "machine %d is %s but is said to be suspended", id, vm_shown_state(vm));
     if (vm->state == VM_DONE && vm->etime == 0)
         violated(found, "machine %d is done but has no end time", id);
     if (!pool_get(world, KIND_USER, vm->head.uid) && vm->state != VM_DONE)

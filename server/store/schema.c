@@ -11,12 +11,14 @@
 EMBED(schema_sql_001, "server/store/schema/001.sql");
 EMBED(schema_sql_002, "server/store/schema/002.sql");
 EMBED(schema_sql_003, "server/store/schema/003.sql");
+EMBED(schema_sql_004, "server/store/schema/004.sql");
 
 /* Step i brings version i to i + 1. */
 static const char *const steps[] = {
     schema_sql_001,
     schema_sql_002,
     schema_sql_003,
+    schema_sql_004,
 };
 
 gint schema_version(void)

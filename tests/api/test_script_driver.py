@@ -96,6 +96,58 @@ def test_what_a_host_cannot_do_is_refused_in_advance(fresh):
     one.until(lambda: records(one.vm(bare))[-1].findtext("HOSTNAME") == "s1" and one.state(bare) == "RUNNING", "the move")
 
 
+def test_saved_stays_saved_whatever_its_host_reports_later(fresh):
+    """How a machine was suspended is kept with it: it is not taken for one that stood still and is gone."""
+    one = fresh(SCRIPTED, start=False)
+    (one.var / "script").mkdir()
+    (one.var / "script" / "lacks").write_text(" HAS=FREEZE")
+    report = one.var / "script" / "s1.more"
+    report.write_text("SYNC_STATE=YES\n")
+    one.start()
+    host = one.host("s1", "script")
+    one.until(lambda: one.xml("one.host.info", host).findtext("TEMPLATE/HOSTNAME"), "its report")
+    vm = one.running(host)
+    one.action("suspend", vm)
+    one.wait(vm, "SUSPENDED")
+    report.write_text('VMM_LACKS="SAVE,RESTORE,MIGRATE"\nSYNC_STATE=YES\n')
+    one.until(lambda: one.xml("one.host.info", host).findtext("TEMPLATE/VMM_LACKS"), "what it lacks")
+    before = told(one).count(f"MONITOR {host}")
+    one.until(lambda: told(one).count(f"MONITOR {host}") >= before + 2, "a report more")
+    assert one.state(vm) == "SUSPENDED"
+    one.restart()
+    assert one.state(vm) == "SUSPENDED"
+    one.action("resume", vm)
+    one.wait(vm, "RUNNING")
+    asked = told(one)
+    assert f"RESTORE {vm}" in asked and f"THAW {vm}" not in asked and asked.count(f"DEPLOY {vm}") == 1
+
+
+def test_frozen_stays_frozen_whatever_its_host_reports_later(fresh):
+    """Its guest stands still on its host: its disks are neither moved nor stored elsewhere under it."""
+    one = fresh(SCRIPTED, start=False)
+    (one.var / "script").mkdir()
+    (one.var / "script" / "lacks").write_text(" HAS=FREEZE")
+    report = one.var / "script" / "s1.more"
+    report.write_text('VMM_LACKS="SAVE,RESTORE,MIGRATE"\n')
+    one.start()
+    host, other = one.host("s1", "script"), one.host("s2", "script")
+    one.until(lambda: one.xml("one.host.info", host).findtext("TEMPLATE/VMM_LACKS"), "what it lacks")
+    vm = one.running(host)
+    (one.var / "script" / "freezes").touch()
+    one.action("suspend", vm)
+    one.wait(vm, "SUSPENDED")
+    report.write_text('VMM_LACKS=""\n')
+    one.until(lambda: not one.xml("one.host.info", host).findtext("TEMPLATE/VMM_LACKS"), "its next report")
+    for _ in range(2):
+        one.fails("one.vm.migrate", vm, other, False, code=ACTION, text="it stands still in the memory of its host; resume it first")
+        one.fails("one.vm.action", "stop", vm, code=ACTION, text="stands still in the memory of host s1; resume it first")
+        one.restart()
+    one.action("resume", vm)
+    one.wait(vm, "RUNNING")
+    asked = told(one)
+    assert f"THAW {vm}" in asked and not {f"SAVE {vm}", f"RESTORE {vm}"} & set(asked)
+
+
 def test_missing_machine_of_an_incomplete_list(fresh):
     """Without SYNC_STATE a list may be incomplete: a machine that is not in it is not taken for gone."""
     one = fresh(SCRIPTED)

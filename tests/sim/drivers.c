@@ -289,7 +289,7 @@ static gboolean drivers_knows(Outside *outside, DriverClass class, const char *d
 static gboolean drivers_lack(Outside *outside, DriverClass class, const char *driver,
                              const char *action)
 {
-    return class == DRIVER_VIRTUALIZATION && hosts_lack(((Drivers *)outside)->sim, action);
+    return class == DRIVER_VIRTUALIZATION && hosts_lack_now(((Drivers *)outside)->sim, action);
 }
 
 static void drivers_log(Outside *outside, gint32 vm, LogLevel level, const char *module,

@@ -512,11 +512,13 @@ void hosts_guests_go_on(Hosts *hosts)
 static const struct {
     const char *driver; /* the whole of VM_MAD behind its name and program */
     const char *lacks;
+    const char *at_times; /* they cannot do that for some minutes, then can again */
 } flavours[] = {
     {"", "FREEZE,THAW,COLDCHECK,FALLBACK"},
     {", KEEP_MACHINES = yes", "SAVE,RESTORE,MIGRATE,RESET"},
     {"", "SAVE,RESTORE,MIGRATE,RESET,FREEZE,THAW,COLDCHECK,FALLBACK,EXEC"},
     {", KEEP_MACHINES = yes", "CARRY,FREEZE,THAW"},
+    {", KEEP_MACHINES = yes", "COLDCHECK,FALLBACK", "SAVE,RESTORE"},
 };
 
 /* Most installations have hypervisors. */
@@ -530,10 +532,27 @@ const char *hosts_driver(const Sim *sim)
     return flavours[flavour_of(sim)].driver;
 }
 
+static gboolean is_among(const char *actions, const char *action)
+{
+    g_auto(GStrv) words = g_strsplit(actions ? actions : "", ",", -1);
+    return g_strv_contains((const char *const *)words, action);
+}
+
 gboolean hosts_lack(const Sim *sim, const char *action)
 {
-    g_auto(GStrv) words = g_strsplit(flavours[flavour_of(sim)].lacks, ",", -1);
-    return g_strv_contains((const char *const *)words, action);
+    return is_among(flavours[flavour_of(sim)].lacks, action);
+}
+
+gboolean hosts_waver(const Sim *sim, const char *action)
+{
+    return is_among(flavours[flavour_of(sim)].at_times, action);
+}
+
+gboolean hosts_lack_now(const Sim *sim, const char *action)
+{
+    const gint64 minutes = 3;
+    return hosts_lack(sim, action) ||
+           (hosts_waver(sim, action) && sim->now / (minutes * 60 * G_USEC_PER_SEC) % 2 != 0);
 }
 
 Hosts *hosts_new(Sim *sim)

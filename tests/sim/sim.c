@@ -187,10 +187,12 @@ static void check_disks(Sim *sim, const Vm *vm)
 /* Its guest stands still, and oned says so, or that the guest could not be removed. */
 static gboolean is_paused(const Sim *sim, const Vm *vm)
 {
-    gboolean freezes = hosts_lack(sim, "SAVE") && !hosts_lack(sim, "FREEZE");
-    gboolean said = freezes && vm->lcm == LCM_EPILOG_FAILURE ? TRUE
-                    : freezes                                ? vm->state == VM_SUSPENDED
-                              : vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN;
+    gboolean wavers = hosts_waver(sim, "SAVE");
+    gboolean freezes = wavers || (hosts_lack(sim, "SAVE") && !hosts_lack(sim, "FREEZE"));
+    gboolean saves = wavers || !freezes;
+    gboolean said = (freezes && vm->lcm == LCM_EPILOG_FAILURE) ||
+                    (freezes && vm->state == VM_SUSPENDED && vm->frozen > 0) ||
+                    (saves && vm->state == VM_ACTIVE && vm->lcm == LCM_UNKNOWN);
     return said && hosts_stands(sim->hosts, vm->head.id);
 }
 

@@ -75,6 +75,9 @@ VmLcm hosts_phase(const Sim *sim, gint64 vm);
 /* What this seed's hypervisors, or containers, are: the end of VM_MAD, and what they cannot do. */
 const char *hosts_driver(const Sim *sim);
 gboolean hosts_lack(const Sim *sim, const char *action);
+/* What they can do at times, and what they cannot do at this time. */
+gboolean hosts_waver(const Sim *sim, const char *action);
+gboolean hosts_lack_now(const Sim *sim, const char *action);
 
 /* ---- images.c: what is in the datastores, and the driver that keeps it ---- */
 

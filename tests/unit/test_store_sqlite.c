@@ -484,6 +484,16 @@ static void make_version_two(const Fixture *fixture)
                      "INSERT INTO image (id, name) VALUES (4, 'disk')");
 }
 
+static void make_version_three(const Fixture *fixture)
+{
+    g_autofree char *sql = NULL;
+    make_version_two(fixture);
+    g_assert_true(g_file_get_contents("server/store/schema/003.sql", &sql, NULL, NULL));
+    run_sql(fixture, sql);
+    run_sql(fixture, "PRAGMA user_version = 3;"
+                     "INSERT INTO vm (id, name, state) VALUES (8, 'asleep', 5)");
+}
+
 static void upgrade_from_two(Fixture *fixture, gconstpointer data)
 {
     g_autoptr(GError) error = NULL;
@@ -503,6 +513,32 @@ static void upgrade_from_two(Fixture *fixture, gconstpointer data)
     g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM marketplace_app"), ==, 0);
     g_assert_cmpint(number_in(fixture, "SELECT hid FROM history WHERE vid = 7"), ==, 3);
     g_assert_cmpint(number_in(fixture, "SELECT state FROM vm_pool WHERE oid = 7"), ==, 3);
+    g_assert_cmpint(number_in(fixture, "SELECT frozen FROM vm WHERE id = 7"), ==, -1);
+}
+
+/* How its machines were suspended is not known. */
+static void upgrade_from_three(Fixture *fixture, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    make_version_three(fixture);
+    Store *store = store_sqlite_open(fixture->path, world_tables(), &error);
+    g_assert_no_error(error);
+    store->destroy(store);
+    g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, store_sqlite_version());
+    g_assert_cmpint(number_in(fixture, "SELECT count(*) FROM vm WHERE frozen = -1"), ==, 2);
+    g_assert_cmpint(number_in(fixture, "SELECT state FROM vm_pool WHERE oid = 8"), ==, 5);
+}
+
+/* Of three steps at once the last fails. */
+static void failed_last_step_changes_nothing(Fixture *fixture, gconstpointer data)
+{
+    make_version_one(fixture);
+    run_sql(fixture, "ALTER TABLE vm ADD COLUMN frozen TEXT");
+    assert_refused(fixture, tables, "upgrade to version 4");
+    g_assert_cmpint(number_in(fixture, "PRAGMA user_version"), ==, 1);
+    run_sql(fixture, "ALTER TABLE vm DROP COLUMN frozen");
+    Store *store = open_store(fixture);
+    store->destroy(store);
 }
 
 /* What stands in the way of the last table keeps all of it from being done. */
@@ -728,6 +764,8 @@ int main(int argc, char **argv)
     ADD(failed_upgrade_changes_nothing);
     ADD(upgrade_from_one);
     ADD(upgrade_from_two);
+    ADD(upgrade_from_three);
+    ADD(failed_last_step_changes_nothing);
     ADD(failed_second_step_changes_nothing);
     ADD(wrong_columns);
     ADD(not_a_database);

@@ -91,7 +91,9 @@ static char *picture(World *world)
                                        DATASTORE(pool->order->pdata[i])->measured);
             if (kind == KIND_VM) {
                 migrations_render(VM(pool->order->pdata[i]), xml);
-                g_string_append_printf(xml, "stayed %d", VM(pool->order->pdata[i])->stayed);
+                g_string_append_printf(xml, "stayed %d frozen %d",
+                                       VM(pool->order->pdata[i])->stayed,
+                                       VM(pool->order->pdata[i])->frozen);
             }
             g_string_append_c(xml, '\n');
         }
@@ -349,6 +351,11 @@ static void break_group(World *world, Vm *vm)
     user_get(world, 0)->head.gid = 42;
 }
 
+static void break_frozen(World *world, Vm *vm)
+{
+    vm->frozen = 0;
+}
+
 static void break_counter(World *world, Vm *vm)
 {
     world->pools[KIND_HOST].last_id = 0;
@@ -376,6 +383,7 @@ static const struct {
     {"list", break_list, "host 1 counts 0 % of CPU, 0 KiB in 1 machines"},
     {"cluster", break_cluster, "host 1 is in cluster 42, which does not exist"},
     {"group", break_group, "user 0 has the primary group 42, which does not exist"},
+    {"frozen", break_frozen, "machine 0 is RUNNING but is said to be suspended"},
     {"counter", break_counter, "host 1 has an id above the counter 0"},
 };
 

@@ -166,6 +166,7 @@ static Vm *vm_new(gint32 id, const char *name, Template *template, Template *use
     vm->migrations = g_ptr_array_new_with_free_func(migration_free);
     vm->deploy_id = g_strdup("");
     vm->charges[0].host = vm->charges[1].host = -1;
+    vm->frozen = -1;
     return vm;
 }
 
@@ -384,6 +385,7 @@ static const StoreColumn vm_columns[] = {
     {"snapshots", STORE_TEXT},
     {"stayed", STORE_INT},
     {"backups", STORE_TEXT},
+    {"frozen", STORE_INT},
     {NULL, STORE_INT},
 };
 const StoreTable vm_table = {"vm", 1, vm_columns};
@@ -423,6 +425,7 @@ static StoreWrite *vm_row(World *world, const Object *object)
     store_take_text(row, i++, template_to_text(vm->snapshots));
     store_set_int(row, i++, vm->stayed);
     store_take_text(row, i++, template_to_text(vm->backups));
+    store_set_int(row, i++, vm->frozen);
     return row;
 }
 
@@ -462,6 +465,7 @@ static gboolean vm_load(World *world, const StoreValue *values, GError **error)
     vm->stayed = own[13].number != 0;
     template_free(vm->backups);
     vm->backups = g_steal_pointer(&backups);
+    vm->frozen = (gint)CLAMP(own[15].number, -1, 1);
     pool_add(world, head);
     return TRUE;
 }

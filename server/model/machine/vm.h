@@ -222,10 +222,12 @@ typedef struct Vm {
             asked[3]; /* numbers of what the driver was asked about this command, and no other */
         guint failed; /* questions in a row that had no answer */
     } exec;
-    gboolean stayed;      /* the destination of a migration said that it does not have it, while its
-                             own host could not be asked */
-    gboolean undecided;   /* both hosts of a migration answered, and it still is not known where it
-                             is: asking again would not help */
+    gboolean stayed;    /* the destination of a migration said that it does not have it, while its
+                           own host could not be asked */
+    gint frozen;        /* how it is being suspended, or was: 0 saved, 1 frozen on its host; -1: it
+                           is not, or that was not noted */
+    gboolean undecided; /* both hosts of a migration answered, and it still is not known where it
+                           is: asking again would not help */
     gint64 resting_since; /* steady time of the last change of state: older reports say nothing */
 } Vm;
 
